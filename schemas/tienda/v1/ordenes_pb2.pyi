@@ -1,0 +1,95 @@
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class CrearOrden(_message.Message):
+    __slots__ = ("id", "client_id", "address", "status", "created_at", "service", "created_at_ms", "total_cents", "currency", "traceparent")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_CENTS_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    client_id: int
+    address: str
+    status: str
+    created_at: float
+    service: str
+    created_at_ms: int
+    total_cents: int
+    currency: str
+    traceparent: str
+    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[int] = ..., address: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[float] = ..., service: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., total_cents: _Optional[int] = ..., currency: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
+
+class OrdenCreada(_message.Message):
+    __slots__ = ("id", "client_id", "address", "status", "created_at", "service", "created_at_ms", "total_cents", "currency", "traceparent", "event_id", "event_type", "schema_version")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_CENTS_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    client_id: int
+    address: str
+    status: str
+    created_at: float
+    service: str
+    created_at_ms: int
+    total_cents: int
+    currency: str
+    traceparent: str
+    event_id: str
+    event_type: str
+    schema_version: int
+    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[int] = ..., address: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[float] = ..., service: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., total_cents: _Optional[int] = ..., currency: _Optional[str] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., schema_version: _Optional[int] = ...) -> None: ...
+
+class OrdenActualizada(_message.Message):
+    __slots__ = ("id", "client_id", "address", "status", "created_at", "service", "created_at_ms", "total_cents", "currency", "traceparent", "event_id", "event_type", "schema_version", "version", "updated_at_ms", "transaction_id")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_CENTS_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    client_id: int
+    address: str
+    status: str
+    created_at: float
+    service: str
+    created_at_ms: int
+    total_cents: int
+    currency: str
+    traceparent: str
+    event_id: str
+    event_type: str
+    schema_version: int
+    version: int
+    updated_at_ms: int
+    transaction_id: str
+    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[int] = ..., address: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[float] = ..., service: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., total_cents: _Optional[int] = ..., currency: _Optional[str] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., schema_version: _Optional[int] = ..., version: _Optional[int] = ..., updated_at_ms: _Optional[int] = ..., transaction_id: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,43 @@
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GenerarReporte(_message.Message):
+    __slots__ = ("report_id", "format", "traceparent")
+    REPORT_ID_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    report_id: str
+    format: str
+    traceparent: str
+    def __init__(self, report_id: _Optional[str] = ..., format: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
+
+class ReporteGenerado(_message.Message):
+    __slots__ = ("report_id", "format", "generated_at_ms", "part", "last", "content", "content_type", "error", "traceparent", "event_id", "event_type", "schema_version")
+    REPORT_ID_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    GENERATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    report_id: str
+    format: str
+    generated_at_ms: int
+    part: int
+    last: bool
+    content: bytes
+    content_type: str
+    error: str
+    traceparent: str
+    event_id: str
+    event_type: str
+    schema_version: int
+    def __init__(self, report_id: _Optional[str] = ..., format: _Optional[str] = ..., generated_at_ms: _Optional[int] = ..., part: _Optional[int] = ..., last: _Optional[bool] = ..., content: _Optional[bytes] = ..., content_type: _Optional[str] = ..., error: _Optional[str] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., schema_version: _Optional[int] = ...) -> None: ...
