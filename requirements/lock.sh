@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Writes the lock files runtime.txt, app.txt and dev.txt from the .in files, all out of one resolution for Python 3.11 and
+# later. What is locked stays as it is; `requirements/lock.sh --upgrade` takes newer versions, `--upgrade-package NAME` one.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+uv=../.venv/bin/uv
+[ -x "$uv" ] || uv=uv
+
+lock() { # NAME [OPTION...]
+    local name=$1
+    shift
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-emit-find-links --custom-compile-command requirements/lock.sh --output-file "$name.txt" "$@" "$name.in"
+}
+
+lock dev "$@"
+lock app "$@" --constraint dev.txt
+lock runtime "$@" --constraint dev.txt
