@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Passes every check and test. With arguments it only runs pytest with them: ./test.sh tests/unit -k retry
+#
+# What buf says of schemas/ (lint, breaking changes, generated code that is not current) is among the tests, in tests/contract.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=scripts/venv.sh
+source scripts/venv.sh
+
+failed=()
+
+check() { # NAME COMMAND...
+    local name=$1 output
+    shift
+    if output=$("$@" 2>&1 </dev/null); then
+        printf 'ok      %s\n' "$name"
+    else
+        printf 'FAILED  %s: %s\n%s\n' "$name" "$*" "$output"
+        failed+=("$name")
+    fi
+}
+
+# Files of the checkout whose name matches, new ones included.
+files() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r f; do [ ! -f "$f" ] || printf '%s\n' "$f"; done; }
+
+static_checks() {
+    local scripts dockerfiles
+    mapfile -t scripts < <(files '*.sh' .ci/run)
+    mapfile -t dockerfiles < <(files '*Dockerfile*')
+    check "ruff" ruff check
+    check "format" ruff format --check
+    check "types" mypy
+    check "imports" lint-imports --no-logo
+    check "shell" shellcheck --external-sources "${scripts[@]}"
+    [ ${#dockerfiles[@]} -eq 0 ] || check "dockerfile" hadolint "${dockerfiles[@]}"
+}
+
+main() {
+    venv_ensure dev
+    export PATH=$VENV/bin:$PATH
+    if [ $# -gt 0 ]; then
+        exec pytest "$@"
+    fi
+    static_checks
+    if [ ${#failed[@]} -gt 0 ]; then
+        printf 'No test was run: first mend %s.\n' "${failed[*]}"
+        exit 1
+    fi
+    exec pytest
+}
+
+main "$@"
