@@ -1,0 +1,1 @@
+"""The order producer and the operator's command line: `alpes`, also `python -m client`."""

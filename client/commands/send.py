@@ -1,0 +1,116 @@
+"""`alpes send`: sends made-up orders and follows them to their end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from client.commands.options import service_url_option
+from client.connection import connected
+from client.files import write_atomically
+from client.follower import Follower
+from client.interrupt import interruptible
+from client.ledger import UNSENT, Account, Ledger
+from client.orders import order_stream, random_seed
+from client.rendering import RunProgress, show_account
+from client.sender import Sender, open_producer
+from client.topics import CREAR_ORDEN, full_name
+
+
+@click.command()
+@click.option(
+    "--orders", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="How many orders."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="R",
+    help="Orders per second. Without, as fast as Pulsar takes them.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="S",
+    help="Makes the run repeatable: the same seed gives the same orders, ids included, so a second run with "
+    "it sends duplicates, which change nothing. Without, every order is new.",
+)
+@click.option(
+    "--follow/--no-follow",
+    default=True,
+    show_default=True,
+    help="Wait until each order has ended, or only until Pulsar has them all.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop following when no order has ended for this long.",
+)
+@click.option(
+    "--summary-json",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the summary to this file too, as JSON.",
+)
+@service_url_option
+def send(
+    orders: int,
+    rate: float | None,
+    seed: int | None,
+    follow: bool,  # noqa: FBT001 - click passes it by name
+    timeout: float,
+    summary_json: Path | None,
+    service_url: str,
+) -> None:
+    """Send made-up orders and follow them to their end.
+
+    Prints how the orders ended, how many a second, and how long one took. Exits with 0 only when
+    every order was accounted for: it has a final status, or lies in a dead-letter topic, which is
+    shown in red. Ctrl-C prints what is known by then.
+
+    \b
+    Examples:
+      alpes send                             100 orders
+      alpes send --orders 20000              as fast as they go
+      alpes send --orders 600 --rate 10      ten a second, for a minute
+      alpes send --seed 7                    the same 100 orders each time
+    """  # noqa: D301 - \b is click's mark
+    chosen_seed = random_seed() if seed is None else seed
+    ledger = Ledger()
+    with interruptible() as stop, connected(service_url) as client, ExitStack() as following:
+        sender = Sender(lambda: open_producer(client, full_name(CREAR_ORDEN)), ledger)
+        follower = following.enter_context(Follower(client, ledger)) if follow else None
+        with RunProgress(Console(stderr=True), orders, follow=follow) as progress:
+
+            def tick() -> None:
+                progress.show(sender.confirmed, ledger.finished)
+
+            sender.send(order_stream(chosen_seed, orders), stop, tick, rate)
+            complete = follower is None or follower.wait(timeout, stop, tick)
+            tick()
+        account = ledger.close()
+    _summarise(account, confirmed=sender.confirmed, seed=chosen_seed, follow=follow, file=summary_json)
+    if stop.is_set():
+        raise KeyboardInterrupt
+    if account.outcomes[UNSENT] or (follow and not (complete and account.missing == 0)):
+        sys.exit(1)
+
+
+def _summarise(account: Account, *, confirmed: int, seed: int, follow: bool, file: Path | None) -> None:
+    if file is not None:
+        summary = account.as_json() | {"confirmed": confirmed, "followed": follow, "seed": seed}
+        write_atomically(file, json.dumps(summary, indent=2).encode() + b"\n")
+    console = Console(highlight=False)
+    if follow:
+        show_account(console, account)
+        return
+    console.print(f"{confirmed:,} of {account.orders:,} orders are with Pulsar; they were not followed.")
+    for reason, count in account.send_errors.items():
+        console.print(f"[bold red]{count:,} could not be sent:[/] {reason}", soft_wrap=True)

@@ -1,0 +1,110 @@
+"""Follows orders to their end: reads statuses and dead letters into the ledger."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+import pulsar
+from google.protobuf.message import DecodeError
+
+from client.ledger import Ledger
+from client.tail import Tail
+from client.topics import ORDEN_ACTUALIZADA, ORDER_DEAD_LETTERS
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
+from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+
+TICK_SECONDS = 0.1
+REWIND_AFTER_SECONDS = 10.0
+
+_DEAD_LETTER_TYPES: dict[str, Callable[[bytes], str]] = {
+    "crear-orden-DLQ": lambda payload: CrearOrden.FromString(payload).id,
+    "orden-creada-DLQ": lambda payload: OrdenCreada.FromString(payload).id,
+    "transaccion-creada-DLQ": lambda payload: TransaccionProcesada.FromString(payload).order_id,
+}
+
+
+class Follower:
+    """Fills a ledger from the topics in which orders end.
+
+    Open it before the first order is sent, and keep it open until the last has ended.
+
+    Parameters
+    ----------
+    client
+        A connected Pulsar client.
+    ledger
+        Where the endings go.
+    """
+
+    def __init__(self, client: pulsar.Client, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._tail = Tail(client, (ORDEN_ACTUALIZADA, *ORDER_DEAD_LETTERS), self._take)
+
+    def __enter__(self) -> Self:
+        self._tail.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tail.__exit__()
+
+    def _take(self, topic: str, message: pulsar.Message, arrived_ns: int) -> None:
+        record(self._ledger, topic, message, arrived_ns)
+
+    def wait(self, patience_seconds: float, stop: threading.Event, tick: Callable[[], None]) -> bool:
+        """Wait until every order has ended.
+
+        Parameters
+        ----------
+        patience_seconds
+            Give up when no order has ended for this long.
+        stop
+            Give up when this is set.
+        tick
+            Called ten times a second.
+
+        Returns
+        -------
+        bool
+            Whether every order has ended.
+        """
+        finished, last_progress = self._ledger.finished, time.monotonic()
+        rewind_at = last_progress + min(REWIND_AFTER_SECONDS, patience_seconds / 2)
+        while self._ledger.finished < self._ledger.orders:
+            stop.wait(TICK_SECONDS)
+            tick()
+            now = time.monotonic()
+            if self._ledger.finished != finished:
+                finished, last_progress = self._ledger.finished, now
+                rewind_at = now + min(REWIND_AFTER_SECONDS, patience_seconds / 2)
+            elif now >= rewind_at:
+                self._tail.rewind()
+                rewind_at = float("inf")
+            if stop.is_set() or now - last_progress > patience_seconds:
+                return False
+        return True
+
+
+def record(ledger: Ledger, topic: str, message: pulsar.Message, arrived_ns: int) -> None:
+    """Note in the ledger what one message says about an order; one that says nothing readable is passed over."""
+    if topic == ORDEN_ACTUALIZADA:
+        try:
+            event = OrdenActualizada.FromString(message.data())
+        except DecodeError:
+            return
+        ledger.updated(event.id, event.status, event.version, arrived_ns)
+    else:
+        reason = message.properties().get("error.type", "no reason given")
+        ledger.dead_lettered(_dead_order_id(topic, message), f"{reason} ({topic})", arrived_ns)
+
+
+def _dead_order_id(topic: str, message: pulsar.Message) -> str:
+    key: str = message.partition_key()
+    if key:
+        return key
+    try:
+        return _DEAD_LETTER_TYPES[topic](message.data())
+    except DecodeError:
+        return ""

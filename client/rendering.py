@@ -1,0 +1,96 @@
+"""Shows a run in the terminal: the progress while it lasts, and how it went."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from client.ledger import DEAD_LETTERED, UNACCOUNTED, UNSENT, Account
+
+OUTCOME_STYLES = {
+    "aprobada": "green",
+    "rechazada": "yellow",
+    DEAD_LETTERED: "bold red",
+    UNSENT: "bold red",
+    UNACCOUNTED: "bold red",
+}
+OUTCOME_NAMES = {DEAD_LETTERED: "dead-lettered"}
+
+
+class RunProgress:
+    """Two bars, orders sent and orders finished; on a terminal only.
+
+    Parameters
+    ----------
+    console
+        Where to draw.
+    total
+        How many orders there will be.
+    follow
+        Whether orders are followed; without, there is one bar.
+    """
+
+    def __init__(self, console: Console, total: int, *, follow: bool) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<8}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TaskProgressColumn(show_speed=False),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._sent = self._progress.add_task("sent", total=total)
+        self._finished = self._progress.add_task("finished", total=total) if follow else None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, sent: int, finished: int) -> None:
+        """Move the bars."""
+        self._progress.update(self._sent, completed=sent)
+        if self._finished is not None:
+            self._progress.update(self._finished, completed=finished)
+
+
+def show_account(console: Console, account: Account) -> None:
+    """Print how the orders of a run ended, how fast, and what needs attention."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("outcome")
+    table.add_column("orders", justify="right")
+    for outcome, count in account.outcomes.items():
+        style = OUTCOME_STYLES.get(outcome, "") if count else "dim"
+        table.add_row(OUTCOME_NAMES.get(outcome, outcome), f"{count:,}", style=style)
+    table.add_section()
+    table.add_row("all", f"{account.orders:,}", style="bold")
+    console.print(table)
+    if account.orders_per_second is not None:
+        console.print(f"throughput  {account.orders_per_second:,.1f} orders/s, from the first sent to the last end")
+    if account.latency_ms is not None:
+        values = "   ".join(f"{name} {value:,.1f} ms" for name, value in account.latency_ms.items())
+        console.print(f"latency     {values}, from an order's sending to its end")
+    _show_attention(console, account)
+
+
+def _show_attention(console: Console, account: Account) -> None:
+    if account.dead_letter_reasons:
+        _warn(
+            console, f"{sum(account.dead_letter_reasons.values()):,} ORDERS DEAD-LETTERED", account.dead_letter_reasons
+        )
+    if account.send_errors:
+        _warn(console, f"{sum(account.send_errors.values()):,} orders could not be sent", account.send_errors)
+    if count := account.outcomes[UNACCOUNTED]:
+        _warn(console, f"{count:,} orders unaccounted for, such as {account.examples[UNACCOUNTED]}", {})
+
+
+def _warn(console: Console, what: str, reasons: dict[str, int]) -> None:
+    why = ", ".join(f"{reason} ×{count:,}" for reason, count in reasons.items())
+    console.print(f"[bold red]{escape(what)}[/]{escape(': ' + why if why else '')}", soft_wrap=True)

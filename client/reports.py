@@ -1,0 +1,134 @@
+"""Asks Reporting for a report and puts its parts together. Which formats there are is Reporting's business."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+
+import pulsar
+from google.protobuf.message import DecodeError
+
+from client.errors import NoAnswerError, ReportRefusedError
+from client.tail import Tail
+from client.topics import GENERAR_REPORTE, REPORTE_GENERADO, full_name
+from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
+
+WAIT_SECONDS = 0.2
+REWIND_AFTER_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Generation:
+    parts: dict[int, bytes] = field(default_factory=dict)
+    last: int | None = None
+
+    def whole(self) -> bool:
+        return self.last is not None and all(number in self.parts for number in range(self.last + 1))
+
+
+class ReportAssembler:
+    """Puts one report together from parts that may come in any order, twice, and from several makings of it. Pure.
+
+    Parameters
+    ----------
+    report_id
+        The report; parts of others are passed over.
+    """
+
+    def __init__(self, report_id: str) -> None:
+        self._report_id = report_id
+        self._generations: dict[int, _Generation] = {}
+
+    def take(self, part: ReporteGenerado) -> bytes | None:
+        """Take in a part.
+
+        Returns
+        -------
+        bytes or None
+            The report, if this part made it whole.
+
+        Raises
+        ------
+        ReportRefusedError
+            If the part says why there is no report.
+        """
+        if part.report_id != self._report_id:
+            return None
+        if part.error:
+            raise ReportRefusedError(f"Reporting refused: {part.error}")
+        generation = self._generations.setdefault(part.generated_at_ms, _Generation())
+        generation.parts[part.part] = part.content
+        if part.last:
+            generation.last = part.part
+        if not generation.whole() or generation.last is None:
+            return None
+        return b"".join(generation.parts[number] for number in range(generation.last + 1))
+
+
+def fetch_report(
+    client: pulsar.Client, report_format: str, timeout_seconds: float, stop: threading.Event
+) -> bytes | None:
+    """Ask for a report and wait for it.
+
+    Parameters
+    ----------
+    client
+        A connected Pulsar client.
+    report_format
+        Passed on as it is.
+    timeout_seconds
+        How long to wait without any part arriving.
+    stop
+        Give up when this is set.
+
+    Returns
+    -------
+    bytes or None
+        The report; None if stopped.
+
+    Raises
+    ------
+    NoAnswerError
+        If no part came for too long.
+    ReportRefusedError
+        If Reporting can't make it.
+    """
+    report_id = str(uuid.uuid4())
+    parts: queue.SimpleQueue[ReporteGenerado] = queue.SimpleQueue()
+
+    def take(_topic: str, message: pulsar.Message, _arrived_ns: int) -> None:
+        try:
+            part = ReporteGenerado.FromString(message.data())
+        except DecodeError:
+            return
+        if part.report_id == report_id:
+            parts.put(part)
+
+    assembler = ReportAssembler(report_id)
+    with Tail(client, [REPORTE_GENERADO], take) as tail:
+        producer = client.create_producer(full_name(GENERAR_REPORTE))
+        command = GenerarReporte(report_id=report_id, format=report_format)
+        producer.send(command.SerializeToString(), partition_key=report_id)
+        producer.close()
+        last_part, rewound = time.monotonic(), False
+        while not stop.is_set():
+            try:
+                part = parts.get(timeout=WAIT_SECONDS)
+            except queue.Empty:
+                silent_seconds = time.monotonic() - last_part
+                if silent_seconds > timeout_seconds:
+                    raise NoAnswerError(
+                        f"Reporting sent no report within {timeout_seconds:g} s. "
+                        "See whether it runs: ./deploy.sh status, ./deploy.sh logs reporting."
+                    ) from None
+                if not rewound and silent_seconds > REWIND_AFTER_SECONDS:
+                    rewound = True
+                    tail.rewind()
+                continue
+            last_part = time.monotonic()
+            if (whole := assembler.take(part)) is not None:
+                return whole
+    return None

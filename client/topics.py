@@ -1,0 +1,22 @@
+"""The topics the client writes and reads."""
+
+NAMESPACE = "alpes/tienda"
+
+CREAR_ORDEN = "crear-orden"
+ORDEN_ACTUALIZADA = "orden-actualizada"
+GENERAR_REPORTE = "generar-reporte"
+REPORTE_GENERADO = "reporte-generado"
+
+# An order ends in one of these when a function can't take it further.
+ORDER_DEAD_LETTERS = ("crear-orden-DLQ", "orden-creada-DLQ", "transaccion-creada-DLQ")
+
+
+def full_name(topic: str) -> str:
+    """Give the name by which Pulsar knows one of our topics.
+
+    Examples
+    --------
+    >>> full_name("crear-orden")
+    'persistent://alpes/tienda/crear-orden'
+    """
+    return f"persistent://{NAMESPACE}/{topic}"
