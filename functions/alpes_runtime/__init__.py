@@ -1,0 +1,47 @@
+"""Runs a Pulsar Function safely and fast: messages in groups, one transaction each, acknowledged last.
+
+What is listed here is the public surface; everything else may move. docs/write-a-function.md shows how to use it.
+"""
+
+from .config import FunctionConfig, parse_config, require
+from .database import BadData, Database, Row, Transaction
+from .errors import AlpesError, InvalidMessage, Misconfigured, PublishFailed, Unavailable
+from .function import BatchFunction
+from .message import Event, Received
+from .outcome import Done, Early, Handler, Outcome, Rejected
+from .publisher import encoded
+from .runner import Service, Setup
+from .sql import load_queries
+from .views import Mark, Marks, Totals, Versioned, WriteBehind
+
+__all__ = [
+    "AlpesError",
+    "BadData",
+    "BatchFunction",
+    "Database",
+    "Done",
+    "Early",
+    "Event",
+    "FunctionConfig",
+    "Handler",
+    "InvalidMessage",
+    "Mark",
+    "Marks",
+    "Misconfigured",
+    "Outcome",
+    "PublishFailed",
+    "Received",
+    "Rejected",
+    "Row",
+    "Service",
+    "Setup",
+    "Totals",
+    "Transaction",
+    "Unavailable",
+    "Versioned",
+    "WriteBehind",
+    "encoded",
+    "load_queries",
+    "parse_config",
+    "require",
+]

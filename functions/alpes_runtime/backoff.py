@@ -1,0 +1,62 @@
+"""How long to wait before the next attempt."""
+
+import random
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Backoff:
+    """Exponential backoff with full jitter, for a dependency that is away.
+
+    Full jitter (a uniform draw up to the exponential bound) spreads the instances that all lost the same database:
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+
+    Parameters
+    ----------
+    initial, maximum
+        Bounds of the wait, in seconds.
+    random
+        Source of the jitter.
+    """
+
+    initial: float = 0.05
+    maximum: float = 2.0
+    random: random.Random = field(default_factory=random.Random)
+    _failures: int = 0
+
+    def next(self) -> float:
+        """Return the seconds to wait after one more failure."""
+        bound = min(self.maximum, self.initial * 2 ** min(self._failures, 30))
+        self._failures += 1
+        return self.random.uniform(bound / 2, bound)
+
+    def reset(self) -> None:
+        """Start again from the shortest wait, after a success."""
+        self._failures = 0
+
+    @property
+    def failures(self) -> int:
+        """Failures since the last success."""
+        return self._failures
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """When a message that came too early is looked at again.
+
+    Parameters
+    ----------
+    max_attempts
+        Attempts in all, the first included.
+    initial_seconds
+        Wait before the second attempt; each further wait is twice as long.
+    """
+
+    max_attempts: int = 5
+    initial_seconds: float = 1.0
+
+    def delay_ms(self, attempt: int) -> int | None:
+        """Return the milliseconds to wait after ``attempt`` failed, or None when it was the last."""
+        if attempt >= self.max_attempts:
+            return None
+        return int(self.initial_seconds * 1000 * 2 ** (attempt - 1))

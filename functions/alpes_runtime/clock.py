@@ -1,0 +1,29 @@
+"""Time, injected so that tests can turn it."""
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells and passes time."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+    def wait(self, stopping: threading.Event, seconds: float) -> bool:
+        """Wait at most ``seconds``; True as soon as ``stopping`` is set."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment before the process started."""
+        return time.monotonic()
+
+    def wait(self, stopping: threading.Event, seconds: float) -> bool:
+        """Wait at most ``seconds``; True as soon as ``stopping`` is set."""
+        return stopping.wait(seconds)

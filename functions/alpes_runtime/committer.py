@@ -1,0 +1,151 @@
+"""Decodes a group, applies it in one transaction, and says what is to be published and acknowledged."""
+
+import logging
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .backoff import Backoff, RetryPolicy
+from .clock import Clock
+from .database import Database
+from .dead_letter import dead_letter, retry
+from .errors import InvalidMessage, Unavailable
+from .message import MAX_EVENT_BYTES, Event, Received
+from .outcome import AnyHandler, Done, Early, Outcome, Rejected
+from .turn import Turn
+
+
+class Settled(NamedTuple):
+    """A group whose transaction is committed: publish the events, then acknowledge the messages."""
+
+    messages: Sequence[Received]
+    events: Sequence[Event]
+    rejected: int
+
+
+class Committer:
+    """Turns received messages into committed state and the events that follow from it.
+
+    Parameters
+    ----------
+    handlers
+        One per role.
+    database
+        Where handlers write.
+    retry_topic, retry_policy
+        Where a message that came early goes, and for how long.
+    turn, clock, stopping, logger
+        See `turn`, `clock`; waiting ends when ``stopping`` is set.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, AnyHandler],
+        database: Database,
+        retry_topic: str,
+        retry_policy: RetryPolicy,
+        *,
+        turn: Turn,
+        clock: Clock,
+        stopping: threading.Event,
+        logger: logging.Logger,
+    ) -> None:
+        self._handlers = handlers
+        self._database = database
+        self._retry_topic = retry_topic
+        self._retry_policy = retry_policy
+        self._turn = turn
+        self._clock = clock
+        self._stopping = stopping
+        self._log = logger
+        self._backoff = Backoff()
+
+    def settle(self, group: Sequence[Received]) -> Settled | None:
+        """Apply a group of one role; None when it was asked to stop first, and then nothing may be acknowledged."""
+        handler = self._handlers[group[0].role]
+        with self._turn:
+            outcomes: list[Outcome | None] = [None] * len(group)
+            decoded: list[Any] = []
+            places: list[int] = []
+            for place, received in enumerate(group):
+                try:
+                    decoded.append(handler.decode(received))
+                    places.append(place)
+                except InvalidMessage as error:
+                    outcomes[place] = Rejected("invalid", str(error))
+                except Exception:
+                    outcomes[place] = Rejected("bug", traceback.format_exc())
+            applied = self._apply(handler, decoded) if decoded else []
+            if applied is None:
+                return None
+            for place, outcome in zip(places, applied, strict=True):
+                outcomes[place] = _publishable(outcome)
+            return self._settled(group, outcomes)
+
+    def _apply(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
+        while not self._stopping.is_set():
+            try:
+                with self._database.transaction() as transaction:
+                    outcomes = handler.apply(transaction, batch)
+                    if len(outcomes) != len(batch):
+                        raise RuntimeError(f"apply returned {len(outcomes)} outcomes for {len(batch)} messages")
+            except Unavailable as error:
+                self._wait(error)
+            except Exception:
+                if len(batch) == 1:
+                    return [Rejected("bug", traceback.format_exc())]
+                return self._bisect(handler, batch)
+            else:
+                if self._backoff.failures:
+                    self._log.info("The database is back after %d attempts", self._backoff.failures)
+                    self._backoff.reset()
+                return outcomes
+        return None
+
+    def _bisect(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
+        middle = len(batch) // 2
+        first = self._apply(handler, batch[:middle])
+        if first is None:
+            return None
+        second = self._apply(handler, batch[middle:])
+        if second is None:
+            return None
+        return [*first, *second]
+
+    def _wait(self, error: Unavailable) -> None:
+        seconds = self._backoff.next()
+        if self._backoff.failures in (1, 10) or self._backoff.failures % 60 == 0:
+            self._log.warning("Nothing is lost, trying again (attempt %d): %s", self._backoff.failures, error)
+        with self._turn.away():
+            self._clock.wait(self._stopping, seconds)
+
+    def _settled(self, group: Sequence[Received], outcomes: Sequence[Outcome | None]) -> Settled:
+        events: list[Event] = []
+        rejected = 0
+        for received, outcome in zip(group, outcomes, strict=True):
+            match outcome:
+                case Done(events=caused):
+                    events.extend(caused)
+                case Rejected(error_type=error_type, reason=reason):
+                    events.append(dead_letter(received, error_type, reason))
+                    rejected += 1
+                    self._log.warning("Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason[-500:])
+                case Early(reason=reason):
+                    delay_ms = self._retry_policy.delay_ms(received.attempt)
+                    if delay_ms is None:
+                        events.append(dead_letter(received, "early", reason))
+                        rejected += 1
+                        self._log.warning("Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason)
+                    else:
+                        events.append(retry(received, self._retry_topic, delay_ms))
+        return Settled(group, events, rejected)
+
+
+def _publishable(outcome: Outcome) -> Outcome:
+    """Return the outcome, or a rejection where one of its events could never be published."""
+    if isinstance(outcome, Done):
+        for event in outcome.events:
+            if len(event.payload) > MAX_EVENT_BYTES:
+                return Rejected("bug", f"its event for {event.topic} has {len(event.payload)} bytes, over {MAX_EVENT_BYTES}")
+    return outcome

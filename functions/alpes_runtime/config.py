@@ -1,0 +1,107 @@
+"""Reads a function's userConfig into a frozen dataclass, refusing what it doesn't know."""
+
+import dataclasses
+import difflib
+import os
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from .errors import Misconfigured
+
+C = TypeVar("C", bound="FunctionConfig")
+
+
+@dataclass(frozen=True)
+class FunctionConfig:
+    """The keys that every function has; a function's own config inherits from it and adds fields.
+
+    Parameters
+    ----------
+    dsn_env
+        Name of the environment variable that holds the DSN. The DSN itself must not be in userConfig: Pulsar logs that.
+    intake
+        ``direct``: groups from a consumer of our own; ``runtime``: one by one, as Pulsar's runtime hands them over.
+    batch_max
+        Most messages that share a transaction, 1 to 5,000.
+    retry_max_attempts, retry_initial_seconds
+        How often a message that came early is looked at, and the first wait in seconds; each further wait doubles.
+    """
+
+    dsn_env: str
+    intake: Literal["direct", "runtime"] = "direct"
+    batch_max: int = 1000
+    retry_max_attempts: int = 5
+    retry_initial_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(1 <= self.batch_max <= 5000, "batch_max", self.batch_max, "1 to 5000")
+        require(1 <= self.retry_max_attempts <= 20, "retry_max_attempts", self.retry_max_attempts, "1 to 20")
+        require(0 < self.retry_initial_seconds <= 60, "retry_initial_seconds", self.retry_initial_seconds, "0 to 60 s")
+
+    def dsn(self, environment: Mapping[str, str] = os.environ) -> str:
+        """Return the DSN from the variable that the config names.
+
+        Raises
+        ------
+        Misconfigured
+            The variable isn't set in the worker's environment.
+        """
+        dsn = environment.get(self.dsn_env, "")
+        if not dsn:
+            raise Misconfigured(
+                f"The worker's environment has no {self.dsn_env} (userConfig: dsn_env): "
+                "set it to the service's PostgreSQL DSN where the function worker is started"
+            )
+        return dsn
+
+
+def require(holds: bool, key: str, value: object, allowed: str) -> None:
+    """Refuse a value out of range, naming the key and what is allowed."""
+    if not holds:
+        raise Misconfigured(f"userConfig: {key} is {value!r}, allowed is {allowed}")
+
+
+def parse_config(kind: type[C], user_config: Mapping[str, Any]) -> C:
+    """Build a function's config from its userConfig.
+
+    Raises
+    ------
+    Misconfigured
+        A key is unknown (the nearest known one is named), missing, or of the wrong type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key in user_config:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(sorted(fields))}"
+            raise Misconfigured(f"userConfig: unknown key {key!r}; {hint}")
+    hints = typing.get_type_hints(kind)
+    values = {key: _checked(key, value, hints[key]) for key, value in user_config.items()}
+    for name, field in fields.items():
+        if name not in values and field.default is dataclasses.MISSING:
+            raise Misconfigured(f"userConfig: {name!r} is missing")
+    return kind(**values)
+
+
+def _checked(key: str, value: Any, hint: Any) -> Any:
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        if value in choices:
+            return value
+        near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.4)
+        hint_text = f"; did you mean {near[0]!r}?" if near else ""
+        raise Misconfigured(f"userConfig: {key} is {value!r}, allowed is {' or '.join(map(repr, choices))}{hint_text}")
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is float and number:
+        return float(value)
+    if hint is int and number and float(value).is_integer():
+        return int(value)
+    if hint not in (int, float) and isinstance(value, hint):
+        return value
+    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    raise Misconfigured(f"userConfig: {key} must be {names.get(hint, hint)}, got {value!r}")

@@ -1,0 +1,27 @@
+"""The errors of the runtime; each says what whoever meets it should do."""
+
+
+class AlpesError(Exception):
+    """Anything the runtime raises on purpose."""
+
+
+class InvalidMessage(AlpesError):
+    """The message can never be processed: dead-letter it, acknowledge it and go on.
+
+    Raised by a handler's ``decode``. The text says which field is wrong, and how.
+    """
+
+
+class Unavailable(AlpesError):
+    """Something that all messages need is away (PostgreSQL, the broker, the state store): keep the batch and try again.
+
+    Nothing was decided and nothing may be acknowledged.
+    """
+
+
+class PublishFailed(Unavailable):
+    """The broker did not confirm every event of a group: publish the whole group again, acknowledge nothing."""
+
+
+class Misconfigured(AlpesError):
+    """The function cannot run as it is configured: end with this one line, so that somebody mends the configuration."""

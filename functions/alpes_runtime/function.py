@@ -1,0 +1,96 @@
+"""The base of a function: what Pulsar constructs and calls."""
+
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any, ClassVar
+
+import pulsar
+
+from .config import FunctionConfig, parse_config
+from .errors import AlpesError
+from .host import Host, running_instance
+from .runner import Runner, Service, Setup
+from .watchdog import end_instance
+
+CONTEXT_WAIT_S = 30.0
+"""How long after its construction a function's context is looked for."""
+
+
+class BatchFunction(pulsar.Function):  # type: ignore[misc]
+    """A Pulsar Function that takes messages in, commits and publishes in groups.
+
+    A subclass names its configuration and builds its service; docs/write-a-function.md shows a whole one.
+
+    Attributes
+    ----------
+    Config
+        The class of its userConfig.
+    """
+
+    Config: ClassVar[type[FunctionConfig]] = FunctionConfig
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runner: Runner | None = None
+        self._terminated = False
+        if threading.current_thread() is threading.main_thread():
+            self._drain_at_sigterm()
+        instance = running_instance()
+        if instance is not None:
+            threading.Thread(target=self._start_with, args=(instance,), name="start", daemon=True).start()
+
+    def build(self, config: Any, setup: Setup) -> Service:
+        """Return the service: the composition root, called once per instance.
+
+        Nothing may be waited for here; what is away is waited for where it is used.
+
+        Raises
+        ------
+        Misconfigured
+            The instance ends with this line.
+        """
+        raise NotImplementedError
+
+    def process(self, raw: bytes, context: Any) -> None:
+        """Take one message from Pulsar's runtime. Never raises: an exception would be a negative acknowledgement after 60 s."""
+        runner = self._started(context)
+        if runner is not None:
+            runner.offer(raw, context)
+
+    def _started(self, context: Any) -> Runner | None:
+        with self._lock:
+            if self._runner is None and not self._terminated:
+                host = Host(context)
+                try:
+                    config = parse_config(self.Config, host.user_config)
+                    runner = Runner(host, config, lambda setup: self.build(config, setup))
+                    runner.start()
+                    self._runner = runner
+                except AlpesError as error:
+                    end_instance(host.logger)(f"{host.name}: {error}")
+                except Exception as error:
+                    host.logger.exception("The function could not start")
+                    end_instance(host.logger)(f"{host.name}: {type(error).__name__}: {error}")
+            return self._runner
+
+    def _start_with(self, instance: Any) -> None:
+        deadline = time.monotonic() + CONTEXT_WAIT_S
+        while instance.contextimpl is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if instance.contextimpl is not None:
+            self._started(instance.contextimpl)
+
+    def _drain_at_sigterm(self) -> None:
+        """Drain before Pulsar's own handler lets the instance end; it would take our client away under our hands."""
+        previous = signal.getsignal(signal.SIGTERM)
+
+        def drain(number: int, frame: FrameType | None) -> None:
+            self._terminated = True
+            if self._runner is not None:
+                self._runner.stop()
+            if callable(previous):
+                previous(number, frame)
+
+        signal.signal(signal.SIGTERM, drain)

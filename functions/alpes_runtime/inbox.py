@@ -1,0 +1,80 @@
+"""Holds what was received until it is committed: one lane per kind of message, most urgent first, bounded."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from .message import Received
+
+MAX_GROUP_BYTES = 8_000_000
+"""Most payload bytes that share a transaction; one larger message still goes alone."""
+
+
+class Inbox:
+    """Lanes in order of urgency, between the intakes (which put) and the committer (which takes).
+
+    A group is whatever has come in meanwhile, up to the bound: small when little comes in, so nothing waits for company,
+    and large under load, so the cost of a commit is shared.
+
+    Parameters
+    ----------
+    roles
+        The lanes, most urgent first.
+    capacity
+        Messages that a lane holds before `put` waits.
+    """
+
+    def __init__(self, roles: Sequence[str], capacity: int) -> None:
+        self._lanes: dict[str, deque[Received]] = {role: deque() for role in roles}
+        self._capacity = capacity
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, messages: Sequence[Received], timeout_s: float) -> bool:
+        """Add messages of one role; False when there was no room for ``timeout_s`` or the inbox was closed.
+
+        A group is taken whole as soon as the lane is below its capacity, so a lane holds less than twice its capacity.
+        """
+        lane = self._lanes[messages[0].role]
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._closed or len(lane) < self._capacity, timeout_s):
+                return False
+            if self._closed:
+                return False
+            lane.extend(messages)
+            self._changed.notify_all()
+            return True
+
+    def squeeze_in(self, message: Received) -> None:
+        """Add one message whether there is room or not."""
+        with self._changed:
+            self._lanes[message.role].append(message)
+            self._changed.notify_all()
+
+    def take(self, most: int, timeout_s: float) -> list[Received]:
+        """Take a group of the most urgent role that has any; empty when nothing came for ``timeout_s``."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._closed or self._waiting(), timeout_s) or self._closed:
+                return []
+            lane = next(lane for lane in self._lanes.values() if lane)
+            group: list[Received] = []
+            size = 0
+            while lane and len(group) < most:
+                size += len(lane[0].data)
+                if group and size > MAX_GROUP_BYTES:
+                    break
+                group.append(lane.popleft())
+            self._changed.notify_all()
+            return group
+
+    def close(self) -> None:
+        """Let everybody who waits go; what is inside stays unacknowledged and is redelivered."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        return sum(len(lane) for lane in self._lanes.values())
+
+    def _waiting(self) -> bool:
+        return any(self._lanes.values())

@@ -1,0 +1,140 @@
+"""What comes in and what goes out: a received message, and an event to publish."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+MAX_EVENT_BYTES = 4_900_000
+"""Most bytes of an event's payload, properties and key. The broker refuses messages over 5 MiB, metadata included."""
+ATTEMPT = "attempt"
+"""Property with the number of the attempt. Absent means the first."""
+SOURCE_TOPIC = "source.topic"
+"""Property of a retried or dead-lettered message: the topic it first came from."""
+SOURCE_MESSAGE_ID = "source.message_id"
+"""Property of a retried or dead-lettered message: its id in the topic it first came from."""
+
+
+class PulsarMessage(Protocol):
+    """What the runtime reads of a ``pulsar.Message``."""
+
+    def data(self) -> bytes: ...
+    def partition_key(self) -> str: ...
+    def properties(self) -> dict[str, str]: ...
+    def message_id(self) -> Any: ...
+    def topic_name(self) -> str: ...
+    def publish_timestamp(self) -> int: ...
+
+
+class Acknowledger(Protocol):
+    """Where a message came from, and so where it is acknowledged."""
+
+    def acknowledge(self, message: Any) -> None: ...
+
+
+class Received:
+    """A message taken in and not yet acknowledged.
+
+    Key, properties and id are read only when asked for: most messages never need them.
+
+    Parameters
+    ----------
+    role
+        The local name of the topic that it first came from, such as ``crear-orden``; it chooses the handler.
+    source_topic
+        Full name, without a partition, of the topic that the message first came from.
+    message
+        The client's message.
+    acknowledger
+        Acknowledges it.
+    retried
+        Whether it came through a retry topic; only then its properties say which attempt this is, and where it came from.
+    """
+
+    __slots__ = ("_acknowledger", "_message", "data", "retried", "role", "source_topic")
+
+    def __init__(
+        self, role: str, source_topic: str, message: PulsarMessage, acknowledger: Acknowledger, *, retried: bool = False
+    ) -> None:
+        self.role = role
+        self.source_topic = source_topic
+        self.data: bytes = message.data()
+        self.retried = retried
+        self._message = message
+        self._acknowledger = acknowledger
+
+    @property
+    def key(self) -> str:
+        """The message's key, empty without one or where it isn't UTF-8."""
+        try:
+            return self._message.partition_key() or ""
+        except UnicodeDecodeError:
+            return ""
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """The message's own properties, none where they aren't UTF-8."""
+        return properties_of(self._message)
+
+    @property
+    def source_message_id(self) -> str:
+        """``(ledger,entry,partition,batch)`` in the topic that it first came from."""
+        if self.retried and SOURCE_MESSAGE_ID in self.properties:
+            return self.properties[SOURCE_MESSAGE_ID]
+        return str(self._message.message_id())
+
+    @property
+    def publish_time_ms(self) -> int:
+        """When it was published, in Unix milliseconds."""
+        return self._message.publish_timestamp()
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt."""
+        text = self.properties.get(ATTEMPT, "") if self.retried else ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+    def acknowledge(self) -> None:
+        """Tell the broker that all this message asked for is done."""
+        self._acknowledger.acknowledge(self._message)
+
+
+class Event(NamedTuple):
+    """A message to publish.
+
+    Attributes
+    ----------
+    topic
+        Full name, without a partition.
+    key
+        Message key; also chooses the partition.
+    payload
+        Encoded content.
+    properties
+        Message properties. Each costs microseconds: what every event carries belongs in its payload.
+    delay_ms
+        Deliver no earlier than this many milliseconds from now; 0 delivers at once.
+    """
+
+    topic: str
+    key: str
+    payload: bytes
+    properties: Mapping[str, str] | None = None
+    delay_ms: int = 0
+
+
+def properties_of(message: PulsarMessage) -> Mapping[str, str]:
+    """Return a message's properties, none where they aren't UTF-8."""
+    try:
+        return message.properties() or {}
+    except UnicodeDecodeError:
+        return {}
+
+
+def local_name(topic: str) -> str:
+    """``crear-orden`` of ``persistent://alpes/tienda/crear-orden-partition-0``."""
+    return without_partition(topic).rsplit("/", 1)[-1]
+
+
+def without_partition(topic: str) -> str:
+    """Return the partitioned topic that ``topic`` is a partition of, or ``topic`` itself."""
+    base, mark, number = topic.rpartition("-partition-")
+    return base if mark and number.isdigit() else topic

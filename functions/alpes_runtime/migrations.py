@@ -1,0 +1,64 @@
+"""Brings a service's tables up to date: ordered `.sql` files, each applied once, safe to repeat and to race.
+
+``python -m functions.alpes_runtime.migrations DSN_VARIABLE DIRECTORY`` does it by hand.
+"""
+
+import hashlib
+import os
+import re
+import sys
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from .errors import Misconfigured
+from .sql import load_queries
+
+_FILE = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
+_LOCK = 0x616C706573  # "alpes": any constant does, as long as every migrator takes the same
+_QUERIES = Path(__file__).with_name("migrations.sql")
+
+
+def migrate(dsn: str, directory: Path) -> list[str]:
+    """Apply the migrations that a database doesn't have yet, in the order of their names, each in one transaction.
+
+    Returns
+    -------
+    list of str
+        Names of those applied now; empty when the database was up to date.
+
+    Raises
+    ------
+    Misconfigured
+        A file that was applied before has changed since, or one has a name out of order. Add a new file instead.
+    psycopg.Error
+        The database can't be reached or refuses a statement; what came before in the order stays applied.
+    """
+    queries = load_queries(_QUERIES)
+    files = sorted(path for path in directory.glob("*.sql") if _FILE.match(path.name))
+    applied_now: list[str] = []
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="alpes-migrations") as connection:
+        connection.execute(queries["lock"].encode(), {"lock": _LOCK})
+        connection.execute(queries["create_versions"].encode())
+        known = dict(connection.execute(queries["applied"].encode()).fetchall())
+        for path in files:
+            text = path.read_text(encoding="utf-8")
+            checksum = hashlib.sha256(text.encode()).hexdigest()
+            if path.name in known:
+                if known[path.name] != checksum:
+                    raise Misconfigured(f"{path.name} was applied and has changed since: put the change in a new file")
+                continue
+            if known and path.name < max(known):
+                raise Misconfigured(f"{path.name} comes before {max(known)}, which is applied: give it a higher number")
+            with connection.transaction():
+                connection.execute(sql.SQL(text))  # type: ignore[arg-type]
+                connection.execute(queries["record"].encode(), {"version": path.name, "checksum": checksum})
+            known[path.name] = checksum
+            applied_now.append(path.name)
+    return applied_now
+
+
+if __name__ == "__main__":
+    variable, folder = sys.argv[1:3]
+    print("\n".join(migrate(os.environ[variable], Path(folder))) or "up to date")

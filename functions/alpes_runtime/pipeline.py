@@ -1,0 +1,127 @@
+"""The stages between inbox and acknowledgement, as plain objects that can be stepped one at a time.
+
+    intakes ─▶ inbox ─▶ CommitStage ─▶ handoff ─▶ PublishStage ─▶ acknowledged
+
+While one group is being confirmed, the next one commits and the one after is received. In production each stage has a
+thread that steps it; a test can step the same objects in any order.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+from .backoff import Backoff
+from .clock import Clock
+from .committer import Committer, Settled
+from .errors import Unavailable
+from .inbox import Inbox
+from .publisher import Publisher
+from .turn import Turn
+
+HANDOFF_GROUPS = 2
+"""Committed groups that may wait for the publisher."""
+
+Handoff = queue.Queue[Settled]
+Beat = Callable[[], None]
+
+
+def handoff() -> Handoff:
+    """Return the bounded queue between the stages."""
+    return queue.Queue(HANDOFF_GROUPS)
+
+
+class CommitStage:
+    """Commits one group a step."""
+
+    def __init__(self, inbox: Inbox, committer: Committer, committed: Handoff, batch_max: int) -> None:
+        self._inbox = inbox
+        self._committer = committer
+        self._committed = committed
+        self._batch_max = batch_max
+        self._held: Settled | None = None
+
+    def step(self, wait_s: float) -> bool:
+        """Take, commit and hand over a group; False when nothing came within ``wait_s`` or the next stage is full."""
+        if self._held is None:
+            group = self._inbox.take(self._batch_max, wait_s)
+            self._held = self._committer.settle(group) if group else None
+        if self._held is None:
+            return False
+        try:
+            self._committed.put(self._held, timeout=wait_s)
+        except queue.Full:
+            return False
+        self._held = None
+        return True
+
+    @property
+    def holds(self) -> bool:
+        """Whether a committed group still has to be handed over."""
+        return self._held is not None
+
+
+class PublishStage:
+    """Publishes and acknowledges one committed group a step.
+
+    Parameters
+    ----------
+    committed
+        Where committed groups come from.
+    publisher
+        Confirms every event before it returns.
+    on_settled
+        Told how many messages are done: ``(processed, rejected)``.
+    """
+
+    def __init__(
+        self,
+        committed: Handoff,
+        publisher: Publisher,
+        on_settled: Callable[[int, int], None],
+        *,
+        turn: Turn,
+        clock: Clock,
+        stopping: threading.Event,
+        logger: logging.Logger,
+    ) -> None:
+        self._committed = committed
+        self._publisher = publisher
+        self._on_settled = on_settled
+        self._turn = turn
+        self._clock = clock
+        self._stopping = stopping
+        self._log = logger
+        self._backoff = Backoff()
+        self._held: Settled | None = None
+
+    def step(self, wait_s: float) -> bool:
+        """Publish a group and acknowledge it; False when there was none, or the broker didn't confirm it this time."""
+        if self._held is None:
+            try:
+                self._held = self._committed.get(timeout=wait_s) if wait_s else self._committed.get_nowait()
+            except queue.Empty:
+                return False
+        group = self._held
+        try:
+            with self._turn:
+                if group.events:
+                    self._publisher.publish(group.events)
+                # Only now: the group is committed, and every event of it confirmed.
+                for message in group.messages:
+                    message.acknowledge()
+        except Unavailable as error:
+            seconds = self._backoff.next()
+            if self._backoff.failures in (1, 5) or self._backoff.failures % 30 == 0:
+                self._log.warning("Nothing is lost, publishing again (attempt %d): %s", self._backoff.failures, error)
+            self._clock.wait(self._stopping, seconds)
+            return False
+        self._backoff.reset()
+        self._held = None
+        self._on_settled(len(group.messages), group.rejected)
+        return True
+
+    @property
+    def idle(self) -> bool:
+        """Whether no committed group waits to be published."""
+        return self._held is None and self._committed.empty()

@@ -1,0 +1,133 @@
+"""PostgreSQL behind the `Database` protocol: one connection, opened when needed, errors translated once, here."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql as pgsql
+
+from .database import BadData, Row
+from .errors import Unavailable
+from .turn import Turn
+
+CONNECT_OPTIONS: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "options": "-c statement_timeout=60s -c lock_timeout=20s -c timezone=UTC",
+}
+"""A silent peer is noticed within 30 s, and no statement keeps the function for longer than a minute."""
+STREAM_ROWS = 5_000
+"""Rows fetched at a time by `stream`."""
+MESSAGE_FAULTS = ("21", "22", "23", "54")
+"""Classes of SQLSTATE that values can cause: cardinality, data, integrity, program limits. The rest is the system's."""
+
+
+class Postgres:
+    """One connection to one database; used by one thread.
+
+    Parameters
+    ----------
+    dsn
+        Connection string; never logged.
+    application
+        Shown in ``pg_stat_activity``.
+    turn
+        Held by the caller, given up while the server works. None where the caller holds none.
+    """
+
+    def __init__(self, dsn: str, application: str, turn: Turn | None = None) -> None:
+        self._dsn = dsn
+        self._application = application
+        self._turn = turn
+        self._connection: psycopg.Connection[Row] | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator["PostgresTransaction"]:
+        """Open a transaction; see `Database.transaction`."""
+        connection = self._connected()
+        transaction = PostgresTransaction(connection, self._turn)
+        try:
+            transaction.run("BEGIN")
+            yield transaction
+            transaction.run("COMMIT")
+        except Unavailable:
+            self.close()
+            raise
+        except BaseException:
+            self._roll_back(connection)
+            raise
+
+    def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connected(self) -> psycopg.Connection[Row]:
+        if self._connection is None or self._connection.closed:
+            with _away(self._turn), translated("connecting"):
+                self._connection = psycopg.connect(
+                    self._dsn, autocommit=True, application_name=self._application, **CONNECT_OPTIONS
+                )
+        return self._connection
+
+    def _roll_back(self, connection: psycopg.Connection[Row]) -> None:
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+
+class PostgresTransaction:
+    """A transaction on a connection in autocommit mode, framed by our own BEGIN and COMMIT."""
+
+    def __init__(self, connection: psycopg.Connection[Row], turn: Turn | None) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor(binary=True)
+        self._turn = turn
+
+    def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run one statement and return its rows; see `Transaction.execute`."""
+        with _away(self._turn), translated("a statement"):
+            self._cursor.execute(query.encode(), params)
+            return self._cursor.fetchall() if self._cursor.description else []
+
+    def stream(self, query: str, params: Mapping[str, Any] | None = None) -> Iterator[Row]:
+        """Yield a query's rows in constant memory; see `Transaction.stream`."""
+        with _away(self._turn), translated("a query"), self._connection.cursor("stream", binary=True) as cursor:
+            cursor.itersize = STREAM_ROWS
+            yield from cursor.execute(query.encode(), params)
+
+    def run(self, command: str) -> None:
+        """Run BEGIN or COMMIT."""
+        with _away(self._turn), translated(command):
+            self._connection.execute(pgsql.SQL(command), prepare=False)  # type: ignore[arg-type]
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except psycopg.Error as error:
+        state = error.sqlstate or ""
+        if state[:2] in MESSAGE_FAULTS or (not state and isinstance(error, psycopg.DataError)):
+            raise BadData(f"PostgreSQL refused a value ({state or type(error).__name__}): {error}") from error
+        raise Unavailable(f"PostgreSQL, {doing}: {state or type(error).__name__} {_first_line(error)}") from error
+
+
+@contextmanager
+def _away(turn: Turn | None) -> Iterator[None]:
+    if turn is None:
+        yield
+    else:
+        with turn.away():
+            yield
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

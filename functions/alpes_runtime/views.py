@@ -1,0 +1,267 @@
+"""Keeps a view in the state store up to date behind the tables: never in the way of a message, never skipping a key.
+
+The tables are the record. Which keys still have to be written stands in the tables too (a *mark*: the keys that one
+transaction changed, inserted by that transaction), so nothing in memory matters when an instance dies.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from typing import NamedTuple, Protocol
+
+from .backoff import Backoff
+from .clock import Clock
+from .database import Database, Transaction
+from .errors import Unavailable
+from .state import StateStore
+
+CLAIM_MARKS = 64
+"""Marks taken at once when nothing else waits."""
+REMEMBERED_KEYS = 200_000
+"""Keys whose last written version is kept in memory, so that an order that is marked twice is written once."""
+FULL_SPEED_PUTS = 512
+"""Puts between two looks at whether messages are waiting."""
+IDLE_S = 0.2
+"""How often marks are looked for when there were none."""
+LAG_EVERY_S = 10.0
+"""How often the lag is reported while there is one."""
+
+
+class View(Protocol):
+    """Something that follows behind; stepped by a thread of its own."""
+
+    def step(self) -> float:
+        """Do one piece of work and return after how many seconds to do the next.
+
+        Raises
+        ------
+        Unavailable
+            Something is away; step again later.
+        """
+        ...
+
+
+class Versioned(NamedTuple):
+    """A key's present value. The version grows with every change."""
+
+    version: int
+    value: str
+
+
+class Mark(NamedTuple):
+    """The keys that one transaction changed.
+
+    Attributes
+    ----------
+    keys
+        Whose present value is to be written.
+    tried
+        Whether somebody began to write it before; what they left in the store is unknown.
+    """
+
+    keys: Sequence[str]
+    tried: bool
+
+
+class Marks(Protocol):
+    """A function's marks of what is still to be written; SQL behind it."""
+
+    def announce(self, transaction: Transaction, most: int) -> Mapping[int, Mark]:
+        """Record on up to ``most`` marks that nobody works on, oldest first, that their writing begins; by id."""
+        ...
+
+    def hold(self, transaction: Transaction, marks: Iterable[int]) -> Collection[int]:
+        """Lock these marks until the transaction ends; return those that are still there and that nobody else holds."""
+        ...
+
+    def current(self, transaction: Transaction, keys: Sequence[str]) -> Mapping[str, Versioned]:
+        """Return what is committed by now under each key."""
+        ...
+
+    def clear(self, transaction: Transaction, marks: Iterable[int]) -> None:
+        """Remove marks whose keys are all written."""
+        ...
+
+    def lag(self, transaction: Transaction) -> tuple[int, float]:
+        """Return how many keys are marked, and the age of the oldest mark in seconds."""
+        ...
+
+
+class WriteBehind:
+    """Writes each marked key's present value to the state store.
+
+    A mark is removed only when every value written for it is still the present one, so a writer that was stopped for a
+    while can't leave an old value over a newer one: whoever writes looks again, and writes again. Marks are row-locked
+    while they are worked on: two instances share them, and those of one that dies are free at once, known to have been
+    tried, so that their keys are written again whatever memory says.
+
+    Parameters
+    ----------
+    marks
+        What is to be written.
+    database
+        An own connection: the one that orders use never waits for the state store.
+    state
+        Where it is written.
+    busy
+        Whether messages are waiting; then at most ``per_second`` puts are made, otherwise as many as the store takes.
+    per_second
+        The budget while busy.
+    record
+        Takes user metrics: ``(name, value)``.
+    """
+
+    def __init__(
+        self,
+        marks: Marks,
+        database: Database,
+        state: StateStore,
+        *,
+        busy: Callable[[], bool],
+        per_second: int,
+        clock: Clock,
+        stopping: threading.Event,
+        logger: logging.Logger,
+        record: Callable[[str, float], None],
+    ) -> None:
+        self._marks = marks
+        self._database = database
+        self._state = state
+        self._busy = busy
+        self._per_second = per_second
+        self._clock = clock
+        self._stopping = stopping
+        self._log = logger
+        self._record = record
+        self._written: dict[str, int] = {}
+        self._unverified: set[str] = set()
+        self._next_lag = 0.0
+        self._lagging = False
+
+    def step(self) -> float:
+        """Write what a few marks name; see `View.step`."""
+        self._report_lag()
+        with self._database.transaction() as transaction:
+            # Put, but not looked at again before something failed: an old value of ours may lie over a newer one.
+            self._write(transaction, set(self._unverified), set(self._unverified))
+            marks = self._marks.announce(transaction, 1 if self._busy() else CLAIM_MARKS)
+        if not marks:
+            return IDLE_S
+        with self._database.transaction() as transaction:
+            held = self._marks.hold(transaction, marks)
+            keys = {key for mark in held for key in marks[mark].keys}
+            tried = {key for mark in held if marks[mark].tried for key in marks[mark].keys}
+            self._write(transaction, keys, tried)
+            self._marks.clear(transaction, held)
+        return 0.0
+
+    def _write(self, transaction: Transaction, keys: Set[str], must: Set[str]) -> None:
+        for key in must:
+            self._written.pop(key, None)
+        while keys:
+            current = self._marks.current(transaction, sorted(keys))
+            self._unverified.clear()
+            stale = [(key, value) for key, value in current.items() if self._written.get(key, 0) < value.version]
+            if not stale:
+                return
+            self._put(stale)
+
+    def _put(self, values: Sequence[tuple[str, Versioned]]) -> None:
+        place = 0
+        while place < len(values):
+            if self._stopping.is_set():
+                raise Unavailable("stopping; what is still to be written stays marked")
+            started = self._clock.monotonic()
+            busy = self._busy()
+            chunk = values[place : place + (max(1, self._per_second // 10) if busy else FULL_SPEED_PUTS)]
+            self._unverified.update(key for key, _ in chunk)
+            self._state.put({key: value.value for key, value in chunk})
+            self._remember(chunk)
+            place += len(chunk)
+            if busy:
+                spent = self._clock.monotonic() - started
+                self._clock.wait(self._stopping, max(0.0, len(chunk) / self._per_second - spent))
+
+    def _remember(self, written: Sequence[tuple[str, Versioned]]) -> None:
+        if len(self._written) > REMEMBERED_KEYS:
+            for key in list(self._written)[: REMEMBERED_KEYS // 2]:
+                del self._written[key]
+        for key, value in written:
+            self._written.pop(key, None)
+            self._written[key] = value.version
+
+    def _report_lag(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._next_lag:
+            return
+        self._next_lag = now + LAG_EVERY_S
+        with self._database.transaction() as transaction:
+            keys, seconds = self._marks.lag(transaction)
+        self._record("state_lag_keys", keys)
+        self._record("state_lag_seconds", seconds)
+        if seconds > 5:
+            self._log.info("The state store is behind by %d changes, the oldest %.0f s old", keys, seconds)
+        elif self._lagging:
+            self._log.info("The state store has caught up")
+        self._lagging = seconds > 5
+
+
+class Totals:
+    """Keeps absolute values, computed from the tables, in the state store.
+
+    Computed, not counted: an increment would count twice whatever is delivered twice. The pause between two computations
+    is at least `COST_FACTOR` times what the last one took, so it takes a small, fixed share of the database at any size.
+    """
+
+    COST_FACTOR = 30
+
+    def __init__(
+        self,
+        compute: Callable[[Transaction], Mapping[str, str]],
+        database: Database,
+        state: StateStore,
+        *,
+        clock: Clock,
+        period_s: float = 1.0,
+    ) -> None:
+        self._compute = compute
+        self._database = database
+        self._state = state
+        self._clock = clock
+        self._period_s = period_s
+        self._written: Mapping[str, str] = {}
+        self._writes_until_sure = 0
+
+    def step(self) -> float:
+        """Compute, and write what changed; see `View.step`."""
+        started = self._clock.monotonic()
+        with self._database.transaction() as transaction:
+            values = self._compute(transaction)
+        cost = self._clock.monotonic() - started
+        if values != self._written:
+            # Once more a period later: another instance that was stopped meanwhile may have written an older value.
+            self._writes_until_sure = 2
+        if self._writes_until_sure:
+            self._state.put(values)
+            self._written = values
+            self._writes_until_sure -= 1
+        return max(self._period_s, cost * self.COST_FACTOR)
+
+
+def run_view(view: View, *, clock: Clock, stopping: threading.Event, logger: logging.Logger) -> None:
+    """Step a view until ``stopping``; what is away is waited for, and an error never ends it."""
+    backoff = Backoff(initial=0.2, maximum=10.0)
+    while not stopping.is_set():
+        try:
+            pause = view.step()
+            if backoff.failures:
+                logger.info("The view goes on after %d attempts", backoff.failures)
+            backoff.reset()
+        except Exception as error:
+            if stopping.is_set():
+                return
+            pause = backoff.next()
+            if backoff.failures in (1, 10) or backoff.failures % 60 == 0:
+                expected = isinstance(error, Unavailable)
+                logger.warning("A view waits (attempt %d): %s", backoff.failures, error, exc_info=not expected)
+        clock.wait(stopping, pause)

@@ -1,0 +1,101 @@
+"""Ends the instance when one of its threads has died or hangs, so that the worker starts a new one.
+
+What was in the hands of the ended instance is unacknowledged, and goes to the next. Going on with a dead thread would
+look healthy from outside and process nothing.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+
+from .clock import Clock
+
+CHECK_EVERY_S = 1.0
+HANG_LIMIT_S = 120.0
+"""A step that takes longer hangs. Longer than any wait within a step: a connect (30 s), a flush (10 s) with its
+confirmation (15 s), a statement (60 s)."""
+EXIT_CODE = 70
+"""EX_SOFTWARE of sysexits.h."""
+
+
+class Worker(threading.Thread):
+    """A thread that steps something until told to stop, and leaves a sign of life at each step.
+
+    Parameters
+    ----------
+    name
+        Shown when it dies or hangs.
+    step
+        Called over and over; short when there is nothing to do.
+    until
+        Asked before each step; True ends the thread in good order.
+    """
+
+    def __init__(self, name: str, step: Callable[[], object], until: Callable[[], bool], clock: Clock) -> None:
+        super().__init__(name=name, daemon=True)
+        self._step = step
+        self._until = until
+        self._clock = clock
+        self.beat = clock.monotonic()
+        self.error: BaseException | None = None
+        self.finished = False
+
+    def run(self) -> None:
+        """Step until told to stop."""
+        try:
+            while not self._until():
+                self.beat = self._clock.monotonic()
+                self._step()
+            self.finished = True
+        except BaseException as error:  # the watchdog reports it and ends the instance
+            self.error = error
+
+    def trouble(self, now: float) -> str:
+        """Return what is wrong with the thread, empty when nothing is."""
+        if self.finished:
+            return ""
+        if self.error is not None:
+            return f"thread {self.name} died: {type(self.error).__name__}: {self.error}"
+        if not self.is_alive():
+            return f"thread {self.name} is gone"
+        if now - self.beat > HANG_LIMIT_S:
+            return f"thread {self.name} hangs for {now - self.beat:.0f} s"
+        return ""
+
+
+class Watchdog:
+    """Looks after the workers."""
+
+    def __init__(
+        self, workers: Iterable[Worker], end_instance: Callable[[str], None], clock: Clock, stopping: threading.Event
+    ) -> None:
+        self._workers = list(workers)
+        self._end_instance = end_instance
+        self._clock = clock
+        self._stopping = stopping
+
+    def check(self) -> None:
+        """End the instance if a worker is in trouble."""
+        now = self._clock.monotonic()
+        for worker in self._workers:
+            if trouble := worker.trouble(now):
+                self._end_instance(trouble)
+                return
+
+    def watch(self) -> None:
+        """Check every second until the instance stops."""
+        while not self._clock.wait(self._stopping, CHECK_EVERY_S):
+            self.check()
+
+
+def end_instance(logger: logging.Logger) -> Callable[[str], None]:
+    """Return what ends this process at once, after one line that says why."""
+
+    def end(reason: str) -> None:
+        logger.critical("Ending this instance: %s", reason)
+        for handler in logging.getLogger().handlers + logger.handlers:
+            handler.flush()
+        os._exit(EXIT_CODE)
+
+    return end
