@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Passes every check and test. With arguments it only runs pytest with them: ./test.sh tests/unit -k retry
 #
-# What buf says of schemas/ (lint, breaking changes, generated code that is not current) is among the tests, in tests/contract.
+# Among the tests: what buf says of schemas/ (lint, breaking changes, generated code that is not current), in tests/contract,
+# and what hadolint and `docker compose config` say of the containers, in tests/deploy.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -25,15 +26,13 @@ check() { # NAME COMMAND...
 files() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r f; do [ ! -f "$f" ] || printf '%s\n' "$f"; done; }
 
 static_checks() {
-    local scripts dockerfiles
+    local scripts
     mapfile -t scripts < <(files '*.sh' .ci/run)
-    mapfile -t dockerfiles < <(files '*Dockerfile*')
     check "ruff" ruff check
     check "format" ruff format --check
     check "types" mypy
     check "imports" lint-imports --no-logo
     check "shell" shellcheck --external-sources "${scripts[@]}"
-    [ ${#dockerfiles[@]} -eq 0 ] || check "dockerfile" hadolint "${dockerfiles[@]}"
 }
 
 main() {

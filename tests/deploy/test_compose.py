@@ -1,0 +1,154 @@
+"""The containers: what docker-compose.yml and the Dockerfile say, checked without an engine."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+SERVICES = ("ordenes", "pagos", "reporting")
+SECRETS = {"POSTGRES_PASSWORD", "ORDENES_PASSWORD", "PAGOS_PASSWORD", "REPORTING_PASSWORD"}
+
+
+def run(*command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        name: value for name, value in os.environ.items() if name not in SECRETS and not name.startswith("COMPOSE_")
+    }
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def compose() -> list[str]:
+    """How Docker Compose is called here: as the client's plugin, or as the program of old."""
+    if shutil.which("docker") and run("docker", "compose", "version", cwd=ROOT).returncode == 0:
+        return ["docker", "compose"]
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    reason = "docker-compose.yml was not checked: there is no docker client with compose on this machine"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and .ci/run should have installed one")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of the files that compose reads, without anybody's .env."""
+    for name in ("docker-compose.yml", ".env.example"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "docker", tmp_path / "docker")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    content = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert isinstance(content, dict)
+    return content
+
+
+def make_env(checkout: Path) -> "subprocess.CompletedProcess[str]":
+    result = run(checkout / "docker" / "make-env.sh", cwd=checkout)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def test_compose_accepts_the_file_once_the_passwords_are_made(compose: list[str], checkout: Path) -> None:
+    make_env(checkout)
+    result = run(*compose, "config", "--quiet", cwd=checkout)
+    assert result.returncode == 0, result.stderr
+
+
+def test_compose_refuses_to_start_without_passwords_and_says_how_to_make_them(
+    compose: list[str], checkout: Path
+) -> None:
+    result = run(*compose, "config", "--quiet", cwd=checkout)
+    assert result.returncode != 0
+    assert "run docker/make-env.sh first" in result.stderr
+
+
+def test_passwords_are_made_once_differ_and_are_for_their_owner_alone(checkout: Path) -> None:
+    make_env(checkout)
+    made = checkout / ".env"
+    first = made.read_text()
+    passwords = dict(re.findall(r"^(\w+_PASSWORD)=([0-9a-f]{32})$", first, re.MULTILINE))
+    assert set(passwords) == SECRETS
+    assert len(set(passwords.values())) == len(SECRETS)
+    assert made.stat().st_mode & 0o077 == 0
+
+    assert "nothing changed" in make_env(checkout).stderr
+    assert made.read_text() == first
+
+
+def test_the_file_of_passwords_is_never_committed() -> None:
+    assert run("git", "check-ignore", "--quiet", ".env", cwd=ROOT).returncode == 0
+
+
+def test_no_secret_is_written_down(services: dict[str, Any]) -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for secret in SECRETS:
+        assert re.findall(rf"\${{{secret}(?!:\?)", text) == [], f"{secret} is not required"
+    for service in services.values():
+        for name, value in service["environment"].items():
+            if name.endswith("_PASSWORD"):
+                assert str(value).startswith("${")
+            if name.endswith("_DSN"):
+                assert re.fullmatch(r"postgresql://\w+:\$\{\w+_PASSWORD:\?[^}]+\}@postgres:5432/\w+", value)
+    example = (ROOT / ".env.example").read_text()
+    assert re.findall(r"^\w+_PASSWORD=(.+)$", example, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_function_has_a_service_that_deploys_it_alone(services: dict[str, Any], service: str) -> None:
+    assert services[service]["command"] == ["./deploy.sh", "deploy", service]
+    assert services[service]["profiles"], "started by name only: `docker compose up` deploys once"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_variable_that_a_function_config_names_is_there(services: dict[str, Any], service: str) -> None:
+    config = yaml.safe_load((ROOT / "function-configs" / f"{service}.yaml").read_text())
+    variable = config["userConfig"]["dsn_env"]
+    for name in ("pulsar", "deploy", *SERVICES):
+        assert variable in services[name]["environment"], name
+
+
+def test_the_client_has_no_database(services: dict[str, Any]) -> None:
+    assert not [name for name in services["client"]["environment"] if name.endswith("_DSN")]
+
+
+def test_the_image_and_the_local_stack_are_of_one_pulsar_version() -> None:
+    in_dockerfile = re.search(r"^ARG PULSAR_VERSION=(\S+)$", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
+    assert in_dockerfile
+    of_the_stack = {
+        version
+        for path in (ROOT / "local_stack").rglob("*.py")
+        for version in re.findall(r"\bPULSAR_VERSION\b[^=\n]*=\s*\"([\d.]+)\"", path.read_text())
+    }
+    assert of_the_stack <= {in_dockerfile[1]}
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    result = run(Path(sys.executable).parent / "hadolint", "docker/Dockerfile", cwd=ROOT)
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_setting_takes_its_line_or_a_new_one_and_twice_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "standalone.conf").write_text("# journalSyncData=\njournalSyncData=false\nadvertisedListeners=\n")
+    (tmp_path / "functions_worker.yml").write_text("instanceLivenessCheckFreqMs: 30000\nworkerPort: 6750\n")
+
+    def apply() -> tuple[str, str]:
+        result = run(sys.executable, ROOT / "docker" / "pulsar_settings.py", tmp_path, cwd=ROOT)
+        assert result.returncode == 0, result.stderr
+        return (tmp_path / "standalone.conf").read_text(), (tmp_path / "functions_worker.yml").read_text()
+
+    broker, worker = apply()
+    lines = broker.splitlines()
+    assert lines[:2] == ["# journalSyncData=", "journalSyncData=true"]
+    assert sum(line.startswith("advertisedListeners=") for line in lines) == 1
+    assert worker == "instanceLivenessCheckFreqMs: 2000\nworkerPort: 6750\n"
+    assert apply() == (broker, worker)
