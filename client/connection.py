@@ -16,7 +16,7 @@ from client.topics import CREAR_ORDEN, full_name
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 # A port that is open but speaks no Pulsar answers nothing at all; a broker under load answers a lookup within this.
-LOOKUP_TIMEOUT_SECONDS = 8.0
+LOOKUP_TIMEOUT_SECONDS = 5.0
 OPERATION_TIMEOUT_SECONDS = 10
 DEFAULT_PORTS = {"pulsar": 6650, "pulsar+ssl": 6651}
 

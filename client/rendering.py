@@ -73,10 +73,13 @@ def show_account(console: Console, account: Account) -> None:
     table.add_row("all", f"{account.orders:,}", style="bold")
     console.print(table)
     if account.orders_per_second is not None:
-        console.print(f"throughput  {account.orders_per_second:,.1f} orders/s, from the first sent to the last end")
+        console.print(
+            f"throughput  {account.orders_per_second:,.1f} orders/s, from the first sent to the last end",
+            soft_wrap=True,
+        )
     if account.latency_ms is not None:
         values = "   ".join(f"{name} {value:,.1f} ms" for name, value in account.latency_ms.items())
-        console.print(f"latency     {values}, from an order's sending to its end")
+        console.print(f"latency     {values}, from an order's sending to its end", soft_wrap=True)
     _show_attention(console, account)
 
 

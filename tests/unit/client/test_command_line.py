@@ -1,0 +1,125 @@
+"""The command as a person meets it: help, version, wrong usage, nothing to talk to."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from client.cli import alpes
+from client.files import write_atomically
+
+CHECKOUT = Path(__file__).parents[3]
+NOBODY = "pulsar://127.0.0.1:1"
+
+
+def _run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(alpes, list(arguments), prog_name="alpes")
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("command", [[], ["send"], ["show"], ["report"]])
+def test_help_has_an_example(command: list[str]) -> None:
+    code, out, _ = _run(*command, "--help")
+    assert code == 0
+    assert "alpes send" in out or "alpes show" in out or "alpes report" in out
+    assert "\b" not in out
+
+
+def test_the_version_is_the_projects() -> None:
+    assert 'version = "{}"'.format(_run("--version")[1].split()[1]) in (CHECKOUT / "pyproject.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", ["send", "report"])
+def test_no_pulsar_is_one_line_with_the_address_and_what_to_do(command: str) -> None:
+    started = time.monotonic()
+    code, out, err = _run(command, "--service-url", NOBODY)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert NOBODY in err
+    assert "./deploy.sh up" in err
+    assert time.monotonic() - started < 5
+
+
+def test_a_port_that_does_not_speak_pulsar_is_known_in_seconds(silent_port: int) -> None:
+    started = time.monotonic()
+    code, _, err = _run("send", "--service-url", f"pulsar://127.0.0.1:{silent_port}")
+    assert code == 2
+    assert str(silent_port) in err
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "127.0.0.1", "pulsar://", "pulsar://host:port"])
+def test_what_is_no_address_is_told_as_such(url: str) -> None:
+    code, _, err = _run("send", "--service-url", url)
+    assert code == 2
+    assert "no address of a Pulsar broker" in err
+
+
+def test_the_address_may_come_from_the_environment() -> None:
+    result = CliRunner(env={"PULSAR_SERVICE_URL": "pulsar://127.0.0.1:2"}).invoke(alpes, ["send"])
+    assert "pulsar://127.0.0.1:2" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["send", "--orders", "0"],
+        ["send", "--rate", "0"],
+        ["send", "--seed", "x"],
+        ["show", "a b"],
+        ["show"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_exits_with_two(arguments: list[str]) -> None:
+    code, _, err = _run(*arguments)
+    assert code == 2
+    assert "Error" in err
+
+
+def test_the_module_runs_as_a_program_and_the_library_stays_silent() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "client", "send", "--service-url", NOBODY],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("alpes: No Pulsar at pulsar://127.0.0.1:1 (Connection refused)")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_exits_with_130(silent_port: int) -> None:
+    command = [sys.executable, "-m", "client", "show", "a", "--admin-url", f"http://127.0.0.1:{silent_port}"]
+    with subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "alpes: interrupted\n")
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "report.csv"
+    target.write_text("old")
+    write_atomically(target, b"new")
+    assert target.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"Can't write .*nowhere"):
+        write_atomically(tmp_path / "nowhere" / "report.csv", b"x")

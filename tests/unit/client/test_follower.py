@@ -1,0 +1,64 @@
+"""What a message says about an order."""
+
+from typing import Any
+
+import pytest
+
+from client.follower import record
+from client.ledger import Ledger
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada
+from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+
+
+class FakeMessage:
+    def __init__(self, data: bytes, key: str = "", properties: dict[str, str] | None = None) -> None:
+        self._data, self._key, self._properties = data, key, properties or {}
+
+    def data(self) -> bytes:
+        return self._data
+
+    def partition_key(self) -> str:
+        return self._key
+
+    def properties(self) -> dict[str, str]:
+        return self._properties
+
+
+def _outcomes(topic: str, message: Any) -> dict[str, int]:
+    ledger = Ledger()
+    ledger.sent("a", 1)
+    record(ledger, topic, message, 2)
+    return {outcome: count for outcome, count in ledger.close().outcomes.items() if count}
+
+
+def test_an_update_ends_an_order() -> None:
+    event = OrdenActualizada(id="a", status="rechazada", version=2)
+    assert _outcomes("orden-actualizada", FakeMessage(event.SerializeToString())) == {"rechazada": 1}
+
+
+@pytest.mark.parametrize(
+    "topic", ["orden-actualizada", "crear-orden-DLQ", "orden-creada-DLQ", "transaccion-creada-DLQ"]
+)
+def test_garbage_says_nothing(topic: str) -> None:
+    assert _outcomes(topic, FakeMessage(b"\xff\xff\xff")) == {"unaccounted": 1}
+
+
+@pytest.mark.parametrize("topic", ["crear-orden-DLQ", "orden-creada-DLQ", "transaccion-creada-DLQ"])
+def test_a_dead_letter_is_known_by_its_key_though_its_bytes_are_garbage(topic: str) -> None:
+    assert _outcomes(topic, FakeMessage(b"\xff", key="a")) == {"dead_lettered": 1}
+
+
+@pytest.mark.parametrize(
+    ("topic", "message"),
+    [("crear-orden-DLQ", CrearOrden(id="a")), ("transaccion-creada-DLQ", TransaccionProcesada(order_id="a"))],
+)
+def test_a_dead_letter_without_key_is_known_by_its_content(topic: str, message: Any) -> None:
+    assert _outcomes(topic, FakeMessage(message.SerializeToString())) == {"dead_lettered": 1}
+
+
+def test_a_dead_letter_tells_its_reason_and_topic() -> None:
+    ledger = Ledger()
+    ledger.sent("a", 1)
+    letter: Any = FakeMessage(b"", key="a", properties={"error.type": "conflict"})
+    record(ledger, "crear-orden-DLQ", letter, 2)
+    assert ledger.close().dead_letter_reasons == {"conflict (crear-orden-DLQ)": 1}
