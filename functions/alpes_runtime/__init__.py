@@ -12,6 +12,7 @@ from .outcome import Done, Early, Handler, Outcome, Rejected
 from .publisher import encoded
 from .runner import Service, Setup
 from .sql import load_queries
+from .tracing import child_traceparent, valid_traceparent
 from .views import Mark, Marks, Totals, Versioned, WriteBehind
 
 __all__ = [
@@ -40,8 +41,10 @@ __all__ = [
     "Unavailable",
     "Versioned",
     "WriteBehind",
+    "child_traceparent",
     "encoded",
     "load_queries",
     "parse_config",
     "require",
+    "valid_traceparent",
 ]

@@ -130,13 +130,17 @@ class Committer:
                 case Rejected(error_type=error_type, reason=reason):
                     events.append(dead_letter(received, error_type, reason))
                     rejected += 1
-                    self._log.warning("Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason[-500:])
+                    self._log.warning(
+                        "Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason[-500:]
+                    )
                 case Early(reason=reason):
                     delay_ms = self._retry_policy.delay_ms(received.attempt)
                     if delay_ms is None:
                         events.append(dead_letter(received, "early", reason))
                         rejected += 1
-                        self._log.warning("Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason)
+                        self._log.warning(
+                            "Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason
+                        )
                     else:
                         events.append(retry(received, self._retry_topic, delay_ms))
         return Settled(group, events, rejected)
@@ -147,5 +151,7 @@ def _publishable(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Done):
         for event in outcome.events:
             if len(event.payload) > MAX_EVENT_BYTES:
-                return Rejected("bug", f"its event for {event.topic} has {len(event.payload)} bytes, over {MAX_EVENT_BYTES}")
+                return Rejected(
+                    "bug", f"its event for {event.topic} has {len(event.payload)} bytes, over {MAX_EVENT_BYTES}"
+                )
     return outcome

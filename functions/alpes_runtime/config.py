@@ -14,7 +14,7 @@ from .errors import Misconfigured
 C = TypeVar("C", bound="FunctionConfig")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FunctionConfig:
     """The keys that every function has; a function's own config inherits from it and adds fields.
 

@@ -78,6 +78,16 @@ class Setup:
         """Return a further connection to the service's database, for one view."""
         return Postgres(self._config.dsn(), f"{self._application} view")
 
+    def output(self) -> str:
+        """Return the output topic of the function's config. Raises `Misconfigured` without one."""
+        if not self.host.output:
+            raise Misconfigured("the function's config has no output topic")
+        return self.host.output
+
+    def record(self, metric: str, value: float) -> None:
+        """Record a user metric; see `Host.record`."""
+        self.host.record(metric, value)
+
     def state(self, switch: str) -> StateStore:
         """Return the state store; ``switch`` is the config key that does without. Raises `Misconfigured` without one."""
         return open_state(self.host.state_table, self.turn, switch)
@@ -212,7 +222,10 @@ class Runner:
         watchdog = Watchdog(workers, end_instance(self._log), self._clock, self._stopping)
         threading.Thread(target=watchdog.watch, name="watchdog", daemon=True).start()
         self._log.info(
-            "Instance %s of %s runs, intake %s", self._host.instance_id, self._host.name, "direct" if direct else "runtime"
+            "Instance %s of %s runs, intake %s",
+            self._host.instance_id,
+            self._host.name,
+            "direct" if direct else "runtime",
         )
 
     def offer(self, raw: bytes, context: Any) -> None:
@@ -259,7 +272,9 @@ class Runner:
     def _can_be_direct(self) -> bool:
         if self._host.subscription is not None and self._host.runtime_consumers is not None:
             return True
-        self._log.warning("This Pulsar doesn't let a function reach its consumers: intake is 'runtime' instead of 'direct'")
+        self._log.warning(
+            "This Pulsar doesn't let a function reach its consumers: intake is 'runtime' instead of 'direct'"
+        )
         return False
 
     def _open_direct(self) -> None:

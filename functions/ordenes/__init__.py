@@ -1,0 +1,1 @@
+"""Ordenes: records orders, and what became of them."""

@@ -1,0 +1,1 @@
+"""Pagos: charges orders."""

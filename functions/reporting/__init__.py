@@ -1,0 +1,1 @@
+"""Reporting: keeps what people want to read, and writes reports."""

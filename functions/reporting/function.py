@@ -1,0 +1,50 @@
+"""The composition root of Reporting: the only place that knows all its parts."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pulsar.schema import ProtobufNativeSchema
+
+from functions.alpes_runtime import BatchFunction, FunctionConfig, Handler, Service, Setup, Totals, encoded
+from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
+
+from . import messages, store
+from .formats import formats
+from .handlers import Reporting as ReportingHandlers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportingConfig(FunctionConfig):
+    """userConfig of Reporting.
+
+    Parameters
+    ----------
+    totales_por_estado
+        Keep the running totals per status in the state store.
+    """
+
+    totales_por_estado: bool = True
+
+
+class Reporting(BatchFunction):
+    """Keeps what people want to read, and writes reports."""
+
+    Config: ClassVar[type[FunctionConfig]] = ReportingConfig
+
+    def build(self, config: ReportingConfig, setup: Setup) -> Service:
+        """Wire the handlers, and the totals behind them."""
+        topic = setup.output()
+        handlers = ReportingHandlers(topic, formats())
+        views = []
+        if config.totales_por_estado:
+            state = setup.state(switch="totales_por_estado")
+            views.append(Totals(store.totals, setup.view_database(), state, clock=setup.clock))
+        return Service(
+            handlers={
+                "orden-actualizada": Handler(messages.decode_orden_actualizada, handlers.actualizar),
+                "generar-reporte": Handler(messages.decode_generar_reporte, handlers.generar),
+            },
+            database=setup.database(),
+            schemas={topic: encoded(ProtobufNativeSchema(ReporteGenerado))},
+            views=views,
+        )

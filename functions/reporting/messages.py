@@ -1,0 +1,111 @@
+"""Between the wire and the domain: decodes and checks what comes in, builds the parts of a report."""
+
+from collections.abc import Iterable, Iterator
+
+from google.protobuf.message import DecodeError
+
+from functions.alpes_runtime import Event, InvalidMessage, Received, child_traceparent, valid_traceparent
+from schemas.tienda import rules
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
+
+from .domain import FINAL_STATUSES, Orden, Pedido
+
+SCHEMA_VERSION = 1
+PART_BYTES = 500_000
+"""Size from which on a report goes into a further part."""
+
+
+def decode_orden_actualizada(received: Received) -> Orden:
+    """Read an `OrdenActualizada`. Raises `InvalidMessage` naming the field that is wrong."""
+    try:
+        message = OrdenActualizada.FromString(received.data)
+    except DecodeError as error:
+        raise InvalidMessage(f"not an OrdenActualizada: {error}") from error
+    _check_id("id", message.id)
+    if message.status not in FINAL_STATUSES:
+        raise InvalidMessage(f"status is {message.status[:40]!r}, must be one of {', '.join(FINAL_STATUSES)}")
+    total_cents = message.total_cents if message.HasField("total_cents") else rules.derived_total_cents(message.id)
+    if total_cents < 0:
+        raise InvalidMessage(f"total_cents is {total_cents}, must be 0 or more")
+    currency = message.currency or rules.DEFAULT_CURRENCY
+    if not rules.CURRENCY.fullmatch(currency):
+        raise InvalidMessage(f"currency is {currency[:20]!r}, must be three capital letters (ISO 4217)")
+    created_at_ms = message.created_at_ms or received.publish_time_ms
+    updated_at_ms = message.updated_at_ms or received.publish_time_ms
+    for field, value in (("created_at_ms", created_at_ms), ("updated_at_ms", updated_at_ms)):
+        if not 0 < value <= rules.LAST_TIME_MS:
+            raise InvalidMessage(f"{field} is {value}, must be Unix milliseconds up to the year 9999")
+    return Orden(
+        message.id,
+        message.client_id,
+        message.status,
+        total_cents,
+        currency,
+        max(1, message.version),
+        created_at_ms,
+        updated_at_ms,
+    )
+
+
+def decode_generar_reporte(received: Received) -> Pedido:
+    """Read a `GenerarReporte`. Raises `InvalidMessage` naming the field that is wrong."""
+    try:
+        message = GenerarReporte.FromString(received.data)
+    except DecodeError as error:
+        raise InvalidMessage(f"not a GenerarReporte: {error}") from error
+    _check_id("report_id", message.report_id)
+    return Pedido(message.report_id, message.format[:100], valid_traceparent(message.traceparent))
+
+
+def reporte_parts(
+    topic: str, pedido: Pedido, generated_at_ms: int, content_type: str, content: Iterable[bytes]
+) -> Iterator[Event]:
+    """Build the events of a whole report, of about `PART_BYTES` each."""
+    part, pending = 0, bytearray()
+    for piece in content:
+        if len(pending) >= PART_BYTES:
+            yield _part(topic, pedido, generated_at_ms, part, content_type=content_type, content=bytes(pending))
+            part, pending = part + 1, bytearray()
+        pending += piece
+    last = bytes(pending)
+    yield _part(topic, pedido, generated_at_ms, part, content_type=content_type, content=last, last=True)
+
+
+def reporte_refused(topic: str, pedido: Pedido, generated_at_ms: int, error: str) -> Event:
+    """Build the event that says why there is no report."""
+    return _part(topic, pedido, generated_at_ms, 0, error=error, last=True)
+
+
+def _part(
+    topic: str,
+    pedido: Pedido,
+    generated_at_ms: int,
+    part: int,
+    *,
+    content_type: str = "",
+    content: bytes = b"",
+    error: str = "",
+    last: bool = False,
+) -> Event:
+    event_id = f"reporte-generado:{pedido.report_id}:{generated_at_ms}:{part}"
+    payload = ReporteGenerado(
+        report_id=pedido.report_id,
+        format=pedido.format,
+        generated_at_ms=generated_at_ms,
+        part=part,
+        last=last,
+        content=content,
+        content_type=content_type,
+        error=error,
+        traceparent=child_traceparent(pedido.traceparent, pedido.report_id, event_id),
+        event_id=event_id,
+        event_type="reporte-generado",
+        schema_version=SCHEMA_VERSION,
+    ).SerializeToString(deterministic=True)
+    return Event(topic, pedido.report_id, payload)
+
+
+def _check_id(field: str, value: str) -> None:
+    if not rules.ORDER_ID.fullmatch(value):
+        raise InvalidMessage(f"{field} is {value[:40]!r}, must be 1 to 128 characters of [A-Za-z0-9._-]")

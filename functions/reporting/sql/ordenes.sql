@@ -1,0 +1,54 @@
+-- Keeps each order's highest version. Ids are distinct and sorted, so that instances lock in the same order.
+-- name: upsert
+INSERT INTO ordenes (id, client_id, status, total_cents, currency, version, created_at, updated_at)
+SELECT
+    nueva.id,
+    nueva.client_id,
+    nueva.status,
+    nueva.total_cents,
+    nueva.currency,
+    nueva.version,
+    timestamptz 'epoch' + nueva.created_at_ms * interval '1 millisecond',
+    timestamptz 'epoch' + nueva.updated_at_ms * interval '1 millisecond'
+FROM
+    unnest(
+        %(ids)s::text [],
+        %(client_ids)s::int [],
+        %(statuses)s::text [],
+        %(totals)s::bigint [],
+        %(currencies)s::text [],
+        %(versions)s::int [],
+        %(created_at_ms)s::bigint [],
+        %(updated_at_ms)s::bigint []
+    ) AS nueva (id, client_id, status, total_cents, currency, version, created_at_ms, updated_at_ms)
+ON CONFLICT (id) DO UPDATE
+SET
+    client_id = excluded.client_id,
+    status = excluded.status,
+    total_cents = excluded.total_cents,
+    currency = excluded.currency,
+    version = excluded.version,
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at
+WHERE ordenes.version < excluded.version
+
+-- name: totals
+SELECT
+    status,
+    count(*),
+    sum(total_cents)::bigint
+FROM ordenes
+GROUP BY status
+
+-- name: every_order
+SELECT
+    id,
+    client_id,
+    status,
+    total_cents,
+    currency,
+    version,
+    (extract(EPOCH FROM created_at) * 1000)::bigint,
+    (extract(EPOCH FROM updated_at) * 1000)::bigint
+FROM ordenes
+ORDER BY id
