@@ -1,7 +1,7 @@
 """How long to wait before the next attempt."""
 
-import random
 from dataclasses import dataclass, field
+from random import Random
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Backoff:
 
     initial: float = 0.05
     maximum: float = 2.0
-    random: random.Random = field(default_factory=random.Random)
+    random: Random = field(default_factory=Random)
     _failures: int = 0
 
     def next(self) -> float:
