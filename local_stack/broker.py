@@ -1,0 +1,196 @@
+"""Pulsar standalone: broker, storage, function worker and state store in one process."""
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+from local_stack import conf_files, credentials, distribution, ports, processes
+from local_stack.errors import StartError
+from local_stack.settings import Settings
+
+READY_SECONDS = 150.0
+POLL_SECONDS = 0.2
+REQUEST_SECONDS = 5.0
+# A graceful stop ends the functions first; each has about 10 s.
+STOP_STEPS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
+# As the distribution has it for this Java, less touching all memory at start, which costs seconds.
+GARBAGE_COLLECTOR = "-XX:+UseZGC -XX:+ZGenerational -XX:+PerfDisableSharedMem"
+# The CLI lives for a second or two: a small JVM that does not optimise.
+CLI_MEMORY = "-Xmx128m -XX:MaxDirectMemorySize=128m"
+CLI_COMPILER = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+# What a shell may have set for another Pulsar.
+FOREIGN_PREFIXES = ("PULSAR_", "BOOKIE_", "BOOKKEEPER_", "BK_", "PYTHONPATH", "PYTHONHOME", "CLASSPATH", "FUNCTIONS_")
+
+
+def pid_file(settings: Settings) -> processes.PidFile:
+    """The note of the broker's process."""
+    return processes.PidFile(settings.home / "pulsar.pid")
+
+
+def configure(settings: Settings) -> None:
+    """Write this stack's configuration from the distribution's, and its `pulsar-admin`."""
+    source = settings.distribution / "conf"
+    target = settings.home / "conf"
+    target.mkdir(parents=True, exist_ok=True)
+    for name, rewrite in (
+        ("standalone.conf", conf_files.standalone_conf),
+        ("functions_worker.yml", conf_files.functions_worker_yml),
+        ("client.conf", conf_files.client_conf),
+    ):
+        (target / name).write_text(rewrite((source / name).read_text(), settings))
+    variables = {
+        "JAVA_HOME": str(distribution.java_home()),
+        "PULSAR_CLIENT_CONF": str(target / "client.conf"),
+        "PULSAR_MEM": CLI_MEMORY,
+        "PULSAR_GC": f"{CLI_COMPILER} -XX:SharedArchiveFile={distribution.class_data_archive(settings)}",
+        "PULSAR_LOG_LEVEL": "warn",
+    }
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    command = shlex.quote(str(settings.distribution / "bin" / "pulsar-admin"))
+    settings.pulsar_admin.parent.mkdir(exist_ok=True)
+    settings.pulsar_admin.write_text(
+        f'#!/usr/bin/env bash\n# Pulsar\'s CLI on this stack. Written by each `up`.\n{exports}exec {command} "$@"\n'
+    )
+    settings.pulsar_admin.chmod(0o755)
+
+
+def broker_environment(settings: Settings, known: credentials.Credentials) -> dict[str, str]:
+    """The broker's environment, which its functions inherit: PATH decides their Python, and the DSNs are in it."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
+    python_folder = Path(sys.executable).parent
+    environ.update(
+        {
+            "PATH": os.pathsep.join([str(python_folder), environ.get("PATH", os.defpath)]),
+            "JAVA_HOME": str(distribution.java_home()),
+            # Without ZooKeeper standalone has no state store that Python functions can use.
+            "PULSAR_STANDALONE_USE_ZOOKEEPER": "1",
+            "PULSAR_STANDALONE_CONF": str(settings.home / "conf" / "standalone.conf"),
+            "PULSAR_MEM": settings.memory,
+            "PULSAR_GC": GARBAGE_COLLECTOR,
+            "PULSAR_GC_LOG": "-Xlog:gc=off",
+            "PULSAR_LOG_DIR": str(settings.logs),
+            "PULSAR_LOG_FILE": "pulsar.log",
+            "PULSAR_ROUTING_APPENDER_DEFAULT": "RollingFile",
+            "PULSAR_LOG_IMMEDIATE_FLUSH": "true",
+            "PULSAR_SERVICE_URL": settings.service_url,
+            "PULSAR_ADMIN_URL": settings.admin_url,
+        }
+    )
+    for service in credentials.SERVICES:
+        environ[credentials.dsn_variable(service)] = known.dsn(service, settings.ports.postgres)
+    return environ
+
+
+def start(settings: Settings, known: credentials.Credentials) -> None:
+    """Start Pulsar and wait until it can take functions and state.
+
+    Raises
+    ------
+    local_stack.errors.PortTakenError, StartError
+        It can't; nothing of it is left running.
+    """
+    ports.require_free(settings.ports.of_pulsar())
+    configure(settings)
+    data = settings.home / "pulsar"
+    data.mkdir(parents=True, exist_ok=True)
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    output = settings.logs / "pulsar.out"
+    output.unlink(missing_ok=True)
+    process = processes.start_detached(
+        [
+            settings.distribution / "bin" / "pulsar",
+            "standalone",
+            "--advertised-address=127.0.0.1",
+            f"--zookeeper-port={settings.ports.zookeeper}",
+            f"--zookeeper-dir={data / 'zookeeper'}",
+            f"--bookkeeper-port={settings.ports.bookie}",
+            f"--bookkeeper-dir={data / 'bookkeeper'}",
+            f"--stream-storage-port={settings.ports.state}",
+            f"--functions-worker-conf={settings.home / 'conf' / 'functions_worker.yml'}",
+        ],
+        pid_file=pid_file(settings),
+        log=output,
+        environ=broker_environment(settings, known),
+        cwd=settings.home,
+    )
+    try:
+        deadline = time.monotonic() + READY_SECONDS
+        while not is_ready(settings):
+            code = process.poll()
+            if code is not None or time.monotonic() > deadline:
+                what = "ended at once" if code is not None else f"was not ready after {READY_SECONDS:.0f} s"
+                raise StartError(
+                    f"Pulsar {what}. Its log is {settings.logs / 'pulsar.log'}; its last words:\n{processes.tail(output)}"
+                )
+            time.sleep(POLL_SECONDS)
+    except BaseException:
+        stop(settings)
+        raise
+
+
+def _get(settings: Settings, path: str) -> bytes | None:
+    """What the admin REST API answers, or None."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with contextlib.suppress(urllib.error.URLError, OSError):
+        with opener.open(f"{settings.admin_url}{path}", timeout=REQUEST_SECONDS) as response:
+            return bytes(response.read())
+    return None
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether the broker, the function worker and the state store all answer."""
+    if _get(settings, "/admin/v2/brokers/ready") != b"ok":
+        return False
+    # The worker's list of functions is there once it has read its metadata topic and has a leader.
+    workers = json.loads(_get(settings, "/admin/v2/worker/cluster") or b"[]")
+    listed = _get(settings, "/admin/v3/functions/public/default")
+    return bool(workers) and listed is not None and state_store_answers(settings)
+
+
+def state_store_answers(settings: Settings) -> bool:
+    """Whether the state store knows of its namespaces; an answer that there is none is one."""
+    import grpc  # noqa: PLC0415
+    from bookkeeper.common.constants import __ROOT_RANGE_METADATA__  # noqa: PLC0415
+    from bookkeeper.proto import storage_pb2, storage_pb2_grpc  # noqa: PLC0415
+
+    with grpc.insecure_channel(f"127.0.0.1:{settings.ports.state}") as channel:
+        try:
+            storage_pb2_grpc.RootRangeServiceStub(channel).GetNamespace(
+                storage_pb2.GetNamespaceRequest(name="public_default"),
+                metadata=__ROOT_RANGE_METADATA__,
+                timeout=REQUEST_SECONDS,
+            )
+        except grpc.RpcError:
+            return False
+    return True
+
+
+def _function_processes(settings: Settings) -> list[int]:
+    """Function instances of this stack: they name its log folder on their command line."""
+    mark = str(settings.logs)
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        runs_instance = any(part.endswith("python_instance_main.py") for part in command[:3])
+        if runs_instance and any(part.startswith(mark) for part in command):
+            found.append(process.pid)
+    return found
+
+
+def stop(settings: Settings) -> bool:
+    """End Pulsar and what function instances it leaves; returns whether it ran."""
+    ran = processes.stop(pid_file(settings), STOP_STEPS)
+    # A broker that was killed leaves its function instances behind for some seconds.
+    left = processes.wait_gone(_function_processes(settings), 0.5)
+    processes.send(left, signal.SIGTERM)
+    processes.send(processes.wait_gone(left, 10.0), signal.SIGKILL)
+    return ran

@@ -1,0 +1,101 @@
+"""Rewrites Pulsar's configuration files for a local stack. Pure: text in, text out."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local_stack.settings import Settings
+
+# A function instance that died is noticed this often. It kills itself after three checks that did not come.
+LIVENESS_CHECK_MILLISECONDS = 2000
+# Cursor positions stored a second, at most, for each subscription. What came after the last stored one comes again
+# after a crash of the broker; the distribution's 0.1 makes that everything of the last ten seconds.
+MARK_DELETES_A_SECOND = 1.0
+
+
+def set_properties(text: str, values: dict[str, object]) -> str:
+    """Set keys of a Java properties file.
+
+    A key that is there is replaced where it stands, so that the file's own comments still explain it; others are added.
+    """
+    for key, value in values.items():
+        line = f"{key}={value}"
+        pattern = re.compile(rf"^{re.escape(key)}[ \t]*=.*$", re.MULTILINE)
+        if pattern.search(text):
+            text = pattern.sub(lambda _, line=line: line, text)  # type: ignore[misc]
+        else:
+            text = f"{text.rstrip()}\n{line}\n"
+    return text
+
+
+def standalone_conf(original: str, settings: Settings) -> str:
+    """`standalone.conf` of the distribution, for this stack."""
+    return set_properties(
+        original,
+        {
+            "brokerServicePort": settings.ports.broker,
+            "webServicePort": settings.ports.http,
+            "bindAddress": "127.0.0.1",
+            "advertisedAddress": "127.0.0.1",
+            # The distribution's false can lose in a power cut what was acknowledged.
+            "journalSyncData": "true",
+            "managedLedgerDefaultMarkDeleteRateLimit": MARK_DELETES_A_SECOND,
+            "statusFilePath": "",
+        },
+    )
+
+
+def functions_worker_yml(original: str, settings: Settings) -> str:
+    """`functions_worker.yml` of the distribution, for this stack."""
+    document: dict[str, Any] = yaml.safe_load(original)
+    document.update(
+        {
+            "workerHostname": "127.0.0.1",
+            "pulsarServiceUrl": settings.service_url,
+            "pulsarWebServiceUrl": settings.admin_url,
+            "configurationMetadataStoreUrl": f"zk:127.0.0.1:{settings.ports.zookeeper}",
+            "stateStorageServiceUrl": f"bk://127.0.0.1:{settings.ports.state}",
+            "instanceLivenessCheckFreqMs": LIVENESS_CHECK_MILLISECONDS,
+            "downloadDirectory": str(settings.home / "functions"),
+        }
+    )
+    document["functionRuntimeFactoryConfigs"]["logDirectory"] = str(settings.logs)
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def client_conf(original: str, settings: Settings) -> str:
+    """`client.conf` of the distribution, for `pulsar-admin` on this stack."""
+    return set_properties(
+        original, {"webServiceUrl": f"{settings.admin_url}/", "brokerServiceUrl": f"{settings.service_url}/"}
+    )
+
+
+def postgres_conf(settings: Settings, sockets: Path | None = None) -> str:
+    """PostgreSQL's settings for this stack: those of a small production server, on loopback only."""
+    values = {
+        "listen_addresses": "'127.0.0.1'",
+        "port": settings.ports.postgres,
+        "unix_socket_directories": f"'{sockets or ''}'",
+        "password_encryption": "'scram-sha-256'",
+        "max_connections": 100,
+        "shared_buffers": "'256MB'",
+        "work_mem": "'8MB'",
+        "maintenance_work_mem": "'128MB'",
+        # A commit that was reported is on the disk: guarantee 1 rests on it.
+        "synchronous_commit": "on",
+        "fsync": "on",
+        # Few checkpoints, each spread out: a checkpoint makes the next change of each page write the whole page.
+        "max_wal_size": "'2GB'",
+        "min_wal_size": "'256MB'",
+        "checkpoint_timeout": "'15min'",
+        "checkpoint_completion_target": 0.9,
+        "random_page_cost": 1.1,
+        "log_line_prefix": "'%m [%p] %u@%d '",
+        "log_checkpoints": "off",
+        "timezone": "'UTC'",
+        "log_timezone": "'UTC'",
+    }
+    lines = "".join(f"{key} = {value}\n" for key, value in values.items())
+    return f"# Written by each `up`.\n{lines}"

@@ -1,0 +1,161 @@
+"""Where the local stack keeps things, which ports it takes and which Pulsar it runs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_stack.errors import LocalStackError
+
+PULSAR_GROUP = "org.apache.pulsar"
+PULSAR_ARTIFACT = "pulsar-server-distribution"
+PULSAR_VERSION = "4.0.8"
+PULSAR_SHA512 = (
+    "65b769b10696cdfebf7fc5bcdc95dd663702e27051e616c1a13cb100e91279525be35352171befe7b0011176330aab29bd0a6c8a0f2f0646641a"
+    "f46d2e33cbd6"
+)
+# Sized for a machine of 2 cores and 4 GiB. BookKeeper and the broker's cache share the direct memory.
+PULSAR_MEMORY = "-Xms1g -Xmx1g -XX:MaxDirectMemorySize=2g"
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of one stack, all on 127.0.0.1.
+
+    Attributes
+    ----------
+    offset : int
+        How far each is above its usual number, so that several stacks can run side by side.
+    """
+
+    offset: int = 0
+
+    @property
+    def broker(self) -> int:
+        """Pulsar's binary protocol."""
+        return 6650 + self.offset
+
+    @property
+    def http(self) -> int:
+        """Pulsar's admin REST API, function worker included."""
+        return 8080 + self.offset
+
+    @property
+    def zookeeper(self) -> int:
+        """Pulsar's metadata store."""
+        return 2181 + self.offset
+
+    @property
+    def bookie(self) -> int:
+        """Pulsar's storage."""
+        return 3181 + self.offset
+
+    @property
+    def state(self) -> int:
+        """The functions' state store."""
+        return 4181 + self.offset
+
+    @property
+    def postgres(self) -> int:
+        """PostgreSQL; far from 5432, which may be somebody's own."""
+        return 54320 + self.offset
+
+    def of_pulsar(self) -> dict[str, int]:
+        """What Pulsar listens on, by what for."""
+        return {
+            "Pulsar's broker": self.broker,
+            "Pulsar's admin REST API": self.http,
+            "ZooKeeper": self.zookeeper,
+            "BookKeeper": self.bookie,
+            "the state store": self.state,
+        }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that the environment may choose about a local stack.
+
+    Attributes
+    ----------
+    home : Path
+        Data, logs, configuration and secrets of this stack (`ALPES_HOME`).
+    cache : Path
+        What can be downloaded again, shared by all stacks of a user (`ALPES_CACHE`).
+    ports : Ports
+        See there (`ALPES_PORT_OFFSET`).
+    version, sha512 : str
+        Pulsar's distribution (`ALPES_PULSAR_VERSION`, which needs its `ALPES_PULSAR_SHA512`).
+    memory : str
+        Options of Pulsar's JVM (`ALPES_PULSAR_MEM`).
+    """
+
+    home: Path
+    cache: Path
+    ports: Ports
+    version: str = PULSAR_VERSION
+    sha512: str = PULSAR_SHA512
+    memory: str = PULSAR_MEMORY
+
+    @property
+    def distribution(self) -> Path:
+        """Pulsar's unpacked distribution; never written to after that."""
+        return self.cache / f"apache-pulsar-{self.version}"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the broker and of PostgreSQL."""
+        return self.home / "logs"
+
+    @property
+    def function_logs(self) -> Path:
+        """Logs of function instances: `<tenant>/<namespace>/<name>/<name>-<instance>.log`."""
+        return self.logs / "functions"
+
+    @property
+    def pulsar_admin(self) -> Path:
+        """The CLI, set up for this stack: needs no Java of the user's, knows the port."""
+        return self.home / "bin" / "pulsar-admin"
+
+    @property
+    def service_url(self) -> str:
+        """PULSAR_SERVICE_URL."""
+        return f"pulsar://127.0.0.1:{self.ports.broker}"
+
+    @property
+    def admin_url(self) -> str:
+        """PULSAR_ADMIN_URL."""
+        return f"http://127.0.0.1:{self.ports.http}"
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from environment variables.
+
+    Raises
+    ------
+    LocalStackError
+        A variable says something that can't be.
+    """
+    text = environ.get("ALPES_PORT_OFFSET") or "0"
+    highest = max([Ports().postgres, *Ports().of_pulsar().values()])
+    if not text.isdigit() or int(text) + highest > HIGHEST_PORT:
+        raise LocalStackError(
+            f"ALPES_PORT_OFFSET is {text!r}; it must be a whole number from 0 to {HIGHEST_PORT - highest}."
+        )
+    user_cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    version = environ.get("ALPES_PULSAR_VERSION") or PULSAR_VERSION
+    sha512 = environ.get("ALPES_PULSAR_SHA512") or (PULSAR_SHA512 if version == PULSAR_VERSION else "")
+    if not sha512:
+        raise LocalStackError(
+            f"ALPES_PULSAR_VERSION is {version}: set ALPES_PULSAR_SHA512 too, the SHA-512 of that version's tar.gz."
+        )
+    return Settings(
+        home=Path(environ.get("ALPES_HOME") or CHECKOUT / ".alpes").expanduser().absolute(),
+        cache=Path(environ.get("ALPES_CACHE") or user_cache / "alpes").expanduser().absolute(),
+        ports=Ports(int(text)),
+        version=version,
+        sha512=sha512.lower(),
+        memory=environ.get("ALPES_PULSAR_MEM") or PULSAR_MEMORY,
+    )
