@@ -1,0 +1,207 @@
+"""Orders from command to report, through topics and tables, as an outside client sees them."""
+
+import json
+import os
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+import pulsar
+import pytest
+
+from schemas.tienda import rules
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
+from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from schemas.tienda.v1.reporting_pb2 import GenerarReporte
+from tests.e2e.tienda import FUNCTIONS, Tienda, alpes, keys, orders, wait_until
+
+GARBAGE = 1000
+
+
+def prefix() -> str:
+    return f"t{uuid.uuid4().hex[:10]}-"
+
+
+def in_every_table(stack: Tienda, start: str) -> tuple[dict[str, str], ...]:
+    return tuple(stack.statuses(name, start) for name in FUNCTIONS)
+
+
+def test_hundred_orders_of_the_client_are_accounted_for(stack: Tienda, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.json"
+    sent = alpes("send", "--summary-json", str(summary), tienda=stack)
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    outcomes = json.loads(summary.read_text())["outcomes"]
+    assert outcomes["aprobada"] + outcomes["rechazada"] == 100
+    assert outcomes["dead_lettered"] == outcomes["unaccounted"] == outcomes["unsent"] == 0
+
+
+@pytest.mark.parametrize("service", ["", "first-client"], ids=["fields 1 to 5", "fields 1 to 6"])
+def test_a_message_of_the_first_clients_is_processed_end_to_end(stack: Tienda, service: str) -> None:
+    order_id = prefix() + "seed"
+    seed = CrearOrden(id=order_id, client_id=7, address="Calle 7", status="whatever", created_at=1.7e9, service=service)
+    stack.publish("crear-orden", [("", seed.SerializeToString())])
+    wait_until(lambda: stack.ended(order_id), 30, "the order has ended")
+    total = rules.derived_total_cents(order_id)
+    assert stack.rows("ordenes", "SELECT total_cents, client_id FROM ordenes WHERE id = %s", order_id) == [(total, 7)]
+    assert stack.rows("pagos", "SELECT amount_cents FROM transacciones WHERE order_id = %s", order_id) == [(total,)]
+    assert stack.rows("reporting", "SELECT total_cents FROM ordenes WHERE id = %s", order_id) == [(total,)]
+
+
+def test_every_event_says_what_it_is_and_belongs_to_one_trace(stack: Tienda) -> None:
+    order_id = prefix() + "traced"
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    order = CrearOrden(id=order_id, client_id=1, address="Calle 1", traceparent=parent)
+    stack.publish("crear-orden", [(order_id, order.SerializeToString())])
+    wait_until(lambda: stack.ended(order_id), 30, "the order has ended")
+    for topic, kind in (
+        ("orden-creada", OrdenCreada),
+        ("transaccion-creada", TransaccionProcesada),
+        ("orden-actualizada", OrdenActualizada),
+    ):
+        (message,) = (m for m in stack.read(topic) if m.partition_key() == order_id)
+        event = kind.FromString(message.data())
+        assert (event.event_type, event.schema_version) == (topic, 1)
+        assert event.event_id
+        assert event.traceparent.split("-")[1] == parent.split("-")[1]
+
+
+@pytest.mark.parametrize("topic", ["orden-creada", "transaccion-creada", "orden-actualizada", "reporte-generado"])
+def test_event_topics_have_a_registered_protobuf_schema(stack: Tienda, topic: str) -> None:
+    schema = stack.admin("GET", f"/admin/v2/schemas/alpes/tienda/{topic}/schema")
+    assert schema["type"] == "PROTOBUF_NATIVE"
+
+
+def test_a_message_with_other_content_under_a_known_id_is_a_conflict_and_changes_nothing(stack: Tienda) -> None:
+    start = prefix()
+    ((order_id, first),) = orders(start, 1)
+    other = CrearOrden.FromString(first)
+    other.address = "elsewhere"
+    stack.publish("crear-orden", [(order_id, first), (order_id, other.SerializeToString())])
+    wait_until(lambda: stack.ended(start), 30, "the order has ended")
+    wait_until(lambda: order_id in keys(stack.read("crear-orden-DLQ")), 30, "the other one is dead-lettered")
+    (letter,) = (m for m in stack.read("crear-orden-DLQ") if m.partition_key() == order_id)
+    assert letter.properties()["error.type"] == "conflict"
+    assert letter.data() == other.SerializeToString()
+    assert stack.rows("ordenes", "SELECT address FROM ordenes WHERE id = %s", order_id) == [("Calle 0",)]
+
+
+def test_a_transaction_without_its_order_is_retried_and_then_dead_lettered(stack: Tienda) -> None:
+    late, never = prefix() + "late", prefix() + "never"
+    for order_id in (late, never):
+        early = TransaccionProcesada(order_id=order_id, status="aprobada")
+        stack.publish("transaccion-creada", [(order_id, early.SerializeToString())])
+    time.sleep(1)
+    order = CrearOrden(id=late, client_id=1, address="Calle 1")
+    stack.publish("crear-orden", [(late, order.SerializeToString())])
+    wait_until(lambda: stack.ended(late), 30, "the late order has ended")
+    wait_until(lambda: never in keys(stack.read("transaccion-creada-DLQ")), 60, "the other is dead-lettered")
+    (letter,) = (m for m in stack.read("transaccion-creada-DLQ") if m.partition_key() == never)
+    assert letter.properties()["error.type"] == "early"
+    assert int(letter.properties()["attempt"]) > 1
+
+
+def garbage(number: int) -> bytes:
+    return (b"", b"\xff\xfe not protobuf", os.urandom(40) + b"\xff", b"\x0a\x05ab")[number % 4]
+
+
+@pytest.mark.parametrize("topic", ["crear-orden", "orden-creada", "transaccion-creada", "orden-actualizada"])
+def test_garbage_between_good_messages_harms_only_itself(stack: Tienda, topic: str) -> None:
+    start = prefix()
+    restarts = stack.restarts()
+    before = len(stack.read(f"{topic}-DLQ"))
+    good = list(orders(start, GARBAGE))
+    if topic == "transaccion-creada":
+        # Its good messages need orders that are there, and must say what Pagos says of them.
+        stack.publish("crear-orden", good)
+        wait_until(lambda: stack.ended(start) == GARBAGE, 60, "the orders have ended")
+        good = [
+            (order_id, TransaccionProcesada(order_id=order_id, status=status).SerializeToString())
+            for order_id, status in stack.statuses("pagos", start).items()
+        ]
+    elif topic == "orden-creada":
+        # So that what follows from them finds its order.
+        stack.publish("crear-orden", good)
+    elif topic == "orden-actualizada":
+        good = [
+            (order_id, OrdenActualizada(id=order_id, status="aprobada", version=2).SerializeToString())
+            for order_id, _ in good
+        ]
+    mixed = [message for n, one in enumerate(good) for message in (one, (f"{start}bad{n}", garbage(n)))]
+    stack.publish(topic, mixed)
+    wait_until(lambda: len(stack.read(f"{topic}-DLQ")) - before >= GARBAGE, 60, "all garbage is dead-lettered", every=1)
+    wait_until(lambda: stack.ended(start) == GARBAGE, 60, "all good ones have ended")
+    letters = [m for m in stack.read(f"{topic}-DLQ") if m.partition_key().startswith(start)]
+    bad = {key: payload for key, payload in mixed if "bad" in key}
+    assert {m.partition_key(): m.data() for m in letters} == bad
+    assert {m.properties()["error.type"] for m in letters} == {"invalid"}
+    assert stack.restarts() == restarts
+
+
+def test_what_is_sent_to_an_input_that_is_not_served_yet_is_dead_lettered(stack: Tienda) -> None:
+    key = prefix()
+    stack.publish("reembolsar-transaccion", [(key, b"anything")])
+    wait_until(lambda: key in keys(stack.read("reembolsar-transaccion-DLQ")), 30, "it is dead-lettered")
+
+
+@pytest.mark.parametrize("shape", ["csv", "json"])
+def test_a_report_lists_every_order_once(stack: Tienda, shape: str, tmp_path: Path) -> None:
+    report = tmp_path / f"report.{shape}"
+    done = alpes("report", "--format", shape, "--output", str(report), tienda=stack)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = report.read_text()
+    ids = [o["id"] for o in json.loads(text)["orders"]] if shape == "json" else [r.split(",")[0] for r in text.split()[1:]]
+    assert sorted(ids) == sorted(row[0] for row in stack.rows("reporting", "SELECT id FROM ordenes"))
+
+
+def test_an_unknown_report_format_is_refused_by_reporting_which_names_those_there_are(stack: Tienda) -> None:
+    done = alpes("report", "--format", "parchment", tienda=stack)
+    assert done.returncode == 1
+    assert "csv, json" in done.stdout + done.stderr
+
+
+def test_a_report_request_that_is_garbage_is_dead_lettered(stack: Tienda) -> None:
+    key = prefix()
+    stack.publish("generar-reporte", [(key, GenerarReporte(report_id="../x", format="csv").SerializeToString())])
+    wait_until(lambda: key in keys(stack.read("generar-reporte-DLQ")), 30, "it is dead-lettered")
+
+
+def test_querystate_answers_with_the_bare_status_and_reporting_keeps_totals(stack: Tienda) -> None:
+    start = prefix()
+    stack.publish("crear-orden", orders(start, 3))
+    wait_until(lambda: stack.ended(start) == 3, 30, "the orders have ended")
+    expected = stack.statuses("ordenes", start)
+    wait_until(lambda: {k: stack.state("ordenes", k) for k in expected} == expected, 30, "the state shows their status")
+    order_id, status = next(iter(expected.items()))
+    command = [stack.pulsar_admin, "functions", "querystate", "--tenant", "alpes", "--namespace", "tienda"]
+    answer = subprocess.run(
+        [*command, "--name", "ordenes", "--key", order_id], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(answer.stdout)["stringValue"] == status
+    counted = dict(stack.rows("reporting", "SELECT status, count(*)::text FROM ordenes GROUP BY status"))
+    wait_until(
+        lambda: {s: stack.state("reporting", f"total:{s}") for s in counted} == counted, 30, "the totals show the orders"
+    )
+
+
+def test_show_tells_an_order_s_status_and_that_one_is_unknown(stack: Tienda) -> None:
+    start = prefix()
+    ((order_id, payload),) = orders(start, 1)
+    stack.publish("crear-orden", [(order_id, payload)])
+    wait_until(lambda: stack.state("ordenes", order_id) in ("aprobada", "rechazada"), 30, "the state shows it")
+    shown = alpes("show", order_id, tienda=stack)
+    assert shown.returncode == 0
+    assert str(stack.state("ordenes", order_id)) in shown.stdout
+    assert alpes("show", start + "nobody", tienda=stack).returncode == 1
+
+
+def test_a_typed_consumer_reads_the_events_through_their_schema(stack: Tienda) -> None:
+    reader = stack.client.create_reader(
+        stack.topic("orden-actualizada"),
+        pulsar.MessageId.earliest,
+        schema=pulsar.schema.ProtobufNativeSchema(OrdenActualizada),
+    )
+    event = reader.read_next(timeout_millis=10_000).value()
+    reader.close()
+    assert isinstance(event, OrdenActualizada)
+    assert event.id

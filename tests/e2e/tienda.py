@@ -1,0 +1,187 @@
+"""The running system as the end-to-end tests see it: topics, tables, the admin API and processes, never its code."""
+
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pulsar
+
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ("ordenes", "pagos", "reporting")
+INPUTS = {
+    "ordenes": ("crear-orden", "transaccion-creada", "ordenes-reintento"),
+    "pagos": ("orden-creada", "reembolsar-transaccion", "pagos-reintento"),
+    "reporting": ("orden-actualizada", "generar-reporte", "reporting-reintento"),
+}
+
+
+@dataclass(frozen=True)
+class Tienda:
+    """One running system."""
+
+    service_url: str
+    admin_url: str
+    pulsar_admin: str
+    dsns: dict[str, str]
+    client: Any
+
+    def topic(self, name: str) -> str:
+        return f"persistent://alpes/tienda/{name}"
+
+    # -- topics
+
+    def publish(self, topic: str, payloads: Iterable[tuple[str, bytes]]) -> int:
+        """Publish (key, bytes) and see each one confirmed."""
+        producer = self.client.create_producer(
+            self.topic(topic), block_if_queue_full=True, batching_max_publish_delay_ms=5, max_pending_messages=20_000
+        )
+        results: list[Any] = []
+        sent = 0
+        for key, payload in payloads:
+            producer.send_async(payload, lambda result, _id: results.append(result), partition_key=key or None)
+            sent += 1
+        producer.flush()
+        wait_until(lambda: len(results) == sent, 30, "every message is confirmed")
+        producer.close()
+        assert all(result == pulsar.Result.Ok for result in results)
+        return sent
+
+    def read(self, topic: str, since: Any = None) -> list[Any]:
+        """Return all messages of a topic from a position on (from the start without one)."""
+        messages = []
+        for partition in self.client.get_topic_partitions(self.topic(topic)):
+            reader = self.client.create_reader(partition, since or pulsar.MessageId.earliest)
+            while reader.has_message_available():
+                messages.append(reader.read_next(timeout_millis=10_000))
+            reader.close()
+        return messages
+
+    # -- tables
+
+    def rows(self, database: str, query: str, *params: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.dsns[database], autocommit=True) as connection:
+            return connection.execute(query.encode(), params).fetchall()
+
+    def statuses(self, database: str, prefix: str) -> dict[str, str]:
+        """Return order id → status of the orders whose id begins so."""
+        table, column = ("transacciones", "order_id") if database == "pagos" else ("ordenes", "id")
+        query = f"SELECT {column}, status FROM {table} WHERE starts_with({column}, %s)"
+        return dict(self.rows(database, query, prefix))
+
+    def ended(self, prefix: str) -> int:
+        return int(self.rows("reporting", "SELECT count(*) FROM ordenes WHERE starts_with(id, %s)", prefix)[0][0])
+
+    # -- admin
+
+    def admin(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.admin_url + path, data=data, method=method, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def state(self, function: str, key: str) -> str | None:
+        try:
+            answer = self.admin("GET", f"/admin/v3/functions/alpes/tienda/{function}/state/{key}")
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+        return str(answer["stringValue"])
+
+    def instances(self, function: str) -> list[dict[str, Any]]:
+        answer = self.admin("GET", f"/admin/v3/functions/alpes/tienda/{function}/status")
+        return [instance["status"] for instance in answer["instances"]]
+
+    def running(self, function: str) -> int:
+        return sum(bool(status["running"]) for status in self.instances(function))
+
+    def restarts(self) -> dict[str, int]:
+        return {f: sum(status["numRestarts"] for status in self.instances(f)) for f in FUNCTIONS}
+
+    def backlog(self) -> int:
+        """Return the messages that any function has still to acknowledge."""
+        total = 0
+        for function, topics in INPUTS.items():
+            for topic in topics:
+                stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}/partitioned-stats")
+                total += stats["subscriptions"].get(function, {}).get("msgBacklog", 0)
+        return total
+
+    def rewind(self, function: str) -> None:
+        """Reset the function's subscriptions to the start of their topics."""
+        for topic in INPUTS[function]:
+            self.admin("POST", f"/admin/v2/persistent/alpes/tienda/{topic}/subscription/{function}/resetcursor/0")
+
+    def update(self, function: str, *options: str) -> None:
+        """Run ``pulsar-admin functions update``."""
+        name = ("--tenant", "alpes", "--namespace", "tienda", "--name", function)
+        command = [self.pulsar_admin, "functions", "update", *name, *options]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def user_config(self, function: str) -> dict[str, Any]:
+        return dict(self.admin("GET", f"/admin/v3/functions/alpes/tienda/{function}")["userConfig"])
+
+    # -- processes
+
+    def processes(self, function: str) -> list[psutil.Process]:
+        """Return the function's instance processes that belong to this broker."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            line = " ".join(process.info["cmdline"] or ())
+            ours = f"--pulsar_serviceurl {self.service_url}" in line or f"pulsar_serviceurl={self.service_url}" in line
+            if "python_instance_main" in line and f'"name":"{function}"' in line and ours:
+                found.append(process)
+        return found
+
+
+def orders(prefix: str, number: int) -> Iterator[tuple[str, bytes]]:
+    """Yield valid orders with ids of a common prefix."""
+    now_ms = time.time_ns() // 1_000_000
+    for n in range(number):
+        order_id = f"{prefix}{n:06d}"
+        order = CrearOrden(
+            id=order_id, client_id=n, address=f"Calle {n}", created_at_ms=now_ms, total_cents=100 + n, currency="USD"
+        )
+        yield order_id, order.SerializeToString()
+
+
+def alpes(*arguments: str, tienda: Tienda, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run the client."""
+    environment = dict(os.environ, PULSAR_SERVICE_URL=tienda.service_url, PULSAR_ADMIN_URL=tienda.admin_url)
+    return subprocess.run(
+        [os.sys.executable, "-m", "client", *arguments],  # type: ignore[attr-defined]
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def wait_until(holds: Callable[[], object], seconds: float, what: str, every: float = 0.2) -> float:
+    """Wait until something holds; return the seconds that took. Fails with ``what`` otherwise."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < seconds, f"after {seconds:.0f} s it still isn't so that {what}"
+        time.sleep(every)
+    return time.monotonic() - started
+
+
+def keys(messages: Sequence[Any]) -> list[str]:
+    return [message.partition_key() for message in messages]
