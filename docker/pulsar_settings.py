@@ -1,42 +1,47 @@
-"""Writes into Pulsar's configuration what the containers need: python3 docker/pulsar_settings.py /pulsar/conf."""
+"""Writes into Pulsar's configuration what the containers need: python3 -m docker.pulsar_settings /pulsar/conf."""
 
 import re
 import sys
 from pathlib import Path
 
-SETTINGS = {
-    "standalone.conf": {
-        # A confirmed message is on disk.
-        "journalSyncData": "true",
-        # Who asks at 6650, from another container, is sent to `pulsar`; who asks at 6651, from the host, to localhost.
-        "bindAddresses": "external:pulsar://0.0.0.0:6651",
-        "advertisedListeners": "internal:pulsar://pulsar:6650,external:pulsar://localhost:6651",
-        "internalListenerName": "internal",
-    },
-    "functions_worker.yml": {
-        # A dead instance is noticed by the health check only; the default is 30 s.
-        "instanceLivenessCheckFreqMs": "2000",
-    },
-}
+from local_stack.conf_files import LIVENESS_CHECK_MILLISECONDS, MARK_DELETES_A_SECOND, set_properties
 
 
-def with_settings(text: str, settings: dict[str, str], separator: str) -> str:
-    """Return a configuration file's text with each setting in its place, or at the end where it has none."""
-    for name, value in settings.items():
-        line = f"{name}{separator}{value}"
-        text, found = re.subn(rf"^{re.escape(name)}{separator.strip()}.*$", line, text, flags=re.MULTILINE)
-        if not found:
-            text += f"\n{line}\n"
-    return text
+def standalone_conf(original: str) -> str:
+    """`standalone.conf` of the distribution, for a container called `pulsar`."""
+    return set_properties(
+        original,
+        {
+            # The distribution's false can lose in a power cut what was acknowledged.
+            "journalSyncData": "true",
+            "managedLedgerDefaultMarkDeleteRateLimit": MARK_DELETES_A_SECOND,
+            # Whoever asks at 6650, in a container, is sent to `pulsar`; at 6651, from the host, to localhost.
+            "bindAddresses": "external:pulsar://0.0.0.0:6651",
+            "advertisedListeners": "internal:pulsar://pulsar:6650,external:pulsar://localhost:6651",
+            "internalListenerName": "internal",
+        },
+    )
+
+
+def functions_worker_yml(original: str) -> str:
+    """`functions_worker.yml` of the distribution: a dead instance is noticed by its health check only."""
+    changed, found = re.subn(
+        r"^instanceLivenessCheckFreqMs:.*$",
+        f"instanceLivenessCheckFreqMs: {LIVENESS_CHECK_MILLISECONDS}",
+        original,
+        flags=re.MULTILINE,
+    )
+    if found != 1:
+        raise SystemExit("functions_worker.yml has no instanceLivenessCheckFreqMs: is this Pulsar's own file?")
+    return changed
 
 
 def main() -> None:
     """Change the files in the folder named by the first argument."""
     conf = Path(sys.argv[1])
-    for name, settings in SETTINGS.items():
+    for name, change in (("standalone.conf", standalone_conf), ("functions_worker.yml", functions_worker_yml)):
         path = conf / name
-        separator = "=" if path.suffix == ".conf" else ": "
-        path.write_text(with_settings(path.read_text(), settings, separator))
+        path.write_text(change(path.read_text()))
 
 
 if __name__ == "__main__":
