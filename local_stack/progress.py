@@ -57,7 +57,13 @@ def download(filename: str, total: int) -> Iterator[Callable[[int], None]]:
     started = time.monotonic()
     megabytes = total / 1e6
     if console.is_terminal:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task(f"Downloading {filename}", total=total)
             yield lambda count: progress.advance(task, count)

@@ -44,7 +44,9 @@ def _alone(settings: Settings) -> Iterator[None]:
         settings.home.mkdir(parents=True, exist_ok=True)
         file = (settings.home / LOCK_NAME).open("w")
     except OSError as error:
-        raise LocalStackError(f"{settings.home} can't be written to: {error.strerror}. Choose with ALPES_HOME.") from error
+        raise LocalStackError(
+            f"{settings.home} can't be written to: {error.strerror}. Choose with ALPES_HOME."
+        ) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

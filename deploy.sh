@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# Brings the whole system up and runs it. Without an argument: everything; with one: a step of it. ./deploy.sh --help
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=scripts/venv.sh
+source scripts/venv.sh
+
+ORDERS=${ALPES_ORDERS:-100}
+COMMANDS=(up deploy status env scale logs down destroy)
+
+usage() {
+    cat <<'END'
+Usage: ./deploy.sh [COMMAND]
+
+Without a command: start what does not run, deploy what changed, send 100 orders, follow them to their end and show
+the report.
+
+  up                  start Pulsar and PostgreSQL on this machine, or whichever of them has died
+  deploy [FUNCTION…]  bring topics, tables and functions (all, or these) to what this checkout says
+  status              show the stack, each function's instances and restarts, and what waits for them
+  env                 print `export` lines for a shell: eval "$(./deploy.sh env)"
+  scale FUNCTION N    run N instances of a function
+  logs FUNCTION [-f]  show the logs of a function's instances; -f goes on as they grow
+  down                stop everything; the data stay
+  destroy             stop everything and remove the data; asks first, unless --yes
+
+Functions: ordenes, pagos, reporting.
+
+Environment:
+  ALPES_HOME          data, logs and secrets of the local stack (.alpes)
+  ALPES_CACHE         what was downloaded (~/.cache/alpes)
+  ALPES_PORT_OFFSET   added to every port, so that stacks can run side by side (0)
+  ALPES_ORDERS        how many orders a run without a command sends (100)
+
+With PULSAR_SERVICE_URL, PULSAR_ADMIN_URL, ALPES_ORDENES_DSN, ALPES_PAGOS_DSN and ALPES_REPORTING_DSN set, nothing is
+started: that cluster is deployed to, after a probe function has found its workers ready. PULSAR_ADMIN names the
+executable pulsar-admin then.
+END
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+python() { "$VENV/bin/python" "$@"; }
+
+where() { python -m deployment where; }
+
+start_stack() {
+    local place
+    place=$(where)
+    if [ "$place" = cluster ]; then
+        say "PULSAR_SERVICE_URL is $PULSAR_SERVICE_URL: nothing is started here."
+    else
+        python -m local_stack up
+    fi
+}
+
+# The environment for what talks to Pulsar: a cluster's is there already.
+load_environment() {
+    local lines
+    if [ "$(where)" = local ]; then
+        lines=$(python -m local_stack env)
+        eval "$lines"
+    fi
+}
+
+command_env() {
+    if [ "$(where)" = local ]; then
+        python -m local_stack env
+        return
+    fi
+    local name
+    for name in PULSAR_SERVICE_URL PULSAR_ADMIN_URL ALPES_ORDENES_DSN ALPES_PAGOS_DSN ALPES_REPORTING_DSN PULSAR_ADMIN; do
+        [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
+    done
+}
+
+command_status() {
+    local code=0
+    if [ "$(where)" = local ]; then
+        python -m local_stack status || code=$?
+        # A stack that is down has no functions to ask about.
+        [ "$code" -eq 0 ] || return "$code"
+    fi
+    python -m deployment status
+}
+
+# Stopping is for what `up` started: never for somebody's cluster.
+require_local() { # COMMAND
+    if [ "$(where)" = cluster ]; then
+        say "$1 is for the local stack, and the environment names a cluster ($PULSAR_SERVICE_URL): nothing was done."
+        return 1
+    fi
+}
+
+show_report() { # FILE
+    local file=$1 rows
+    python -m client report --format csv --output "$file" >&2
+    rows=$(($(wc -l <"$file") - 1))
+    printf '\nThe report has %d orders (%s); its first lines:\n' "$rows" "$file"
+    head -n 6 "$file"
+}
+
+show_times() { # DEPLOYED SENT STARTED
+    python - "$@" <<'END'
+import json, sys, time
+
+deployed, sent = (json.load(open(file)) for file in sys.argv[1:3])
+started = float(sys.argv[3])
+finished = sent.get("first_finished_at_ms")
+created = deployed["started_at_ms"]
+since, what = (created, "creating the functions") if created else (sent.get("started_at_ms"), "sending the first order")
+print()
+if finished and since:
+    print(f"From {what} to the first finished order: {(finished - since) / 1000:.1f} s")
+print(f"All in all: {time.time() - started:.1f} s")
+END
+}
+
+run_everything() {
+    local started=$1 work code=0
+    work=$(mktemp -d)
+    # shellcheck disable=SC2064  # the folder's name of now
+    trap "rm -rf '$work'" EXIT
+    start_stack
+    python -m deployment deploy --summary-json "$work/deployed.json"
+    load_environment
+    python -m client send --orders "$ORDERS" --summary-json "$work/sent.json" || code=$?
+    if [ "$code" -ne 0 ]; then
+        say "Not every order was accounted for; ./deploy.sh status and ./deploy.sh logs FUNCTION tell more."
+        return "$code"
+    fi
+    mkdir -p build
+    show_report build/reporte.csv
+    show_times "$work/deployed.json" "$work/sent.json" "$started"
+}
+
+unknown_command() {
+    # The nearest command is Python's to find, wherever there is one; without one the list must do.
+    local near
+    near=$("$(venv_find_python 2>/dev/null || echo false)" -c \
+        'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))' \
+        "$1" "${COMMANDS[@]}" 2>/dev/null || true)
+    if [ -n "$near" ]; then
+        say "There is no command '$1'. Did you mean '$near'?"
+    else
+        say "There is no command '$1'. There are: ${COMMANDS[*]}. See ./deploy.sh --help"
+    fi
+    return 2
+}
+
+takes() { # COMMAND LEAST MOST USAGE ARGUMENT...
+    local command=$1 least=$2 most=$3 text=$4
+    shift 4
+    if [ $# -lt "$least" ] || [ $# -gt "$most" ]; then
+        say "Usage: ./deploy.sh $command${text:+ $text}"
+        return 2
+    fi
+}
+
+main() {
+    local started command=${1:-}
+    started=$(date +%s)
+    [ $# -eq 0 ] || shift
+    case $command in
+        -h | --help | help)
+            usage
+            return
+            ;;
+        "" | up | deploy) ;;
+        status | env | down) takes "$command" 0 0 "" "$@" ;;
+        scale) takes scale 2 2 "FUNCTION N" "$@" ;;
+        logs) takes logs 1 2 "FUNCTION [-f]" "$@" ;;
+        destroy) takes destroy 0 1 "[--yes]" "$@" ;;
+        *) unknown_command "$command" ;;
+    esac
+    venv_ensure app
+    case $command in
+        "") run_everything "$started" ;;
+        up) start_stack ;;
+        deploy | scale | logs) python -m deployment "$command" "$@" ;;
+        status | env) "command_$command" ;;
+        down | destroy)
+            require_local "$command"
+            python -m local_stack "$command" "$@"
+            ;;
+    esac
+}
+
+main "$@"

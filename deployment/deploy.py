@@ -1,0 +1,96 @@
+"""The deployment as a whole, in its order: look, check, prepare, create or update, wait."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from deployment import databases, instances, packages, preflight, probe, releases, topology
+from deployment.function_configs import FunctionConfig
+from deployment.pulsar_cli import PulsarAdmin
+from deployment.rest import AdminApi
+from deployment.target import Target, pulsar_admin
+from local_stack import progress
+
+# Two JVMs on two cores; the third waits for one of them.
+CLI_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a deployment did.
+
+    Attributes
+    ----------
+    changed : list of str
+        The functions that were created or updated.
+    started_at_ms : int or None
+        Unix milliseconds at which the first of them was asked for; None when all were unchanged.
+    """
+
+    changed: list[str]
+    started_at_ms: int | None
+
+
+def deploy(configs: Sequence[FunctionConfig], target: Target) -> Summary:
+    """Bring topics, tables and these functions to what this checkout says.
+
+    Raises
+    ------
+    deployment.errors.DeploymentError
+        Something stands in the way. Before the workers have been found able nothing is created.
+    """
+    api = AdminApi(target.admin_url)
+    cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
+    functions = [preflight.Packaged(config, packages.build(config)) for config in configs]
+    plans = releases.plan(functions, api)
+    changing = [plan for plan in plans if plan.action != "unchanged"]
+    if changing:
+        _check([plan.function for plan in changing], target, api, cli)
+    done = topology.apply(topology.load(), api, target.service_url) + databases.apply(configs, target)
+    for line in done:
+        progress.say(f"  {line}")
+    started_at_ms = int(time.time() * 1000) if changing else None
+    if changing:
+        names = ", ".join(f"{plan.function.config.name} ({plan.action})" for plan in changing)
+        with progress.step(f"Deploying {names}", f"Deployed {names}"):
+            _carry_out(plans, target, api, cli)
+            found = {
+                plan.function.config.name: instances.wait_running(plan.function.config, api, plan.parallelism)
+                for plan in plans
+            }
+    else:
+        _carry_out(plans, target, api, cli)
+        found = {
+            plan.function.config.name: instances.wait_running(plan.function.config, api, plan.parallelism)
+            for plan in plans
+        }
+    for plan in plans:
+        name = plan.function.config.name
+        word = {"create": "created", "update": "updated", "unchanged": "unchanged"}[plan.action]
+        progress.say(f"  {name:<10} {word}, {found[name].running} of {plan.parallelism} running")
+    return Summary([plan.function.config.name for plan in changing], started_at_ms)
+
+
+def _check(functions: Sequence[preflight.Packaged], target: Target, api: AdminApi, cli: PulsarAdmin) -> None:
+    if target.local:
+        preflight.check_local(functions, target.local)
+    else:
+        with progress.step("Asking the cluster's workers what they have", "The cluster's workers are ready: checked"):
+            probe.check([function.config for function in functions], target, api, cli)
+
+
+def _carry_out(plans: Sequence[releases.Plan], target: Target, api: AdminApi, cli: PulsarAdmin) -> None:
+    # The local check has made the state tables. Elsewhere the first instance of each makes its own, one after another:
+    # they race for the namespace that the tables share, too.
+    local = target.local is not None
+    with ThreadPoolExecutor(CLI_AT_ONCE if local else 1) as pool:
+        tasks = [pool.submit(_one, plan, api, cli, local=local) for plan in plans]
+    for task in tasks:
+        task.result()
+
+
+def _one(plan: releases.Plan, api: AdminApi, cli: PulsarAdmin, *, local: bool) -> None:
+    releases.carry_out(plan, api, cli, has_state_table=local)
+    if plan.action == "create" and not local:
+        instances.wait_running(plan.function.config, api, plan.parallelism)

@@ -1,0 +1,131 @@
+"""The functions as data: what `function-configs/*.yaml` says, by name."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deployment.errors import DeploymentError, UsageError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+FOLDER = CHECKOUT / "function-configs"
+REQUIRED = ("tenant", "namespace", "name", "className", "inputs", "subName")
+
+
+@dataclass(frozen=True)
+class FunctionConfig:
+    """One function's configuration, as Pulsar reads it.
+
+    Attributes
+    ----------
+    path : Path
+        The YAML file.
+    values : dict
+        What is in it.
+    """
+
+    path: Path
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The function's name, its service's too."""
+        return str(self.values["name"])
+
+    @property
+    def tenant(self) -> str:
+        """The tenant it belongs to."""
+        return str(self.values["tenant"])
+
+    @property
+    def namespace(self) -> str:
+        """``tenant/namespace``."""
+        return f"{self.tenant}/{self.values['namespace']}"
+
+    @property
+    def class_name(self) -> str:
+        """Dotted path of its class."""
+        return str(self.values["className"])
+
+    @property
+    def service(self) -> str:
+        """The package under ``functions/`` that it ships: the second part of its class's path."""
+        return self.class_name.split(".")[1]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The topics that it reads."""
+        return [str(topic) for topic in self.values["inputs"]]
+
+    @property
+    def subscription(self) -> str:
+        """The subscription it reads them with."""
+        return str(self.values["subName"])
+
+    @property
+    def parallelism(self) -> int:
+        """How many instances the YAML asks for."""
+        return int(self.values.get("parallelism", 1))
+
+    @property
+    def user_config(self) -> dict[str, Any]:
+        """What the function itself is told."""
+        return dict(self.values.get("userConfig") or {})
+
+    @property
+    def dsn_variable(self) -> str:
+        """The environment variable that holds its DSN, empty where it has none."""
+        return str(self.user_config.get("dsn_env", ""))
+
+    @property
+    def rest_path(self) -> str:
+        """Where the admin REST API has it."""
+        return f"/admin/v3/functions/{self.namespace}/{self.name}"
+
+
+def load(folder: Path = FOLDER) -> dict[str, FunctionConfig]:
+    """Read all function configs.
+
+    Raises
+    ------
+    DeploymentError
+        A file is no YAML mapping, or lacks what every function needs.
+    """
+    configs = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            values = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise DeploymentError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
+        missing = [key for key in REQUIRED if not isinstance(values, dict) or not values.get(key)]
+        if missing:
+            raise DeploymentError(f"{path.name} lacks {', '.join(missing)}.")
+        config = FunctionConfig(path, values)
+        configs[config.name] = config
+    if not configs:
+        raise DeploymentError(f"There is no function config in {folder}.")
+    return configs
+
+
+def select(configs: dict[str, FunctionConfig], names: Sequence[str]) -> list[FunctionConfig]:
+    """The functions of these names; all when none is named.
+
+    Raises
+    ------
+    UsageError
+        There is no function of that name.
+    """
+    for name in names:
+        if name not in configs:
+            raise UsageError(f"There is no function {name!r}. {nearest(name, configs)}")
+    return [configs[name] for name in dict.fromkeys(names)] if names else list(configs.values())
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What to say about a word that isn't known."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."

@@ -1,0 +1,67 @@
+"""Before anything is created: has the function worker what the functions need?"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployment.errors import WorkerNotReadyError
+from deployment.function_configs import FunctionConfig
+from deployment.target import Target
+from local_stack import broker, credentials
+from local_stack.settings import Settings
+
+CHECK = Path(__file__).with_name("worker_check.py")
+CHECK_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A function and its zip."""
+
+    config: FunctionConfig
+    package: Path
+
+
+def check_local(functions: Sequence[Packaged], settings: Settings) -> None:
+    """Import in the local worker's Python what an instance imports, and see that the state store answers.
+
+    Raises
+    ------
+    WorkerNotReadyError
+        Something is missing; the message names it.
+    """
+    task = {
+        "instances": str(settings.distribution / "instances" / "python-instance"),
+        "functions": [
+            {
+                "name": function.config.name,
+                "class": function.config.class_name,
+                "package": str(function.package),
+                "user_config": function.config.user_config,
+                "variable": function.config.dsn_variable,
+            }
+            for function in functions
+        ],
+        "state_url": f"bk://127.0.0.1:{settings.ports.state}",
+        "state_namespace": functions[0].config.namespace.replace("/", "_").replace("-", "_"),
+    }
+    environ = broker.broker_environment(settings, credentials.load(settings))
+    python = Path(sys.executable).parent / "python3"
+    result = subprocess.run(
+        [python, "-P", CHECK],
+        input=json.dumps(task),
+        env=environ,
+        cwd=settings.home,
+        capture_output=True,
+        text=True,
+        timeout=CHECK_SECONDS,
+        check=False,
+    )
+    problems = result.stdout.strip()
+    if result.returncode != 0 and not problems:
+        problems = result.stderr.strip().splitlines()[-1] if result.stderr.strip() else f"exit code {result.returncode}"
+    if problems:
+        raise WorkerNotReadyError(f"Nothing was created, because {problems}")

@@ -1,0 +1,176 @@
+"""Tenant, namespace, topics and schemas, as `topics.yaml` says. Safe to repeat; what is right is left alone."""
+
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulsar
+import pulsar.schema
+import yaml
+
+from deployment.errors import DeploymentError
+from deployment.rest import AdminApi
+
+PATH = Path(__file__).with_name("topics.yaml")
+DEAD_LETTER_SUFFIX = "-DLQ"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One partitioned topic.
+
+    Attributes
+    ----------
+    name : str
+        Its local name.
+    schema : str
+        Dotted path of the message class registered on it, empty for none.
+    """
+
+    name: str
+    schema: str = ""
+
+    def message_class(self) -> Any:
+        """The class that `schema` names."""
+        module, _, name = self.schema.rpartition(".")
+        return getattr(importlib.import_module(module), name)
+
+
+@dataclass(frozen=True)
+class Topology:
+    """All topics of the system.
+
+    Attributes
+    ----------
+    tenant : str
+        Their tenant.
+    namespace : str
+        ``tenant/namespace``.
+    partitions : int
+        How many each topic has.
+    retention_minutes, retention_megabytes : int
+        What is kept of acknowledged messages; -1 is all.
+    topics : tuple of Topic
+        Dead-letter topics included.
+    """
+
+    tenant: str
+    namespace: str
+    partitions: int
+    retention_minutes: int
+    retention_megabytes: int
+    topics: tuple[Topic, ...]
+
+
+def load(path: Path = PATH) -> Topology:
+    """Read the topology."""
+    values = yaml.safe_load(path.read_text())
+    topics = []
+    for entry in values["topics"]:
+        topics.append(Topic(entry["name"], entry.get("schema", "")))
+        if entry.get("dead_letter"):
+            topics.append(Topic(entry["name"] + DEAD_LETTER_SUFFIX))
+    return Topology(
+        tenant=values["tenant"],
+        namespace=f"{values['tenant']}/{values['namespace']}",
+        partitions=int(values["partitions"]),
+        retention_minutes=int(values["retention"]["minutes"]),
+        retention_megabytes=int(values["retention"]["megabytes"]),
+        topics=tuple(topics),
+    )
+
+
+def apply(topology: Topology, api: AdminApi, service_url: str) -> list[str]:
+    """Create what is missing.
+
+    Returns
+    -------
+    list of str
+        What was done, a line each; empty when all was right.
+
+    Raises
+    ------
+    deployment.errors.DeploymentError
+        Pulsar refuses, or a topic has more partitions than it should.
+    """
+    return [
+        *_apply_namespace(topology, api),
+        *_apply_topics(topology, api),
+        *_apply_schemas(topology, api, service_url),
+    ]
+
+
+def _apply_namespace(topology: Topology, api: AdminApi) -> list[str]:
+    done = []
+    if topology.tenant not in api.get("/admin/v2/tenants"):
+        clusters = [cluster for cluster in api.get("/admin/v2/clusters") if cluster != "global"]
+        if api.create(f"/admin/v2/tenants/{topology.tenant}", {"allowedClusters": clusters}):
+            done.append(f"tenant {topology.tenant} created")
+    path = f"/admin/v2/namespaces/{topology.namespace}"
+    if topology.namespace not in api.get(f"/admin/v2/namespaces/{topology.tenant}") and api.create(path, {}):
+        done.append(f"namespace {topology.namespace} created")
+    wanted = {
+        "retentionTimeInMinutes": topology.retention_minutes,
+        "retentionSizeInMB": topology.retention_megabytes,
+    }
+    if api.find(f"{path}/retention") != wanted:
+        api.post(f"{path}/retention", wanted)
+        done.append("retention set")
+    return done
+
+
+def _apply_topics(topology: Topology, api: AdminApi) -> list[str]:
+    root = f"/admin/v2/persistent/{topology.namespace}"
+    existing = set(api.get(f"{root}/partitioned"))
+    created = []
+    done = []
+    for topic in topology.topics:
+        path = f"{root}/{topic.name}/partitions"
+        if f"persistent://{topology.namespace}/{topic.name}" not in existing:
+            if api.create(path, topology.partitions):
+                created.append(topic.name)
+            continue
+        partitions = api.get(path)["partitions"]
+        if partitions > topology.partitions:
+            raise DeploymentError(
+                f"Topic {topic.name} has {partitions} partitions and topics.yaml says {topology.partitions}: Pulsar"
+                " can't take any away."
+            )
+        if partitions < topology.partitions:
+            api.post(path, topology.partitions)
+            done.append(f"topic {topic.name}: {partitions} → {topology.partitions} partitions")
+    if created:
+        done.append(f"{len(created)} topics created: {', '.join(created)}")
+    return done
+
+
+def _apply_schemas(topology: Topology, api: AdminApi, service_url: str) -> list[str]:
+    """Register schemas as a producer does: the client makes them in the form that the broker and Java readers expect."""
+    missing = [topic for topic in topology.topics if topic.schema and not _is_registered(topic, topology, api)]
+    if not missing:
+        return []
+    client = pulsar.Client(service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
+    try:
+        for topic in missing:
+            schema = pulsar.schema.ProtobufNativeSchema(topic.message_class())
+            client.create_producer(f"persistent://{topology.namespace}/{topic.name}", schema=schema).close()
+    except pulsar.PulsarException as error:
+        raise DeploymentError(
+            f"The schema of {topic.name} could not be registered at {service_url}: {error}"
+        ) from error
+    finally:
+        client.close()
+    return [f"schemas registered: {', '.join(topic.name for topic in missing)}"]
+
+
+def _is_registered(topic: Topic, topology: Topology, api: AdminApi) -> bool:
+    found = api.find(f"/admin/v2/schemas/{topology.namespace}/{topic.name}/schema")
+    if found is None or found.get("type") != "PROTOBUF_NATIVE":
+        return False
+    info = pulsar.schema.ProtobufNativeSchema(topic.message_class()).schema_info()
+    try:
+        return bool(json.loads(found["data"]) == json.loads(info.schema()))
+    except ValueError:
+        return False
