@@ -3,7 +3,7 @@
 import logging
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .backoff import Backoff, RetryPolicy
@@ -37,9 +37,11 @@ class Committer:
         Where a message that came early goes, and for how long.
     turn, clock, stopping, logger
         See `turn`, `clock`; waiting ends when ``stopping`` is set.
+    alive
+        Called before each attempt: a group may wait for the database for hours, and that is no hanging thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 the parts of a stage, each named
         self,
         handlers: Mapping[str, AnyHandler],
         database: Database,
@@ -50,6 +52,7 @@ class Committer:
         clock: Clock,
         stopping: threading.Event,
         logger: logging.Logger,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._handlers = handlers
         self._database = database
@@ -59,6 +62,7 @@ class Committer:
         self._clock = clock
         self._stopping = stopping
         self._log = logger
+        self._alive = alive
         self._backoff = Backoff()
 
     def settle(self, group: Sequence[Received]) -> Settled | None:
@@ -85,6 +89,7 @@ class Committer:
 
     def _apply(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
         while not self._stopping.is_set():
+            self._alive()
             try:
                 with self._database.transaction() as transaction:
                     outcomes = handler.apply(transaction, batch)
@@ -135,14 +140,15 @@ class Committer:
                     )
                 case Early(reason=reason):
                     delay_ms = self._retry_policy.delay_ms(received.attempt)
-                    if delay_ms is None:
+                    again = None if delay_ms is None else retry(received, self._retry_topic, delay_ms)
+                    if again is None:
                         events.append(dead_letter(received, "early", reason))
                         rejected += 1
                         self._log.warning(
                             "Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason
                         )
                     else:
-                        events.append(retry(received, self._retry_topic, delay_ms))
+                        events.append(again)
         return Settled(group, events, rejected)
 
 

@@ -1,5 +1,7 @@
 """Builds what is published about a message that could not be processed: a dead letter, or a later attempt."""
 
+from collections.abc import Mapping
+
 from .message import ATTEMPT, MAX_EVENT_BYTES, SOURCE_MESSAGE_ID, SOURCE_TOPIC, Event, Received
 
 ERROR_TYPE = "error.type"
@@ -11,6 +13,8 @@ MAX_REASON_CHARS = 8_000
 """Longest ``error.message``; the end of a traceback says more than its start, so the start is cut."""
 MAX_INHERITED_BYTES = 64_000
 """Most bytes of the message's own properties that a dead letter repeats."""
+PROPERTY_OVERHEAD_BYTES = 8
+"""Bound on what the protocol adds to each property."""
 
 
 def dead_letter(received: Received, error_type: str, reason: str) -> Event:
@@ -26,26 +30,32 @@ def dead_letter(received: Received, error_type: str, reason: str) -> Event:
     properties[ERROR_MESSAGE] = _printable(reason[-MAX_REASON_CHARS:])
     properties[ATTEMPT] = str(received.attempt)
     key, payload = received.key, received.data
-    size = len(payload) + len(key.encode()) + sum(len(k.encode()) + len(v.encode()) for k, v in properties.items())
-    if size > MAX_EVENT_BYTES:
+    if not _fits(key, payload, properties):
         properties[OMITTED] = str(len(payload))
         payload = b""
         key = key[:1000]
     return Event(topic + "-DLQ", key, payload, properties)
 
 
-def retry(received: Received, retry_topic: str, delay_ms: int) -> Event:
-    """Return the message's next attempt, delivered after ``delay_ms``."""
+def retry(received: Received, retry_topic: str, delay_ms: int) -> Event | None:
+    """Return the message's next attempt, delivered after ``delay_ms``; None where it is too big to publish again."""
     properties = _inherited(received)
     properties[SOURCE_TOPIC] = received.source_topic
     properties[SOURCE_MESSAGE_ID] = received.source_message_id
     properties[ATTEMPT] = str(received.attempt + 1)
+    if not _fits(received.key, received.data, properties):
+        return None
     return Event(retry_topic, received.key, received.data, properties, delay_ms)
+
+
+def _fits(key: str, payload: bytes, properties: Mapping[str, str]) -> bool:
+    size = len(payload) + len(key.encode()) + sum(len(k.encode()) + len(v.encode()) for k, v in properties.items())
+    return size <= MAX_EVENT_BYTES
 
 
 def _inherited(received: Received) -> dict[str, str]:
     properties = dict(received.properties)
-    size = sum(len(k.encode()) + len(v.encode()) for k, v in properties.items())
+    size = sum(len(k.encode()) + len(v.encode()) + PROPERTY_OVERHEAD_BYTES for k, v in properties.items())
     return properties if size <= MAX_INHERITED_BYTES else {}
 
 

@@ -31,9 +31,10 @@ class Inbox:
         self._closed = False
 
     def put(self, messages: Sequence[Received], timeout_s: float) -> bool:
-        """Add messages of one role; False when there was no room for ``timeout_s`` or the inbox was closed.
+        """Add messages, each to its lane; False when there was no room for ``timeout_s`` or the inbox was closed.
 
-        A group is taken whole as soon as the lane is below its capacity, so a lane holds less than twice its capacity.
+        A group is taken whole as soon as the lane of its first message is below its capacity, so a lane holds less than
+        its capacity and a group. Only what comes through a retry topic is of several roles.
         """
         lane = self._lanes[messages[0].role]
         with self._changed:
@@ -41,7 +42,8 @@ class Inbox:
                 return False
             if self._closed:
                 return False
-            lane.extend(messages)
+            for message in messages:
+                self._lanes[message.role].append(message)
             self._changed.notify_all()
             return True
 

@@ -23,7 +23,6 @@ HANDOFF_GROUPS = 2
 """Committed groups that may wait for the publisher."""
 
 Handoff = queue.Queue[Settled]
-Beat = Callable[[], None]
 
 
 def handoff() -> Handoff:

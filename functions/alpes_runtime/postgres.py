@@ -98,9 +98,16 @@ class PostgresTransaction:
 
     def stream(self, query: str, params: Mapping[str, Any] | None = None) -> Iterator[Row]:
         """Yield a query's rows in constant memory; see `Transaction.stream`."""
-        with _away(self._turn), translated("a query"), self._connection.cursor("stream", binary=True) as cursor:
-            cursor.itersize = STREAM_ROWS
-            yield from cursor.execute(query.encode(), params)
+        with translated("a query"), self._connection.cursor("stream", binary=True) as cursor:
+            with _away(self._turn):
+                cursor.execute(query.encode(), params)
+            # The turn is given up while rows are fetched, never while whoever reads them computes.
+            while rows := self._fetched(cursor):
+                yield from rows
+
+    def _fetched(self, cursor: psycopg.ServerCursor[Row]) -> list[Row]:
+        with _away(self._turn):
+            return cursor.fetchmany(STREAM_ROWS)
 
     def run(self, command: str) -> None:
         """Run BEGIN or COMMIT."""

@@ -176,6 +176,7 @@ class Runner:
             clock=self._clock,
             stopping=self._stopping,
             logger=self._log,
+            alive=self._committing,
         )
         self._commit = CommitStage(self._inbox, committer, self._committed, config.batch_max)
         self._publish = PublishStage(
@@ -261,6 +262,9 @@ class Runner:
     def _publish_done(self) -> bool:
         drained = self._commit_worker.finished and self._publish.idle
         return self._abandon.is_set() or (self._stopping.is_set() and drained)
+
+    def _committing(self) -> None:
+        self._commit_worker.alive()
 
     def _settled(self, messages: int, rejected: int) -> None:
         self._setup.rate.add(messages)

@@ -160,8 +160,8 @@ class WriteBehind:
             self._written.pop(key, None)
         while keys:
             current = self._marks.current(transaction, sorted(keys))
-            self._unverified.clear()
             stale = [(key, value) for key, value in current.items() if self._written.get(key, 0) < value.version]
+            self._unverified -= keys - {key for key, _ in stale}
             if not stale:
                 return
             self._put(stale)

@@ -45,11 +45,15 @@ class Worker(threading.Thread):
         """Step until told to stop."""
         try:
             while not self._until():
-                self.beat = self._clock.monotonic()
+                self.alive()
                 self._step()
             self.finished = True
         except BaseException as error:  # the watchdog reports it and ends the instance
             self.error = error
+
+    def alive(self) -> None:
+        """Leave a sign of life within a step that may rightly take long."""
+        self.beat = self._clock.monotonic()
 
     def trouble(self, now: float) -> str:
         """Return what is wrong with the thread, empty when nothing is."""
