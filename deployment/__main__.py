@@ -68,7 +68,7 @@ def _logs(arguments: argparse.Namespace) -> int:
     if not files:
         raise DeploymentError(f"{config.name} has no log in {folder} yet.")
     options = ["-n", str(arguments.lines), *(["-F"] if arguments.follow else [])]
-    os.execvp("tail", ["tail", *options, *map(str, files)])
+    os.execvp("tail", ["tail", *options, *map(str, files)])  # noqa: S606 - no shell is wanted
 
 
 def _where(_: argparse.Namespace) -> int:

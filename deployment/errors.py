@@ -20,7 +20,7 @@ class UsageError(DeploymentError):
 
 
 class TargetError(DeploymentError):
-    """The environment says neither clearly "this cluster" nor "the local stack": set or unset what the message names."""
+    """The environment names neither a whole cluster nor the local stack: set or unset what the message names."""
 
     exit_code = 2
 

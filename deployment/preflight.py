@@ -1,4 +1,4 @@
-"""Before anything is created: has the function worker what the functions need?"""
+"""Finds out, before anything is created, whether the local function worker has what the functions need."""
 
 import json
 import subprocess
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from deployment.errors import WorkerNotReadyError
 from deployment.function_configs import FunctionConfig
-from deployment.target import Target
 from local_stack import broker, credentials
 from local_stack.settings import Settings
 

@@ -1,8 +1,8 @@
 """Creates or updates functions, and only when something changed.
 
-What is deployed is noted in the cluster itself, as properties of the namespace: `<function>.deployed` is the fingerprint of
-zip and configuration, `<function>.parallelism` what the YAML said then. So any checkout on any machine knows what an
-update would change, and a parallelism that `scale` set is kept until the YAML's own changes.
+What is deployed is noted in the cluster itself, as properties of the namespace: `<function>.deployed` is the
+fingerprint of zip and configuration, `<function>.parallelism` what the YAML said then. So any checkout on any machine
+knows what an update would change, and a parallelism that `scale` set is kept until the YAML's own changes.
 """
 
 from dataclasses import dataclass

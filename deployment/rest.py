@@ -104,7 +104,7 @@ class AdminApi:
         return self._checked(method, path, *self.request(method, path, body))
 
     def _checked(self, method: str, path: str, status: int, answer: Any) -> Any:
-        if status // 100 != 2:  # noqa: PLR2004
+        if status // 100 != 2:
             reason = answer.get("reason", answer) if isinstance(answer, dict) else answer
             raise AdminApiError(f"Pulsar refused {method} {path} with {status}: {reason}")
         return answer

@@ -147,7 +147,7 @@ def _apply_topics(topology: Topology, api: AdminApi) -> list[str]:
 
 
 def _apply_schemas(topology: Topology, api: AdminApi, service_url: str) -> list[str]:
-    """Register schemas as a producer does: the client makes them in the form that the broker and Java readers expect."""
+    """Register schemas as a producer does: the client makes the form that the broker and Java readers expect."""
     missing = [topic for topic in topology.topics if topic.schema and not _is_registered(topic, topology, api)]
     if not missing:
         return []
@@ -157,9 +157,8 @@ def _apply_schemas(topology: Topology, api: AdminApi, service_url: str) -> list[
             schema = pulsar.schema.ProtobufNativeSchema(topic.message_class())
             client.create_producer(f"persistent://{topology.namespace}/{topic.name}", schema=schema).close()
     except pulsar.PulsarException as error:
-        raise DeploymentError(
-            f"The schema of {topic.name} could not be registered at {service_url}: {error}"
-        ) from error
+        names = ", ".join(topic.name for topic in missing)
+        raise DeploymentError(f"The schemas of {names} can't be registered at {service_url}: {error}") from error
     finally:
         client.close()
     return [f"schemas registered: {', '.join(topic.name for topic in missing)}"]

@@ -1,8 +1,8 @@
 """Run by the worker's Python, not ours: does what an instance does at its start, to show what is missing.
 
-`python3 worker_check.py` takes JSON on its input (`instances`, `functions`, `state_url`, `state_namespace`) and prints one
-line per problem. It makes the functions' state tables too, with the worker's own code: instances that start at once would
-race to do it, and the losers die.
+`python3 worker_check.py` takes JSON on its input (`instances`, `functions`, `state_url`, `state_namespace`) and prints
+one line per problem. It makes the functions' state tables too, with the worker's own code: instances that start at once
+would race to do it, and the losers die.
 """
 
 import contextlib

@@ -1,6 +1,5 @@
 """Pulsar standalone: broker, storage, function worker and state store in one process."""
 
-import contextlib
 import json
 import os
 import shlex
@@ -128,9 +127,8 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
             code = process.poll()
             if code is not None or time.monotonic() > deadline:
                 what = "ended at once" if code is not None else f"was not ready after {READY_SECONDS:.0f} s"
-                raise StartError(
-                    f"Pulsar {what}. Its log is {settings.logs / 'pulsar.log'}; its last words:\n{processes.tail(output)}"
-                )
+                words = processes.tail(output) or processes.tail(settings.logs / "pulsar.log")
+                raise StartError(f"Pulsar {what}. Its log is {settings.logs / 'pulsar.log'}; its last words:\n{words}")
             time.sleep(POLL_SECONDS)
     except BaseException:
         stop(settings)
@@ -140,10 +138,11 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
 def _get(settings: Settings, path: str) -> bytes | None:
     """What the admin REST API answers, or None."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with contextlib.suppress(urllib.error.URLError, OSError):
+    try:
         with opener.open(f"{settings.admin_url}{path}", timeout=REQUEST_SECONDS) as response:
             return bytes(response.read())
-    return None
+    except (urllib.error.URLError, OSError):
+        return None
 
 
 def is_ready(settings: Settings) -> bool:

@@ -23,9 +23,9 @@ def set_properties(text: str, values: dict[str, object]) -> str:
     for key, value in values.items():
         line = f"{key}={value}"
         pattern = re.compile(rf"^{re.escape(key)}[ \t]*=.*$", re.MULTILINE)
-        if pattern.search(text):
-            text = pattern.sub(lambda _, line=line: line, text)  # type: ignore[misc]
-        else:
+        # Escaped, since a backslash in a replacement has a meaning of its own.
+        text, count = pattern.subn(line.replace("\\", r"\\"), text)
+        if not count:
             text = f"{text.rstrip()}\n{line}\n"
     return text
 

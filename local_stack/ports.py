@@ -30,7 +30,8 @@ def holder(port: int) -> str:
     """Who listens on `port`, as words; empty when this user may not know."""
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            listens_there = connection.status == psutil.CONN_LISTEN and tuple(connection.laddr)[1:] == (port,)
+            if listens_there and connection.pid:
                 process = psutil.Process(connection.pid)
                 return f"{process.name()} (process {process.pid} of {process.username()})"
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""A function that tells what the worker it runs in has. `deployment.probe` ships it alone: it imports nothing of ours."""
+"""A function that tells what its worker has. `deployment.probe` ships it alone: it imports nothing of ours."""
 
 import importlib
 import json
