@@ -9,6 +9,7 @@ from .errors import AlpesError, InvalidMessage, Misconfigured, PublishFailed, Un
 from .function import BatchFunction
 from .message import Event, Received
 from .outcome import Done, Early, Handler, Outcome, Rejected
+from .protobuf import decode
 from .publisher import encoded
 from .runner import Service, Setup
 from .sql import load_queries
@@ -42,6 +43,7 @@ __all__ = [
     "Versioned",
     "WriteBehind",
     "child_traceparent",
+    "decode",
     "encoded",
     "load_queries",
     "parse_config",

@@ -6,9 +6,10 @@ from random import Random
 
 @dataclass
 class Backoff:
-    """Exponential backoff with full jitter, for a dependency that is away.
+    """Exponential backoff with jitter, for a dependency that is away.
 
-    Full jitter (a uniform draw up to the exponential bound) spreads the instances that all lost the same database:
+    A uniform draw from the upper half of the exponential bound ("equal jitter") spreads the instances that all lost
+    the same database:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
     Parameters

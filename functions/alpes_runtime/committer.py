@@ -78,7 +78,7 @@ class Committer:
                     places.append(place)
                 except InvalidMessage as error:
                     outcomes[place] = Rejected("invalid", str(error))
-                except Exception:
+                except Exception:  # noqa: BLE001 -- a bug of a decoder harms its message only
                     outcomes[place] = Rejected("bug", traceback.format_exc())
             applied = self._apply(handler, decoded) if decoded else []
             if applied is None:
@@ -97,7 +97,7 @@ class Committer:
                         raise RuntimeError(f"apply returned {len(outcomes)} outcomes for {len(batch)} messages")
             except Unavailable as error:
                 self._wait(error)
-            except Exception:
+            except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
                 if len(batch) == 1:
                     return [Rejected("bug", traceback.format_exc())]
                 return self._bisect(handler, batch)

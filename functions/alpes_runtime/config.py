@@ -58,7 +58,7 @@ class FunctionConfig:
         return dsn
 
 
-def require(holds: bool, key: str, value: object, allowed: str) -> None:
+def require(holds: bool, key: str, value: object, allowed: str) -> None:  # noqa: FBT001 -- reads as a sentence
     """Refuse a value out of range, naming the key and what is allowed."""
     if not holds:
         raise Misconfigured(f"userConfig: {key} is {value!r}, allowed is {allowed}")

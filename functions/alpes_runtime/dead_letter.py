@@ -20,7 +20,7 @@ PROPERTY_OVERHEAD_BYTES = 8
 def dead_letter(received: Received, error_type: str, reason: str) -> Event:
     """Return the dead letter of a message: the same bytes and key, and why.
 
-    It goes to ``<topic>-DLQ`` of the topic that the message first came from, so that an operator can send it there again.
+    It goes to ``<topic>-DLQ`` of the topic that the message first came from, so that an operator can send it again.
     """
     topic = received.source_topic
     properties = _inherited(received)

@@ -18,7 +18,7 @@ CONTEXT_WAIT_S = 30.0
 """How long after its construction a function's context is looked for."""
 
 
-class BatchFunction(pulsar.Function):  # type: ignore[misc]
+class BatchFunction(pulsar.Function):
     """A Pulsar Function that takes messages in, commits and publishes in groups.
 
     A subclass names its configuration and builds its service; docs/write-a-function.md shows a whole one.
@@ -54,7 +54,7 @@ class BatchFunction(pulsar.Function):  # type: ignore[misc]
         raise NotImplementedError
 
     def process(self, raw: bytes, context: Any) -> None:
-        """Take one message from Pulsar's runtime. Never raises: an exception would be a negative acknowledgement after 60 s."""
+        """Take one message from Pulsar's runtime. Never raises: that would be a negative acknowledgement after 60 s."""
         runner = self._started(context)
         if runner is not None:
             runner.offer(raw, context)

@@ -1,8 +1,8 @@
 """All that the runtime takes from Pulsar's Python instance beyond the documented ``Context``, in one place.
 
 The context that an instance passes to ``process`` is its ``ContextImpl``, which has more than the SDK's abstract class:
-the instance's consumers, its counters and its state table. What is missing in some version is None here, and the runtime
-does without (docs/architecture.md says what that costs). Read off Pulsar 4.0.8,
+the instance's consumers, its counters and its state table. What is missing in some version is None here, and the
+runtime does without (docs/architecture.md says what that costs). Read off Pulsar 4.0.8,
 ``instances/python-instance/{python_instance,contextimpl,function_stats,state_context}.py``.
 """
 
@@ -80,7 +80,7 @@ class Host:
         return getattr(getattr(self._context, "state_context", None), "__table__", None)
 
     def count(self, received: int, processed: int) -> None:
-        """Add a group to the counters that ``functions stats`` shows; the runtime itself counts only what it hands over."""
+        """Add a group to the counters of ``functions stats``; the runtime itself counts only what it hands over."""
         stats = getattr(self._context, "stats", None)
         for counter, amount in (
             ("_stat_total_received", received),
@@ -100,11 +100,11 @@ class Host:
 def running_instance() -> Any:
     """Return the ``PythonInstance`` that is constructing a function right now, None where there is none to be found.
 
-    Its context exists a moment later, as ``contextimpl``. With it a function starts when its instance does, instead of at
-    the first message that happens to reach it: a configuration error is seen at once, and what a crash left behind is
-    caught up without waiting for somebody's next order.
+    Its context exists a moment later, as ``contextimpl``. With it a function starts when its instance does, instead of
+    at the first message that happens to reach it: a configuration error is seen at once, and what a crash left behind
+    is caught up without waiting for somebody's next order.
     """
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # noqa: SLF001 -- the documented way to look at one's caller
     for _ in range(MAX_FRAMES):
         found = frame.f_locals.get("self")
         if hasattr(found, "contextimpl") and hasattr(found, "instance_config"):

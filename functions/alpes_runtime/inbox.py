@@ -13,8 +13,8 @@ MAX_GROUP_BYTES = 8_000_000
 class Inbox:
     """Lanes in order of urgency, between the intakes (which put) and the committer (which takes).
 
-    A group is whatever has come in meanwhile, up to the bound: small when little comes in, so nothing waits for company,
-    and large under load, so the cost of a commit is shared.
+    A group is whatever has come in meanwhile, up to the bound: small when little comes in, so nothing waits for
+    company, and large under load, so the cost of a commit is shared.
 
     Parameters
     ----------

@@ -16,18 +16,37 @@ SOURCE_MESSAGE_ID = "source.message_id"
 class PulsarMessage(Protocol):
     """What the runtime reads of a ``pulsar.Message``."""
 
-    def data(self) -> bytes: ...
-    def partition_key(self) -> str: ...
-    def properties(self) -> dict[str, str]: ...
-    def message_id(self) -> Any: ...
-    def topic_name(self) -> str: ...
-    def publish_timestamp(self) -> int: ...
+    def data(self) -> bytes:
+        """The payload."""
+        ...
+
+    def partition_key(self) -> str:
+        """The message key, empty without one."""
+        ...
+
+    def properties(self) -> dict[str, str]:
+        """The message's own properties."""
+        ...
+
+    def message_id(self) -> Any:
+        """The client's message id."""
+        ...
+
+    def topic_name(self) -> str:
+        """The topic, with its partition."""
+        ...
+
+    def publish_timestamp(self) -> int:
+        """When it was published, in Unix milliseconds."""
+        ...
 
 
 class Acknowledger(Protocol):
     """Where a message came from, and so where it is acknowledged."""
 
-    def acknowledge(self, message: Any) -> None: ...
+    def acknowledge(self, message: Any) -> None:
+        """Tell the broker that the message is done with."""
+        ...
 
 
 class Received:
@@ -46,7 +65,8 @@ class Received:
     acknowledger
         Acknowledges it.
     retried
-        Whether it came through a retry topic; only then its properties say which attempt this is, and where it came from.
+        Whether it came through a retry topic; only then its properties say which attempt this is and where it came
+        from.
     """
 
     __slots__ = ("_acknowledger", "_message", "data", "retried", "role", "source_topic")

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from .errors import Misconfigured
 from .sql import load_queries
@@ -41,7 +40,7 @@ def migrate(dsn: str, directory: Path) -> list[str]:
     with psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="alpes-migrations") as connection:
         connection.execute(queries["lock"].encode(), {"lock": _LOCK})
         connection.execute(queries["create_versions"].encode())
-        known = dict(connection.execute(queries["applied"].encode()).fetchall())
+        known: dict[str, str] = dict(connection.execute(queries["applied"].encode()).fetchall())
         for path in files:
             text = path.read_text(encoding="utf-8")
             checksum = hashlib.sha256(text.encode()).hexdigest()
@@ -52,7 +51,7 @@ def migrate(dsn: str, directory: Path) -> list[str]:
             if known and path.name < max(known):
                 raise Misconfigured(f"{path.name} comes before {max(known)}, which is applied: give it a higher number")
             with connection.transaction():
-                connection.execute(sql.SQL(text))  # type: ignore[arg-type]
+                connection.execute(text.encode())
                 connection.execute(queries["record"].encode(), {"version": path.name, "checksum": checksum})
             known[path.name] = checksum
             applied_now.append(path.name)
@@ -61,4 +60,4 @@ def migrate(dsn: str, directory: Path) -> list[str]:
 
 if __name__ == "__main__":
     variable, folder = sys.argv[1:3]
-    print("\n".join(migrate(os.environ[variable], Path(folder))) or "up to date")
+    sys.stdout.write(("\n".join(migrate(os.environ[variable], Path(folder))) or "up to date") + "\n")

@@ -49,10 +49,10 @@ class Handler(Generic[T]):
     decode
         Turns a message into what ``apply`` takes. Raises `InvalidMessage` for one that can never be right.
     apply
-        Takes a transaction and a batch of decoded messages, and returns one outcome for each, in the same order. It must
-        be idempotent: a batch may come again, whole or in part, mixed with others, here or in another instance. What it
-        wrote is committed before any of its events is published. An exception that comes from the messages' content makes
-        the runtime split the batch until the bad one is alone.
+        Takes a transaction and a batch of decoded messages, and returns one outcome for each, in the same order. It
+        must be idempotent: a batch may come again, whole or in part, mixed with others, here or in another instance.
+        What it wrote is committed before any of its events is published. An exception that comes from the messages'
+        content makes the runtime split the batch until the bad one is alone.
     """
 
     decode: Callable[[Received], T]

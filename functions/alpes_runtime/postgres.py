@@ -112,7 +112,7 @@ class PostgresTransaction:
     def run(self, command: str) -> None:
         """Run BEGIN or COMMIT."""
         with _away(self._turn), translated(command):
-            self._connection.execute(pgsql.SQL(command), prepare=False)  # type: ignore[arg-type]
+            self._connection.execute(pgsql.SQL(command), prepare=False)
 
 
 @contextmanager

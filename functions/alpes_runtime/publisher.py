@@ -1,12 +1,12 @@
 """Publishes events and returns only when the broker has confirmed every one of them.
 
 ``Producer.flush()`` confirms less than it seems to. It waits for the last entry only, and says OK although earlier
-messages were lost: over the size limit, in a batch too big through its properties, refused by the broker, dropped from a
-full queue, or expired. On a partitioned producer it returns the result of whichever partition finished last. So here:
+messages were lost: over the size limit, in a batch too big through its properties, refused by the broker, dropped from
+a full queue, or expired. On a partitioned producer it returns the result of whichever partition finished last. So here:
 
 - one plain producer per partition, with our own routing, and only one thread that flushes;
 - one entry per flush: the producer itself never closes a batch, our own bound on payload, keys and properties does;
-- a callback on the first message of each entry (a failed entry fails all of it), and OK required from it and from flush;
+- a callback on the first message of each entry (a failed entry fails whole), and OK required from it and from flush;
 - after any failure the producer is closed and a new one made: a failed batch never gives its permits back.
 
 A callback per message would cost 30 to 45 µs a message; this costs 9 to 15 (docs/decisions/0012).
@@ -168,12 +168,19 @@ class PulsarPublisher:
         self._turn = turn
         self._log = logger
         self._partitions: dict[str, list[_Partition]] = {}
+        self._in_use = threading.Lock()
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish all events and wait until each one is confirmed; see `Publisher.publish`."""
-        for partition, routed in self._route(events):
-            for entry in entries(routed):
-                partition.publish(entry)
+        # The flush of one caller would cut the entry of another in pieces that no callback watches.
+        if not self._in_use.acquire(blocking=False):
+            raise PublishFailed("another thread is publishing through this publisher, which serves one at a time")
+        try:
+            for partition, routed in self._route(events):
+                for entry in entries(routed):
+                    partition.publish(entry)
+        finally:
+            self._in_use.release()
 
     def close(self) -> None:
         """Close every producer; an error here loses nothing, since all it sent is confirmed."""
@@ -181,7 +188,7 @@ class PulsarPublisher:
             for partition in partitions:
                 try:
                     partition.close()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 -- nothing is lost, whatever it is
                     self._log.info("Closing a producer: %s", error)
 
     def _route(self, events: Sequence[Event]) -> Iterator[tuple[_Partition, Sequence[Event]]]:
@@ -232,7 +239,7 @@ class PulsarPublisher:
 def encoded(schema: Any) -> Any:
     """Return a copy of a Pulsar schema for payloads that are encoded already: registered alike, encodes nothing."""
     kind = type(schema)
-    copy = object.__new__(type(f"Encoded{kind.__name__}", (kind,), {"encode": lambda _self, payload: payload}))
+    copy: Any = object.__new__(type(f"Encoded{kind.__name__}", (kind,), {"encode": lambda _self, payload: payload}))
     copy.__dict__.update(schema.__dict__)
     return copy
 
@@ -269,5 +276,5 @@ def event_bytes(event: Event) -> int:
 def _close_quietly(producer: Any) -> None:
     try:
         producer.close()
-    except Exception:
+    except Exception:  # noqa: BLE001 -- it was given up already
         return

@@ -89,7 +89,7 @@ class Setup:
         self.host.record(metric, value)
 
     def state(self, switch: str) -> StateStore:
-        """Return the state store; ``switch`` is the config key that does without. Raises `Misconfigured` without one."""
+        """Return the state store; ``switch`` is the key that does without. Raises `Misconfigured` without one."""
         return open_state(self.host.state_table, self.turn, switch)
 
     def busy(self, per_second: int) -> bool:
@@ -230,7 +230,7 @@ class Runner:
         )
 
     def offer(self, raw: bytes, context: Any) -> None:
-        """Take what Pulsar's runtime hands over. With the direct intake it is left unacknowledged, and comes again there."""
+        """Take what Pulsar's runtime hands over; with the direct intake leave it: unacknowledged, it comes again there."""
         if self._runtime_intake is not None:
             self._runtime_intake.offer(raw, context)
 
@@ -252,7 +252,7 @@ class Runner:
         for intake in self._intakes:
             try:
                 intake.close()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- nothing is lost, whatever it is
                 self._log.info("Closing an intake: %s", error)
         self._publisher.close()
 

@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import grpc
+from bookkeeper.common.util import to_bytes
+from bookkeeper.proto import kv_rpc_pb2
+
 from .errors import Misconfigured, Unavailable
 from .turn import Turn
 
@@ -44,9 +48,6 @@ class BookKeeperState:
     """
 
     def __init__(self, table: Any, turn: Turn) -> None:
-        from bookkeeper.common.util import to_bytes
-        from bookkeeper.proto import kv_rpc_pb2
-
         self._rpc = kv_rpc_pb2
         self._stub = table.__table_service__
         self._stream = table.__stream_props__.stream_id
@@ -65,8 +66,6 @@ class BookKeeperState:
 
     def get(self, key: str) -> str | None:
         """Return a value, None where there is none."""
-        import grpc
-
         raw = key.encode()
         request = self._rpc.RangeRequest(key=raw, header=self._header(raw))
         try:
@@ -89,8 +88,6 @@ class BookKeeperState:
 
     @staticmethod
     def _failure(call: Any) -> str:
-        import grpc
-
         try:
             code = call.result().header.code
         except grpc.RpcError as error:

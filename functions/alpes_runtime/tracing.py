@@ -10,7 +10,7 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-
 
 
 def valid_traceparent(text: str) -> str:
-    """Return ``text`` where it is a valid ``traceparent``, otherwise an empty one: a broken trace is no broken message."""
+    """Return a valid ``traceparent``, empty where it isn't one: a broken trace is no broken message."""
     return text if text and _TRACEPARENT.fullmatch(text) else ""
 
 

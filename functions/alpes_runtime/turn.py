@@ -1,9 +1,9 @@
 """One thread computes at a time, so that the stages of a pipeline don't fight for Python's interpreter lock.
 
 Every call into the Pulsar client gives the interpreter lock away for a moment. Where another thread wants to compute,
-each such call then costs a whole switch interval: a message that takes 7 to 20 µs to receive and acknowledge took 160 to
-1,500 µs beside one busy thread (docs/decisions/0011). A stage therefore holds the turn while it computes and gives it up
-around calls that wait.
+each such call then costs a whole switch interval: a message that takes 11 to 20 µs to receive and acknowledge took 160
+to 1,500 µs beside one busy thread (docs/decisions/0011). A stage therefore holds the turn while it computes, and gives
+it up around calls that wait.
 """
 
 import threading

@@ -6,7 +6,8 @@ transaction changed, inserted by that transaction), so nothing in memory matters
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from .backoff import Backoff
@@ -111,7 +112,7 @@ class WriteBehind:
         Takes user metrics: ``(name, value)``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a composition root names them all
         self,
         marks: Marks,
         database: Database,
@@ -155,7 +156,7 @@ class WriteBehind:
             self._marks.clear(transaction, held)
         return 0.0
 
-    def _write(self, transaction: Transaction, keys: Set[str], must: Set[str]) -> None:
+    def _write(self, transaction: Transaction, keys: AbstractSet[str], must: AbstractSet[str]) -> None:
         for key in must:
             self._written.pop(key, None)
         while keys:
@@ -209,8 +210,9 @@ class WriteBehind:
 class Totals:
     """Keeps absolute values, computed from the tables, in the state store.
 
-    Computed, not counted: an increment would count twice whatever is delivered twice. The pause between two computations
-    is at least `COST_FACTOR` times what the last one took, so it takes a small, fixed share of the database at any size.
+    Computed, not counted: an increment would count twice whatever is delivered twice. The pause between two
+    computations is at least `COST_FACTOR` times what the last one took, so it takes a small, fixed share of the
+    database at any size.
     """
 
     COST_FACTOR = 30

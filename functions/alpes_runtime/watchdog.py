@@ -48,7 +48,7 @@ class Worker(threading.Thread):
                 self.alive()
                 self._step()
             self.finished = True
-        except BaseException as error:  # the watchdog reports it and ends the instance
+        except BaseException as error:  # noqa: BLE001 -- the watchdog reports it and ends the instance
             self.error = error
 
     def alive(self) -> None:

@@ -33,7 +33,7 @@ class Ordenes:
         return [self._creada(orden, accepted.ordenes[orden.id]) for orden in batch]
 
     def liquidar(self, transaction: Transaction, batch: Sequence[Transaccion]) -> Sequence[Outcome]:
-        """Give the orders the outcome of their payment, and emit `orden-actualizada`, also for one that is final already."""
+        """Give the orders the outcome of their payment, and emit `orden-actualizada`, also for one final already."""
         settled = store.settle(transaction, batch)
         if self.estado_por_orden:
             store.mark(transaction, settled.changed)

@@ -1,8 +1,6 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
-from google.protobuf.message import DecodeError
-
-from functions.alpes_runtime import Event, InvalidMessage, Received, child_traceparent, valid_traceparent
+from functions.alpes_runtime import Event, InvalidMessage, Received, child_traceparent, decode, valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
@@ -15,10 +13,7 @@ SCHEMA_VERSION = 1
 
 def decode_crear_orden(received: Received) -> Orden:
     """Read a `CrearOrden`. Raises `InvalidMessage` naming the field that is wrong."""
-    try:
-        message = CrearOrden.FromString(received.data)
-    except DecodeError as error:
-        raise InvalidMessage(f"not a CrearOrden: {error}") from error
+    message = decode(CrearOrden, received.data)
     order_id = checked_id("id", message.id)
     if not 0 < len(message.address) <= rules.MAX_ADDRESS_CHARS or "\0" in message.address:
         raise InvalidMessage(f"address must have 1 to {rules.MAX_ADDRESS_CHARS} characters, none of them NUL")
@@ -40,10 +35,9 @@ def decode_crear_orden(received: Received) -> Orden:
 
 def decode_transaccion(received: Received) -> Transaccion:
     """Read a `TransaccionProcesada`. Raises `InvalidMessage` naming the field that is wrong."""
-    try:
-        message = TransaccionProcesada.FromString(received.data)
-    except DecodeError as error:
-        raise InvalidMessage(f"not a TransaccionProcesada: {error}") from error
+    message = decode(TransaccionProcesada, received.data)
+    if message.event_type not in ("", "transaccion-creada"):
+        raise InvalidMessage(f"event_type is {message.event_type[:40]!r}, must be 'transaccion-creada'")
     order_id = checked_id("order_id", message.order_id)
     if message.status not in (APROBADA, RECHAZADA):
         raise InvalidMessage(f"status is {message.status[:40]!r}, must be {APROBADA} or {RECHAZADA}")

@@ -31,8 +31,8 @@ class Transaccion(NamedTuple):
 def decide(cobro: Cobro, approval_rate: float, now_ms: int) -> Transaccion:
     """Decide a charge.
 
-    The outcome and the transaction's id depend on the order and the configuration alone: whoever decides it again decides
-    alike, so a retry can't turn a rejection into an approval.
+    The outcome and the transaction's id depend on the order and the configuration alone: whoever decides it again
+    decides alike, so a retry can't turn a rejection into an approval.
 
     Parameters
     ----------

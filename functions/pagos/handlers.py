@@ -33,7 +33,7 @@ class Pagos:
     now_ms: Callable[[], int] = _now_ms
 
     def cobrar(self, transaction: Transaction, batch: Sequence[Cobro]) -> Sequence[Outcome]:
-        """Charge the orders, and emit `transaccion-creada` for each: for one that was charged before its event again."""
+        """Charge the orders, and emit `transaccion-creada` for each: for one charged before, its event again."""
         now_ms = self.now_ms()
         stored = store.record(transaction, [decide(cobro, self.approval_rate, now_ms) for cobro in batch])
         outcomes: list[Outcome] = []

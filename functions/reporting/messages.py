@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from google.protobuf.message import DecodeError
-
-from functions.alpes_runtime import Event, InvalidMessage, Received, child_traceparent, valid_traceparent
+from functions.alpes_runtime import Event, InvalidMessage, Received, child_traceparent, decode, valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
@@ -18,10 +16,9 @@ PART_BYTES = 500_000
 
 def decode_orden_actualizada(received: Received) -> Orden:
     """Read an `OrdenActualizada`. Raises `InvalidMessage` naming the field that is wrong."""
-    try:
-        message = OrdenActualizada.FromString(received.data)
-    except DecodeError as error:
-        raise InvalidMessage(f"not an OrdenActualizada: {error}") from error
+    message = decode(OrdenActualizada, received.data)
+    if message.event_type not in ("", "orden-actualizada"):
+        raise InvalidMessage(f"event_type is {message.event_type[:40]!r}, must be 'orden-actualizada'")
     _check_id("id", message.id)
     if message.status not in FINAL_STATUSES:
         raise InvalidMessage(f"status is {message.status[:40]!r}, must be one of {', '.join(FINAL_STATUSES)}")
@@ -50,10 +47,7 @@ def decode_orden_actualizada(received: Received) -> Orden:
 
 def decode_generar_reporte(received: Received) -> Pedido:
     """Read a `GenerarReporte`. Raises `InvalidMessage` naming the field that is wrong."""
-    try:
-        message = GenerarReporte.FromString(received.data)
-    except DecodeError as error:
-        raise InvalidMessage(f"not a GenerarReporte: {error}") from error
+    message = decode(GenerarReporte, received.data)
     _check_id("report_id", message.report_id)
     return Pedido(message.report_id, message.format[:100], valid_traceparent(message.traceparent))
 

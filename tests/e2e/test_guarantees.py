@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.e2e.tienda import FUNCTIONS, Tienda, orders, wait_until
+from tests.e2e.tienda import FUNCTIONS, LAST, Tienda, orders, wait_until
 
 LOAD = 20_000
 KILL_LOAD = 5_000
@@ -23,11 +23,11 @@ def prefix() -> str:
 def check_agreement(stack: Tienda, start: str, number: int) -> None:
     """Every order has one outcome, the same in each table and topic, and one transaction of the right amount."""
     accepted = {f"{start}{n:06d}": 100 + n for n in range(number)}
-    query = "SELECT id, status, total_cents FROM ordenes WHERE starts_with(id, %s)"
-    ordenes = {row[0]: row[1:] for row in stack.rows("ordenes", query, start)}
-    reporting = {row[0]: row[1:] for row in stack.rows("reporting", query, start)}
-    query = "SELECT order_id, status, amount_cents FROM transacciones WHERE starts_with(order_id, %s)"
-    paid = stack.rows("pagos", query, start)
+    query = "SELECT id, status, total_cents FROM ordenes WHERE id >= %s AND id < %s"
+    ordenes = {row[0]: row[1:] for row in stack.rows("ordenes", query, start, start + LAST)}
+    reporting = {row[0]: row[1:] for row in stack.rows("reporting", query, start, start + LAST)}
+    query = "SELECT order_id, status, amount_cents FROM transacciones WHERE order_id >= %s AND order_id < %s"
+    paid = stack.rows("pagos", query, start, start + LAST)
     pagos = {row[0]: row[1:] for row in paid}
     assert ordenes.keys() == accepted.keys(), "lost or invented"
     assert len(paid) == number, "paid twice, or not"

@@ -19,6 +19,8 @@ from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("ordenes", "pagos", "reporting")
+LAST = "~"
+"""Sorts after every character that an order id may have: a prefix is a range, which the tables' index finds."""
 INPUTS = {
     "ordenes": ("crear-orden", "transaccion-creada", "ordenes-reintento"),
     "pagos": ("orden-creada", "reembolsar-transaccion", "pagos-reintento"),
@@ -76,11 +78,12 @@ class Tienda:
     def statuses(self, database: str, prefix: str) -> dict[str, str]:
         """Return order id → status of the orders whose id begins so."""
         table, column = ("transacciones", "order_id") if database == "pagos" else ("ordenes", "id")
-        query = f"SELECT {column}, status FROM {table} WHERE starts_with({column}, %s)"
-        return dict(self.rows(database, query, prefix))
+        query = f"SELECT {column}, status FROM {table} WHERE {column} >= %s AND {column} < %s"
+        return dict(self.rows(database, query, prefix, prefix + LAST))
 
     def ended(self, prefix: str) -> int:
-        return int(self.rows("reporting", "SELECT count(*) FROM ordenes WHERE starts_with(id, %s)", prefix)[0][0])
+        query = "SELECT count(*) FROM ordenes WHERE id >= %s AND id < %s"
+        return int(self.rows("reporting", query, prefix, prefix + LAST)[0][0])
 
     # -- admin
 

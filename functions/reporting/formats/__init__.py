@@ -1,7 +1,7 @@
 """Report formats: each is one module here, named as the format, with `CONTENT_TYPE` and `render`.
 
-A new format is a new file. ``render(report)`` takes a `Report` and yields pieces of bytes, which together are the report;
-it should hold no more than a few orders at a time.
+A new format is a new file. ``render(report)`` takes a `Report` and yields pieces of bytes, which together are the
+report; it should hold no more than a few orders at a time.
 """
 
 import importlib
