@@ -1,0 +1,27 @@
+"""Ports that somebody else has are named, with whose they are."""
+
+import os
+import socket
+
+import pytest
+
+from local_stack.errors import PortTakenError
+from local_stack.ports import is_taken, require_free
+
+
+def test_a_taken_port_is_named_with_its_purpose_and_its_holder() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert is_taken(port)
+        with pytest.raises(PortTakenError) as caught:
+            require_free({"PostgreSQL": port})
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in (str(port), "PostgreSQL", f"process {os.getpid()}", "ALPES_PORT_OFFSET"):
+        assert part in message
+    assert not is_taken(port)
+
+
+def test_a_port_that_is_bound_on_all_addresses_is_taken_too() -> None:
+    with socket.create_server(("", 0)) as server:
+        assert is_taken(server.getsockname()[1])
