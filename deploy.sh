@@ -43,12 +43,11 @@ say() { printf '%s\n' "$*" >&2; }
 
 python() { "$VENV/bin/python" "$@"; }
 
-where() { python -m deployment where; }
+# `local` or `cluster`: what the environment means. Asked once, since it costs a Python; main sets it.
+PLACE=
 
 start_stack() {
-    local place
-    place=$(where)
-    if [ "$place" = cluster ]; then
+    if [ "$PLACE" = cluster ]; then
         say "PULSAR_SERVICE_URL is $PULSAR_SERVICE_URL: nothing is started here."
     else
         python -m local_stack up
@@ -58,14 +57,14 @@ start_stack() {
 # The environment for what talks to Pulsar: a cluster's is there already.
 load_environment() {
     local lines
-    if [ "$(where)" = local ]; then
+    if [ "$PLACE" = local ]; then
         lines=$(python -m local_stack env)
         eval "$lines"
     fi
 }
 
 command_env() {
-    if [ "$(where)" = local ]; then
+    if [ "$PLACE" = local ]; then
         python -m local_stack env
         return
     fi
@@ -77,7 +76,7 @@ command_env() {
 
 command_status() {
     local code=0
-    if [ "$(where)" = local ]; then
+    if [ "$PLACE" = local ]; then
         python -m local_stack status || code=$?
         # A stack that is down has no functions to ask about.
         [ "$code" -eq 0 ] || return "$code"
@@ -87,7 +86,7 @@ command_status() {
 
 # Stopping is for what `up` started: never for somebody's cluster.
 require_local() { # COMMAND
-    if [ "$(where)" = cluster ]; then
+    if [ "$PLACE" = cluster ]; then
         say "$1 is for the local stack, and the environment names a cluster ($PULSAR_SERVICE_URL): nothing was done."
         return 1
     fi
@@ -175,6 +174,7 @@ main() {
         *) unknown_command "$command" ;;
     esac
     venv_ensure app
+    PLACE=$(python -m deployment where)
     case $command in
         "") run_everything "$started" ;;
         up) start_stack ;;
