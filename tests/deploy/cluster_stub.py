@@ -1,0 +1,229 @@
+"""A cluster in the place of Pulsar's: an admin REST API in this process, and a `pulsar-admin` that speaks to it."""
+
+import itertools
+import json
+import random
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+NO_CONTENT = 204
+Answer = tuple[int, Any]
+
+# Called as Pulsar's own is: it hands its command line to the stub, and tells what that says.
+PULSAR_ADMIN = """#!{python} -IS
+import json, sys, urllib.error, urllib.request
+url = sys.argv[sys.argv.index("--admin-url") + 1]
+request = urllib.request.Request(url + "/stub/pulsar-admin", json.dumps(sys.argv[1:]).encode(), method="POST")
+try:
+    urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(request)
+except urllib.error.HTTPError as error:
+    sys.exit("Reason: " + json.load(error)["reason"])
+"""
+
+
+@dataclass
+class Function:
+    """A function as the cluster has it."""
+
+    config: dict[str, Any]
+    package: bytes
+    running: int | None = None
+    error: str = ""
+
+    @property
+    def parallelism(self) -> int:
+        return int(self.config.get("parallelism", 1))
+
+    def status(self) -> dict[str, Any]:
+        running = self.parallelism if self.running is None else self.running
+        each = [
+            {"instanceId": number, "status": {"running": number < running, "error": self.error, "numRestarts": 0}}
+            for number in range(self.parallelism)
+        ]
+        return {"numInstances": self.parallelism, "numRunning": running, "instances": each}
+
+
+@dataclass
+class Cluster:
+    """What the stub knows, and which changes were asked of it."""
+
+    tenants: dict[str, Any] = field(default_factory=dict)
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    retention: dict[str, Any] = field(default_factory=dict)
+    topics: dict[str, int] = field(default_factory=dict)
+    schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
+    backlog: dict[str, int] = field(default_factory=dict)
+    # Runs none of a function's instances from now on, and says this of them.
+    failing: str = ""
+    # Each request that is no GET, and each command line of pulsar-admin.
+    changes: list[str] = field(default_factory=list)
+    commands: list[list[str]] = field(default_factory=list)
+    url: str = ""
+    pulsar_admin: Path = Path()
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def command(self, name: str) -> dict[str, str]:
+        """The options of the last pulsar-admin command on function `name`, and `command` itself."""
+        return next(found for found in map(options, reversed(self.commands)) if _name_of(found) == name)
+
+    def forget_changes(self) -> None:
+        self.changes.clear()
+        self.commands.clear()
+
+    def answer(self, method: str, path: str, body: Any) -> Answer:
+        with self.lock:
+            if method != "GET" and not path.startswith("/stub/"):
+                self.changes.append(f"{method} {path}")
+            if path == "/stub/pulsar-admin":
+                return self._cli(body)
+            parts = path.strip("/").split("/")
+            if parts[:2] == ["admin", "v3"]:
+                return self._function("/".join(parts[3:6]), parts[6:], method)
+            kind, rest = parts[2], parts[3:]
+            handler = getattr(self, f"_{kind}", None)
+            return handler(method, rest, body) if handler else (404, {"reason": f"the stub has no {path}"})
+
+    def _clusters(self, method: str, rest: list[str], body: Any) -> Answer:
+        return 200, ["standalone"]
+
+    def _tenants(self, method: str, rest: list[str], body: Any) -> Answer:
+        if method == "GET":
+            return 200, list(self.tenants)
+        return _create(self.tenants, rest[0], body)
+
+    def _namespaces(self, method: str, rest: list[str], body: Any) -> Answer:
+        if len(rest) == 1:
+            return 200, [name for name in self.namespaces if name.startswith(f"{rest[0]}/")]
+        name, what = "/".join(rest[:2]), rest[2:]
+        if not what:
+            return _create(self.namespaces, name, {})
+        if name not in self.namespaces:
+            return 404, {"reason": "Namespace does not exist"}
+        if method == "GET":
+            return 200, self.retention.get(name) if what == ["retention"] else self.namespaces[name]
+        if what == ["retention"]:
+            self.retention[name] = body
+        elif what == ["properties"]:
+            self.namespaces[name].update(body)
+        return NO_CONTENT, None
+
+    def _persistent(self, method: str, rest: list[str], body: Any) -> Answer:
+        if rest[2] == "partitioned":
+            return 200, [f"persistent://{topic}" for topic in self.topics if topic.startswith("/".join(rest[:2]))]
+        topic, what = "/".join(rest[:3]), rest[3]
+        if what == "partitioned-stats":
+            waiting = self.backlog.get(rest[2], 0)
+            return 200, {"subscriptions": {f: {"msgBacklog": waiting} for f in ("ordenes", "pagos", "reporting")}}
+        if method == "GET":
+            return 200, {"partitions": self.topics.get(topic, 0)}
+        if method == "PUT":
+            return _create(self.topics, topic, body)
+        self.topics[topic] = body
+        return NO_CONTENT, None
+
+    def _schemas(self, method: str, rest: list[str], body: Any) -> Answer:
+        found = self.schemas.get("/".join(rest[:3]))
+        return (200, found) if found else (404, {"reason": "Schema not found"})
+
+    def _function(self, name: str, rest: list[str], method: str) -> Answer:
+        function = self.functions.get(name)
+        if function is None:
+            return 404, {"reason": f"Function {name} doesn't exist"}
+        return 200, function.status() if rest == ["status"] else function.config
+
+    def _cli(self, arguments: list[str]) -> Answer:
+        """Create and update as the function worker does: a file replaces the config, a lone option only itself."""
+        self.commands.append(arguments)
+        found = options(arguments)
+        config = (
+            yaml.safe_load(Path(found["function-config-file"]).read_text()) if "function-config-file" in found else {}
+        )
+        tenant, namespace, name = (config.get(key) or found[key] for key in ("tenant", "namespace", "name"))
+        full_name = f"{tenant}/{namespace}/{name}"
+        known = self.functions.get(full_name)
+        if (known is None) != (found["command"] == "create"):
+            return 400, {"reason": f"Function {name} {'already exists' if known else 'does not exist'}"}
+        config = config or dict(known.config if known else {})
+        config["parallelism"] = int(found.get("parallelism", config.get("parallelism", 1)))
+        package = Path(found["py"]).read_bytes() if "py" in found else known.package if known else b""
+        if known and (known.config, "py" in found) == (config, False):
+            return 400, {"reason": "Update contains no change"}
+        self.functions[full_name] = Function(config, package, 0 if self.failing else None, self.failing)
+        return NO_CONTENT, None
+
+
+def options(arguments: list[str]) -> dict[str, str]:
+    """The options of a command line by name, and as `command` the word after `functions`."""
+    named = {word.removeprefix("--"): value for word, value in itertools.pairwise(arguments) if word.startswith("--")}
+    return {"command": arguments[arguments.index("functions") + 1], **named}
+
+
+def _name_of(found: dict[str, str]) -> str:
+    return found.get("name") or Path(found["function-config-file"]).stem
+
+
+def _create(known: dict[str, Any], name: str, value: Any) -> Answer:
+    if name in known:
+        return 409, {"reason": f"{name} already exists"}
+    known[name] = value
+    return NO_CONTENT, None
+
+
+def _server(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """Listen where a local stack's admin API can be: the usual port and some offset."""
+    for port in random.sample(range(8200, 18000), 50):
+        try:
+            server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        except OSError:
+            continue
+        server.daemon_threads = True
+        return server
+    raise OSError("no free port")
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Cluster]:
+    """Serve an empty cluster; its `pulsar-admin` is written to `folder`."""
+    cluster = Cluster()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path = urlsplit(self.path).path
+            status, answer = cluster.answer(self.command, path, json.loads(content) if content else None)
+            text = b"" if status == NO_CONTENT else json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            if status != NO_CONTENT:
+                self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815 - the names are http.server's
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+            """Stay quiet."""
+
+    server = _server(Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    cluster.url = f"http://127.0.0.1:{server.server_port}"
+    cluster.pulsar_admin = folder / "pulsar-admin"
+    cluster.pulsar_admin.write_text(PULSAR_ADMIN.format(python=sys.executable))
+    cluster.pulsar_admin.chmod(0o755)
+    try:
+        yield cluster
+    finally:
+        server.shutdown()
+        server.server_close()

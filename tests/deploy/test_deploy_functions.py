@@ -1,0 +1,353 @@
+"""Deploying: what is asked of the cluster the first time, the second time, and after each kind of change."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.deploy.cluster_stub import Cluster, options
+from tests.deploy.conftest import Checkout, Deployment, summary
+
+SERVICES = ("ordenes", "pagos", "reporting")
+NAMESPACE = "alpes/tienda"
+INPUTS = (
+    "crear-orden",
+    "orden-creada",
+    "transaccion-creada",
+    "orden-actualizada",
+    "reembolsar-transaccion",
+    "generar-reporte",
+)
+OTHER_TOPICS = ("reporte-generado", "ordenes-reintento", "pagos-reintento", "reporting-reintento")
+EVENTS = ("orden-creada", "transaccion-creada", "orden-actualizada", "reporte-generado")
+
+
+def commands(cluster: Cluster) -> list[tuple[str, str]]:
+    """Each pulsar-admin command as (command, function), in the order of their names: two run at once."""
+    found = [options(arguments) for arguments in cluster.commands]
+    return sorted((each["command"], each.get("name") or Path(each["function-config-file"]).stem) for each in found)
+
+
+def test_the_first_deployment_makes_tenant_namespace_topics_and_schemas(
+    cluster: Cluster, deployment_command: Deployment
+) -> None:
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert list(cluster.tenants) == ["alpes"]
+    assert list(cluster.namespaces) == [NAMESPACE]
+    assert cluster.retention[NAMESPACE] == {"retentionTimeInMinutes": -1, "retentionSizeInMB": -1}
+    wanted = {*INPUTS, *(f"{name}-DLQ" for name in INPUTS), *OTHER_TOPICS}
+    assert cluster.topics == {f"{NAMESPACE}/{name}": 1 for name in wanted}
+    assert set(cluster.schemas) == {f"{NAMESPACE}/{name}" for name in EVENTS}
+
+
+def test_the_first_deployment_creates_each_function_from_its_config_file_and_zip(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert commands(cluster) == [("create", name) for name in SERVICES]
+    for name in SERVICES:
+        asked = cluster.command(name)
+        assert Path(asked["function-config-file"]) == checkout.root / "function-configs" / f"{name}.yaml"
+        assert Path(asked["py"]) == checkout.build / f"alpes-{name}.zip"
+        assert asked["admin-url"] == cluster.url
+        assert f"{name:<10} created, 1 of 1 running" in told
+
+
+@pytest.mark.usefixtures("worker_check")
+def test_the_zips_and_tables_of_a_first_deployment_are_ready_before_a_function_is(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    assert sorted(checkout.state_tables) == [f"alpes_tienda.{name}" for name in SERVICES]
+    assert checkout.migrated == list(SERVICES)
+    for name in SERVICES:
+        assert cluster.functions[f"{NAMESPACE}/{name}"].package == (checkout.build / f"alpes-{name}.zip").read_bytes()
+
+
+def test_a_second_deployment_changes_nothing_and_says_so(
+    cluster: Cluster, deployment_command: Deployment, tmp_path: Path
+) -> None:
+    deployment_command("deploy", "--summary-json", str(tmp_path / "first.json"))
+    assert summary(tmp_path / "first.json")["changed"] == list(SERVICES)
+    cluster.forget_changes()
+
+    code, told = deployment_command("deploy", "--summary-json", str(tmp_path / "second.json"))
+    assert code == 0, told
+    assert cluster.changes == []
+    assert cluster.commands == []
+    assert "nchanged" in told
+    assert summary(tmp_path / "second.json") == {"changed": [], "started_at_ms": None}
+
+
+def test_changed_code_updates_its_function_alone(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    cluster.forget_changes()
+    checkout.change_code("pagos")
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert commands(cluster) == [("update", "pagos")]
+    assert b"# changed" in cluster.functions[f"{NAMESPACE}/pagos"].package
+
+    cluster.forget_changes()
+    assert deployment_command("deploy")[0] == 0
+    assert cluster.commands == []
+
+
+def test_a_changed_config_updates_its_function_alone(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    cluster.forget_changes()
+    checkout.change_user_config("pagos", approval_rate=0.5)
+    deployment_command("deploy")
+    assert commands(cluster) == [("update", "pagos")]
+    assert cluster.functions[f"{NAMESPACE}/pagos"].config["userConfig"]["approval_rate"] == 0.5
+
+
+def test_a_comment_in_a_config_is_no_change(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    cluster.forget_changes()
+    with (checkout.root / "function-configs" / "pagos.yaml").open("a") as file:
+        file.write("# said later\n")
+    deployment_command("deploy")
+    assert cluster.commands == []
+
+
+def test_only_the_named_functions_are_deployed(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    code, told = deployment_command("deploy", "ordenes")
+    assert code == 0, told
+    assert commands(cluster) == [("create", "ordenes")]
+    assert checkout.migrated == ["ordenes"]
+
+
+def test_what_was_created_before_an_interruption_is_not_created_again(
+    cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy", "ordenes")
+    cluster.forget_changes()
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert commands(cluster) == [("create", "pagos"), ("create", "reporting")]
+
+
+def test_scaling_changes_the_number_of_instances_and_nothing_else(
+    cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    before = dict(cluster.functions[f"{NAMESPACE}/ordenes"].config)
+    cluster.forget_changes()
+    code, told = deployment_command("scale", "ordenes", "3")
+    assert code == 0, told
+    assert cluster.command("ordenes") == {
+        "admin-url": cluster.url,
+        "command": "update",
+        "tenant": "alpes",
+        "namespace": "tienda",
+        "name": "ordenes",
+        "parallelism": "3",
+    }
+    assert cluster.functions[f"{NAMESPACE}/ordenes"].config == {**before, "parallelism": 3}
+
+
+def test_a_scaled_parallelism_survives_a_deployment(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    deployment_command("scale", "ordenes", "3")
+    cluster.forget_changes()
+    deployment_command("deploy")
+    assert cluster.commands == []
+
+    checkout.change_code("ordenes")
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert commands(cluster) == [("update", "ordenes")]
+    assert cluster.command("ordenes")["parallelism"] == "3"
+    assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 3
+
+
+def test_a_changed_parallelism_of_the_config_file_wins_over_a_scaled_one(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    deployment_command("scale", "ordenes", "3")
+    checkout.change_config("ordenes", parallelism=2)
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 2
+
+    deployment_command("scale", "ordenes", "5")
+    deployment_command("deploy")
+    assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 5
+
+
+def test_a_config_file_that_catches_up_with_a_scaled_parallelism_restarts_nothing_and_rules_again(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    deployment_command("scale", "ordenes", "2")
+    checkout.change_config("ordenes", parallelism=2)
+    cluster.forget_changes()
+    deployment_command("deploy")
+    assert cluster.commands == []
+
+    checkout.change_config("ordenes", parallelism=1)
+    deployment_command("deploy")
+    assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 1
+
+
+def test_a_function_that_never_ran_here_takes_the_parallelism_of_its_config_file(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    checkout.change_config("ordenes", parallelism=4)
+    deployment_command("deploy")
+    assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 4
+
+
+def test_scaling_to_what_there_is_does_nothing(cluster: Cluster, deployment_command: Deployment) -> None:
+    deployment_command("deploy")
+    cluster.forget_changes()
+    assert deployment_command("scale", "ordenes", "1")[0] == 0
+    assert cluster.commands == []
+
+
+def test_scaling_what_is_not_deployed_says_how_to_deploy_it(deployment_command: Deployment) -> None:
+    code, told = deployment_command("scale", "ordenes", "2")
+    assert code == 1
+    assert told.strip().endswith("run ./deploy.sh deploy ordenes")
+
+
+def test_no_instances_at_all_is_refused(deployment_command: Deployment) -> None:
+    code, told = deployment_command("scale", "ordenes", "0")
+    assert code == 2
+    assert len(told.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("deploy", "ordnes"), ("scale", "ordnes", "2"), ("logs", "ordnes")])
+def test_an_unknown_function_is_named_with_the_nearest(
+    cluster: Cluster, deployment_command: Deployment, command: tuple[str, ...]
+) -> None:
+    code, told = deployment_command(*command)
+    assert code == 2
+    assert told.strip() == "There is no function 'ordnes'. Did you mean 'ordenes'?"
+    assert cluster.commands == []
+
+
+@pytest.mark.usefixtures("worker_check")
+def test_an_unknown_key_of_user_config_stops_before_anything_is_created(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    checkout.change_user_config("pagos", aproval_rate=0.5)
+    code, told = deployment_command("deploy")
+    assert code == 1
+    assert "pagos" in told
+    assert "unknown key 'aproval_rate'; did you mean 'approval_rate'?" in told
+    assert len(told.strip().splitlines()) == 1
+    assert cluster.changes == []
+    assert cluster.commands == []
+
+
+@pytest.mark.usefixtures("worker_check")
+def test_a_package_that_the_workers_python_lacks_stops_before_anything_is_created(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    (checkout.python_instance / "python_instance_main.py").write_text("import a_package_nobody_has\n")
+    code, told = deployment_command("deploy")
+    assert code == 1
+    assert "No module named 'a_package_nobody_has'" in told
+    assert "requirements/runtime.txt" in told
+    assert len(told.strip().splitlines()) == 1
+    assert cluster.changes == []
+
+
+def test_a_function_that_pulsar_refuses_is_told_with_pulsars_reason(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy", "ordenes")
+    real = cluster.functions.pop(f"{NAMESPACE}/ordenes")
+
+    class Refusing(dict[str, object]):
+        def get(self, name: object, default: object = None) -> object:
+            return None if self.pop("once", None) else super().get(name, default)  # type: ignore[call-overload]
+
+    cluster.functions = Refusing({f"{NAMESPACE}/ordenes": real, "once": True})  # type: ignore[assignment]
+    code, told = deployment_command("deploy", "ordenes")
+    assert code == 1
+    assert "pulsar-admin functions create failed: Function ordenes already exists" in told
+
+
+def test_an_instance_that_does_not_come_up_is_told_with_its_error(
+    cluster: Cluster, deployment_command: Deployment
+) -> None:
+    cluster.failing = "No module named 'psycopg'"
+    code, told = deployment_command("deploy", "ordenes")
+    assert code == 1
+    assert "ordenes" in told
+    assert "No module named 'psycopg'" in told
+
+
+def test_a_missing_pulsar_admin_is_one_clear_line(
+    cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PULSAR_ADMIN", str(tmp_path / "nowhere"))
+    code, told = deployment_command("deploy", "ordenes")
+    assert code == 1
+    assert "PULSAR_ADMIN=" in told.strip().splitlines()[-1]
+
+
+def test_more_partitions_are_added_and_fewer_refused(
+    cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from deployment import topology  # noqa: PLC0415
+
+    def partitions(count: int) -> None:
+        values = yaml.safe_load(topology.PATH.read_text())
+        (tmp_path / "topics.yaml").write_text(yaml.safe_dump({**values, "partitions": count}))
+
+    read = topology.load
+    monkeypatch.setattr(topology, "load", lambda: read(tmp_path / "topics.yaml"))
+    for count in (1, 3):
+        partitions(count)
+        code, told = deployment_command("deploy")
+        assert code == 0, told
+        assert set(cluster.topics.values()) == {count}
+
+    partitions(2)
+    code, told = deployment_command("deploy")
+    assert code == 1
+    assert "3 partitions" in told
+    assert set(cluster.topics.values()) == {3}
+
+
+def test_status_shows_instances_and_backlogs(cluster: Cluster, deployment_command: Deployment) -> None:
+    deployment_command("deploy")
+    cluster.backlog["crear-orden"] = 4711
+    code, told = deployment_command("status")
+    assert code == 0
+    assert "1 of 1 running, 0 restarts" in told
+    assert "4711" in told
+
+    cluster.functions[f"{NAMESPACE}/pagos"].running = 0
+    cluster.functions[f"{NAMESPACE}/pagos"].error = "it is gone"
+    code, told = deployment_command("status")
+    assert code != 0
+    assert "0 of 1 running" in told
+    assert "it is gone" in told
+
+
+def test_nobody_at_the_admin_address_is_one_line_that_names_it(
+    cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPES_PORT_OFFSET", "11111")
+    code, told = deployment_command("deploy")
+    assert code == 1
+    assert "http://127.0.0.1:19191" in told
+    assert len(told.strip().splitlines()) == 1

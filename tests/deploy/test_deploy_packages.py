@@ -1,0 +1,64 @@
+"""The zips: the same bytes from the same sources, and in them what a function needs and nothing else."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from deployment import function_configs, packages
+from tests.deploy.conftest import ROOT, Checkout
+
+SERVICES = ("ordenes", "pagos", "reporting")
+
+
+def build(checkout: Checkout, service: str) -> Path:
+    return packages.build(function_configs.load()[service])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_zip_is_the_same_whenever_it_is_built(checkout: Checkout, service: str) -> None:
+    first = build(checkout, service).read_bytes()
+    for path in checkout.root.rglob("*.py"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        path.chmod(0o700)
+    (checkout.root / "functions" / service / "__pycache__").mkdir()
+    (checkout.root / "functions" / service / "__pycache__" / "domain.cpython-311.pyc").write_bytes(b"anything")
+    assert build(checkout, service).read_bytes() == first
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_zip_holds_its_service_the_runtime_and_the_schemas_only(checkout: Checkout, service: str) -> None:
+    names = zipfile.ZipFile(build(checkout, service)).namelist()
+    assert len(names) == len(set(names))
+    source = f"alpes-{service}/src/"
+    assert all(name.startswith(source) for name in names)
+    inside = [name.removeprefix(source) for name in names]
+    assert f"functions/{service}/function.py" in inside
+    assert "functions/__init__.py" in inside
+    assert "schemas/tienda/v1/ordenes_pb2.py" in inside
+    rooms = {
+        f"functions/{name.split('/')[1]}" if name.startswith("functions/") else name.split("/")[0] for name in inside
+    }
+    assert rooms == {"functions/__init__.py", "functions/alpes_runtime", f"functions/{service}", "schemas"}
+    assert {Path(name).suffix for name in inside} == {".py", ".sql"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_function_imports_from_its_zip_alone(checkout: Checkout, service: str, tmp_path: Path) -> None:
+    package = build(checkout, service)
+    zipfile.ZipFile(package).extractall(tmp_path / "unpacked")
+    source = tmp_path / "unpacked" / package.stem / "src"
+    code = (
+        f"import sys; sys.path.insert(0, {str(source)!r}); import functions.{service}.function as f; print(f.__file__)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(source)
+
+
+def test_the_config_files_name_the_folder_that_is_ignored() -> None:
+    assert packages.BUILD == ROOT / "build"
+    assert subprocess.run(["git", "check-ignore", "--quiet", "build/x.zip"], cwd=ROOT, check=False).returncode == 0

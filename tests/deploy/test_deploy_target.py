@@ -1,0 +1,87 @@
+"""Where to deploy: what the environment means, and what is said when it means nothing whole."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deployment import function_configs
+from deployment.errors import TargetError
+from deployment.rest import AdminApi
+from deployment.target import is_local, pulsar_admin, resolve
+from local_stack import environment
+from local_stack.settings import from_environment
+from tests.deploy.conftest import Checkout
+
+CLUSTER = {
+    "PULSAR_SERVICE_URL": "pulsar://pulsar.example:6650",
+    "PULSAR_ADMIN_URL": "http://pulsar.example:8080",
+    "ALPES_ORDENES_DSN": "postgresql://ordenes:secreta@db.example/ordenes",
+    "ALPES_PAGOS_DSN": "postgresql://pagos:secreta@db.example/pagos",
+    "ALPES_REPORTING_DSN": "postgresql://reporting:secreta@db.example/reporting",
+}
+
+
+def configs() -> list[function_configs.FunctionConfig]:
+    return list(function_configs.load().values())
+
+
+@pytest.fixture
+def local(checkout: Checkout) -> dict[str, str]:
+    """What the environment is beside a local stack."""
+    return dict(os.environ)
+
+
+def test_an_environment_that_names_nothing_means_the_local_stack(local: dict[str, str]) -> None:
+    assert is_local(configs(), local)
+    target = resolve(configs(), local)
+    assert target.local is not None
+    assert target.service_url == target.local.service_url
+    assert set(target.dsns) == {name for name in CLUSTER if name.endswith("_DSN")}
+
+
+def test_what_env_printed_means_the_local_stack_too(local: dict[str, str]) -> None:
+    assert is_local(configs(), {**local, **environment.variables(from_environment(local))})
+
+
+def test_a_whole_cluster_in_the_environment_is_the_target(local: dict[str, str]) -> None:
+    target = resolve(configs(), {**local, **CLUSTER})
+    assert target.local is None
+    assert target.admin_url == CLUSTER["PULSAR_ADMIN_URL"]
+    assert target.dsns == {name: dsn for name, dsn in CLUSTER.items() if name.endswith("_DSN")}
+
+
+def test_a_cluster_needs_no_local_stack(no_cluster_in_the_environment: None, tmp_path: Path) -> None:
+    assert resolve(configs(), {"ALPES_HOME": str(tmp_path / "none"), **CLUSTER}).local is None
+
+
+@pytest.mark.parametrize("missing", sorted(CLUSTER))
+def test_a_part_of_a_cluster_is_refused_by_what_is_missing_and_shows_no_password(
+    local: dict[str, str], missing: str
+) -> None:
+    given = {name: value for name, value in CLUSTER.items() if name != missing}
+    with pytest.raises(TargetError) as refused:
+        resolve(configs(), {**local, **given})
+    text = str(refused.value)
+    assert f"not {missing}:" in text
+    assert "secreta" not in text
+    assert "\n" not in text
+
+
+def test_one_function_needs_its_own_database_only(local: dict[str, str]) -> None:
+    chosen = function_configs.select(function_configs.load(), ["ordenes"])
+    given = {name: value for name, value in CLUSTER.items() if name not in {"ALPES_PAGOS_DSN", "ALPES_REPORTING_DSN"}}
+    assert resolve(chosen, {**local, **given}).dsns == {"ALPES_ORDENES_DSN": CLUSTER["ALPES_ORDENES_DSN"]}
+
+
+def test_pulsar_admin_is_the_one_that_the_user_names(local: dict[str, str], tmp_path: Path) -> None:
+    named = {**local, **CLUSTER, "PULSAR_ADMIN": str(tmp_path / "mine")}
+    assert pulsar_admin(resolve(configs(), named), named) == tmp_path / "mine"
+
+
+def test_a_proxy_of_the_users_is_not_asked_for_this_machine(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    api = AdminApi(resolve(configs()).admin_url)
+    assert api.get("/admin/v2/clusters") == ["standalone"]
