@@ -230,7 +230,7 @@ class Runner:
         )
 
     def offer(self, raw: bytes, context: Any) -> None:
-        """Take what Pulsar's runtime hands over; with the direct intake leave it: unacknowledged, it comes again there."""
+        """Take what Pulsar's runtime hands over; with the direct intake, leave it: it comes again there."""
         if self._runtime_intake is not None:
             self._runtime_intake.offer(raw, context)
 

@@ -39,7 +39,7 @@ def every_order(transaction: Transaction) -> Iterator[Orden]:
 
 
 def totals(transaction: Transaction) -> Mapping[str, str]:
-    """Return the totals as the state store shows them: orders in ``total:<status>``, cents in ``total_cents:<status>``."""
+    """Return the totals for the state store: orders in ``total:<status>``, cents in ``total_cents:<status>``."""
     counted = {status: (orders, cents) for status, orders, cents in transaction.execute(_SQL["totals"])}
     values: dict[str, str] = {}
     for status in FINAL_STATUSES:

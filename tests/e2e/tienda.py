@@ -143,11 +143,14 @@ class Tienda:
 
     def processes(self, function: str) -> list[psutil.Process]:
         """Return the function's instance processes that belong to this broker."""
+        port = self.service_url.rsplit(":", 1)[1].strip("/")
         found = []
         for process in psutil.process_iter(["cmdline"]):
-            line = " ".join(process.info["cmdline"] or ())
-            ours = f"--pulsar_serviceurl {self.service_url}" in line or f"pulsar_serviceurl={self.service_url}" in line
-            if "python_instance_main" in line and f'"name":"{function}"' in line and ours:
+            command = process.info["cmdline"] or []
+            if not any("python_instance_main" in word for word in command) or "--pulsar_serviceurl" not in command:
+                continue
+            ours = command[command.index("--pulsar_serviceurl") + 1].rstrip("/").endswith(f":{port}")
+            if ours and any(f'"name":"{function}"' in word for word in command):
                 found.append(process)
         return found
 
