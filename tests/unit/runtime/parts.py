@@ -1,0 +1,107 @@
+"""What the runtime's tests are built from: messages, a handler that keeps what it gets, and the stages on fakes."""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from functions.alpes_runtime.backoff import RetryPolicy
+from functions.alpes_runtime.clock import Clock
+from functions.alpes_runtime.committer import Committer
+from functions.alpes_runtime.database import Row, Transaction
+from functions.alpes_runtime.errors import InvalidMessage
+from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakeMessage, FakeSubscription, Rows
+from functions.alpes_runtime.message import Event, Received
+from functions.alpes_runtime.outcome import Done, Early, Handler, Outcome
+from functions.alpes_runtime.turn import Turn
+
+TOPIC = "persistent://alpes/tienda/crear-orden"
+OTHER = "persistent://alpes/tienda/transaccion-creada"
+RETRY = "persistent://alpes/tienda/ordenes-reintento"
+OUT = "persistent://alpes/tienda/orden-creada"
+LOG = logging.getLogger("tests")
+
+
+class Acknowledged(list[Any]):
+    """Stands where messages are acknowledged."""
+
+    def acknowledge(self, message: Any) -> None:
+        self.append(message)
+
+
+def received(
+    payload: bytes = b"a",
+    *,
+    role: str = "crear-orden",
+    topic: str = TOPIC,
+    key: str = "",
+    properties: Mapping[str, str] | None = None,
+    retried: bool = False,
+    acknowledger: Any = None,
+) -> Received:
+    message = FakeMessage(payload, key or payload[:20].decode("latin-1"), properties)
+    return Received(role, topic, message, Acknowledged() if acknowledger is None else acknowledger, retried=retried)
+
+
+def keep(rows: Rows, params: Mapping[str, Any]) -> list[Row]:
+    for key in params["keys"]:
+        rows.setdefault(key, "kept")
+    return []
+
+
+def database() -> FakeDatabase:
+    """Keeps the keys that its one statement, ``keep``, is given."""
+    return FakeDatabase({"keep": keep})
+
+
+def decode(message: Received) -> str:
+    text = message.data.decode("latin-1")
+    if text.startswith("bad"):
+        raise InvalidMessage(f"{text} is no message")
+    if text.startswith("crash"):
+        raise ZeroDivisionError(text)
+    return text
+
+
+def apply(transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
+    """Keep each text, and cause one event with it; ``early…`` comes too early, ``bug…`` raises."""
+    for text in batch:
+        if text.startswith("bug"):
+            raise ZeroDivisionError(text)
+    transaction.execute("keep", {"keys": [text for text in batch if not text.startswith("early")]})
+    return [
+        Early(f"{text} is early") if text.startswith("early") else Done((Event(OUT, text, text.encode("latin-1")),))
+        for text in batch
+    ]
+
+
+HANDLER = Handler(decode, apply)
+
+
+def committer(
+    store: FakeDatabase,
+    *,
+    handler: Handler[Any] = HANDLER,
+    clock: Clock | None = None,
+    stopping: threading.Event | None = None,
+    max_attempts: int = 3,
+    **more: Any,
+) -> Committer:
+    return Committer(
+        {"crear-orden": handler, "transaccion-creada": handler},
+        store,
+        RETRY,
+        RetryPolicy(max_attempts, 1.0),
+        turn=Turn(),
+        clock=clock or FakeClock(),
+        stopping=stopping or threading.Event(),
+        logger=LOG,
+        **more,
+    )
+
+
+def subscription(*payloads: bytes, topic: str = TOPIC) -> FakeSubscription:
+    made = FakeSubscription(topic)
+    for payload in payloads:
+        made.publish(payload, payload.decode("latin-1"))
+    return made

@@ -1,0 +1,130 @@
+"""A function's userConfig is taken as it is meant or refused with one clear line."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from functions.alpes_runtime import FunctionConfig, Misconfigured, parse_config
+from functions.ordenes.function import OrdenesConfig
+from functions.pagos.function import PagosConfig
+
+LEAST = {"dsn_env": "ALPES_ORDENES_DSN"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(FunctionConfig):
+    name: str = "n"
+    flag: bool = True
+    rate: float = 0.5
+    most: int | None = None
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    assert parse_config(Config, LEAST) == Config(dsn_env="ALPES_ORDENES_DSN")
+
+
+def test_every_key_is_taken() -> None:
+    given = {**LEAST, "intake": "runtime", "batch_max": 7, "retry_max_attempts": 2, "retry_initial_seconds": 0.5}
+    given |= {"name": "x", "flag": False, "rate": 0.25, "most": 3}
+    assert dataclasses.asdict(parse_config(Config, given)) == given
+
+
+def test_whole_numbers_may_be_written_either_way_as_json_does() -> None:
+    config = parse_config(Config, {**LEAST, "batch_max": 7.0, "rate": 1})
+    assert (config.batch_max, config.rate) == (7, 1.0)
+    assert type(config.batch_max) is int
+    assert type(config.rate) is float
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("bach_max", "batch_max"), ("dsnEnv", "dsn_env"), ("retry_attempts", "retry_max_attempts")]
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(key: str, near: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"unknown key '{key}'; did you mean '{near}'\?"):
+        parse_config(Config, {**LEAST, key: 1})
+
+
+def test_a_key_like_no_other_is_refused_with_all_known_ones() -> None:
+    with pytest.raises(Misconfigured, match=r"unknown key 'zzz'; known keys are batch_max, dsn_env, flag"):
+        parse_config(Config, {**LEAST, "zzz": 1})
+
+
+def test_a_missing_key_is_named() -> None:
+    with pytest.raises(Misconfigured, match="'dsn_env' is missing"):
+        parse_config(Config, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("batch_max", "7", "a whole number"),
+        ("batch_max", 7.5, "a whole number"),
+        ("batch_max", True, "a whole number"),
+        ("batch_max", None, "a whole number"),
+        ("batch_max", math.nan, "a whole number"),
+        ("batch_max", math.inf, "a whole number"),
+        ("rate", "0.5", "a number"),
+        ("rate", False, "a number"),
+        ("rate", [0.5], "a number"),
+        ("flag", 1, "true or false"),
+        ("flag", "true", "true or false"),
+        ("name", 1, "text"),
+        ("name", None, "text"),
+        ("most", "3", "a whole number"),
+        ("dsn_env", {}, "text"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_with_the_right_one(key: str, value: Any, wanted: str) -> None:
+    with pytest.raises(Misconfigured, match=f"{key} must be {wanted}, got"):
+        parse_config(Config, {**LEAST, key: value})
+
+
+@pytest.mark.parametrize("value", ["Direct", "dircet", 1, None, ["direct"]])
+def test_a_choice_that_there_is_not_is_refused_with_those_there_are(value: Any) -> None:
+    with pytest.raises(Misconfigured, match="allowed is 'direct' or 'runtime'"):
+        parse_config(Config, {**LEAST, "intake": value})
+
+
+@pytest.mark.parametrize(
+    ("key", "bad", "good"),
+    [
+        ("batch_max", [0, -1, 5001], [1, 5000]),
+        ("retry_max_attempts", [0, 21], [1, 20]),
+        ("retry_initial_seconds", [0, -1, 60.5, math.nan], [0.001, 60]),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_the_range(key: str, bad: list[float], good: list[float]) -> None:
+    for value in bad:
+        with pytest.raises(Misconfigured, match=f"{key} is .*, allowed is "):
+            parse_config(Config, {**LEAST, key: value})
+    for value in good:
+        assert getattr(parse_config(Config, {**LEAST, key: value}), key) == value
+
+
+@pytest.mark.parametrize("rate", [-0.01, 1.01, math.nan])
+def test_pagos_approves_no_share_outside_0_to_1(rate: float) -> None:
+    with pytest.raises(Misconfigured, match="approval_rate"):
+        parse_config(PagosConfig, {**LEAST, "approval_rate": rate})
+
+
+def test_ordenes_needs_a_topic_for_its_second_event_and_a_budget_in_range() -> None:
+    with pytest.raises(Misconfigured, match="'orden_actualizada_topic' is missing"):
+        parse_config(OrdenesConfig, LEAST)
+    for budget in (0, 10_001):
+        with pytest.raises(Misconfigured, match="estado_por_segundo"):
+            parse_config(OrdenesConfig, {**LEAST, "orden_actualizada_topic": "t", "estado_por_segundo": budget})
+
+
+def test_the_dsn_comes_from_the_variable_that_the_config_names() -> None:
+    config = parse_config(Config, LEAST)
+    assert config.dsn({"ALPES_ORDENES_DSN": "postgresql://o", "ALPES_PAGOS_DSN": "postgresql://p"}) == "postgresql://o"
+
+
+@pytest.mark.parametrize("environment", [{}, {"ALPES_ORDENES_DSN": ""}, {"ALPES_PAGOS_DSN": "postgresql://secret"}])
+def test_a_missing_dsn_is_named_by_its_variable_and_shows_no_other(environment: dict[str, str]) -> None:
+    with pytest.raises(Misconfigured, match="no ALPES_ORDENES_DSN") as caught:
+        parse_config(Config, LEAST).dsn(environment)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,244 @@
+"""Both ways in: groups from a consumer of our own, or one by one from Pulsar's runtime. The same holds for both."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pulsar
+import pytest
+
+from functions.alpes_runtime import intake as module
+from functions.alpes_runtime.fakes import FakeClock, FakeMessage, FakePublisher, FakeSubscription
+from functions.alpes_runtime.inbox import Inbox
+from functions.alpes_runtime.intake import DirectIntake, Inputs, RuntimeIntake
+from functions.alpes_runtime.pipeline import CommitStage, PublishStage, handoff
+from functions.alpes_runtime.turn import Turn
+from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription
+
+ROLES = ["transaccion-creada", "crear-orden", "ordenes-reintento"]
+
+
+class Context:
+    """The runtime's context: one object, overwritten by each message."""
+
+    def __init__(self, source: FakeSubscription) -> None:
+        self.consumer = source.consumer()
+        self.message: Any = None
+
+    def next(self) -> bool:
+        try:
+            self.message = self.consumer.receive(0)
+        except pulsar.Timeout:
+            return False
+        return True
+
+    def get_message_key(self) -> str:
+        return str(self.message.partition_key())
+
+    def get_message_properties(self) -> dict[str, str]:
+        return dict(self.message.properties())
+
+    def get_message_id(self) -> Any:
+        return self.message.message_id()
+
+    def get_current_message_topic_name(self) -> str:
+        return str(self.message.topic_name())
+
+    def ack(self, message_id: Any, topic: str) -> None:
+        self.consumer.acknowledge(next(m for m in list(self.consumer.unacknowledged.values()) if m.id == message_id))
+
+
+class Way(Protocol):
+    """A way in: takes one step, gives what is unacknowledged back."""
+
+    def step(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Direct:
+    def __init__(self, source: FakeSubscription, inputs: Inputs, inbox: Inbox, stopping: threading.Event) -> None:
+        self.consumer = source.consumer()
+        self.intake = DirectIntake(self.consumer, source.topic, inputs, inbox, Turn(), 100)
+
+    def step(self) -> bool:
+        return self.intake.step(0)
+
+    def close(self) -> None:
+        self.intake.close()
+
+
+class Runtime:
+    def __init__(self, source: FakeSubscription, inputs: Inputs, inbox: Inbox, stopping: threading.Event) -> None:
+        self.context = Context(source)
+        self.intake = RuntimeIntake(inputs, inbox, stopping)
+
+    def step(self) -> bool:
+        if not self.context.next():
+            return False
+        self.intake.offer(self.context.message.data(), self.context)
+        return True
+
+    def close(self) -> None:
+        self.context.consumer.close()
+
+
+Open = Callable[[FakeSubscription, Inputs, Inbox, threading.Event], Way]
+
+
+@pytest.fixture(params=[Direct, Runtime], ids=["direct", "runtime"])
+def way(request: pytest.FixtureRequest) -> Open:
+    opened: Open = request.param
+    return opened
+
+
+class System:
+    def __init__(self, way: Open, source: FakeSubscription) -> None:
+        self.source = source
+        self.stopping = threading.Event()
+        self.inbox = Inbox(ROLES, 1000)
+        self.way = way(source, Inputs([TOPIC, OTHER, RETRY], RETRY), self.inbox, self.stopping)
+        self.store, self.publisher, self.clock = database(), FakePublisher(), FakeClock()
+        committed = handoff()
+        self.commit = CommitStage(
+            self.inbox, committer(self.store, clock=self.clock, stopping=self.stopping), committed, 100
+        )
+        self.publish = PublishStage(
+            committed,
+            self.publisher,
+            lambda _messages, _rejected: None,
+            turn=Turn(),
+            clock=self.clock,
+            stopping=self.stopping,
+            logger=LOG,
+        )
+
+    def take_in(self) -> None:
+        while self.way.step():
+            pass
+
+
+def test_every_message_reaches_its_handler_and_is_acknowledged(way: Open) -> None:
+    system = System(way, subscription(b"a", b"b", b"bad"))
+    system.take_in()
+    while system.commit.step(0):
+        system.publish.step(0)
+    assert system.store.rows.keys() == {"a", "b"}
+    assert [message.payload for message in system.source.acknowledged] == [b"a", b"b", b"bad"]
+
+
+def test_it_is_acknowledged_only_after_commit_and_publish(way: Open) -> None:
+    system = System(way, subscription(b"a"))
+    system.take_in()
+    assert system.source.acknowledged == []
+    system.commit.step(0)
+    assert system.store.rows.keys() == {"a"}
+    assert system.source.acknowledged == []
+    system.publisher.fail()
+    system.publish.step(0)
+    assert system.source.acknowledged == []
+    system.publish.step(0)
+    assert [message.payload for message in system.source.acknowledged] == [b"a"]
+
+
+def test_key_properties_id_and_topic_are_the_messages_own_though_the_next_one_came(way: Open) -> None:
+    source = FakeSubscription(TOPIC)
+    first = source.publish(b"a", "k1", {"p": "1"})
+    second = source.publish(b"b", "k2", {"p": "2"})
+    system = System(way, source)
+    system.take_in()
+    seen = [
+        (m.role, m.source_topic, m.data, m.key, dict(m.properties), m.source_message_id)
+        for m in system.inbox.take(10, 0)
+    ]
+    assert seen == [
+        ("crear-orden", TOPIC, b"a", "k1", {"p": "1"}, first.id),
+        ("crear-orden", TOPIC, b"b", "k2", {"p": "2"}, second.id),
+    ]
+
+
+def test_a_retried_message_is_for_the_handler_of_its_first_topic(way: Open) -> None:
+    source = FakeSubscription(RETRY)
+    source.publish(b"a", "k", {"source.topic": OTHER, "attempt": "3"})
+    system = System(way, source)
+    system.take_in()
+    (message,) = system.inbox.take(10, 0)
+    assert (message.role, message.source_topic, message.attempt, message.retried) == (
+        "transaccion-creada",
+        OTHER,
+        3,
+        True,
+    )
+
+
+def test_the_publish_time_is_the_messages_own(way: Open) -> None:
+    system = System(way, subscription(b"a"))
+    system.take_in()
+    assert system.inbox.take(1, 0)[0].publish_time_ms == FakeMessage().published_ms
+
+
+def test_a_stop_leaves_what_was_not_done_unacknowledged(way: Open) -> None:
+    system = System(way, subscription(b"a", b"b"))
+    system.way.step()
+    system.stopping.set()
+    system.inbox.close()
+    system.way.step()
+    while system.commit.step(0) or system.publish.step(0):
+        pass
+    system.way.close()
+    assert system.source.acknowledged == []
+    assert sorted(message.payload for message in system.source.waiting) == [b"a", b"b"]
+
+
+def test_a_direct_group_that_finds_no_room_is_kept_and_put_later() -> None:
+    source, box = subscription(b"a", b"b", b"c"), Inbox(ROLES, 1)
+    intake = DirectIntake(source.consumer(), TOPIC, Inputs([TOPIC], RETRY), box, Turn(), 2)
+    assert intake.step(0)
+    assert not intake.step(0)
+    assert not intake.step(0)
+    assert [m.data for m in box.take(10, 0)] == [b"a", b"b"]
+    assert intake.step(0)
+    assert [m.data for m in box.take(10, 0)] == [b"c"]
+
+
+def test_a_direct_group_has_no_more_than_asked_for() -> None:
+    source, box = subscription(*[b"x"] * 5), Inbox(ROLES, 100)
+    intake = DirectIntake(source.consumer(), TOPIC, Inputs([TOPIC], RETRY), box, Turn(), 2)
+    sizes = []
+    while intake.step(0):
+        sizes.append(len(box.take(100, 0)))
+    assert sizes == [2, 2, 1]
+
+
+def test_process_waits_for_room_only_so_long_and_then_the_message_is_squeezed_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ROOM_TIMEOUT_S", 0.4)
+    source, box = subscription(b"a", b"b"), Inbox(ROLES, 1)
+    runtime = Runtime(source, Inputs([TOPIC], RETRY), box, threading.Event())
+    runtime.step()
+    runtime.step()
+    assert [m.data for m in box.take(10, 0)] == [b"a", b"b"]
+
+
+def test_process_returns_at_once_when_stopping() -> None:
+    source, box, stopping = subscription(b"a", b"b"), Inbox(ROLES, 1), threading.Event()
+    runtime = Runtime(source, Inputs([TOPIC], RETRY), box, stopping)
+    runtime.step()
+    stopping.set()
+    runtime.step()
+    assert [m.data for m in box.take(10, 0)] == [b"a"]
+
+
+def test_process_takes_keys_and_properties_that_are_not_utf8_as_none() -> None:
+    class Broken(Context):
+        def get_message_key(self) -> str:
+            return b"\xff".decode()
+
+        def get_message_properties(self) -> dict[str, str]:
+            return {"p": b"\xff".decode()}
+
+    box, context = Inbox(ROLES, 1), Broken(subscription(b"a"))
+    context.next()
+    RuntimeIntake(Inputs([TOPIC], RETRY), box, threading.Event()).offer(b"a", context)
+    (message,) = box.take(1, 0)
+    assert (message.key, message.properties) == ("", {})

@@ -1,0 +1,232 @@
+"""Publishing on a client that fails when told: nothing counts as published without the broker's word on each entry."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pulsar
+import pytest
+from pulsar.schema import BytesSchema
+
+from functions.alpes_runtime import publisher as module
+from functions.alpes_runtime.errors import PublishFailed
+from functions.alpes_runtime.message import Event
+from functions.alpes_runtime.publisher import PulsarPublisher, encoded
+from functions.alpes_runtime.turn import Turn
+from tests.unit.runtime.parts import LOG
+
+Answer = Callable[[Any, Any], None]
+
+
+class Producer:
+    """Stores a batch when it is flushed; the client's verdict says what becomes of it."""
+
+    def __init__(self, client: "Client", topic: str) -> None:
+        self.client = client
+        self.topic = topic
+        self.pending: list[tuple[bytes, str | None, dict[str, str] | None, Answer | None, bool]] = []
+        self.closed = False
+
+    def send_async(
+        self,
+        content: bytes,
+        callback: Answer | None,
+        properties: dict[str, str] | None = None,
+        partition_key: str | None = None,
+        deliver_after: Any = None,
+    ) -> None:
+        if self.client.full and len(self.pending) >= self.client.full:
+            raise pulsar.ProducerQueueIsFull("full")
+        self.pending.append((content, partition_key, properties, callback, deliver_after is not None))
+
+    def flush(self) -> None:
+        if self.client.flush_error is not None:
+            raise self.client.flush_error
+        batches = [[message] for message in self.pending if message[4]]
+        if plain := [message for message in self.pending if not message[4]]:
+            batches.append(plain)
+        for batch in batches:
+            self.client.entries += 1
+            result = self.client.verdict(self.client.entries)
+            if result == pulsar.Result.Ok:
+                self.client.stored += [(self.topic, message[0]) for message in batch]
+            for message in batch:
+                if message[3] is not None and result is not None:
+                    self.client.callbacks += 1
+                    message[3](result, None)
+        self.pending.clear()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Client:
+    def __init__(self, partitions: int = 1) -> None:
+        self.partitions = partitions
+        self.verdict: Callable[[int], Any] = lambda _entry: pulsar.Result.Ok
+        self.flush_error: Exception | None = None
+        self.full = 0
+        self.entries = self.callbacks = 0
+        self.stored: list[tuple[str, bytes]] = []
+        self.opened: list[Producer] = []
+        self.options: list[dict[str, Any]] = []
+        self.away: Exception | None = None
+
+    def get_topic_partitions(self, topic: str) -> list[str]:
+        if self.away is not None:
+            raise self.away
+        return [f"{topic}-partition-{n}" for n in range(self.partitions)]
+
+    def create_producer(self, topic: str, **options: Any) -> Producer:
+        self.options.append(options)
+        self.opened.append(Producer(self, topic))
+        return self.opened[-1]
+
+
+def publish(client: Client, events: list[Event], publisher: PulsarPublisher | None = None) -> PulsarPublisher:
+    turn = Turn()
+    made = publisher or PulsarPublisher(client, schemas={}, properties={}, turn=turn, logger=LOG)
+    with made._turn:
+        made.publish(events)
+    return made
+
+
+def events(number: int, topic: str = "t") -> list[Event]:
+    return [Event(topic, f"k{n}", b"%d" % n) for n in range(number)]
+
+
+def payloads(client: Client) -> list[bytes]:
+    return sorted(payload for _, payload in client.stored)
+
+
+def test_a_group_is_one_entry_with_one_callback() -> None:
+    client = Client()
+    publish(client, events(1000))
+    assert (client.entries, client.callbacks, len(client.stored)) == (1, 1, 1000)
+
+
+def test_a_failed_entry_is_seen_though_flush_says_ok() -> None:
+    client = Client()
+    client.verdict = lambda entry: pulsar.Result.ChecksumError
+    with pytest.raises(PublishFailed, match="ChecksumError"):
+        publish(client, events(3))
+
+
+def test_each_entry_of_a_large_group_is_confirmed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ENTRY_MESSAGES", 2)
+    client = Client()
+    client.verdict = lambda entry: pulsar.Result.Timeout if entry == 2 else pulsar.Result.Ok
+    with pytest.raises(PublishFailed):
+        publish(client, events(6))
+    client.verdict = lambda _entry: pulsar.Result.Ok
+    publish(client, events(6))
+    assert set(payloads(client)) == {b"%d" % n for n in range(6)}
+
+
+def test_an_entry_without_an_answer_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONFIRM_TIMEOUT_S", 0.05)
+    client = Client()
+    client.verdict = lambda _entry: None
+    with pytest.raises(PublishFailed, match="no confirmation"):
+        publish(client, events(3))
+
+
+@pytest.mark.parametrize("error", [pulsar.AlreadyClosed("closed"), pulsar.Timeout("slow"), RuntimeError("odd")])
+def test_a_flush_that_raises_is_a_failed_publish(error: Exception) -> None:
+    client = Client()
+    client.flush_error = error
+    with pytest.raises(PublishFailed, match=type(error).__name__):
+        publish(client, events(1))
+
+
+def test_a_full_queue_is_a_failed_publish() -> None:
+    client = Client()
+    client.full = 2
+    with pytest.raises(PublishFailed, match="ProducerQueueIsFull"):
+        publish(client, events(3))
+
+
+def test_after_a_failure_the_producer_is_replaced_and_the_group_goes_through() -> None:
+    client = Client()
+    client.verdict = lambda entry: pulsar.Result.Timeout if entry == 1 else pulsar.Result.Ok
+    publisher = PulsarPublisher(client, schemas={}, properties={}, turn=Turn(), logger=LOG)
+    with pytest.raises(PublishFailed):
+        publish(client, events(3), publisher)
+    publish(client, events(3), publisher)
+    assert len(client.opened) == 2
+    assert payloads(client) == [b"0", b"1", b"2"]
+
+
+def test_a_producer_that_works_is_kept() -> None:
+    client = Client()
+    publisher = publish(client, events(1))
+    publish(client, events(1), publisher)
+    assert len(client.opened) == 1
+    publisher.close()
+    assert client.opened[0].closed
+
+
+def test_a_broker_that_is_away_is_a_failed_publish_and_asked_again() -> None:
+    client = Client()
+    client.away = pulsar.ConnectError("refused")
+    publisher = PulsarPublisher(client, schemas={}, properties={}, turn=Turn(), logger=LOG)
+    with pytest.raises(PublishFailed, match="ConnectError"):
+        publish(client, events(1), publisher)
+    client.away = None
+    publish(client, events(1), publisher)
+    assert payloads(client) == [b"0"]
+
+
+def test_each_delayed_message_has_a_confirmation_of_its_own() -> None:
+    delayed = [Event("retry", "k", b"%d" % n, {"attempt": "2"}, 1000) for n in range(3)]
+    client = Client()
+    publish(client, delayed)
+    assert (client.entries, client.callbacks) == (3, 3)
+    for failing in (1, 2, 3):
+        client = Client()
+        client.verdict = lambda entry, n=failing: pulsar.Result.Timeout if entry == n else pulsar.Result.Ok  # type: ignore[misc]
+        with pytest.raises(PublishFailed):
+            publish(client, delayed)
+
+
+def test_one_failing_partition_fails_the_group() -> None:
+    client = Client(partitions=4)
+    client.verdict = lambda entry: pulsar.Result.Timeout if entry == 1 else pulsar.Result.Ok
+    with pytest.raises(PublishFailed):
+        publish(client, events(100))
+
+
+def test_a_key_always_goes_to_the_same_partition_and_all_partitions_are_used() -> None:
+    client = Client(partitions=4)
+    publisher = publish(client, events(100))
+    publish(client, events(100), publisher)
+    where: dict[bytes, set[str]] = {}
+    for topic, payload in client.stored:
+        where.setdefault(payload, set()).add(topic)
+    assert all(len(topics) == 1 for topics in where.values())
+    assert len({topic for topics in where.values() for topic in topics}) == 4
+
+
+def test_the_topics_of_a_mixed_group_each_get_theirs_in_order() -> None:
+    client = Client()
+    publish(client, [Event("a", "k", b"1"), Event("b", "k", b"2"), Event("a", "k", b"3")])
+    assert client.stored == [("a-partition-0", b"1"), ("a-partition-0", b"3"), ("b-partition-0", b"2")]
+
+
+def test_only_the_topic_that_carries_a_schema_gets_one() -> None:
+    client = Client()
+    schema = encoded(BytesSchema())
+    publisher = PulsarPublisher(client, schemas={"a": schema}, properties={"p": "1"}, turn=Turn(), logger=LOG)
+    publish(client, [*events(1, "a"), *events(1, "b")], publisher)
+    assert client.options[0]["schema"] is schema
+    assert "schema" not in client.options[1]
+    assert client.options[0]["properties"] == {"p": "1"}
+
+
+def test_the_turn_is_held_again_after_a_failure() -> None:
+    client, turn = Client(), Turn()
+    client.flush_error = pulsar.Timeout("slow")
+    publisher = PulsarPublisher(client, schemas={}, properties={}, turn=turn, logger=LOG)
+    with turn, pytest.raises(PublishFailed):
+        publisher.publish(events(1))
+    with turn:
+        pass

@@ -1,0 +1,420 @@
+"""The view behind the tables: every key ends with its present value, whoever was stopped, and nobody waits for it."""
+
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.alpes_runtime import views as module
+from functions.alpes_runtime.database import Transaction
+from functions.alpes_runtime.errors import Unavailable
+from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakeStateStore, Statement
+from functions.alpes_runtime.views import CLAIM_MARKS, IDLE_S, Mark, Totals, Versioned, WriteBehind, run_view
+from tests.unit.runtime.parts import LOG
+
+
+def _announce(rows: Any, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    answer: list[tuple[Any, ...]] = []
+    for number in sorted(key[1] for key in rows if key[0] == "mark"):
+        keys, tried = rows["mark", number]
+        try:
+            rows["mark", number] = (keys, True)
+        except Unavailable:  # somebody works on it: SKIP LOCKED
+            continue
+        answer.append((number, keys, tried))
+        if len(answer) == params["most"]:
+            break
+    return answer
+
+
+def _hold(rows: Any, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    held = []
+    for number in params["marks"]:
+        if ("mark", number) in rows:
+            try:
+                rows["mark", number] = rows["mark", number]
+            except Unavailable:
+                continue
+            held.append((number,))
+    return held
+
+
+def _clear(rows: Any, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    for number in params["marks"]:
+        del rows["mark", number]
+    return []
+
+
+STATEMENTS: Mapping[str, Statement] = {
+    "announce": _announce,
+    "hold": _hold,
+    "current": lambda rows, params: [(key, *rows["row", key]) for key in params["keys"] if ("row", key) in rows],
+    "clear": _clear,
+    "lag": lambda rows, _params: [(sum(len(rows[key][0]) for key in rows if key[0] == "mark"), 9.0)],
+}
+
+
+class FakeMarks:
+    """The marks that estado.py keeps in SQL, on the fake database."""
+
+    def announce(self, transaction: Transaction, most: int) -> Mapping[int, Mark]:
+        return {n: Mark(keys, tried) for n, keys, tried in transaction.execute("announce", {"most": most})}
+
+    def hold(self, transaction: Transaction, marks: Iterable[int]) -> Collection[int]:
+        return [row[0] for row in transaction.execute("hold", {"marks": list(marks)})]
+
+    def current(self, transaction: Transaction, keys: Sequence[str]) -> Mapping[str, Versioned]:
+        return {row[0]: Versioned(row[1], row[2]) for row in transaction.execute("current", {"keys": keys})}
+
+    def clear(self, transaction: Transaction, marks: Iterable[int]) -> None:
+        transaction.execute("clear", {"marks": list(marks)})
+
+    def lag(self, transaction: Transaction) -> tuple[int, float]:
+        ((keys, seconds),) = transaction.execute("lag")
+        return keys, seconds
+
+
+class Tables:
+    """Orders that change, each change leaving a mark, as Ordenes does it."""
+
+    def __init__(self) -> None:
+        self.database = FakeDatabase(STATEMENTS)
+        self.marks = 0
+
+    def change(self, *keys: str, mark: bool = True) -> None:
+        rows = self.database.rows
+        for key in keys:
+            version = rows.get(("row", key), (0, ""))[0] + 1
+            rows["row", key] = (version, f"v{version}")
+        if mark:
+            self.marks += 1
+            rows["mark", self.marks] = (list(keys), False)
+
+    @property
+    def marked(self) -> int:
+        return sum(key[0] == "mark" for key in self.database.rows)
+
+    @property
+    def present(self) -> dict[str, str]:
+        return {key[1]: value[1] for key, value in self.database.rows.items() if key[0] == "row"}
+
+
+class Writer:
+    def __init__(self, tables: Tables, state: FakeStateStore, *, busy: bool = False, per_second: int = 50) -> None:
+        self.database = FakeDatabase(STATEMENTS, tables.database)
+        self.busy = busy
+        self.clock = FakeClock()
+        self.stopping = threading.Event()
+        self.metrics: list[tuple[str, float]] = []
+        self.view = WriteBehind(
+            FakeMarks(),
+            self.database,
+            state,
+            busy=lambda: self.busy,
+            per_second=per_second,
+            clock=self.clock,
+            stopping=self.stopping,
+            logger=LOG,
+            record=lambda name, value: self.metrics.append((name, value)),
+        )
+
+    def catch_up(self) -> None:
+        for _ in range(1000):
+            try:
+                if self.view.step() == IDLE_S:
+                    return
+            except Unavailable:
+                continue
+        pytest.fail("the view never catches up")
+
+
+@pytest.fixture
+def tables() -> Tables:
+    return Tables()
+
+
+@pytest.fixture
+def state() -> FakeStateStore:
+    return FakeStateStore()
+
+
+def test_each_marked_key_gets_its_present_value_and_the_mark_goes(tables: Tables, state: FakeStateStore) -> None:
+    tables.change("a", "b")
+    Writer(tables, state).catch_up()
+    assert state.values == {"a": "v1", "b": "v1"}
+    assert tables.marked == 0
+
+
+def test_a_key_that_changed_several_times_is_written_once(tables: Tables, state: FakeStateStore) -> None:
+    for _ in range(5):
+        tables.change("a")
+    Writer(tables, state).catch_up()
+    assert state.puts == [{"a": "v5"}]
+
+
+def test_a_key_marked_again_at_the_version_that_was_written_is_not_written_again(
+    tables: Tables, state: FakeStateStore
+) -> None:
+    writer = Writer(tables, state)
+    tables.change("a")
+    writer.busy = True
+    tables.change("a")
+    writer.catch_up()
+    assert state.puts == [{"a": "v2"}]
+
+
+def test_a_mark_stays_when_the_store_fails(tables: Tables, state: FakeStateStore) -> None:
+    tables.change("a", "b")
+    state.fail(written=1)
+    writer = Writer(tables, state)
+    with pytest.raises(Unavailable):
+        writer.view.step()
+    assert tables.marked == 1
+    writer.catch_up()
+    assert state.values == {"a": "v1", "b": "v1"}
+    assert tables.marked == 0
+
+
+def test_an_order_that_changes_while_it_is_written_is_written_again(tables: Tables, state: FakeStateStore) -> None:
+    tables.change("a")
+    changes: Iterator[int] = iter(range(2))
+    state.on_put = lambda _values: tables.change("a") if next(changes, None) is not None else None
+    Writer(tables, state).catch_up()
+    assert state.values == {"a": "v3"}
+    assert tables.marked == 0
+
+
+def test_a_writer_that_was_stopped_leaves_no_old_value_over_a_newer_one(tables: Tables, state: FakeStateStore) -> None:
+    tables.change("a")
+    slow, quick = Writer(tables, state), Writer(tables, state)
+
+    def another_meanwhile(values: Mapping[str, str]) -> None:
+        state.on_put = lambda _values: None
+        tables.change("a")
+        quick.catch_up()
+        assert state.values["a"] == "v2"
+        state.values.update(values)  # the slow one's put arrives only now
+
+    state.on_put = another_meanwhile
+    slow.catch_up()
+    assert state.values == {"a": "v2"}
+
+
+def test_a_mark_that_somebody_tried_is_written_whatever_memory_says(tables: Tables, state: FakeStateStore) -> None:
+    writer = Writer(tables, state)
+    tables.change("a")
+    writer.catch_up()
+    state.values["a"] = "an old value of one that died"
+    tables.marks += 1
+    tables.database.rows["mark", tables.marks] = (["a"], True)
+    writer.catch_up()
+    assert state.values == {"a": "v1"}
+
+
+def test_a_mark_that_nobody_tried_relies_on_memory(tables: Tables, state: FakeStateStore) -> None:
+    writer = Writer(tables, state)
+    tables.change("a")
+    writer.catch_up()
+    tables.marks += 1
+    tables.database.rows["mark", tables.marks] = (["a"], False)
+    writer.catch_up()
+    assert state.puts == [{"a": "v1"}]
+
+
+def test_every_value_put_without_a_second_look_is_put_again(
+    tables: Tables, state: FakeStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FULL_SPEED_PUTS", 2)
+    keys = ["a", "b", "c", "d"]
+    tables.change(*keys)
+    writer = Writer(tables, state)
+
+    # All four are put; before they are looked at again the database goes away, and another writer ends the marks.
+    def lose_the_database(_values: Mapping[str, str]) -> None:
+        if len(state.puts) == 2:
+            writer.database.fail("execute")
+
+    state.on_put = lose_the_database
+    with pytest.raises(Unavailable):
+        writer.view.step()
+    state.on_put = lambda _values: None
+    tables.change(*keys)
+    Writer(tables, state).catch_up()
+    state.values.update(dict.fromkeys(keys, "v1"))  # ours arrive only now
+    state.fail(written=1)  # and the first attempt to mend it fails
+    writer.catch_up()
+    assert state.values == dict.fromkeys(keys, "v2")
+
+
+def test_while_orders_are_waiting_the_store_gets_its_budget_and_no_more(tables: Tables, state: FakeStateStore) -> None:
+    for n in range(200):
+        tables.change(f"k{n}")
+    writer = Writer(tables, state, busy=True, per_second=50)
+    started = writer.clock.now
+    writer.catch_up()
+    assert len(state.values) == 200
+    assert writer.clock.now - started == pytest.approx(200 / 50, rel=0.1)
+
+
+def test_a_large_mark_is_written_within_the_budget_too(tables: Tables, state: FakeStateStore) -> None:
+    tables.change(*(f"k{n}" for n in range(200)))
+    writer = Writer(tables, state, busy=True, per_second=50)
+    started = writer.clock.now
+    writer.catch_up()
+    assert max(len(put) for put in state.puts) == 5
+    assert writer.clock.now - started == pytest.approx(200 / 50, rel=0.1)
+
+
+def test_when_nothing_waits_it_is_as_fast_as_the_store(tables: Tables, state: FakeStateStore) -> None:
+    for n in range(2 * CLAIM_MARKS):
+        tables.change(f"k{n}")
+    writer = Writer(tables, state)
+    writer.catch_up()
+    assert writer.clock.waits == []
+    assert len(state.puts) == 2
+
+
+def test_a_stop_leaves_what_is_not_written_marked(
+    tables: Tables, state: FakeStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FULL_SPEED_PUTS", 1)
+    tables.change("a", "b", "c")
+    writer = Writer(tables, state)
+    state.on_put = lambda _values: writer.stopping.set()
+    with pytest.raises(Unavailable):
+        writer.view.step()
+    assert tables.marked == 1
+    state.on_put = lambda _values: None
+    Writer(tables, state).catch_up()
+    assert state.values == tables.present
+
+
+def test_it_says_how_far_behind_it_is(tables: Tables, state: FakeStateStore) -> None:
+    tables.change("a", "b")
+    writer = Writer(tables, state)
+    writer.view.step()
+    assert writer.metrics == [("state_lag_keys", 2), ("state_lag_seconds", 9.0)]
+
+
+def test_what_is_remembered_is_bounded_and_forgetting_costs_only_a_put(
+    tables: Tables, state: FakeStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMEMBERED_KEYS", 10)
+    writer = Writer(tables, state)
+    for n in range(100):
+        tables.change(f"k{n}")
+        writer.catch_up()
+    assert len(writer.view._written) <= 11
+    tables.change("k0")
+    writer.catch_up()
+    assert state.values == tables.present
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        st.sampled_from(["step", "step", "store fails", "commit fails", "begin fails", "die"]),
+        st.sets(st.sampled_from("abcd"), max_size=3),
+        st.integers(0, 2),
+    ),
+    max_size=30,
+)
+
+
+@given(steps=STEPS)
+def test_whatever_fails_every_key_ends_with_its_present_value(
+    steps: list[tuple[int, str, set[str], int]],
+) -> None:
+    tables, state = Tables(), FakeStateStore()
+    writers = [Writer(tables, state), Writer(tables, state)]
+    for number, step, keys, written in steps:
+        if keys:
+            tables.change(*sorted(keys))
+        writer = writers[number]
+        if step == "store fails":
+            state.fail(written=written)
+        elif step == "die":
+            writers[number] = Writer(tables, state)
+        elif step in ("commit fails", "begin fails"):
+            writer.database.fail(step.split()[0])
+        else:
+            try:
+                writer.view.step()
+            except Unavailable:
+                continue
+    writers[0].catch_up()
+    assert tables.marked == 0
+    assert state.values == {key: value for key, value in tables.present.items() if key in state.values}
+    assert state.values.keys() == tables.present.keys()
+
+
+def totals(values: dict[str, str], database: FakeDatabase, state: FakeStateStore, clock: FakeClock) -> Totals:
+    def compute(_transaction: Transaction) -> Mapping[str, str]:
+        clock.now += float(values.get("cost", 0))
+        return {key: value for key, value in values.items() if key != "cost"}
+
+    return Totals(compute, database, state, clock=clock, period_s=1.0)
+
+
+def test_totals_are_written_when_they_change_and_once_more_to_be_sure(state: FakeStateStore) -> None:
+    values = {"total:aprobada": "1"}
+    view = totals(values, FakeDatabase({}), state, FakeClock())
+    for _ in range(5):
+        view.step()
+    assert state.puts == [{"total:aprobada": "1"}] * 2
+    values["total:aprobada"] = "2"
+    for _ in range(5):
+        view.step()
+    assert state.puts[2:] == [{"total:aprobada": "2"}] * 2
+
+
+def test_totals_that_could_not_be_written_are_written_later(state: FakeStateStore) -> None:
+    view = totals({"total:aprobada": "1"}, FakeDatabase({}), state, FakeClock())
+    state.fail()
+    with pytest.raises(Unavailable):
+        view.step()
+    view.step()
+    assert state.values == {"total:aprobada": "1"}
+
+
+@pytest.mark.parametrize(("cost", "pause"), [("0", 1.0), ("0.01", 1.0), ("2", 60.0)])
+def test_totals_take_a_small_share_of_the_database_at_any_size(cost: str, pause: float, state: FakeStateStore) -> None:
+    view = totals({"cost": cost}, FakeDatabase({}), state, FakeClock())
+    assert view.step() == pytest.approx(pause)
+
+
+class Stepped:
+    """A view whose steps end as told: with a pause, or with an error."""
+
+    def __init__(self, *results: float | Exception) -> None:
+        self.results = list(results)
+
+    def step(self) -> float:
+        result = self.results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), ZeroDivisionError("a bug")])
+def test_no_error_ends_a_view(error: Exception) -> None:
+    stopping, clock, view = threading.Event(), FakeClock(), Stepped(1.5, error, error, 2.5)
+    clock.on_wait = lambda _seconds: stopping.set() if not view.results else None
+    run_view(view, clock=clock, stopping=stopping, logger=LOG)
+    assert (clock.waits[0], clock.waits[3]) == (1.5, 2.5)
+    assert all(0 < wait <= 10 for wait in clock.waits)
+
+
+def test_an_error_at_the_stop_is_the_stop() -> None:
+    stopping, clock = threading.Event(), FakeClock()
+
+    class Stopping:
+        def step(self) -> float:
+            stopping.set()
+            raise Unavailable("stopping")
+
+    run_view(Stopping(), clock=clock, stopping=stopping, logger=LOG)
+    assert clock.waits == []
