@@ -14,6 +14,8 @@ from .host import Host, running_instance
 from .runner import Runner, Service, Setup
 from .watchdog import end_instance
 
+START_WAIT_S = 30.0
+"""How long ``process`` waits for a start that is under way. With the direct intake the message comes again anyway."""
 CONTEXT_WAIT_S = 30.0
 """How long after its construction a function's context is looked for."""
 
@@ -56,24 +58,32 @@ class BatchFunction(pulsar.Function):
     def process(self, raw: bytes, context: Any) -> None:
         """Take one message from Pulsar's runtime. Never raises: that would be a negative acknowledgement after 60 s."""
         runner = self._started(context)
-        if runner is not None:
+        if runner is not None and not self._terminated:
             runner.offer(raw, context)
 
     def _started(self, context: Any) -> Runner | None:
-        with self._lock:
+        deadline = time.monotonic() + START_WAIT_S
+        while not self._lock.acquire(timeout=0.1):
+            if self._terminated or time.monotonic() > deadline:
+                return None
+        try:
             if self._runner is None and not self._terminated:
-                host = Host(context)
-                try:
-                    config = parse_config(self.Config, host.user_config)
-                    runner = Runner(host, config, lambda setup: self.build(config, setup))
-                    runner.start()
-                    self._runner = runner
-                except AlpesError as error:
-                    end_instance(host.logger)(f"{host.name}: {error}")
-                except Exception as error:
-                    host.logger.exception("The function could not start")
-                    end_instance(host.logger)(f"{host.name}: {type(error).__name__}: {error}")
+                self._start(Host(context))
             return self._runner
+        finally:
+            self._lock.release()
+
+    def _start(self, host: Host) -> None:
+        try:
+            config = parse_config(self.Config, host.user_config)
+            self._runner = Runner(host, config, lambda setup: self.build(config, setup))
+            self._runner.start()
+        except Exception as error:
+            if self._terminated:
+                return
+            if not isinstance(error, AlpesError):
+                host.logger.exception("The function could not start")
+            end_instance(host.logger)(f"{host.name}: {error}")
 
     def _start_with(self, instance: Any) -> None:
         deadline = time.monotonic() + CONTEXT_WAIT_S

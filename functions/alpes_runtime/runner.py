@@ -240,7 +240,8 @@ class Runner:
         self._stopping.set()
         self._inbox.close()
         for worker in (self._commit_worker, self._publish_worker):
-            worker.join(max(0.0, deadline - self._clock.monotonic()))
+            if worker.is_alive():
+                worker.join(max(0.0, deadline - self._clock.monotonic()))
         self._abandon.set()
         # Closing sends grouped acknowledgements off; bounded, for the broker may be away.
         closer = threading.Thread(target=self._close, name="close", daemon=True)

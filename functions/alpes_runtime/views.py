@@ -16,7 +16,7 @@ from .database import Database, Transaction
 from .errors import Unavailable
 from .state import StateStore
 
-CLAIM_MARKS = 64
+CLAIM_MARKS = 16
 """Marks taken at once when nothing else waits."""
 REMEMBERED_KEYS = 200_000
 """Keys whose last written version is kept in memory, so that an order that is marked twice is written once."""

@@ -22,6 +22,9 @@ from . import messages
 from .estado import EstadoMarks
 from .handlers import Ordenes as OrdenesHandlers
 
+MESSAGES_PER_ORDER = 3
+"""An order is two messages and one put; one more, so that orders at just the budget's rate aren't put off."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OrdenesConfig(FunctionConfig):
@@ -60,7 +63,7 @@ class Ordenes(BatchFunction):
                 EstadoMarks(),
                 setup.view_database(),
                 setup.state(switch="estado_por_orden"),
-                busy=partial(setup.busy, config.estado_por_segundo),
+                busy=partial(setup.busy, MESSAGES_PER_ORDER * config.estado_por_segundo),
                 per_second=config.estado_por_segundo,
                 clock=setup.clock,
                 stopping=setup.stopping,
