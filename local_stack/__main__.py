@@ -1,6 +1,7 @@
 """The local stack's command line: `python -m local_stack up|down|destroy|status|env`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -72,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    # Being asked to end, or losing the terminal, undoes what Ctrl-C undoes.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         return int(arguments.run(from_environment(), arguments))
     except LocalStackError as error:

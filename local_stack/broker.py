@@ -12,17 +12,24 @@ from pathlib import Path
 
 import psutil
 
-from local_stack import conf_files, credentials, distribution, ports, processes
+from local_stack import conf_files, credentials, distribution, processes
 from local_stack.errors import StartError
 from local_stack.settings import Settings
 
-READY_SECONDS = 150.0
+# A quiet machine takes 10 to 20 s, one with other work several times that.
+READY_SECONDS = 300.0
 POLL_SECONDS = 0.2
 REQUEST_SECONDS = 5.0
 # A graceful stop ends the functions first; each has about 10 s.
 STOP_STEPS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
 # As the distribution has it for this Java, less touching all memory at start, which costs seconds.
 GARBAGE_COLLECTOR = "-XX:+UseZGC -XX:+ZGenerational -XX:+PerfDisableSharedMem"
+# The distribution's own, and Curator's session time-out: a restarted state store has no leader until the session of
+# the one before has expired, which takes Curator's default of 60 s, also after a graceful stop.
+EXTRA_OPTIONS = (
+    "-Dpulsar.allocator.exit_on_oom=true -Dio.netty.recycler.maxCapacityPerThread=4096"
+    " -Dcurator-default-session-timeout=10000"
+)
 # The CLI lives for a second or two: a small JVM that does not optimise.
 CLI_MEMORY = "-Xmx128m -XX:MaxDirectMemorySize=128m"
 CLI_COMPILER = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -46,6 +53,7 @@ def configure(settings: Settings) -> None:
         ("client.conf", conf_files.client_conf),
     ):
         (target / name).write_text(rewrite((source / name).read_text(), settings))
+    (target / "log4j2.yaml").write_text(conf_files.log4j_yaml((source / "log4j2.yaml").read_text()))
     variables = {
         "JAVA_HOME": str(distribution.java_home()),
         "PULSAR_CLIENT_CONF": str(target / "client.conf"),
@@ -76,6 +84,8 @@ def broker_environment(settings: Settings, known: credentials.Credentials) -> di
             "PULSAR_MEM": settings.memory,
             "PULSAR_GC": GARBAGE_COLLECTOR,
             "PULSAR_GC_LOG": "-Xlog:gc=off",
+            "PULSAR_EXTRA_OPTS": EXTRA_OPTIONS,
+            "PULSAR_LOG_CONF": str(settings.home / "conf" / "log4j2.yaml"),
             "PULSAR_LOG_DIR": str(settings.logs),
             "PULSAR_LOG_FILE": "pulsar.log",
             "PULSAR_ROUTING_APPENDER_DEFAULT": "RollingFile",
@@ -94,17 +104,16 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
 
     Raises
     ------
-    local_stack.errors.PortTakenError, StartError
+    local_stack.errors.StartError
         It can't; nothing of it is left running.
     """
-    ports.require_free(settings.ports.of_pulsar())
     configure(settings)
     data = settings.home / "pulsar"
     data.mkdir(parents=True, exist_ok=True)
     settings.logs.mkdir(parents=True, exist_ok=True)
     output = settings.logs / "pulsar.out"
     output.unlink(missing_ok=True)
-    process = processes.start_detached(
+    processes.start_detached(
         [
             settings.distribution / "bin" / "pulsar",
             "standalone",
@@ -122,17 +131,29 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
         cwd=settings.home,
     )
     try:
-        deadline = time.monotonic() + READY_SECONDS
-        while not is_ready(settings):
-            code = process.poll()
-            if code is not None or time.monotonic() > deadline:
-                what = "ended at once" if code is not None else f"was not ready after {READY_SECONDS:.0f} s"
-                words = processes.tail(output) or processes.tail(settings.logs / "pulsar.log")
-                raise StartError(f"Pulsar {what}. Its log is {settings.logs / 'pulsar.log'}; its last words:\n{words}")
-            time.sleep(POLL_SECONDS)
+        wait_ready(settings)
     except BaseException:
         stop(settings)
         raise
+
+
+def wait_ready(settings: Settings) -> None:
+    """Wait until the Pulsar that runs can take functions and state.
+
+    Raises
+    ------
+    local_stack.errors.StartError
+        It ended, or takes too long.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    while not is_ready(settings):
+        ended = pid_file(settings).running() is None
+        if ended or time.monotonic() > deadline:
+            what = "ended" if ended else f"was not ready after {READY_SECONDS:.0f} s"
+            log = settings.logs / "pulsar.log"
+            words = processes.tail(settings.logs / "pulsar.out") or processes.tail(log)
+            raise StartError(f"Pulsar {what}. Its log is {log}; its last words:\n{words}")
+        time.sleep(POLL_SECONDS)
 
 
 def _get(settings: Settings, path: str) -> bytes | None:

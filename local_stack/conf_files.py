@@ -42,6 +42,10 @@ def standalone_conf(original: str, settings: Settings) -> str:
             # The distribution's false can lose in a power cut what was acknowledged.
             "journalSyncData": "true",
             "managedLedgerDefaultMarkDeleteRateLimit": MARK_DELETES_A_SECOND,
+            # A reader that stands still for long must not stop all producers at 10 GB.
+            "backlogQuotaDefaultLimitGB": -1,
+            "brokerDeleteInactiveTopicsEnabled": "false",
+            "webSocketServiceEnabled": "false",
             "statusFilePath": "",
         },
     )
@@ -62,6 +66,15 @@ def functions_worker_yml(original: str, settings: Settings) -> str:
         }
     )
     document["functionRuntimeFactoryConfigs"]["logDirectory"] = str(settings.logs)
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def log4j_yaml(original: str) -> str:
+    """`log4j2.yaml` of the distribution, without a line for each request of whoever polls the REST API."""
+    document: dict[str, Any] = yaml.safe_load(original)
+    document["Configuration"]["Loggers"]["Logger"].append(
+        {"name": "org.eclipse.jetty.server.RequestLog", "level": "warn"}
+    )
     return yaml.safe_dump(document, sort_keys=False)
 
 

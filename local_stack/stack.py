@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from local_stack import broker, credentials, distribution, postgres, progress
+from local_stack import broker, credentials, distribution, ports, postgres, progress
 from local_stack.errors import LocalStackError
 from local_stack.settings import Settings
 
@@ -71,21 +71,32 @@ def up(settings: Settings) -> bool:
     """
     with _alone(settings), ExitStack() as undo:
         known = credentials.load_or_make(settings)
-        started = False
-        if postgres.pid_file(settings).running() is None:
+        with_postgres = postgres.pid_file(settings).running() is None
+        with_broker = broker.pid_file(settings).running() is None
+        # What can fail goes before what would have to be undone.
+        if with_postgres:
+            ports.require_free({"PostgreSQL": settings.ports.postgres})
+        if with_broker:
+            ports.require_free(settings.ports.of_pulsar())
+            distribution.ensure(settings)
+        if with_postgres or with_broker:
             distribution.require_space(settings.home, NEEDED_BYTES, "ALPES_HOME")
+        if with_postgres:
             with progress.step("Starting PostgreSQL", "PostgreSQL started"):
                 postgres.start(settings, known)
             undo.callback(postgres.stop, settings)
-            started = True
-        if broker.pid_file(settings).running() is None:
-            distribution.ensure(settings)
-            distribution.require_space(settings.home, NEEDED_BYTES, "ALPES_HOME")
+        # A run that was killed may have left one that is still starting.
+        elif not postgres.is_ready(settings, known):
+            with progress.step("Waiting for PostgreSQL", "PostgreSQL answers"):
+                postgres.wait_ready(settings, known)
+        if with_broker:
             with progress.step("Starting Pulsar", "Pulsar started"):
                 broker.start(settings, known)
-            started = True
+        elif not broker.is_ready(settings):
+            with progress.step("Waiting for Pulsar", "Pulsar answers"):
+                broker.wait_ready(settings)
         undo.pop_all()
-        return started
+        return with_postgres or with_broker
 
 
 def down(settings: Settings) -> bool:

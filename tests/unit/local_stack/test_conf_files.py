@@ -49,3 +49,12 @@ def test_the_worker_follows_the_shifted_ports_and_keeps_what_it_had() -> None:
 def test_a_commit_that_postgresql_reported_is_on_the_disk() -> None:
     lines = set(conf_files.postgres_conf(SETTINGS).splitlines())
     assert {"fsync = on", "synchronous_commit = on", "listen_addresses = '127.0.0.1'", "port = 54420"} <= lines
+
+
+def test_requests_to_the_rest_api_leave_no_line_each() -> None:
+    original = "Configuration:\n  Loggers:\n    Logger:\n      - name: verbose\n        level: info\n"
+    loggers = yaml.safe_load(conf_files.log4j_yaml(original))["Configuration"]["Loggers"]["Logger"]
+    assert {logger["name"]: logger["level"] for logger in loggers} == {
+        "verbose": "info",
+        "org.eclipse.jetty.server.RequestLog": "warn",
+    }
