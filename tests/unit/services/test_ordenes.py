@@ -1,0 +1,251 @@
+"""Ordenes: the state machine, what it accepts, and the events it emits."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.alpes_runtime import InvalidMessage, valid_traceparent
+from functions.ordenes import domain, messages
+from functions.ordenes.domain import Orden, OrdenGuardada, Transaccion, contradiction, difference
+from schemas.tienda import rules
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
+from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order, seed_transaction, text, whole
+
+STATUSES = ["creada", "aprobada", "rechazada", "expirada", "reembolsada"]
+ORDEN = Orden("orden-1", 42, "Calle 93", 1250, "USD", 1_767_225_600_123, "")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def saved(status: str = "aprobada", version: int = 2, transaction_id: str = "t-1") -> OrdenGuardada:
+    return OrdenGuardada(ORDEN, status, version, 1_767_225_601_456, transaction_id)
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(STATUSES, STATUSES)))
+def test_an_order_moves_forward_only(before: str, after: str) -> None:
+    allowed = {
+        ("creada", "aprobada"),
+        ("creada", "rechazada"),
+        ("creada", "expirada"),
+        ("expirada", "reembolsada"),
+    }
+    assert (domain.PREVIOUS.get(after) == before) == ((before, after) in allowed)
+
+
+@pytest.mark.parametrize(
+    ("field", "other", "counts"),
+    [
+        ("client_id", 43, True),
+        ("address", "Calle 94", True),
+        ("total_cents", 0, True),
+        ("currency", "COP", True),
+        ("created_at_ms", 1, False),
+        ("traceparent", TRACE, False),
+    ],
+)
+def test_same_content_is_client_address_total_and_currency(field: str, other: Any, counts: bool) -> None:
+    changes: dict[str, Any] = {field: other}
+    why = difference(ORDEN._replace(**changes), ORDEN)
+    assert bool(why) == counts
+    assert (field in why) == counts
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("paid", ["aprobada", "rechazada"])
+@pytest.mark.parametrize("amount", [None, ORDEN.total_cents, ORDEN.total_cents + 1])
+@pytest.mark.parametrize(("sent", "stored"), [("t-1", "t-1"), ("t-1", "t-2"), ("", "t-1"), ("t-1", ""), ("", "")])
+def test_a_transaction_fits_the_order_that_shows_its_outcome_and_no_other(
+    status: str, paid: str, amount: int | None, sent: str, stored: str
+) -> None:
+    why = contradiction(Transaccion("orden-1", paid, sent, amount), saved(status, transaction_id=stored))
+    fits = amount in (None, ORDEN.total_cents) and paid == status and not (sent and stored and sent != stored)
+    assert (why == "") == fits
+
+
+@pytest.mark.parametrize("sixth", [False, True], ids=["fields 1-5", "fields 1-6"])
+@pytest.mark.parametrize("status", ["", "creada", "cualquier cosa"])
+def test_the_first_clients_order_is_accepted_whatever_its_status_says(sixth: bool, status: str) -> None:
+    orden = messages.decode_crear_orden(arrived(seed_order(sixth=sixth, status=status)))
+    assert orden == Orden("orden-1", 42, "Calle 93", rules.derived_total_cents("orden-1"), "USD", PUBLISHED_MS, "")
+
+
+def test_the_first_services_transaction_is_accepted() -> None:
+    assert messages.decode_transaccion(arrived(seed_transaction())) == Transaccion("orden-1", "aprobada", "", None)
+
+
+@pytest.mark.parametrize("total", [0, 1, 2**63 - 1])
+def test_a_total_that_is_given_is_taken_zero_too(total: int) -> None:
+    assert messages.decode_crear_orden(arrived(seed_order() + whole(8, total))).total_cents == total
+
+
+def test_every_field_of_today_is_taken() -> None:
+    sent = CrearOrden(
+        id="a.B_c-9",
+        client_id=-1,
+        address="Carrera 7 # 71-21, Bogotá 🏙",
+        created_at_ms=rules.LAST_TIME_MS,
+        total_cents=5,
+        currency="COP",
+        traceparent=TRACE,
+    )
+    decoded = messages.decode_crear_orden(arrived(sent.SerializeToString()))
+    assert decoded == Orden("a.B_c-9", -1, "Carrera 7 # 71-21, Bogotá 🏙", 5, "COP", rules.LAST_TIME_MS, TRACE)
+
+
+def test_a_broken_trace_is_dropped_and_the_order_taken() -> None:
+    assert messages.decode_crear_orden(arrived(seed_order() + text(10, "garbage"))).traceparent == ""
+
+
+BAD_IDS = ["", "a b", "ñ", "a/b", "a\n", "a" * 129, "a:b", "a\0"]
+
+
+@pytest.mark.parametrize(
+    ("field", "payload"),
+    [
+        *[("id", seed_order(bad)) for bad in BAD_IDS],
+        ("address", seed_order() + text(3, "")),
+        ("address", seed_order() + text(3, "x" * 1001)),
+        ("address", seed_order() + text(3, "a\0b")),
+        ("total_cents", seed_order() + whole(8, -1)),
+        ("total_cents", seed_order() + whole(8, -(2**63))),
+        *[("currency", seed_order() + text(9, bad)) for bad in ("usd", "US", "USDX", "U$D", "USD\n")],
+        ("created_at_ms", seed_order() + whole(7, -1)),
+        ("created_at_ms", seed_order() + whole(7, rules.LAST_TIME_MS + 1)),
+    ],
+)
+def test_an_invalid_order_is_refused_with_the_fields_name(field: str, payload: bytes) -> None:
+    with pytest.raises(InvalidMessage, match=rf"^{field} "):
+        messages.decode_crear_orden(arrived(payload))
+
+
+@pytest.mark.parametrize(
+    ("field", "payload"),
+    [
+        *[("order_id", seed_transaction(bad)) for bad in BAD_IDS],
+        *[("status", seed_transaction(status=bad)) for bad in ("", "Aprobada", "creada", "expirada", "aprobada ")],
+        *[("id", seed_transaction() + text(3, bad)) for bad in BAD_IDS if bad],
+    ],
+)
+def test_an_invalid_transaction_is_refused_with_the_fields_name(field: str, payload: bytes) -> None:
+    with pytest.raises(InvalidMessage, match=rf"^{field} "):
+        messages.decode_transaccion(arrived(payload))
+
+
+@pytest.mark.parametrize("payload", [b"\xff\xff\xff", b"not protobuf", b"\x0a\x05ab", text(1, b"\xff\xfe")])
+def test_bytes_that_are_no_message_are_refused(payload: bytes) -> None:
+    with pytest.raises(InvalidMessage, match="not a CrearOrden"):
+        messages.decode_crear_orden(arrived(payload))
+    with pytest.raises(InvalidMessage, match="not a TransaccionProcesada"):
+        messages.decode_transaccion(arrived(payload))
+
+
+@given(payload=st.binary(max_size=60))
+def test_any_bytes_are_an_order_or_invalid_and_nothing_else(payload: bytes) -> None:
+    for decode in (messages.decode_crear_orden, messages.decode_transaccion):
+        try:
+            decode(arrived(payload))
+        except InvalidMessage:
+            continue
+
+
+def test_an_order_among_the_transactions_is_refused() -> None:
+    event = messages.orden_creada("t", ORDEN)
+    with pytest.raises(InvalidMessage, match="status"):
+        messages.decode_transaccion(arrived(event.payload))
+
+
+def test_orden_creada_says_what_was_accepted() -> None:
+    event = messages.orden_creada("t", ORDEN)
+    assert (event.topic, event.key, event.properties, event.delay_ms) == ("t", "orden-1", None, 0)
+    decoded = OrdenCreada.FromString(event.payload)
+    assert (
+        Orden(
+            decoded.id,
+            decoded.client_id,
+            decoded.address,
+            decoded.total_cents,
+            decoded.currency,
+            decoded.created_at_ms,
+            "",
+        )
+        == ORDEN
+    )
+    assert (decoded.status, decoded.service, decoded.event_type, decoded.schema_version) == (
+        "creada",
+        "ordenes",
+        "orden-creada",
+        1,
+    )
+    assert decoded.event_id == "orden-creada:orden-1"
+    assert valid_traceparent(decoded.traceparent)
+
+
+def test_orden_actualizada_says_how_the_order_stands() -> None:
+    decoded = OrdenActualizada.FromString(messages.orden_actualizada("t", saved()).payload)
+    assert (decoded.status, decoded.version, decoded.updated_at_ms, decoded.transaction_id) == (
+        "aprobada",
+        2,
+        1_767_225_601_456,
+        "t-1",
+    )
+    assert (decoded.event_id, decoded.event_type) == ("orden-actualizada:orden-1:2", "orden-actualizada")
+    assert (decoded.id, decoded.total_cents, decoded.currency) == ("orden-1", 1250, "USD")
+
+
+def test_a_total_of_zero_travels_as_zero() -> None:
+    decoded = OrdenCreada.FromString(messages.orden_creada("t", ORDEN._replace(total_cents=0)).payload)
+    assert decoded.HasField("total_cents")
+    assert decoded.total_cents == 0
+
+
+def test_an_event_that_is_emitted_again_has_the_same_bytes() -> None:
+    assert messages.orden_creada("t", ORDEN) == messages.orden_creada("t", Orden(*ORDEN))
+    assert messages.orden_actualizada("t", saved()) == messages.orden_actualizada("t", saved())
+
+
+def test_each_change_of_an_order_is_an_event_of_its_own() -> None:
+    ids = {
+        OrdenActualizada.FromString(messages.orden_actualizada("t", saved(version=v)).payload).event_id for v in (2, 3)
+    }
+    assert len(ids) == 2
+
+
+def test_the_clients_trace_goes_on_through_both_events() -> None:
+    orden = ORDEN._replace(traceparent=TRACE)
+    created = OrdenCreada.FromString(messages.orden_creada("t", orden).payload).traceparent
+    updated = OrdenActualizada.FromString(
+        messages.orden_actualizada("t", saved()._replace(orden=orden)).payload
+    ).traceparent
+    assert created.split("-")[1] == updated.split("-")[1] == TRACE.split("-")[1]
+    assert len({created, updated, TRACE}) == 3
+
+
+def test_a_transaction_in_full_is_taken() -> None:
+    sent = TransaccionProcesada(order_id="orden-1", status="rechazada", id="t-1", amount_cents=0, currency="USD")
+    decoded = messages.decode_transaccion(arrived(sent.SerializeToString()))
+    assert decoded == Transaccion("orden-1", "rechazada", "t-1", 0)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        seed_transaction(),
+        TransaccionProcesada(order_id="orden-1", status="aprobada", id="t-1", amount_cents=5).SerializeToString(),
+    ],
+    ids=["fields 1-2", "in full"],
+)
+def test_a_transaction_among_the_orders_is_no_order(payload: bytes) -> None:
+    with pytest.raises(InvalidMessage):
+        messages.decode_crear_orden(arrived(payload))
+
+
+def test_another_event_among_the_transactions_is_refused() -> None:
+    with pytest.raises(InvalidMessage, match="event_type is 'orden-creada'"):
+        messages.decode_transaccion(arrived(seed_transaction() + text(12, "orden-creada")))
+
+
+def test_fields_of_a_later_version_are_no_hindrance() -> None:
+    assert messages.decode_crear_orden(arrived(seed_order() + text(1900, "nuevo") + whole(1901, 7))).id == "orden-1"
