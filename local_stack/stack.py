@@ -39,9 +39,13 @@ class Status:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """One at a time changes a stack."""
+    """One at a time changes a stack, and only what is one: `destroy` removes the whole folder."""
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
+        if not (settings.home / LOCK_NAME).exists() and any(settings.home.iterdir()):
+            raise LocalStackError(
+                f"{settings.home} holds other things already: choose a folder for the local stack alone with ALPES_HOME."
+            )
         file = (settings.home / LOCK_NAME).open("w")
     except OSError as error:
         raise LocalStackError(

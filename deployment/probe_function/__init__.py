@@ -1,0 +1,1 @@
+"""What `deployment.probe` sends to a cluster's workers."""
