@@ -1,0 +1,1 @@
+"""Measures the system, end to end and against a plain consumer."""

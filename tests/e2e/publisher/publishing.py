@@ -1,0 +1,99 @@
+"""The two ways to publish that these tests compare: the naive one, and the publisher of the runtime."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from functions.alpes_runtime.errors import PublishFailed
+from functions.alpes_runtime.message import Event
+from functions.alpes_runtime.publisher import PulsarPublisher
+from functions.alpes_runtime.turn import Turn
+
+
+class Naive:
+    """One producer, no callbacks, and faith in ``flush()``."""
+
+    def __init__(self, client: Any, topic: str, **options: Any) -> None:
+        defaults = {
+            "batching_enabled": True,
+            "batching_max_messages": 10,
+            "batching_max_publish_delay_ms": 2000,
+            "max_pending_messages": 10_000,
+            "block_if_queue_full": True,
+            "send_timeout_millis": 5000,
+        }
+        self.producer = client.create_producer(topic, **(defaults | options))
+
+    def send(self, payloads: Iterable[bytes], **message: Any) -> None:
+        """Hand messages to the client."""
+        for payload in payloads:
+            self.producer.send_async(payload, None, **message)
+
+    def says_ok(self) -> bool:
+        """Flush, and return whether all is well, as far as one is told."""
+        try:
+            self.producer.flush()
+        except Exception:  # noqa: BLE001 - the client has no class for all of its errors
+            return False
+        return True
+
+
+class Publishing:
+    """The runtime's publisher, and a caller that holds the turn as a stage does."""
+
+    def __init__(self, client: Any, schemas: Mapping[str, Any] | None = None) -> None:
+        self.turn = Turn()
+        self.publisher = PulsarPublisher(
+            client,
+            schemas=schemas or {},
+            properties={"application": "pruebas"},
+            turn=self.turn,
+            logger=logging.getLogger("pruebas"),
+        )
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish once."""
+        with self.turn:
+            self.publisher.publish(events)
+
+    def publish_persistently(self, events: Sequence[Event], timeout_s: float = 20.0) -> int:
+        """Publish until it succeeds, as the stage does; returns how often it failed before."""
+        deadline = time.monotonic() + timeout_s
+        failures = 0
+        while True:
+            try:
+                self.publish(events)
+            except PublishFailed:
+                failures += 1
+                assert time.monotonic() < deadline, f"published {failures} times in vain"
+                time.sleep(0.1)
+            else:
+                return failures
+
+
+class Counting:
+    """A client that counts the producers it makes."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.producers = 0
+
+    def create_producer(self, *arguments: Any, **options: Any) -> Any:
+        """Count, and make one."""
+        self.producers += 1
+        return self._client.create_producer(*arguments, **options)
+
+    def get_topic_partitions(self, topic: str) -> Any:
+        """Ask the real client."""
+        return self._client.get_topic_partitions(topic)
+
+
+def numbered(count: int, start: str = "m") -> list[bytes]:
+    """Return distinct payloads."""
+    return [f"{start}{number}".encode() for number in range(count)]
+
+
+def events(topic: str, payloads: Iterable[bytes], **more: Any) -> list[Event]:
+    """Return an event per payload, keyed by it."""
+    return [Event(topic, payload[:20].decode(), payload, **more) for payload in payloads]
