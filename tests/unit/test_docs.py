@@ -101,9 +101,9 @@ def columns() -> list[Any]:
 
 
 def section(text: str, heading: str) -> str:
-    """Return what stands under a heading that begins so."""
+    """Return what stands under a heading."""
     level = heading.split(" ", 1)[0]
-    found = re.search(rf"^{re.escape(heading)}\b.*?(?=^#{{1,{len(level)}}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^{re.escape(heading)}$.*?(?=^#{{1,{len(level)}}} |\Z)", text, re.MULTILINE | re.DOTALL)
     assert found, f"there is no heading {heading!r}"
     return found[0]
 
