@@ -44,7 +44,7 @@ def _alone(settings: Settings) -> Iterator[None]:
         settings.home.mkdir(parents=True, exist_ok=True)
         if not (settings.home / LOCK_NAME).exists() and any(settings.home.iterdir()):
             raise LocalStackError(
-                f"{settings.home} holds other things already: choose a folder for the local stack alone with ALPES_HOME."
+                f"{settings.home} holds other things already: choose a folder for the stack alone with ALPES_HOME."
             )
         file = (settings.home / LOCK_NAME).open("w")
     except OSError as error:

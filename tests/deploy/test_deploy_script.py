@@ -1,79 +1,88 @@
-"""deploy.sh itself: which programs it calls, in which order, and what it says when it can't."""
+"""What ./deploy.sh calls, with stubs in place of the programs that it calls."""
 
+import hashlib
+import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.conftest import ROOT
-from tests.deploy.test_deploy_target import CLUSTER
-
-# Stands for the virtual environment's Python: notes what it is asked to run, answers for our own commands, and is the
-# real one for everything else.
-PYTHON = """#!/usr/bin/env bash
-if [ "$1" = -m ] && [ "$2" != pip ]; then
-    shift
-    printf '%s\\n' "$*" >>"$STUB_CALLS"
-    case $* in
-        "deployment where") echo "${{STUB_WHERE:-local}}" ;;
-        "local_stack env") echo "export PULSAR_SERVICE_URL=pulsar://stub" ;;
-        "deployment deploy --summary-json "*) printf '{{"changed": ["ordenes"], "started_at_ms": 1000}}' >"$4" ;;
-        "client send "*)
-            [ "${{STUB_SEND_CODE:-0}}" = 0 ] || exit "$STUB_SEND_CODE"
-            [ "$PULSAR_SERVICE_URL" = pulsar://stub ] || exit 9
-            printf '{{"started_at_ms": 2000, "first_finished_at_ms": 4500}}' >"${{!#}}"
-            ;;
-        "client report "*) printf 'id,status\\na,aprobada\\nb,rechazada\\n' >"${{!#}}" ;;
-    esac
-    [ "$1 $2" != "${{STUB_FAILS:-}}" ] || {{ echo "it can't be done" >&2; exit 1; }}
-    exit 0
-fi
-exec {python} "$@"
+ROOT = Path(__file__).parents[2]
+LOCAL_ENV = "export PULSAR_SERVICE_URL=pulsar://127.0.0.1:6650"
+CLUSTER = {
+    "PULSAR_SERVICE_URL": "pulsar://cluster:6650",
+    "PULSAR_ADMIN_URL": "http://cluster:8080",
+    "ALPES_ORDENES_DSN": "postgresql://o@db/ordenes",
+    "ALPES_PAGOS_DSN": "postgresql://p@db/pagos",
+    "ALPES_REPORTING_DSN": "postgresql://r@db/reporting",
+}
+# In place of the environment's Python: notes our modules' calls and answers for them, and is itself for the rest.
+PYTHON = """#!{python}
+import json, os, sys
+arguments = sys.argv[1:]
+if arguments[:1] == ["-m"] and arguments[1] in ("local_stack", "deployment", "client"):
+    call = " ".join(arguments[1:])
+    with open({calls!r}, "a") as file:
+        file.write(call + "\\n")
+    answers = json.load(open({answers!r}))
+    code, output = next((answers[begin] for begin in answers if call.startswith(begin)), (0, ""))
+    for option, text in (("--summary-json", {summary!r}), ("--output", "id,status\\n1,aprobada\\n2,rechazada\\n")):
+        if option in arguments:
+            open(arguments[arguments.index(option) + 1], "w").write(text)
+    print(output, end="")
+    sys.exit(code)
+if arguments[:2] == ["-m", "pip"]:
+    with open({calls!r}, "a") as file:
+        file.write("pip install\\n" * ("install" in arguments))
+    sys.exit(0)
+os.execv({python!r}, [{python!r}, *arguments])
 """
+SUMMARY = json.dumps({"changed": [], "started_at_ms": 1000, "first_finished_at_ms": 3500})
 
 
 class Script:
-    """deploy.sh in a copy of the checkout's files that it needs, with a stub for the environment's Python."""
+    """A checkout with a deploy.sh to run, in which nothing but the script is real."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "checkout"
-        (self.root / "scripts").mkdir(parents=True)
-        (self.root / "requirements").mkdir()
-        for name in ("deploy.sh", "scripts/venv.sh", "requirements/app.txt"):
+        self._calls = folder / "calls"
+        self._answers = folder / "answers"
+        for name in ("deploy.sh", "scripts/venv.sh", "requirements/app.txt", "requirements/dev.txt"):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
-        self.calls_file = folder / "calls"
-        venv = folder / "venv"
-        (venv / "bin").mkdir(parents=True)
-        python = venv / "bin" / "python"
-        python.write_text(PYTHON.format(python=sys.executable))
-        python.chmod(python.stat().st_mode | stat.S_IXUSR)
-        (venv / ".stamp-app").write_text(sha256((ROOT / "requirements" / "app.txt").read_bytes()).hexdigest() + "\n")
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PULSAR_", "ALPES_"))
-        }
-        self.environment |= {"ALPES_VENV": str(venv), "STUB_CALLS": str(self.calls_file)}
+        python = self.root / ".venv" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(
+            PYTHON.format(python=sys.executable, calls=str(self._calls), answers=str(self._answers), summary=SUMMARY)
+        )
+        python.chmod(0o755)
+        self.stamp = self.root / ".venv" / ".stamp-app"
+        self.stamp.write_text(hashlib.sha256((self.root / "requirements/app.txt").read_bytes()).hexdigest() + "\n")
+        self.answer({})
 
-    def __call__(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        self.calls_file.unlink(missing_ok=True)
+    def answer(self, answers: dict[str, tuple[int, str]]) -> None:
+        """Say what calls that begin so exit with and print."""
+        usual = {"deployment where": (0, "local\n"), "local_stack env": (0, f"{LOCAL_ENV}\n")}
+        self._answers.write_text(json.dumps({**usual, **answers}))
+
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULSAR_", "ALPES_"))}
         return subprocess.run(
-            [str(self.root / "deploy.sh"), *arguments],
-            cwd="/",
-            env={**self.environment, **environment},
+            ["bash", str(self.root / "deploy.sh"), *arguments],
+            env={**kept, **environment},
             capture_output=True,
             text=True,
-            stdin=subprocess.DEVNULL,
+            timeout=60,
             check=False,
         )
 
     @property
     def calls(self) -> list[str]:
-        """What Python was asked to run, questions of where left out."""
-        lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+        """What was called, without the questions where to deploy."""
+        lines = self._calls.read_text().splitlines() if self._calls.exists() else []
         return [line for line in lines if line != "deployment where"]
 
 
@@ -82,130 +91,143 @@ def script(tmp_path: Path) -> Script:
     return Script(tmp_path)
 
 
-def first_words(calls: list[str]) -> list[str]:
-    return [" ".join(call.split()[:2]) for call in calls]
-
-
-def test_without_a_command_it_starts_deploys_sends_and_reports(script: Script) -> None:
-    done = script()
+def test_without_a_command_everything_happens_in_order(script: Script) -> None:
+    done = script.run()
     assert done.returncode == 0, done.stderr
-    assert first_words(script.calls) == [
+    assert [call.split(" --summary-json")[0] for call in script.calls] == [
         "local_stack up",
         "deployment deploy",
         "local_stack env",
-        "client send",
-        "client report",
+        "client send --orders 100",
+        "client report --format csv --output build/reporte.csv",
     ]
-    assert "--orders 100" in script.calls[3]
-    assert "a,aprobada" in done.stdout
-    assert "3.5 s" in done.stdout, "from the functions' creation to the first finished order"
-    assert "All in all: " in done.stdout
 
 
-def test_on_a_cluster_it_starts_nothing(script: Script) -> None:
-    done = script(STUB_WHERE="cluster", **{**CLUSTER, "PULSAR_SERVICE_URL": "pulsar://stub"})
-    assert done.returncode == 0, done.stderr
-    assert first_words(script.calls) == ["deployment deploy", "client send", "client report"]
+def test_a_whole_run_shows_the_report_and_the_two_times(script: Script) -> None:
+    told = script.run().stdout
+    assert "2 orders" in told
+    assert "1,aprobada" in told
+    assert "From creating the functions to the first finished order: 2.5 s" in told
+    assert "All in all: " in told
 
 
-@pytest.mark.parametrize(
-    ("failing", "last"), [("local_stack up", "local_stack up"), ("deployment deploy", "deployment deploy")]
-)
-def test_it_stops_where_a_step_fails(script: Script, failing: str, last: str) -> None:
-    done = script(STUB_FAILS=failing)
-    assert done.returncode == 1
-    assert first_words(script.calls)[-1] == last
-    assert done.stderr.strip().splitlines()[-1] == "it can't be done"
-
-
-def test_orders_that_are_not_accounted_for_fail_it(script: Script) -> None:
-    done = script(STUB_SEND_CODE="4")
+def test_an_order_that_is_not_accounted_for_is_the_exit_code_of_a_whole_run(script: Script) -> None:
+    script.answer({"client send": (4, "")})
+    done = script.run()
     assert done.returncode == 4
-    assert "client report" not in first_words(script.calls)
+    assert "Not every order was accounted for" in done.stderr
+
+
+def test_nothing_is_deployed_on_a_stack_that_does_not_start(script: Script) -> None:
+    script.answer({"local_stack up": (1, "")})
+    assert script.run().returncode == 1
+    assert script.calls == ["local_stack up"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "calls"),
+    ("arguments", "call"),
     [
-        (["up"], ["local_stack up"]),
-        (["deploy"], ["deployment deploy"]),
-        (["deploy", "ordenes", "pagos"], ["deployment deploy ordenes pagos"]),
-        (["status"], ["local_stack status", "deployment status"]),
-        (["env"], ["local_stack env"]),
-        (["scale", "ordenes", "2"], ["deployment scale ordenes 2"]),
-        (["logs", "ordenes", "-f"], ["deployment logs ordenes -f"]),
-        (["down"], ["local_stack down"]),
-        (["destroy", "--yes"], ["local_stack destroy --yes"]),
+        (("up",), "local_stack up"),
+        (("deploy",), "deployment deploy"),
+        (("deploy", "ordenes", "pagos"), "deployment deploy ordenes pagos"),
+        (("scale", "ordenes", "2"), "deployment scale ordenes 2"),
+        (("logs", "ordenes", "-f"), "deployment logs ordenes -f"),
+        (("env",), "local_stack env"),
+        (("down",), "local_stack down"),
+        (("destroy",), "local_stack destroy"),
+        (("destroy", "--yes"), "local_stack destroy --yes"),
     ],
-    ids=" ".join,
 )
-def test_each_command_is_one_step(script: Script, arguments: list[str], calls: list[str]) -> None:
-    done = script(*arguments)
+def test_each_command_calls_its_one_program(script: Script, arguments: tuple[str, ...], call: str) -> None:
+    done = script.run(*arguments)
     assert done.returncode == 0, done.stderr
-    assert script.calls == calls
+    assert script.calls == [call]
 
 
-def test_env_prints_nothing_but_lines_for_a_shell(script: Script) -> None:
-    assert script("env").stdout == "export PULSAR_SERVICE_URL=pulsar://stub\n"
+def test_status_shows_the_stack_and_then_the_functions(script: Script) -> None:
+    assert script.run("status").returncode == 0
+    assert script.calls == ["local_stack status", "deployment status"]
 
 
-def test_env_on_a_cluster_gives_back_what_is_set(script: Script) -> None:
-    done = script("env", STUB_WHERE="cluster", **CLUSTER)
-    shell = f'{done.stdout}\nprintf %s "$ALPES_PAGOS_DSN"'
-    read = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True, env={})
-    assert read.stdout == CLUSTER["ALPES_PAGOS_DSN"]
+def test_the_status_of_a_stack_that_is_down_asks_for_no_functions(script: Script) -> None:
+    script.answer({"local_stack status": (3, "Pulsar stopped\n")})
+    done = script.run("status")
+    assert (done.returncode, done.stdout) == (3, "Pulsar stopped\n")
+    assert script.calls == ["local_stack status"]
+
+
+def test_a_cluster_of_the_users_is_deployed_to_and_never_started(script: Script) -> None:
+    script.answer({"deployment where": (0, "cluster\n")})
+    done = script.run(**CLUSTER)
+    assert done.returncode == 0, done.stderr
+    assert script.calls[0].startswith("deployment deploy")
+    assert not [call for call in script.calls if call.startswith("local_stack")]
 
 
 @pytest.mark.parametrize("command", ["down", "destroy"])
-def test_somebodys_cluster_is_never_stopped(script: Script, command: str) -> None:
-    done = script(command, STUB_WHERE="cluster", **CLUSTER)
-    assert done.returncode != 0
+def test_a_cluster_of_the_users_is_never_stopped(script: Script, command: str) -> None:
+    script.answer({"deployment where": (0, "cluster\n")})
+    done = script.run(command, **CLUSTER)
+    assert done.returncode == 1
+    assert "nothing was done" in done.stderr
     assert script.calls == []
-    assert CLUSTER["PULSAR_SERVICE_URL"] in done.stderr
 
 
-@pytest.mark.parametrize(("typed", "near"), [("stauts", "status"), ("dploy", "deploy"), ("log", "logs")])
-def test_an_unknown_command_is_told_with_the_nearest(script: Script, typed: str, near: str) -> None:
-    done = script(typed)
+@pytest.mark.parametrize("command", ["up", "down", "destroy", "status", "env"])
+def test_an_environment_that_is_unclear_touches_nothing(script: Script, command: str) -> None:
+    script.answer({"deployment where": (2, "")})
+    assert script.run(command).returncode == 2
+    assert script.calls == []
+
+
+def test_the_environment_of_a_cluster_is_the_users_own(script: Script) -> None:
+    script.answer({"deployment where": (0, "cluster\n")})
+    lines = script.run("env", **CLUSTER).stdout.splitlines()
+    assert lines == [f"export {name}={value}" for name, value in CLUSTER.items()]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("stauts", "Did you mean 'status'?"), ("xyzzy", "There are: up deploy status")]
+)
+def test_an_unknown_command_is_told_with_the_nearest(script: Script, word: str, said: str) -> None:
+    done = script.run(word)
     assert done.returncode == 2
-    assert done.stderr == f"There is no command '{typed}'. Did you mean '{near}'?\n"
-    assert done.stdout == ""
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
     assert script.calls == []
 
 
-@pytest.mark.parametrize("arguments", [["scale"], ["scale", "ordenes"], ["logs"], ["status", "all"], ["down", "now"]])
-def test_wrong_arguments_are_told_how_it_is_used(script: Script, arguments: list[str]) -> None:
-    done = script(*arguments)
+@pytest.mark.parametrize("arguments", [("scale", "ordenes"), ("logs",), ("down", "now"), ("status", "ordenes")])
+def test_a_wrong_number_of_arguments_shows_the_commands_usage(script: Script, arguments: tuple[str, ...]) -> None:
+    done = script.run(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(f"Usage: ./deploy.sh {arguments[0]}")
-    assert len(done.stderr.splitlines()) == 1
     assert script.calls == []
 
 
-@pytest.mark.parametrize("argument", ["--help", "-h", "help"])
-def test_help_names_every_command_and_needs_nothing(script: Script, argument: str) -> None:
-    shutil.rmtree(script.environment["ALPES_VENV"])
-    done = script(argument)
+@pytest.mark.parametrize("option", ["--help", "-h", "help"])
+def test_help_names_every_command_and_needs_no_environment(script: Script, option: str) -> None:
+    shutil.rmtree(script.root / ".venv")
+    done = script.run(option)
     assert done.returncode == 0
     for command in ("up", "deploy", "status", "env", "scale", "logs", "down", "destroy"):
-        assert f"\n  {command} " in done.stdout
+        assert f"\n  {command}" in done.stdout
 
 
-def test_it_is_run_from_any_folder_and_leaves_no_temporary_file(script: Script, tmp_path: Path) -> None:
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    assert script(TMPDIR=str(temporary)).returncode == 0
-    assert list(temporary.iterdir()) == []
+def test_packages_are_installed_only_when_their_lock_changed(script: Script) -> None:
+    script.run("up")
+    assert "pip install" not in script.calls
+    script.stamp.write_text("older\n")
+    script.run("up")
+    assert script.calls.count("pip install") == 2  # the locked packages, then the project itself
+    script.run("up")
+    assert script.calls.count("pip install") == 2
 
 
-def test_without_a_python_it_says_which_one_is_needed(script: Script, tmp_path: Path) -> None:
-    shutil.rmtree(script.environment["ALPES_VENV"])
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("bash", "dirname", "date", "cat"):
-        found = shutil.which(name)
-        assert found
-        (tools / name).symlink_to(found)
-    done = script("up", PATH=str(tools))
-    assert done.returncode == 1
-    assert "Python 3.11 or later is needed" in done.stderr
+def test_it_works_from_any_folder_and_through_a_path_with_spaces(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    script = Script(folder)
+    done = script.run("up")
+    assert done.returncode == 0, done.stderr
+    assert script.calls == ["local_stack up"]
