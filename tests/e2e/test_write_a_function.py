@@ -37,9 +37,9 @@ def envios(stack: Tienda, tmp_path: Path) -> Iterator[Tienda]:
     stack.admin("PUT", f"{TOPICS}/envio-creado/partitions", 1)
     try:
         create = ["functions", "create", "--function-config-file", str(path), "--py", str(package)]
-        done = subprocess.run([stack.pulsar_admin, *create], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run([stack.pulsar_admin, *create], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        wait_until(lambda: stack.running("envios"), 60, "the function runs")
+        wait_until(lambda: stack.running("envios"), 120, "the function runs")
         yield stack
     finally:
         remove(stack)
