@@ -27,3 +27,7 @@ class StartError(LocalStackError):
 
 class NotSetUpError(LocalStackError):
     """There is no stack here yet: run `up` first."""
+
+
+class OtherPortsError(LocalStackError):
+    """The stack in this folder was set up with other ports: use those, or another folder."""

@@ -1,6 +1,7 @@
 """The local stack's own parts: settings, configuration files, ports, processes."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -14,8 +15,15 @@ import yaml
 
 from local_stack import broker, conf_files, credentials, distribution, environment, ports, processes, stack
 from local_stack.__main__ import main
-from local_stack.errors import ChecksumError, LocalStackError, NoSpaceError, NotSetUpError, PortTakenError
-from local_stack.settings import PULSAR_VERSION, Settings, from_environment
+from local_stack.errors import (
+    ChecksumError,
+    LocalStackError,
+    NoSpaceError,
+    NotSetUpError,
+    OtherPortsError,
+    PortTakenError,
+)
+from local_stack.settings import PULSAR_VERSION, Ports, Settings, from_environment
 
 WORKER = """\
 workerId: standalone
@@ -139,6 +147,13 @@ def test_passwords_are_made_once_and_read_by_their_owner_only(settings: Settings
     assert credentials.load_or_make(settings) == made
     assert len(set(made.passwords.values())) == 4
     assert (settings.home / "credentials.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_stack_keeps_the_ports_that_its_data_know(settings: Settings) -> None:
+    settings.home.mkdir()
+    credentials.load_or_make(settings)
+    with pytest.raises(OtherPortsError, match="ALPES_PORT_OFFSET=100"):
+        credentials.load_or_make(dataclasses.replace(settings, ports=Ports(200)))
 
 
 def test_the_environment_can_be_read_by_a_shell(settings: Settings) -> None:
