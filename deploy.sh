@@ -48,7 +48,7 @@ PLACE=
 
 start_stack() {
     if [ "$PLACE" = cluster ]; then
-        say "PULSAR_SERVICE_URL is $PULSAR_SERVICE_URL: nothing is started here."
+        say "PULSAR_SERVICE_URL is $PULSAR_SERVICE_URL: nothing is started here (unset it and the DSNs for a stack on this machine)."
     else
         python -m local_stack up
     fi
