@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from local_stack import credentials
+from local_stack.settings import from_environment
 from tests.deploy.cluster_stub import Cluster, options
 from tests.deploy.conftest import Checkout, Deployment, summary
 
@@ -344,10 +346,12 @@ def test_status_shows_instances_and_backlogs(cluster: Cluster, deployment_comman
 
 
 def test_nobody_at_the_admin_address_is_one_line_that_names_it(
-    cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch
+    deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ALPES_PORT_OFFSET", "11111")
     code, told = deployment_command("deploy")
     assert code == 1
+    monkeypatch.setenv("ALPES_HOME", str(tmp_path))
+    credentials.load_or_make(from_environment())
     assert "http://127.0.0.1:19191" in told
     assert len(told.strip().splitlines()) == 1
