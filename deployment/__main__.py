@@ -115,6 +115,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LocalStackError as error:
         progress.fail(str(error))
         return 1
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` has. What is still buffered must not be written at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         progress.fail("Interrupted. Run it again: what is done already is left alone.")
         return 130
