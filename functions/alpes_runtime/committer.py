@@ -33,6 +33,8 @@ class Committer:
         One per role.
     database
         Where handlers write.
+    function
+        Its name, for dead letters.
     retry_topic, retry_policy
         Where a message that came early goes, and for how long.
     turn, clock, stopping, logger
@@ -45,9 +47,10 @@ class Committer:
         self,
         handlers: Mapping[str, AnyHandler],
         database: Database,
-        retry_topic: str,
+        retry_topic: str | None,
         retry_policy: RetryPolicy,
         *,
+        function: str,
         turn: Turn,
         clock: Clock,
         stopping: threading.Event,
@@ -57,6 +60,7 @@ class Committer:
         self._handlers = handlers
         self._database = database
         self._retry_topic = retry_topic
+        self._function = function
         self._retry_policy = retry_policy
         self._turn = turn
         self._clock = clock
@@ -133,31 +137,31 @@ class Committer:
                 case Done(events=caused):
                     events.extend(caused)
                 case Rejected(error_type=error_type, reason=reason):
-                    events.append(dead_letter(received, error_type, reason))
+                    events.append(self._dead_letter(received, error_type, reason))
                     rejected += 1
-                    self._log.warning(
-                        "Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason[-500:]
-                    )
                 case Early(reason=reason):
-                    delay_ms = self._retry_policy.delay_ms(received.attempt)
-                    again = None if delay_ms is None else retry(received, self._retry_topic, delay_ms)
+                    again = self._retry(received)
                     if again is None:
-                        events.append(dead_letter(received, "early", reason))
+                        again = self._dead_letter(received, "early", reason)
                         rejected += 1
-                        self._log.warning(
-                            "Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason
-                        )
-                    else:
-                        events.append(again)
+                    events.append(again)
         return Settled(group, events, rejected)
+
+    def _retry(self, received: Received) -> Event | None:
+        delay_ms = self._retry_policy.delay_ms(received.attempt)
+        if self._retry_topic is None or delay_ms is None:
+            return None
+        return retry(received, self._retry_topic, delay_ms)
+
+    def _dead_letter(self, received: Received, error_type: str, reason: str) -> Event:
+        self._log.warning("Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason[-500:])
+        return dead_letter(received, error_type, reason, self._function)
 
 
 def _publishable(outcome: Outcome) -> Outcome:
     """Return the outcome, or a rejection where one of its events could never be published."""
     if isinstance(outcome, Done):
         for event in outcome.events:
-            if len(event.payload) > MAX_EVENT_BYTES:
-                return Rejected(
-                    "bug", f"its event for {event.topic} has {len(event.payload)} bytes, over {MAX_EVENT_BYTES}"
-                )
+            if not event.fits():
+                return Rejected("bug", f"its event for {event.topic} is over {MAX_EVENT_BYTES} bytes")
     return outcome

@@ -1,14 +1,16 @@
 """Builds what is published about a message that could not be processed: a dead letter, or a later attempt."""
 
-from collections.abc import Mapping
-
-from .message import ATTEMPT, MAX_EVENT_BYTES, SOURCE_MESSAGE_ID, SOURCE_TOPIC, Event, Received
+from .message import ATTEMPT, SOURCE_MESSAGE_ID, SOURCE_TOPIC, Event, Received
 
 ERROR_TYPE = "error.type"
 ERROR_MESSAGE = "error.message"
+ERROR_FUNCTION = "error.function"
+"""Property of a dead letter: the function that gave the message up; several may read one topic."""
 OMITTED = "payload.omitted"
 """Property of a dead letter whose payload did not fit; the message lies in `SOURCE_TOPIC` under `SOURCE_MESSAGE_ID`."""
 
+MAX_OMITTED_KEY_CHARS = 1_000
+"""Longest key of a dead letter whose payload did not fit."""
 MAX_REASON_CHARS = 8_000
 """Longest ``error.message``; the end of a traceback says more than its start, so the start is cut."""
 MAX_INHERITED_BYTES = 64_000
@@ -17,7 +19,7 @@ PROPERTY_OVERHEAD_BYTES = 8
 """Bound on what the protocol adds to each property."""
 
 
-def dead_letter(received: Received, error_type: str, reason: str) -> Event:
+def dead_letter(received: Received, error_type: str, reason: str, function: str) -> Event:
     """Return the dead letter of a message: the same bytes and key, and why.
 
     It goes to ``<topic>-DLQ`` of the topic that the message first came from, so that an operator can send it again.
@@ -27,14 +29,14 @@ def dead_letter(received: Received, error_type: str, reason: str) -> Event:
     properties[SOURCE_TOPIC] = topic
     properties[SOURCE_MESSAGE_ID] = received.source_message_id
     properties[ERROR_TYPE] = error_type
+    properties[ERROR_FUNCTION] = function
     properties[ERROR_MESSAGE] = _printable(reason[-MAX_REASON_CHARS:])
     properties[ATTEMPT] = str(received.attempt)
-    key, payload = received.key, received.data
-    if not _fits(key, payload, properties):
-        properties[OMITTED] = str(len(payload))
-        payload = b""
-        key = key[:1000]
-    return Event(topic + "-DLQ", key, payload, properties)
+    letter = Event(topic + "-DLQ", received.key, received.data, properties)
+    if letter.fits():
+        return letter
+    properties[OMITTED] = str(len(received.data))
+    return letter._replace(payload=b"", key=received.key[:MAX_OMITTED_KEY_CHARS])
 
 
 def retry(received: Received, retry_topic: str, delay_ms: int) -> Event | None:
@@ -43,14 +45,8 @@ def retry(received: Received, retry_topic: str, delay_ms: int) -> Event | None:
     properties[SOURCE_TOPIC] = received.source_topic
     properties[SOURCE_MESSAGE_ID] = received.source_message_id
     properties[ATTEMPT] = str(received.attempt + 1)
-    if not _fits(received.key, received.data, properties):
-        return None
-    return Event(retry_topic, received.key, received.data, properties, delay_ms)
-
-
-def _fits(key: str, payload: bytes, properties: Mapping[str, str]) -> bool:
-    size = len(payload) + len(key.encode()) + sum(len(k.encode()) + len(v.encode()) for k, v in properties.items())
-    return size <= MAX_EVENT_BYTES
+    event = Event(retry_topic, received.key, received.data, properties, delay_ms)
+    return event if event.fits() else None
 
 
 def _inherited(received: Received) -> dict[str, str]:

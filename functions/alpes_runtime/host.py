@@ -60,13 +60,10 @@ class Host:
         }
 
     @property
-    def retry_topic(self) -> str:
-        """The input that carries later attempts: ``<function>-reintento``."""
+    def retry_topic(self) -> str | None:
+        """The input that carries later attempts, ``<function>-reintento``; None where there is no such input."""
         name = f"{self.name}-reintento"
-        for topic in self.inputs:
-            if local_name(topic) == name:
-                return topic
-        return f"persistent://{self.namespace}/{name}"
+        return next((topic for topic in self.inputs if local_name(topic) == name), None)
 
     @property
     def runtime_consumers(self) -> Mapping[str, Any] | None:

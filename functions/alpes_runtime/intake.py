@@ -27,7 +27,7 @@ class Inputs:
         The one among them that carries later attempts of messages of the others.
     """
 
-    def __init__(self, topics: Collection[str], retry_topic: str) -> None:
+    def __init__(self, topics: Collection[str], retry_topic: str | None) -> None:
         self._roles: Mapping[str, str] = {topic: local_name(topic) for topic in topics}
         self._retry_topic = retry_topic
 

@@ -140,6 +140,13 @@ class Event(NamedTuple):
     properties: Mapping[str, str] | None = None
     delay_ms: int = 0
 
+    def fits(self) -> bool:
+        """Whether the broker takes it: an event that doesn't fit could never be published, however often tried."""
+        size = len(self.payload) + len(self.key.encode())
+        if self.properties:
+            size += sum(len(key.encode()) + len(value.encode()) for key, value in self.properties.items())
+        return size <= MAX_EVENT_BYTES
+
 
 def properties_of(message: PulsarMessage) -> Mapping[str, str]:
     """Return a message's properties, none where they aren't UTF-8."""

@@ -172,6 +172,7 @@ class Runner:
             self._service.database,
             host.retry_topic,
             RetryPolicy(config.retry_max_attempts, config.retry_initial_seconds),
+            function=host.name,
             turn=self._turn,
             clock=self._clock,
             stopping=self._stopping,

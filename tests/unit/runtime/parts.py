@@ -92,6 +92,7 @@ def committer(
         store,
         RETRY,
         RetryPolicy(max_attempts, 1.0),
+        function="ordenes",
         turn=Turn(),
         clock=clock or FakeClock(),
         stopping=stopping or threading.Event(),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import committer as module
+from functions.alpes_runtime import message as message_module
 from functions.alpes_runtime.committer import Committer, Settled
 from functions.alpes_runtime.database import Transaction
 from functions.alpes_runtime.errors import Unavailable
@@ -201,7 +201,7 @@ def test_an_early_message_too_big_for_a_retry_is_dead_lettered() -> None:
 
 
 def test_an_event_that_could_never_be_published_is_a_dead_letter_instead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_EVENT_BYTES", 10)
+    monkeypatch.setattr(message_module, "MAX_EVENT_BYTES", 10)
     result = settled(committer(database()), group("a", "x" * 11))
     assert out(result) == ["a"]
     assert reasons(result) == {"x" * 11: "bug"}

@@ -17,6 +17,8 @@ from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, Acknowledged, received
 # The broker's: maxMessageSize, metadata included.
 BROKER_LIMIT = 5 * 1024 * 1024
 
+FUNCTION = "ordenes"
+
 
 @pytest.mark.parametrize(
     ("topic", "base", "local"),
@@ -62,7 +64,7 @@ def test_only_what_came_through_a_retry_topic_says_where_it_came_from() -> None:
     message = inputs.received(TOPIC, FakeMessage(b"x", own_properties=forged), Acknowledged())
     assert (message.role, message.source_topic, message.attempt) == ("crear-orden", TOPIC, 1)
     assert message.source_message_id == "(1,0,0,-1)"
-    letter = dead_letter(message, "invalid", "why")
+    letter = dead_letter(message, "invalid", "why", FUNCTION)
     assert letter.topic == f"{TOPIC}-DLQ"
     assert letter.properties is not None
     assert letter.properties["source.topic"] == TOPIC
@@ -80,7 +82,7 @@ def test_a_retried_message_that_names_no_input_belongs_to_the_retry_topic(source
 
 def test_a_dead_letter_is_the_message_byte_for_byte_and_why() -> None:
     payload = bytes(range(256)) * 3
-    letter = dead_letter(received(payload, key="llave", properties={"own": "ñ"}), "conflict", "it differs")
+    letter = dead_letter(received(payload, key="llave", properties={"own": "ñ"}), "conflict", "it differs", FUNCTION)
     assert letter == Event(
         f"{TOPIC}-DLQ",
         "llave",
@@ -89,6 +91,7 @@ def test_a_dead_letter_is_the_message_byte_for_byte_and_why() -> None:
             "own": "ñ",
             "error.type": "conflict",
             "error.message": "it differs",
+            "error.function": FUNCTION,
             "source.topic": TOPIC,
             "source.message_id": "(1,0,0,-1)",
             "attempt": "1",
@@ -108,7 +111,7 @@ def test_a_retry_keeps_where_the_message_first_came_from_through_every_attempt()
             RETRY, FakeMessage(again.payload, again.key, again.properties, id=f"(8,{attempt},0,-1)"), Acknowledged()
         )
         assert (message.role, message.source_topic, message.attempt) == ("transaccion-creada", OTHER, attempt)
-    letter = dead_letter(message, "early", "never came")
+    letter = dead_letter(message, "early", "never came", FUNCTION)
     assert (letter.topic, letter.delay_ms) == (f"{OTHER}-DLQ", 0)
     assert letter.properties is not None
     assert letter.properties["source.message_id"] == "(7,7,0,-1)"
@@ -116,7 +119,7 @@ def test_a_retry_keeps_where_the_message_first_came_from_through_every_attempt()
 
 
 def test_a_message_too_big_to_carry_its_reason_is_dead_lettered_by_reference() -> None:
-    letter = dead_letter(received(b"x" * MAX_EVENT_BYTES, key="k"), "invalid", "too big")
+    letter = dead_letter(received(b"x" * MAX_EVENT_BYTES, key="k"), "invalid", "too big", FUNCTION)
     assert (letter.payload, letter.key) == (b"", "k")
     assert letter.properties is not None
     assert letter.properties["payload.omitted"] == str(MAX_EVENT_BYTES)
@@ -128,14 +131,14 @@ def test_a_message_too_big_to_be_published_again_has_no_next_attempt() -> None:
 
 
 def test_of_a_long_reason_the_end_is_kept() -> None:
-    letter = dead_letter(received(), "bug", "start" + "x" * 2 * MAX_REASON_CHARS + "the error itself")
+    letter = dead_letter(received(), "bug", "start" + "x" * 2 * MAX_REASON_CHARS + "the error itself", FUNCTION)
     assert letter.properties is not None
     assert letter.properties["error.message"].endswith("the error itself")
     assert len(letter.properties["error.message"]) == MAX_REASON_CHARS
 
 
 def test_a_reason_that_is_no_utf8_is_still_published() -> None:
-    letter = dead_letter(received(), "bug", "lone \udc80 surrogate")
+    letter = dead_letter(received(), "bug", "lone \udc80 surrogate", FUNCTION)
     assert letter.properties is not None
     assert letter.properties["error.message"] == "lone \\udc80 surrogate"
 
@@ -160,20 +163,21 @@ def wire_bytes(event: Event) -> int:
 def test_every_dead_letter_fits_into_what_the_broker_takes(
     payload_size: int, properties: Mapping[str, str], key: str, reason: str
 ) -> None:
-    letter = dead_letter(received(b"x" * payload_size, key=key, properties=properties), "bug", reason)
+    letter = dead_letter(received(b"x" * payload_size, key=key, properties=properties), "bug", reason, FUNCTION)
     assert wire_bytes(letter) < BROKER_LIMIT
 
 
 def test_so_does_one_with_more_properties_than_anybody_needs() -> None:
     own = {f"{n:x}": "" for n in range(12_000)}
-    letter = dead_letter(received(b"x" * (MAX_EVENT_BYTES - 70_000), properties=own), "bug", "why")
+    letter = dead_letter(received(b"x" * (MAX_EVENT_BYTES - 70_000), properties=own), "bug", "why", FUNCTION)
     assert wire_bytes(letter) < BROKER_LIMIT
 
 
 def test_properties_beyond_measure_are_not_repeated() -> None:
-    letter = dead_letter(received(properties={"own": "x" * MAX_INHERITED_BYTES}), "invalid", "why")
+    letter = dead_letter(received(properties={"own": "x" * MAX_INHERITED_BYTES}), "invalid", "why", FUNCTION)
     assert letter.properties is not None
-    assert set(letter.properties) == {"error.type", "error.message", "source.topic", "source.message_id", "attempt"}
+    added = {"error.type", "error.message", "error.function", "source.topic", "source.message_id", "attempt"}
+    assert set(letter.properties) == added
 
 
 EVENTS = st.lists(

@@ -202,11 +202,11 @@ def test_what_a_context_has_beyond_is_used() -> None:
     assert host.subscription == "alpes/tienda/ordenes"
 
 
-def test_the_retry_topic_is_the_input_of_that_name_or_the_one_in_the_functions_namespace() -> None:
+def test_the_retry_topic_is_the_input_of_that_name_or_none() -> None:
     host = Host(context())
     assert host.retry_topic == "persistent://alpes/x/ordenes-reintento"
     host.inputs = []
-    assert host.retry_topic == "persistent://alpes/tienda/ordenes-reintento"
+    assert host.retry_topic is None
 
 
 def test_without_a_state_store_the_function_names_the_switch_that_does_without() -> None:
