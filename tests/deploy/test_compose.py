@@ -107,8 +107,14 @@ def test_no_secret_is_written_down(services: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_function_has_a_service_that_deploys_it_alone(services: dict[str, Any], service: str) -> None:
-    assert services[service]["command"] == ["./deploy.sh", "deploy", service]
+    assert services[service]["command"][-3:] == ["./deploy.sh", "deploy", service]
     assert services[service]["profiles"], "started by name only: `docker compose up` deploys once"
+
+
+def test_two_that_deploy_wait_for_each_other(services: dict[str, Any]) -> None:
+    for name in ("deploy", *SERVICES):
+        assert services[name]["command"][:2] == ["flock", "build/.lock"], name
+        assert "build:/opt/alpes/build" in services[name]["volumes"], name
 
 
 @pytest.mark.parametrize("service", SERVICES)
