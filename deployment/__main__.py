@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deployment import deploy, function_configs, instances, releases, report
+from deployment import deploy, function_configs, function_logs, instances, releases, report
 from deployment.errors import DeploymentError, UsageError
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.rest import AdminApi
@@ -52,7 +52,8 @@ def _scale(arguments: argparse.Namespace) -> int:
         f"Scaling {config.name} to {arguments.instances}", f"{config.name}: {arguments.instances} running"
     ):
         releases.scale(config, arguments.instances, PulsarAdmin(pulsar_admin(target), target.admin_url))
-        instances.wait_running(config, api, arguments.instances)
+        with function_logs.explaining(target.local):
+            instances.wait_running(config, api, arguments.instances, replaced=True)
     return 0
 
 
@@ -63,10 +64,9 @@ def _logs(arguments: argparse.Namespace) -> int:
         raise DeploymentError(
             f"The logs of {config.name} are with the cluster's function workers, not on this machine."
         )
-    folder = target.local.function_logs / config.namespace / config.name
-    files = sorted(folder.glob(f"{config.name}-*.log"))
+    files = function_logs.files(config.full_name, target.local)
     if not files:
-        raise DeploymentError(f"{config.name} has no log in {folder} yet.")
+        raise DeploymentError(f"{config.name} has no log in {target.local.function_logs} yet.")
     options = ["-n", str(arguments.lines), *(["-F"] if arguments.follow else [])]
     os.execvp("tail", ["tail", *options, *map(str, files)])  # noqa: S606 - no shell is wanted
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployment import databases, instances, packages, preflight, probe, releases, topology
+from deployment import databases, function_logs, instances, packages, preflight, probe, releases, topology
 from deployment.function_configs import FunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.rest import AdminApi
@@ -51,20 +51,13 @@ def deploy(configs: Sequence[FunctionConfig], target: Target) -> Summary:
     for line in done:
         progress.say(f"  {line}")
     started_at_ms = int(time.time() * 1000) if changing else None
-    if changing:
-        names = ", ".join(f"{plan.function.config.name} ({plan.action})" for plan in changing)
-        with progress.step(f"Deploying {names}", f"Deployed {names}"):
-            _carry_out(plans, target, api, cli)
-            found = {
-                plan.function.config.name: instances.wait_running(plan.function.config, api, plan.parallelism)
-                for plan in plans
-            }
-    else:
-        _carry_out(plans, target, api, cli)
-        found = {
-            plan.function.config.name: instances.wait_running(plan.function.config, api, plan.parallelism)
-            for plan in plans
-        }
+    with function_logs.explaining(target.local):
+        if changing:
+            names = ", ".join(f"{plan.function.config.name} ({plan.action})" for plan in changing)
+            with progress.step(f"Deploying {names}", f"Deployed {names}"):
+                found = _carry_out(plans, target, api, cli)
+        else:
+            found = _carry_out(plans, target, api, cli)
     for plan in plans:
         name = plan.function.config.name
         word = {"create": "created", "update": "updated", "unchanged": "unchanged"}[plan.action]
@@ -80,7 +73,9 @@ def _check(functions: Sequence[preflight.Packaged], target: Target, api: AdminAp
             probe.check([function.config for function in functions], target, api, cli)
 
 
-def _carry_out(plans: Sequence[releases.Plan], target: Target, api: AdminApi, cli: PulsarAdmin) -> None:
+def _carry_out(
+    plans: Sequence[releases.Plan], target: Target, api: AdminApi, cli: PulsarAdmin
+) -> dict[str, instances.Instances]:
     # The local check has made the state tables. Elsewhere the first instance of each makes its own, one after another:
     # they race for the namespace that the tables share, too.
     local = target.local is not None
@@ -88,9 +83,14 @@ def _carry_out(plans: Sequence[releases.Plan], target: Target, api: AdminApi, cl
         tasks = [pool.submit(_one, plan, api, cli, local=local) for plan in plans]
     for task in tasks:
         task.result()
+    return {plan.function.config.name: _wait(plan, api) for plan in plans}
 
 
 def _one(plan: releases.Plan, api: AdminApi, cli: PulsarAdmin, *, local: bool) -> None:
     releases.carry_out(plan, api, cli, has_state_table=local)
     if plan.action == "create" and not local:
-        instances.wait_running(plan.function.config, api, plan.parallelism)
+        _wait(plan, api)
+
+
+def _wait(plan: releases.Plan, api: AdminApi) -> instances.Instances:
+    return instances.wait_running(plan.function.config, api, plan.parallelism, replaced=plan.action == "update")

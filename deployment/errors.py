@@ -34,4 +34,14 @@ class WorkerNotReadyError(DeploymentError):
 
 
 class FunctionFailedError(DeploymentError):
-    """A function was created but does not run: its log says why."""
+    """A function was created but does not run: its log says why.
+
+    Attributes
+    ----------
+    function : str
+        ``tenant/namespace/name``.
+    """
+
+    def __init__(self, function: str, reason: str) -> None:
+        super().__init__(f"Function {function.rpartition('/')[2]}: {reason}")
+        self.function = function

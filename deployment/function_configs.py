@@ -81,9 +81,14 @@ class FunctionConfig:
         return str(self.user_config.get("dsn_env", ""))
 
     @property
+    def full_name(self) -> str:
+        """``tenant/namespace/name``."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
     def rest_path(self) -> str:
         """Where the admin REST API has it."""
-        return f"/admin/v3/functions/{self.namespace}/{self.name}"
+        return f"/admin/v3/functions/{self.full_name}"
 
 
 def load(folder: Path = FOLDER) -> dict[str, FunctionConfig]:

@@ -9,6 +9,10 @@ from deployment.rest import AdminApi
 
 RUNNING_SECONDS = 90.0
 POLL_SECONDS = 0.3
+# An update is accepted before the worker ends the old instances: for so long what runs may still be those.
+REPLACED_SECONDS = 5.0
+# An instance that was restarted this often won't come up by itself.
+MOST_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -46,25 +50,48 @@ def find(config: FunctionConfig, api: AdminApi) -> Instances | None:
 
 
 def wait_running(
-    config: FunctionConfig, api: AdminApi, parallelism: int, seconds: float = RUNNING_SECONDS
+    config: FunctionConfig,
+    api: AdminApi,
+    parallelism: int,
+    seconds: float = RUNNING_SECONDS,
+    *,
+    replaced: bool = False,
 ) -> Instances:
     """Wait until `parallelism` instances run.
+
+    Parameters
+    ----------
+    config, api
+        Which function, and where.
+    parallelism : int
+        How many instances.
+    seconds : float
+        How long to wait at most.
+    replaced : bool
+        Whether instances of before an update may still be there: they don't count.
 
     Raises
     ------
     FunctionFailedError
-        They don't within `seconds`.
+        They don't within `seconds`, or are restarted again and again.
     """
-    deadline = time.monotonic() + seconds
+    started = time.monotonic()
+    fewest_restarts: int | None = None
     while True:
         found = find(config, api)
-        if found is not None and found.wanted == found.running == parallelism:
+        waited = time.monotonic() - started
+        all_run = found is not None and found.wanted == found.running == parallelism
+        replaced = replaced and all_run and waited < REPLACED_SECONDS
+        if found is not None and all_run and not replaced:
             return found
-        if time.monotonic() > deadline:
+        restarts = found.restarts if found else 0
+        fewest_restarts = restarts if fewest_restarts is None else min(fewest_restarts, restarts)
+        if waited > seconds or restarts - fewest_restarts >= MOST_RESTARTS:
             running = found.running if found else 0
-            said = f" The worker says: {found.error}" if found and found.error else ""
+            said = f" The worker says: {found.error}." if found and found.error else ""
             raise FunctionFailedError(
-                f"Function {config.name}: {running} of {parallelism} instances run after {seconds:.0f} s.{said}"
-                f" See ./deploy.sh logs {config.name}"
+                config.full_name,
+                f"{running} of {parallelism} instances run after {waited:.0f} s and {restarts} restarts.{said}"
+                f" See ./deploy.sh logs {config.name}",
             )
         time.sleep(POLL_SECONDS)

@@ -1,13 +1,14 @@
 """Where to deploy: the local stack, or the cluster that the environment names."""
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from deployment.errors import TargetError
 from deployment.function_configs import FunctionConfig
-from local_stack import environment
+from local_stack import broker, environment
 from local_stack.errors import NotSetUpError
 from local_stack.settings import Settings, from_environment
 
@@ -50,6 +51,14 @@ def is_local(configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.
         own = {}
     if all(own.get(name) == value for name, value in given.items()):
         return True
+    strange = [name for name, value in given.items() if own.get(name) != value]
+    of_ours = all(name in given and name not in strange for name in PULSAR_VARIABLES)
+    if own and of_ours and broker.pid_file(from_environment(environ)).running():
+        # Its function worker has its own databases in its environment, whatever ours says.
+        raise TargetError(
+            f"{', '.join(strange)} in the environment is not the local stack's, which runs. Take its own values with"
+            ' eval "$(env -u ' + " -u ".join(strange) + ' ./deploy.sh env)", or unset it.'
+        )
     missing = [name for name in needed if name not in given]
     if missing:
         raise TargetError(
@@ -84,11 +93,14 @@ def resolve(configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.e
 
 
 def pulsar_admin(target: Target, environ: Mapping[str, str] = os.environ) -> Path:
-    """The executable `pulsar-admin`: the one that PULSAR_ADMIN names, else the local stack's, else the PATH's."""
+    """The executable `pulsar-admin`: the one that PULSAR_ADMIN names, else for a cluster the PATH's, else our own.
+
+    Our own brings its Java, so it serves a cluster too, on a machine where `up` ran once.
+    """
     if environ.get("PULSAR_ADMIN"):
         return Path(environ["PULSAR_ADMIN"])
-    settings = target.local or from_environment(environ)
-    for candidate in (settings.pulsar_admin, settings.distribution / "bin" / "pulsar-admin"):
-        if candidate.exists():
-            return candidate
-    return Path("pulsar-admin")
+    if target.local:
+        return target.local.pulsar_admin
+    found = shutil.which("pulsar-admin", path=environ.get("PATH"))
+    own = from_environment(environ).pulsar_admin
+    return own if found is None and own.exists() else Path(found or "pulsar-admin")

@@ -38,6 +38,9 @@ class Function:
     package: bytes
     running: int | None = None
     error: str = ""
+    restarts: int = 0
+    # How many instances run in the next answers, before what `running` says.
+    next_running: list[int] = field(default_factory=list)
 
     @property
     def parallelism(self) -> int:
@@ -45,8 +48,15 @@ class Function:
 
     def status(self) -> dict[str, Any]:
         running = self.parallelism if self.running is None else self.running
+        if self.next_running:
+            running = self.next_running.pop(0)
+        # A process runtime restarts what does not run.
+        self.restarts += running < self.parallelism
         each = [
-            {"instanceId": number, "status": {"running": number < running, "error": self.error, "numRestarts": 0}}
+            {
+                "instanceId": number,
+                "status": {"running": number < running, "error": self.error, "numRestarts": self.restarts},
+            }
             for number in range(self.parallelism)
         ]
         return {"numInstances": self.parallelism, "numRunning": running, "instances": each}
@@ -65,6 +75,8 @@ class Cluster:
     backlog: dict[str, int] = field(default_factory=dict)
     # Runs none of a function's instances from now on, and says this of them.
     failing: str = ""
+    # How many instances are said to run in the answers after an update.
+    after_update: list[int] = field(default_factory=list)
     # Each request that is no GET, and each command line of pulsar-admin.
     changes: list[str] = field(default_factory=list)
     commands: list[list[str]] = field(default_factory=list)
@@ -158,7 +170,10 @@ class Cluster:
         package = Path(found["py"]).read_bytes() if "py" in found else known.package if known else b""
         if known and (known.config, "py" in found) == (config, False):
             return 400, {"reason": "Update contains no change"}
-        self.functions[full_name] = Function(config, package, 0 if self.failing else None, self.failing)
+        function = Function(config, package, 0 if self.failing else None, self.failing)
+        if known:
+            function.next_running = self.after_update
+        self.functions[full_name] = function
         return NO_CONTENT, None
 
 

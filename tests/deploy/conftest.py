@@ -53,6 +53,8 @@ class Checkout:
         Where the zips go.
     python_instance : Path
         Stands for the distribution's folder of that name.
+    function_logs : Path
+        Where instances would log.
     migrated : list of str
         The services whose migrations ran, in order.
     """
@@ -60,6 +62,7 @@ class Checkout:
     root: Path
     build: Path
     python_instance: Path
+    function_logs: Path
     migrated: list[str]
 
     def change_config(self, name: str, **values: Any) -> None:
@@ -132,11 +135,14 @@ def checkout(
     for name, text in PYTHON_INSTANCE.items():
         (python_instance / name).write_text(text)
 
-    result = Checkout(root, tmp_path / "build", python_instance, [])
+    result = Checkout(root, tmp_path / "build", python_instance, settings.function_logs, [])
     configs = root / "function-configs"
     monkeypatch.setattr(function_configs, "load", functools.partial(function_configs.load, configs))
     monkeypatch.setattr(packages, "build", functools.partial(packages.build, folder=result.build, root=root))
-    monkeypatch.setattr(instances, "wait_running", functools.partial(instances.wait_running, seconds=1.0))
+    monkeypatch.setattr(instances, "wait_running", functools.partial(instances.wait_running, seconds=30.0))
+    # The stub's instances are replaced at once, except where a test has them linger.
+    monkeypatch.setattr(instances, "REPLACED_SECONDS", 0.0)
+    monkeypatch.setattr(instances, "POLL_SECONDS", 0.02)
 
     def migrate(dsn: str, directory: Path) -> list[str]:
         result.migrated.append(urlsplit(dsn).path.strip("/"))

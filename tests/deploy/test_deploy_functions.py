@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deployment import instances, topology
 from local_stack import credentials
 from local_stack.settings import from_environment
 from tests.deploy.cluster_stub import Cluster, options
@@ -288,14 +289,49 @@ def test_a_function_that_pulsar_refuses_is_told_with_pulsars_reason(
     assert "pulsar-admin functions create failed: Function ordenes already exists" in told
 
 
-def test_an_instance_that_does_not_come_up_is_told_with_its_error(
-    cluster: Cluster, deployment_command: Deployment
+def test_an_instance_that_does_not_come_up_is_told_with_its_error_and_the_last_in_its_log(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
 ) -> None:
-    cluster.failing = "No module named 'psycopg'"
+    log = checkout.function_logs / NAMESPACE / "ordenes" / "ordenes-0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "[2026-01-01 00:00:00 +0000] [ERROR] runner.py: an older one\n"
+        "[2026-01-01 00:00:01 +0000] [CRITICAL] runner.py: there is no state store\n"
+        "[2026-01-01 00:00:02 +0000] [ERROR] python_instance.py: Failed to load the crypto key reader from spec: \n"
+        "[2026-01-01 00:00:03 +0000] [INFO] python_instance_main.py: shutting down\n"
+    )
+    cluster.failing = "the worker's word"
     code, told = deployment_command("deploy", "ordenes")
     assert code == 1
-    assert "ordenes" in told
-    assert "No module named 'psycopg'" in told
+    *_, said, logged = told.strip().splitlines()
+    assert said.startswith("Function ordenes: 0 of 1 instances run after ")
+    assert "the worker's word" in said
+    assert logged == "[2026-01-01 00:00:01 +0000] [CRITICAL] runner.py: there is no state store"
+
+
+def test_instances_of_before_an_update_are_not_taken_for_the_new_ones(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment_command("deploy")
+    monkeypatch.setattr(instances, "REPLACED_SECONDS", 60.0)
+    checkout.change_code("ordenes")
+    cluster.after_update = [1, 1, 0]
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert cluster.after_update == [], "it waited until the old instance was gone"
+
+
+def test_an_update_that_kills_its_instances_is_no_success_because_the_old_ones_ran(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment_command("deploy")
+    monkeypatch.setattr(instances, "REPLACED_SECONDS", 60.0)
+    checkout.change_code("ordenes")
+    cluster.after_update = [1, 1]
+    cluster.failing = "SyntaxError"
+    code, told = deployment_command("deploy")
+    assert code == 1
+    assert "SyntaxError" in told
 
 
 def test_a_missing_pulsar_admin_is_one_clear_line(
@@ -310,8 +346,6 @@ def test_a_missing_pulsar_admin_is_one_clear_line(
 def test_more_partitions_are_added_and_fewer_refused(
     cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from deployment import topology  # noqa: PLC0415
-
     def partitions(count: int) -> None:
         values = yaml.safe_load(topology.PATH.read_text())
         (tmp_path / "topics.yaml").write_text(yaml.safe_dump({**values, "partitions": count}))

@@ -9,7 +9,7 @@ from deployment import function_configs
 from deployment.errors import TargetError
 from deployment.rest import AdminApi
 from deployment.target import is_local, pulsar_admin, resolve
-from local_stack import environment
+from local_stack import broker, environment
 from local_stack.settings import from_environment
 from tests.deploy.conftest import Checkout
 
@@ -74,9 +74,50 @@ def test_one_function_needs_its_own_database_only(local: dict[str, str]) -> None
     assert resolve(chosen, {**local, **given}).dsns == {"ALPES_ORDENES_DSN": CLUSTER["ALPES_ORDENES_DSN"]}
 
 
+def test_databases_of_an_earlier_local_stack_are_told_from_a_cluster(
+    local: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Running:
+        def running(self) -> int:
+            return 1
+
+    monkeypatch.setattr(broker, "pid_file", lambda settings: Running())
+    own = environment.variables(from_environment(local))
+    with pytest.raises(TargetError) as refused:
+        resolve(configs(), {**local, **own, "ALPES_PAGOS_DSN": CLUSTER["ALPES_PAGOS_DSN"]})
+    assert "ALPES_PAGOS_DSN in the environment is not the local stack's" in str(refused.value)
+    assert "ALPES_ORDENES_DSN" not in str(refused.value)
+    assert "secreta" not in str(refused.value)
+
+
 def test_pulsar_admin_is_the_one_that_the_user_names(local: dict[str, str], tmp_path: Path) -> None:
     named = {**local, **CLUSTER, "PULSAR_ADMIN": str(tmp_path / "mine")}
     assert pulsar_admin(resolve(configs(), named), named) == tmp_path / "mine"
+
+
+@pytest.fixture
+def unnamed(local: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """Nobody names a pulsar-admin: there is the local stack's, and one on the PATH."""
+    own = from_environment(local).pulsar_admin
+    found = tmp_path / "tools" / "pulsar-admin"
+    for path in (own, found):
+        path.parent.mkdir()
+        path.touch(mode=0o755)
+    return {**{name: value for name, value in local.items() if name != "PULSAR_ADMIN"}, "PATH": str(found.parent)}
+
+
+def test_the_local_stack_has_its_own_pulsar_admin(unnamed: dict[str, str]) -> None:
+    assert pulsar_admin(resolve(configs(), unnamed), unnamed) == from_environment(unnamed).pulsar_admin
+
+
+def test_a_cluster_is_spoken_to_with_the_pulsar_admin_on_the_path(unnamed: dict[str, str], tmp_path: Path) -> None:
+    found = pulsar_admin(resolve(configs(), {**unnamed, **CLUSTER}), {**unnamed, **CLUSTER})
+    assert found == tmp_path / "tools" / "pulsar-admin"
+
+
+def test_without_one_on_the_path_the_local_stacks_serves_a_cluster_too(unnamed: dict[str, str], tmp_path: Path) -> None:
+    bare = {**unnamed, **CLUSTER, "PATH": str(tmp_path / "empty")}
+    assert pulsar_admin(resolve(configs(), bare), bare) == from_environment(bare).pulsar_admin
 
 
 def test_a_proxy_of_the_users_is_not_asked_for_this_machine(
