@@ -1,0 +1,329 @@
+"""What the runtime may rely on of a database: the same for PostgreSQL and for the fake that stands in for it."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from functions.alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transaction, Unavailable
+from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, Rows
+from functions.alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
+from functions.alpes_runtime.turn import Turn
+from tests.integration.server import Server
+from tests.unit.runtime.parts import committer, received
+
+SERVICE = "pagos"
+KEEP = """
+INSERT INTO transacciones (order_id, id, status, amount_cents, currency, created_at)
+SELECT
+    nueva,
+    'id',
+    'aprobada',
+    1,
+    'USD',
+    now()
+FROM unnest(%(keys)s::text []) AS nueva
+ON CONFLICT (order_id) DO NOTHING
+RETURNING order_id
+"""
+ALL = "SELECT order_id FROM transacciones ORDER BY order_id"
+
+
+def _keep(rows: Rows, params: Mapping[str, Any]) -> list[Row]:
+    new = [key for key in params["keys"] if key not in rows]
+    for key in new:
+        rows[key] = True
+    return [(key,) for key in new]
+
+
+def _all(rows: Rows, _params: Mapping[str, Any]) -> list[Row]:
+    return [(key,) for key in sorted(rows)]
+
+
+class Both:
+    """A database, another connection to the same tables, and a way to cut it off."""
+
+    def __init__(self, one: Database, other: Database, cut: Callable[[], None]) -> None:
+        self.one = one
+        self.other = other
+        self.cut = cut
+
+    def kept(self) -> list[str]:
+        with self.other.transaction() as transaction:
+            return [row[0] for row in transaction.execute(ALL)]
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def both(request: pytest.FixtureRequest) -> Both:
+    if request.param == "fake":
+        statements = {KEEP: _keep, ALL: _all}
+        fake = FakeDatabase(statements)
+        fake.refused.add("nul\0")
+        return Both(fake, FakeDatabase(statements, fake), lambda: fake.fail("execute"))
+    server: Server = request.getfixturevalue("server")
+    connect: Callable[[], Postgres] = request.getfixturevalue("connect")
+    dsn: str = request.getfixturevalue("dsn")
+    return Both(connect(), connect(), lambda: None if server.terminate(dsn) else pytest.fail("nobody was connected"))
+
+
+def keep(database: Database, *keys: str) -> list[Row]:
+    with database.transaction() as transaction:
+        return transaction.execute(KEEP, {"keys": list(keys)})
+
+
+def test_what_is_committed_is_seen_by_others(both: Both) -> None:
+    assert keep(both.one, "a", "b") == [("a",), ("b",)]
+    assert both.kept() == ["a", "b"]
+
+
+def test_what_is_not_committed_is_seen_by_nobody_else(both: Both) -> None:
+    with both.one.transaction() as transaction:
+        transaction.execute(KEEP, {"keys": ["a"]})
+        assert transaction.execute(ALL) == [("a",)]
+        assert both.kept() == []
+    assert both.kept() == ["a"]
+
+
+def test_a_statement_sees_what_others_committed_before_it(both: Both) -> None:
+    with both.one.transaction() as transaction:
+        assert transaction.execute(ALL) == []
+        keep(both.other, "a")
+        assert transaction.execute(ALL) == [("a",)]
+
+
+def test_an_error_of_ours_rolls_back_and_the_database_is_usable(both: Both) -> None:
+    def fail() -> None:
+        with both.one.transaction() as transaction:
+            transaction.execute(KEEP, {"keys": ["a"]})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert both.kept() == []
+    keep(both.one, "b")
+    assert both.kept() == ["b"]
+
+
+def test_a_value_that_is_refused_is_bad_data_and_leaves_nothing(both: Both) -> None:
+    def fail() -> None:
+        with both.one.transaction() as transaction:
+            transaction.execute(KEEP, {"keys": ["a"]})
+            transaction.execute(KEEP, {"keys": ["b", "nul\0"]})
+
+    with pytest.raises(BadData):
+        fail()
+    assert both.kept() == []
+    keep(both.one, "c")
+    assert both.kept() == ["c"]
+
+
+def test_a_lost_connection_is_unavailable_leaves_nothing_and_is_opened_again(both: Both) -> None:
+    def fail() -> None:
+        with both.one.transaction() as transaction:
+            transaction.execute(KEEP, {"keys": ["a"]})
+            both.cut()
+            transaction.execute(KEEP, {"keys": ["b"]})
+
+    keep(both.one, "before")
+    with pytest.raises(Unavailable):
+        fail()
+    both.other.close()
+    assert both.kept() == ["before"]
+    keep(both.one, "c")
+    assert both.kept() == ["before", "c"]
+
+
+def test_a_closed_database_opens_again(both: Both) -> None:
+    keep(both.one, "a")
+    both.one.close()
+    both.one.close()
+    keep(both.one, "b")
+    assert both.kept() == ["a", "b"]
+
+
+def test_rows_can_be_streamed(both: Both) -> None:
+    keep(both.one, "a", "b", "c")
+    with both.one.transaction() as transaction:
+        assert list(transaction.stream(ALL)) == [("a",), ("b",), ("c",)]
+
+
+def test_a_group_with_a_nul_in_it_loses_only_that_message(both: Both) -> None:
+    def apply(transaction: Transaction, batch: Any) -> list[Outcome]:
+        transaction.execute(KEEP, {"keys": list(batch)})
+        return [Done()] * len(batch)
+
+    handler = Handler(lambda message: message.data.decode(), apply)
+    stage = committer(both.one, handler=handler)  # type: ignore[arg-type]
+    result = stage.settle([received(payload) for payload in (b"a", b"b", b"nul\0", b"c", b"d")])
+    assert result is not None
+    (letter,) = result.events
+    assert letter.payload == b"nul\0"
+    assert both.kept() == ["a", "b", "c", "d"]
+
+
+# From here on PostgreSQL alone.
+
+
+def test_a_stream_of_many_fetches_is_whole_and_of_one_moment(
+    database: Postgres, connect: Callable[[], Postgres]
+) -> None:
+    number = 2 * STREAM_ROWS + 7
+    keep(database, *(f"{n:06d}" for n in range(number)))
+    with database.transaction() as transaction:
+        rows = transaction.stream(ALL)
+        first = next(rows)
+        keep(connect(), "999999")
+        assert [first, *rows] == [(f"{n:06d}",) for n in range(number)]
+
+
+def test_a_stream_that_is_given_up_leaves_turn_and_connection_in_order(dsn: str) -> None:
+    turn = Turn()
+    database = Postgres(dsn, "alpes pruebas", turn)
+    with turn:
+        keep(database, "a", "b")
+
+        def give_up() -> Any:
+            with database.transaction() as transaction:
+                rows = transaction.stream(ALL)
+                next(rows)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError) as caught:
+            give_up()
+        # The abandoned stream is still alive here, in the traceback's frames.
+        assert caught.tb is not None
+        assert keep(database, "c") == [("c",)]
+        database.close()
+
+
+def test_while_rows_are_read_the_turn_is_ours(dsn: str) -> None:
+    turn = Turn()
+    database = Postgres(dsn, "alpes pruebas", turn)
+    with turn:
+        keep(database, "a", "b")
+        with database.transaction() as transaction:
+            for _row in transaction.stream(ALL):
+                assert not turn._lock.acquire(blocking=False)
+        database.close()
+
+
+def test_while_a_statement_runs_the_turn_is_anothers(dsn: str) -> None:
+    turn, taken = Turn(), threading.Event()
+    database = Postgres(dsn, "alpes pruebas", turn)
+
+    def take() -> None:
+        with turn:
+            taken.set()
+
+    with turn:
+        other = threading.Thread(target=take)
+        other.start()
+        with database.transaction() as transaction:
+            transaction.execute("SELECT pg_sleep(0.2)")
+        assert taken.is_set()
+        database.close()
+    other.join(5)
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("SELECT 1 / 0", BadData),
+        ("SELECT 'x'::int", BadData),
+        ("SELECT 99999999999::int", BadData),
+        ("INSERT INTO transacciones (order_id) VALUES ('a')", BadData),
+        ("SELECT * FROM no_table", Unavailable),
+        ("SELECT no syntax", Unavailable),
+        ("SET statement_timeout = 20; SELECT pg_sleep(5)", Unavailable),
+        ("DROP DATABASE postgres", Unavailable),
+    ],
+)
+def test_the_servers_errors_are_the_messages_fault_or_the_systems(
+    statement: str, kind: type[Exception], database: Postgres
+) -> None:
+    def run() -> None:
+        with database.transaction() as transaction:
+            for part in statement.split("; "):
+                transaction.execute(part)
+
+    with pytest.raises(kind):
+        run()
+    assert keep(database, "a") == [("a",)]
+
+
+def test_a_deadlock_is_tried_again_and_nobody_loses(connect: Callable[[], Postgres]) -> None:
+    meet = threading.Barrier(2, timeout=30)
+    results: list[str] = []
+
+    def lock(first: str, second: str) -> None:
+        database = connect()
+        for attempt in range(5):
+            try:
+                with database.transaction() as transaction:
+                    transaction.execute(KEEP, {"keys": [first]})
+                    if attempt == 0:
+                        meet.wait()
+                    transaction.execute(KEEP, {"keys": [second]})
+                results.append(first)
+                return
+            except Unavailable:
+                continue
+
+    threads = [threading.Thread(target=lock, args=keys) for keys in (("a", "b"), ("b", "a"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(results) == ["a", "b"]
+
+
+def test_an_error_shows_no_password(server: Server) -> None:
+    wrong = server.dsn("ordenes").replace(server.credentials.passwords["ordenes"], "not-the-password")
+    with pytest.raises(Unavailable) as caught, Postgres(wrong, "alpes pruebas").transaction():
+        pass
+    assert "not-the-password" not in str(caught.value)
+
+
+def test_errors_of_the_driver_itself_are_translated() -> None:
+    with pytest.raises(BadData), translated("a statement"):
+        raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+    with pytest.raises(Unavailable), translated("a statement"):
+        raise psycopg.OperationalError("the connection is lost")
+
+
+def test_after_a_restart_of_the_server_the_group_goes_on(server: Server, database: Postgres) -> None:
+    class Restarting:
+        """Ends the server in the middle of the first attempt, and starts it again while the group waits."""
+
+        attempts = 0
+
+        def apply(self, transaction: Transaction, batch: Any) -> list[Outcome]:
+            self.attempts += 1
+            transaction.execute(KEEP, {"keys": list(batch)})
+            if self.attempts == 1:
+                server.stop()
+                transaction.execute(ALL)
+            return [Done()] * len(batch)
+
+    restarting = Restarting()
+    clock = FakeClock()
+    clock.on_wait = lambda _seconds: server.start() if len(clock.waits) == 3 else None
+    handler = Handler(lambda message: message.data.decode(), restarting.apply)
+    result = committer(database, handler=handler, clock=clock).settle([received(b"a"), received(b"b")])  # type: ignore[arg-type]
+    assert result is not None
+    assert result.rejected == 0
+    assert len(clock.waits) == 3
+    with database.transaction() as transaction:
+        assert transaction.execute(ALL) == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize("role", ["ordenes", "pagos", "reporting"])
+def test_no_service_may_enter_anothers_database(role: str, server: Server) -> None:
+    for database in ("ordenes", "pagos", "reporting", "postgres", "template1"):
+        if database == role:
+            psycopg.connect(server.dsn(role, database)).close()
+        else:
+            with pytest.raises(psycopg.OperationalError, match="permission denied"):
+                psycopg.connect(server.dsn(role, database))

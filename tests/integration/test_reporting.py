@@ -1,0 +1,110 @@
+"""Reporting on PostgreSQL: the highest version stays, in whatever order the changes come; reports and totals agree."""
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.alpes_runtime import Done
+from functions.alpes_runtime.postgres import Postgres
+from functions.reporting import store
+from functions.reporting.domain import Orden, Pedido
+from functions.reporting.formats import formats
+from functions.reporting.handlers import Reporting
+from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
+
+SERVICE = "reporting"
+Rows = Callable[[str], list[tuple[Any, ...]]]
+HANDLERS = Reporting("t", formats(), lambda: 1_767_225_700_000)
+
+
+def orden(order_id: str = "a", version: int = 2, status: str = "aprobada", **changes: Any) -> Orden:
+    made = Orden(order_id, 42, status, 1250, "USD", version, 1_767_225_600_123, 1_767_225_601_000 + version)
+    return made._replace(**changes)
+
+
+def actualizar(database: Postgres, *batch: Orden) -> None:
+    with database.transaction() as transaction:
+        assert HANDLERS.actualizar(transaction, batch) == [Done()] * len(batch)
+
+
+def everything(database: Postgres) -> list[Orden]:
+    with database.transaction() as transaction:
+        return list(store.every_order(transaction))
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one group", "one by one"])
+def test_the_highest_version_stays_in_whatever_order_they_come(together: bool, database: Postgres) -> None:
+    statuses = {1: "rechazada", 2: "expirada", 3: "aprobada", 4: "reembolsada"}
+    orders = list(itertools.permutations(statuses))
+    for number, order in enumerate(orders):
+        batch = [orden(f"o{number:02d}", version, statuses[version]) for version in order]
+        for group in [batch] if together else [[one] for one in batch]:
+            actualizar(database, *group)
+    assert everything(database) == [orden(f"o{number:02d}", 4, "reembolsada") for number in range(len(orders))]
+
+
+def test_a_change_that_comes_again_changes_nothing(database: Postgres, rows: Rows) -> None:
+    actualizar(database, orden("a"), orden("b"))
+    before = rows("SELECT *, xmin::text FROM ordenes ORDER BY id")
+    actualizar(database, orden("b"), orden("a"), orden("a"))
+    assert rows("SELECT *, xmin::text FROM ordenes ORDER BY id") == before
+
+
+def test_every_order_comes_sorted_and_as_it_was_stored(database: Postgres) -> None:
+    names = ["b", "B", "a", "_", "0", "-", "."]
+    batch = [orden(name, total_cents=n * 2**59, client_id=n - 3) for n, name in enumerate(names)]
+    actualizar(database, *batch)
+    assert everything(database) == sorted(batch)
+
+
+def test_totals_are_those_of_the_table_and_name_every_final_status(database: Postgres) -> None:
+    actualizar(database, orden("a"), orden("b"), orden("c", status="rechazada", total_cents=7))
+    actualizar(database, orden("a"))
+    with database.transaction() as transaction:
+        assert store.totals(transaction) == {
+            "total:aprobada": "2",
+            "total_cents:aprobada": "2500",
+            "total:rechazada": "1",
+            "total_cents:rechazada": "7",
+            "total:expirada": "0",
+            "total_cents:expirada": "0",
+            "total:reembolsada": "0",
+            "total_cents:reembolsada": "0",
+        }
+
+
+def report(database: Postgres, name: str) -> bytes:
+    with database.transaction() as transaction:
+        (outcome,) = HANDLERS.generar(transaction, [Pedido("r", name, "")])
+    assert isinstance(outcome, Done)
+    parts = [ReporteGenerado.FromString(event.payload) for event in outcome.events]
+    assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert {part.error for part in parts} == {""}
+    return b"".join(part.content for part in parts)
+
+
+def test_a_report_of_many_parts_has_every_order_once(database: Postgres) -> None:
+    actualizar(database, *(orden(f"orden-{n:06d}") for n in range(12_000)))
+    listed = list(csv.DictReader(io.StringIO(report(database, "csv").decode(), newline="")))
+    assert [row["id"] for row in listed] == [f"orden-{n:06d}" for n in range(12_000)]
+    whole = json.loads(report(database, "json"))
+    assert [row["id"] for row in whole["orders"]] == [row["id"] for row in listed]
+    assert whole["totals"] == {"aprobada": {"orders": 12_000, "total_cents": 12_000 * 1250}}
+
+
+def test_two_reports_in_one_group_and_one_of_no_format_are_all_answered(database: Postgres) -> None:
+    actualizar(database, orden("a"))
+    pedidos = [Pedido("r1", "csv", ""), Pedido("r2", "xml", ""), Pedido("r3", "json", "")]
+    with database.transaction() as transaction:
+        outcomes = HANDLERS.generar(transaction, pedidos)
+    answers = [ReporteGenerado.FromString(outcome.events[0].payload) for outcome in outcomes]  # type: ignore[union-attr]
+    assert [(answer.report_id, bool(answer.error), bool(answer.content)) for answer in answers] == [
+        ("r1", False, True),
+        ("r2", True, False),
+        ("r3", False, True),
+    ]
