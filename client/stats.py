@@ -28,7 +28,7 @@ def percentile(ascending: Sequence[float], percent: float) -> float:
     """
     if not ascending:
         raise ValueError("no values, no percentile")
-    if not 0 < percent <= 100:  # noqa: PLR2004 - per cent
+    if not 0 < percent <= 100:
         raise ValueError(f"a percentile lies above 0 and at most at 100, not at {percent}")
     return ascending[math.ceil(len(ascending) * percent / 100) - 1]
 

@@ -3,14 +3,13 @@
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pulsar
 import pytest
 
-from tests.e2e.tienda import ROOT, Tienda
+from tests.e2e.tienda import FIGURES, ROOT, Tienda
 
 DSNS = {name: f"ALPES_{name.upper()}_DSN" for name in ("ordenes", "pagos", "reporting")}
 
@@ -51,10 +50,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tienda]:
     )
     client.close()
     if own:
-        _deploy("down", environment=environment)
-        subprocess.run(
-            [sys.executable, "-m", "local_stack", "destroy", "--yes"], cwd=ROOT, env=environment, check=True, timeout=120
-        )
+        for name in ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values()):
+            environment.pop(name, None)
+        _deploy("destroy", "--yes", environment=environment)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the tests measured."""
+    if FIGURES:
+        terminalreporter.section("measured")
+        for figure in FIGURES:
+            terminalreporter.write_line(figure)
 
 
 def _home() -> Path:

@@ -1,5 +1,6 @@
 """Load, kills, rewinds and scaling on the real system: nothing is lost and nothing is paid twice."""
 
+import json
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.e2e.tienda import FUNCTIONS, LAST, Tienda, orders, wait_until
+from tests.e2e.tienda import FUNCTIONS, LAST, Tienda, note, orders, wait_until
 
 LOAD = 20_000
 KILL_LOAD = 5_000
@@ -56,8 +57,6 @@ def intake(request: pytest.FixtureRequest, stack: Tienda) -> Iterator[str]:
 
 
 def switch_intake(stack: Tienda, function: str, to: str) -> None:
-    import json
-
     before = stack.processes(function)
     stack.update(function, "--user-config", json.dumps(stack.user_config(function) | {"intake": to}))
     wait_until(lambda: not any(p.is_running() for p in before), 60, "the old instances have gone")
@@ -73,7 +72,7 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
     caught_up = wait_until(
         lambda: stack.rows("ordenes", "SELECT count(*) FROM estado_pendiente") == [(0,)], 120, "the state has caught up"
     )
-    print(f"\nintake {intake}: {LOAD / seconds:.0f} orders/s end to end; state current {caught_up:.1f} s later")
+    note(f"intake {intake}: {LOAD / seconds:.0f} orders/s end to end; state current {caught_up:.1f} s later")
     check_agreement(stack, start, LOAD)
     statuses = stack.statuses("ordenes", start)
     sample = list(statuses)[::97]
@@ -97,7 +96,8 @@ def test_orders_survive_a_killed_instance(stack: Tienda, function: str) -> None:
     at_kill = stack.ended(start)
     wait_until(lambda: stack.processes(function), 60, "a new instance is there")
     wait_until(lambda: stack.ended(start) == KILL_LOAD, 120, "all orders have ended")
-    print(f"\nkill -9 of {function} at {at_kill} of {KILL_LOAD} orders: all ended {time.monotonic() - killed:.1f} s later")
+    seconds = time.monotonic() - killed
+    note(f"kill -9 of {function} at {at_kill} of {KILL_LOAD} orders: all ended {seconds:.1f} s later")
     check_agreement(stack, start, KILL_LOAD)
 
 
@@ -109,7 +109,7 @@ def test_an_instance_that_is_asked_to_end_drains_and_nothing_is_lost(stack: Tien
     asked = time.monotonic()
     process.terminate()
     wait_until(lambda: not process.is_running(), 10, "it has ended by itself", every=0.05)
-    print(f"\nSIGTERM: ended after {time.monotonic() - asked:.1f} s")
+    note(f"SIGTERM: ended after {time.monotonic() - asked:.1f} s")
     wait_until(lambda: stack.ended(start) == KILL_LOAD, 120, "all orders have ended")
     check_agreement(stack, start, KILL_LOAD)
 
@@ -131,8 +131,8 @@ def test_postgresql_connections_cut_during_load_lose_nothing(stack: Tienda) -> N
     stack.publish("crear-orden", orders(start, KILL_LOAD))
     for _ in range(5):
         for database in FUNCTIONS:
-            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = user AND pid <> pg_backend_pid()"
-            stack.rows(database, others)
+            others = "FROM pg_stat_activity WHERE usename = user AND pid <> pg_backend_pid()"
+            stack.rows(database, f"SELECT pg_terminate_backend(pid) {others}")
         time.sleep(0.3)
     wait_until(lambda: stack.ended(start) == KILL_LOAD, 120, "all orders have ended")
     check_agreement(stack, start, KILL_LOAD)
@@ -151,4 +151,4 @@ def test_subscriptions_reset_to_the_start_change_no_row(stack: Tienda) -> None:
     wait_until(lambda: stack.backlog() > 0, 30, "the topics are read again", every=0.05)
     took = wait_until(lambda: stack.backlog() == 0, 300, "all has been read again")
     assert everything() == before
-    print(f"\n{len(before['ordenes'])} orders read again in {took:.1f} s, not one row changed")
+    note(f"{len(before['ordenes'])} orders read again in {took:.1f} s, not one row changed")

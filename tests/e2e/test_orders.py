@@ -150,7 +150,10 @@ def test_a_report_lists_every_order_once(stack: Tienda, shape: str, tmp_path: Pa
     done = alpes("report", "--format", shape, "--output", str(report), tienda=stack)
     assert done.returncode == 0, done.stdout + done.stderr
     text = report.read_text()
-    ids = [o["id"] for o in json.loads(text)["orders"]] if shape == "json" else [r.split(",")[0] for r in text.split()[1:]]
+    if shape == "json":
+        ids = [order["id"] for order in json.loads(text)["orders"]]
+    else:
+        ids = [line.split(",")[0] for line in text.split()[1:]]
     assert sorted(ids) == sorted(row[0] for row in stack.rows("reporting", "SELECT id FROM ordenes"))
 
 
@@ -179,9 +182,8 @@ def test_querystate_answers_with_the_bare_status_and_reporting_keeps_totals(stac
     )
     assert json.loads(answer.stdout)["stringValue"] == status
     counted = dict(stack.rows("reporting", "SELECT status, count(*)::text FROM ordenes GROUP BY status"))
-    wait_until(
-        lambda: {s: stack.state("reporting", f"total:{s}") for s in counted} == counted, 30, "the totals show the orders"
-    )
+    shown = "the totals show the orders"
+    wait_until(lambda: {s: stack.state("reporting", f"total:{s}") for s in counted} == counted, 30, shown)
 
 
 def test_show_tells_an_order_s_status_and_that_one_is_unknown(stack: Tienda) -> None:

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("ordenes", "pagos", "reporting")
 LAST = "~"
 """Sorts after every character that an order id may have: a prefix is a range, which the tables' index finds."""
+FIGURES: list[str] = []
+"""What tests measured; shown at the end of the run."""
 INPUTS = {
     "ordenes": ("crear-orden", "transaccion-creada", "ordenes-reintento"),
     "pagos": ("orden-creada", "reembolsar-transaccion", "pagos-reintento"),
@@ -187,6 +189,11 @@ def wait_until(holds: Callable[[], object], seconds: float, what: str, every: fl
         assert time.monotonic() - started < seconds, f"after {seconds:.0f} s it still isn't so that {what}"
         time.sleep(every)
     return time.monotonic() - started
+
+
+def note(figure: str) -> None:
+    """Have a measured figure shown at the end of the run."""
+    FIGURES.append(figure)
 
 
 def keys(messages: Sequence[Any]) -> list[str]:
