@@ -2,7 +2,7 @@
 # Passes every check and test. With arguments it only runs pytest with them: ./test.sh tests/unit -k retry
 #
 # Among the tests: what buf says of schemas/ (lint, breaking changes, generated code that is not current), in tests/contract,
-# and what hadolint and `docker compose config` say of the containers, in tests/deploy.
+# and what shellcheck, hadolint and `docker compose config` say of scripts and containers, in tests/deploy.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -22,17 +22,11 @@ check() { # NAME COMMAND...
     fi
 }
 
-# Files of the checkout whose name matches, new ones included.
-files() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r f; do [ ! -f "$f" ] || printf '%s\n' "$f"; done; }
-
 static_checks() {
-    local scripts
-    mapfile -t scripts < <(files '*.sh' .ci/run)
     check "ruff" ruff check
     check "format" ruff format --check
     check "types" mypy
     check "imports" lint-imports --no-logo
-    check "shell" shellcheck --external-sources "${scripts[@]}"
 }
 
 main() {
