@@ -43,7 +43,7 @@ class Server:
         """Kill every connection to a database; returns how many there were."""
         name = dsn.rsplit("/", 1)[-1]
         killed = self.run(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608 our own name
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         )
         return len(killed)
 
