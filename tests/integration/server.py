@@ -42,9 +42,7 @@ class Server:
     def terminate(self, dsn: str) -> int:
         """Kill every connection to a database; returns how many there were."""
         name = dsn.rsplit("/", 1)[-1]
-        killed = self.run(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        )
+        killed = self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         return len(killed)
 
     def stop(self) -> None:
