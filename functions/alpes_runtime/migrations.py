@@ -30,12 +30,16 @@ def migrate(dsn: str, directory: Path) -> list[str]:
     Raises
     ------
     Misconfigured
-        A file that was applied before has changed since, or one has a name out of order. Add a new file instead.
+        A file that was applied before has changed since (add a new one instead), or has a wrong name, or one out of
+        order.
     psycopg.Error
         The database can't be reached or refuses a statement; what came before in the order stays applied.
     """
     queries = load_queries(_QUERIES)
-    files = sorted(path for path in directory.glob("*.sql") if _FILE.match(path.name))
+    files = sorted(directory.glob("*.sql"))
+    for path in files:
+        if not _FILE.match(path.name):
+            raise Misconfigured(f"{path.name}: a migration is named NNNN_what_it_does.sql, such as 0002_add_column.sql")
     applied_now: list[str] = []
     with psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="alpes-migrations") as connection:
         connection.execute(queries["lock"].encode(), {"lock": _LOCK})
