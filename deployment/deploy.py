@@ -69,6 +69,7 @@ def _check(functions: Sequence[preflight.Packaged], target: Target, api: AdminAp
     if target.local:
         preflight.check_local(functions, target.local)
     else:
+        preflight.check_user_configs([function.config for function in functions])
         with progress.step("Asking the cluster's workers what they have", "The cluster's workers are ready: checked"):
             probe.check([function.config for function in functions], target, api, cli)
 

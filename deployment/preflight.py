@@ -1,5 +1,6 @@
 """Finds out, before anything is created, whether the local function worker has what the functions need."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from deployment.errors import WorkerNotReadyError
 from deployment.function_configs import FunctionConfig
+from functions.alpes_runtime import Misconfigured, parse_config
 from local_stack import broker, credentials
 from local_stack.settings import Settings
 
@@ -22,6 +24,23 @@ class Packaged:
 
     config: FunctionConfig
     package: Path
+
+
+def check_user_configs(configs: Sequence[FunctionConfig]) -> None:
+    """Read each function's userConfig as its instances will, with this checkout's code.
+
+    Raises
+    ------
+    WorkerNotReadyError
+        A key is unknown or mistyped; the message names it and the nearest right one.
+    """
+    for config in configs:
+        module, _, name = config.class_name.rpartition(".")
+        kind = getattr(importlib.import_module(module), name)
+        try:
+            parse_config(kind.Config, config.user_config)
+        except Misconfigured as error:
+            raise WorkerNotReadyError(f"Nothing was created, because function {config.name}: {error}") from error
 
 
 def check_local(functions: Sequence[Packaged], settings: Settings) -> None:

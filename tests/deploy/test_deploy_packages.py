@@ -1,5 +1,6 @@
 """The zips: the same bytes from the same sources, and in them what a function needs and nothing else."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deployment import function_configs, packages
+from deployment import function_configs, packages, preflight
+from deployment.errors import WorkerNotReadyError
 from tests.deploy.conftest import ROOT, Checkout
 
 SERVICES = ("ordenes", "pagos", "reporting")
@@ -62,3 +64,12 @@ def test_a_function_imports_from_its_zip_alone(checkout: Checkout, service: str,
 def test_the_config_files_name_the_folder_that_is_ignored() -> None:
     assert packages.BUILD == ROOT / "build"
     assert subprocess.run(["git", "check-ignore", "--quiet", "build/x.zip"], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_mistyped_user_config_is_named_without_asking_any_worker() -> None:
+    config = function_configs.load()["ordenes"]
+    wrong = dataclasses.replace(
+        config, values=config.values | {"userConfig": config.user_config | {"batch_maximum": 1}}
+    )
+    with pytest.raises(WorkerNotReadyError, match="'batch_maximum'.*'batch_max'"):
+        preflight.check_user_configs([wrong])
