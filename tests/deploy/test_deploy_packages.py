@@ -71,5 +71,5 @@ def test_a_mistyped_user_config_is_named_without_asking_any_worker() -> None:
     wrong = dataclasses.replace(
         config, values=config.values | {"userConfig": config.user_config | {"batch_maximum": 1}}
     )
-    with pytest.raises(WorkerNotReadyError, match="'batch_maximum'.*'batch_max'"):
+    with pytest.raises(WorkerNotReadyError, match=r"'batch_maximum'.*'batch_max'"):
         preflight.check_user_configs([wrong])
