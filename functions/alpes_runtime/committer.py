@@ -11,7 +11,7 @@ from .clock import Clock
 from .database import Database
 from .dead_letter import dead_letter, retry
 from .errors import InvalidMessage, Unavailable
-from .message import MAX_EVENT_BYTES, Event, Received
+from .message import ATTEMPT, MAX_EVENT_BYTES, Event, Received
 from .outcome import AnyHandler, Done, Early, Outcome, Rejected
 from .turn import Turn
 
@@ -135,7 +135,7 @@ class Committer:
         for received, outcome in zip(group, outcomes, strict=True):
             match outcome:
                 case Done(events=caused):
-                    events.extend(caused)
+                    events.extend(_numbered(caused, received) if received.retried else caused)
                 case Rejected(error_type=error_type, reason=reason):
                     events.append(self._dead_letter(received, error_type, reason))
                     rejected += 1
@@ -165,3 +165,9 @@ def _publishable(outcome: Outcome) -> Outcome:
             if not event.fits():
                 return Rejected("bug", f"its event for {event.topic} is over {MAX_EVENT_BYTES} bytes")
     return outcome
+
+
+def _numbered(events: Sequence[Event], received: Received) -> Sequence[Event]:
+    """Return the events of a later attempt with its number beside the payload, which stays the same."""
+    attempt = {ATTEMPT: str(received.attempt)}
+    return [event._replace(properties={**(event.properties or {}), **attempt}) for event in events]

@@ -94,6 +94,8 @@ class FakeDatabase:
         try:
             yield transaction
             self.interrupt("commit")
+            if transaction.aborted:
+                raise BadData("COMMIT was answered with ROLLBACK: a statement before it had failed")
             self.rows.update(transaction.written)
             for key in transaction.deleted:
                 self.rows.pop(key, None)
@@ -120,6 +122,7 @@ class FakeTransaction:
     def __init__(self, database: FakeDatabase) -> None:
         self.written: dict[Any, Any] = {}
         self.deleted: set[Any] = set()
+        self.aborted = False
         self._database = database
 
     def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
@@ -127,6 +130,7 @@ class FakeTransaction:
         self._database.interrupt("execute")
         values = params or {}
         if self._database.refused and not self._database.refused.isdisjoint(_flat(values)):
+            self.aborted = True
             raise BadData("the database refuses a value")
         return self._database.statements[query](_Seen(self, self._database), values)
 

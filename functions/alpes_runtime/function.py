@@ -57,9 +57,14 @@ class BatchFunction(pulsar.Function):
 
     def process(self, raw: bytes, context: Any) -> None:
         """Take one message from Pulsar's runtime. Never raises: that would be a negative acknowledgement after 60 s."""
-        runner = self._started(context)
-        if runner is not None and not self._terminated:
-            runner.offer(raw, context)
+        try:
+            runner = self._started(context)
+            if runner is not None and not self._terminated:
+                runner.offer(raw, context)
+        except Exception as error:
+            logger = context.get_logger()
+            logger.exception("A message could not be taken in; it stays unacknowledged")
+            end_instance(logger)(f"process: {type(error).__name__}: {error}")
 
     def _started(self, context: Any) -> Runner | None:
         deadline = time.monotonic() + START_WAIT_S

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .message import Received
 
@@ -22,11 +22,14 @@ class Inbox:
         The lanes, most urgent first.
     capacity
         Messages that a lane holds before `put` waits.
+    most_of
+        Most messages of a role that are taken together, where it is fewer than `take` asks for.
     """
 
-    def __init__(self, roles: Sequence[str], capacity: int) -> None:
+    def __init__(self, roles: Sequence[str], capacity: int, most_of: Mapping[str, int] | None = None) -> None:
         self._lanes: dict[str, deque[Received]] = {role: deque() for role in roles}
         self._capacity = capacity
+        self._most_of = dict(most_of or {})
         self._changed = threading.Condition()
         self._closed = False
 
@@ -58,7 +61,8 @@ class Inbox:
         with self._changed:
             if not self._changed.wait_for(lambda: self._closed or self._waiting(), timeout_s) or self._closed:
                 return []
-            lane = next(lane for lane in self._lanes.values() if lane)
+            role, lane = next((role, lane) for role, lane in self._lanes.items() if lane)
+            most = min(most, self._most_of.get(role, most))
             group: list[Received] = []
             size = 0
             while lane and len(group) < most:

@@ -53,10 +53,14 @@ class Handler(Generic[T]):
         must be idempotent: a batch may come again, whole or in part, mixed with others, here or in another instance.
         What it wrote is committed before any of its events is published. An exception that comes from the messages'
         content makes the runtime split the batch until the bad one is alone.
+    most
+        Most messages that share a transaction; None takes the configuration's ``batch_max``. Small for messages that
+        ask for much work each.
     """
 
     decode: Callable[[Received], T]
     apply: Callable[[Transaction, Sequence[T]], Sequence[Outcome]]
+    most: int | None = None
 
 
 AnyHandler = Handler[Any]

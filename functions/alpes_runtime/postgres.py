@@ -17,9 +17,9 @@ CONNECT_OPTIONS: Mapping[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
-    "options": "-c statement_timeout=60s -c lock_timeout=20s -c timezone=UTC",
+    "options": "-c statement_timeout=25s -c lock_timeout=20s -c timezone=UTC",
 }
-"""A silent peer is noticed within 30 s, and no statement keeps the function for longer than a minute."""
+"""A silent peer is noticed within 30 s, and no statement keeps the function for longer."""
 STREAM_ROWS = 5_000
 """Rows fetched at a time by `stream`."""
 MESSAGE_FAULTS = ("21", "22", "23", "54")
@@ -77,7 +77,8 @@ class Postgres:
 
     def _roll_back(self, connection: psycopg.Connection[Row]) -> None:
         try:
-            connection.execute("ROLLBACK")
+            with _away(self._turn):
+                connection.execute("ROLLBACK")
         except psycopg.Error:
             self.close()
 
@@ -110,9 +111,12 @@ class PostgresTransaction:
             return cursor.fetchmany(STREAM_ROWS)
 
     def run(self, command: str) -> None:
-        """Run BEGIN or COMMIT."""
+        """Run BEGIN or COMMIT. Raises `BadData` where a statement had failed and the handler went on regardless."""
         with _away(self._turn), translated(command):
-            self._connection.execute(pgsql.SQL(command), prepare=False)
+            done = self._connection.execute(pgsql.SQL(command), prepare=False)
+        if done.statusmessage != command:
+            # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and no error.
+            raise BadData(f"{command} was answered with {done.statusmessage}: a statement before it had failed")
 
 
 @contextmanager

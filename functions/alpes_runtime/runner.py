@@ -157,7 +157,8 @@ class Runner:
         handlers = dict(self._service.handlers)
         for topic in host.inputs:
             handlers.setdefault(local_name(topic), _refusing(host, topic))
-        self._inbox = Inbox(list(handlers), 2 * config.batch_max)
+        most_of = {role: handler.most for role, handler in handlers.items() if handler.most is not None}
+        self._inbox = Inbox(list(handlers), 2 * config.batch_max, most_of)
         self._committed = handoff()
         publisher = PulsarPublisher(
             host.client,

@@ -14,8 +14,6 @@ IN_FLIGHT = 64
 """Puts on their way at once. One by one the store takes 244/s, from here on some thousands."""
 PUT_TIMEOUT_S = 10.0
 """After this long a put counts as failed; it is idempotent, so it is done again."""
-PROBE_KEY = "alpes:probe"
-"""Written at start to see that the store keeps what it is given. No order id has a colon."""
 
 
 class StateStore(Protocol):

@@ -14,7 +14,7 @@ from .clock import Clock
 CHECK_EVERY_S = 1.0
 HANG_LIMIT_S = 120.0
 """A step that takes longer hangs. Longer than any wait within a step: a connect (30 s), a flush (10 s) with its
-confirmation (15 s), a statement (60 s)."""
+confirmation (15 s), a statement (25 s)."""
 EXIT_CODE = 70
 """EX_SOFTWARE of sysexits.h."""
 

@@ -51,6 +51,12 @@ def difference(sent: Orden, accepted: Orden) -> str:
     )
 
 
+def may_follow(transaccion: Transaccion, guardada: OrdenGuardada) -> bool:
+    """Whether the order still waits for this transaction, and it for the order's own total."""
+    fits = transaccion.amount_cents in (None, guardada.orden.total_cents)
+    return fits and guardada.status == PREVIOUS[transaccion.status]
+
+
 def contradiction(transaccion: Transaccion, guardada: OrdenGuardada) -> str:
     """Return why a transaction doesn't belong to the order as it stands, empty when the order shows its outcome."""
     orden = guardada.orden

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functions.alpes_runtime import Done, Early, Outcome, Rejected, Transaction
 
 from . import messages, store
-from .domain import Orden, Transaccion, contradiction, difference
+from .domain import Orden, Transaccion, contradiction, difference, may_follow
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class Ordenes:
             guardada = settled.ordenes.get(transaccion.order_id)
             if guardada is None:
                 outcomes.append(Early(f"there is no order {transaccion.order_id} (yet)"))
+            elif may_follow(transaccion, guardada):
+                # Another transaction of this batch came first for the order, or another instance has just recorded it.
+                outcomes.append(Early(f"order {transaccion.order_id} could not be settled yet"))
             elif why := contradiction(transaccion, guardada):
                 outcomes.append(Rejected("conflict", f"transaction for order {transaccion.order_id}: {why}"))
             else:

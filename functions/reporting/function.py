@@ -42,7 +42,7 @@ class Reporting(BatchFunction):
         return Service(
             handlers={
                 "orden-actualizada": Handler(messages.decode_orden_actualizada, handlers.actualizar),
-                "generar-reporte": Handler(messages.decode_generar_reporte, handlers.generar),
+                "generar-reporte": Handler(messages.decode_generar_reporte, handlers.generar, most=1),
             },
             database=setup.database(),
             schemas={topic: encoded(ProtobufNativeSchema(ReporteGenerado))},

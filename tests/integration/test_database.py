@@ -1,5 +1,7 @@
 """What the runtime may rely on of a database: the same for PostgreSQL and for the fake that stands in for it."""
 
+import contextlib
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,6 +30,8 @@ FROM unnest(%(keys)s::text []) AS nueva
 ON CONFLICT (order_id) DO NOTHING
 RETURNING order_id
 """
+UNINDEXABLE = secrets.token_hex(20_000)
+"""Too big for an index, which the server itself notices."""
 ALL = "SELECT order_id FROM transacciones ORDER BY order_id"
 
 
@@ -60,7 +64,7 @@ def both(request: pytest.FixtureRequest) -> Both:
     if request.param == "fake":
         statements = {KEEP: _keep, ALL: _all}
         fake = FakeDatabase(statements)
-        fake.refused.add("nul\0")
+        fake.refused.update(("nul\0", UNINDEXABLE))
         return Both(fake, FakeDatabase(statements, fake), lambda: fake.fail("execute"))
     server: Server = request.getfixturevalue("server")
     connect: Callable[[], Postgres] = request.getfixturevalue("connect")
@@ -117,6 +121,16 @@ def test_a_value_that_is_refused_is_bad_data_and_leaves_nothing(both: Both) -> N
     assert both.kept() == []
     keep(both.one, "c")
     assert both.kept() == ["c"]
+
+
+def test_a_handler_that_goes_on_after_a_refused_value_has_not_committed(both: Both) -> None:
+    def go_on() -> None:
+        with both.one.transaction() as transaction, contextlib.suppress(BadData):
+            transaction.execute(KEEP, {"keys": [UNINDEXABLE]})
+
+    with pytest.raises(BadData):
+        go_on()
+    assert both.kept() == []
 
 
 def test_a_lost_connection_is_unavailable_leaves_nothing_and_is_opened_again(both: Both) -> None:

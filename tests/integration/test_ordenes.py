@@ -162,6 +162,15 @@ def test_a_transaction_of_another_amount_changes_nothing(database: Postgres, row
     assert rows("SELECT status, version FROM ordenes") == [("creada", 1)]
 
 
+def test_a_transaction_with_a_wrong_amount_does_not_take_the_right_one_of_its_batch_along(database: Postgres) -> None:
+    crear(database, orden())
+    wrong, right = liquidar(database, pago(id="t-wrong", amount_cents=1251), pago())
+    assert isinstance(wrong, Rejected)
+    assert isinstance(right, Early)
+    (settled,) = liquidar(database, pago())
+    assert actualizada(settled).status == "aprobada"
+
+
 def test_the_first_services_transaction_without_id_and_amount_settles_its_order(database: Postgres) -> None:
     crear(database, orden())
     (outcome,) = liquidar(database, pago(id="", amount_cents=None))

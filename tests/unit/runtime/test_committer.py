@@ -226,3 +226,11 @@ def test_a_handler_sees_only_what_decodes() -> None:
     store: FakeDatabase = database()
     settled(committer(store, handler=Handler(decode, look)), group("bad", "a", "crash", "b"))
     assert seen == [["a", "b"]]
+
+
+def test_an_event_of_a_later_attempt_says_so_beside_its_payload() -> None:
+    again = received(b"a", properties={"attempt": "3"}, retried=True)
+    (event,) = settled(committer(database()), [again]).events
+    (first,) = settled(committer(database()), [received(b"a")]).events
+    assert (dict(event.properties or {})["attempt"], first.properties) == ("3", None)
+    assert event.payload == first.payload

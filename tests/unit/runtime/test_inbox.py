@@ -52,6 +52,13 @@ def test_a_group_has_no_more_than_asked_for() -> None:
     assert [len(box.take(3, 0)) for _ in range(4)] == [3, 3, 1, 0]
 
 
+def test_a_role_with_a_bound_of_its_own_is_taken_in_smaller_groups() -> None:
+    box = Inbox([URGENT, PLAIN], 10, {PLAIN: 1})
+    box.put([message(PLAIN), message(PLAIN)], 0)
+    box.put([message(URGENT), message(URGENT)], 0)
+    assert [len(box.take(10, 0)) for _ in range(3)] == [2, 1, 1]
+
+
 def test_a_full_lane_takes_no_more_and_the_other_lane_does() -> None:
     box = inbox(capacity=2)
     assert box.put([message(PLAIN), message(PLAIN)], 0)
