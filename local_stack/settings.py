@@ -23,7 +23,7 @@ HIGHEST_PORT = 65535
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one stack, all on 127.0.0.1.
+    """The ports of one stack. Broker, REST and PostgreSQL are on 127.0.0.1, the others on every interface.
 
     Attributes
     ----------

@@ -14,6 +14,10 @@ from tests.e2e.tienda import FIGURES, ROOT, Tienda
 DSNS = {name: f"ALPES_{name.upper()}_DSN" for name in ("ordenes", "pagos", "reporting")}
 
 
+UNSET = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values())
+"""What would make deploy.sh take our own stack for somebody's cluster."""
+
+
 def _deploy(*arguments: str, environment: dict[str, str]) -> str:
     done = subprocess.run(
         [str(ROOT / "deploy.sh"), *arguments], env=environment, capture_output=True, text=True, timeout=900, check=False
@@ -31,7 +35,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tienda]:
     environment = dict(os.environ)
     own = environment.get("ALPES_E2E_USE_ENV") != "1"
     if own:
-        for name in ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values()):
+        for name in UNSET:
             environment.pop(name, None)
         environment.setdefault("ALPES_PORT_OFFSET", "1000")
         environment.setdefault("ALPES_HOME", str(_home()))
@@ -47,10 +51,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tienda]:
         environment["PULSAR_ADMIN"],
         {name: environment[variable] for name, variable in DSNS.items()},
         client,
+        {name: value for name, value in environment.items() if not own or name not in UNSET},
     )
     client.close()
     if own:
-        for name in ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values()):
+        for name in UNSET:
             environment.pop(name, None)
         _deploy("destroy", "--yes", environment=environment)
 

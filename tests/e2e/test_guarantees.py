@@ -3,18 +3,21 @@
 import json
 import os
 import signal
+import subprocess
+import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.e2e.tienda import FUNCTIONS, LAST, Tienda, note, orders, wait_until
+from tests.e2e.tienda import FUNCTIONS, LAST, ROOT, Tienda, note, orders, wait_until
 
 LOAD = 20_000
 KILL_LOAD = 5_000
+SCALE_LOT = 300
 
 
 def prefix() -> str:
@@ -94,6 +97,7 @@ def test_orders_survive_a_killed_instance(stack: Tienda, function: str) -> None:
     killed = time.monotonic()
     os.kill(process.pid, signal.SIGKILL)
     at_kill = stack.ended(start)
+    assert at_kill < KILL_LOAD, "the load was over before the kill"
     wait_until(lambda: stack.processes(function), 60, "a new instance is there")
     wait_until(lambda: stack.ended(start) == KILL_LOAD, 120, "all orders have ended")
     seconds = time.monotonic() - killed
@@ -106,6 +110,7 @@ def test_an_instance_that_is_asked_to_end_drains_and_nothing_is_lost(stack: Tien
     stack.publish("crear-orden", orders(start, KILL_LOAD))
     wait_until(lambda: stack.ended(start) > KILL_LOAD // 10, 60, "orders flow", every=0.02)
     (process,) = stack.processes("ordenes")
+    assert stack.ended(start) < KILL_LOAD, "the load was over before it was asked"
     asked = time.monotonic()
     process.terminate()
     wait_until(lambda: not process.is_running(), 10, "it has ended by itself", every=0.05)
@@ -114,26 +119,66 @@ def test_an_instance_that_is_asked_to_end_drains_and_nothing_is_lost(stack: Tien
     check_agreement(stack, start, KILL_LOAD)
 
 
+def scale(stack: Tienda, number: int) -> None:
+    done = subprocess.run(
+        [str(ROOT / "deploy.sh"), "scale", "ordenes", str(number)],
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_scaling_up_and_down_during_load_loses_nothing(stack: Tienda) -> None:
+    """Orders are sent without a pause, before, during and after each switch."""
     start = prefix()
-    stack.publish("crear-orden", orders(start, KILL_LOAD))
-    stack.update("ordenes", "--parallelism", "2")
-    wait_until(lambda: stack.running("ordenes") == 2, 60, "two instances run")
-    stack.publish("crear-orden", ((key, payload) for key, payload in orders(start + "b", KILL_LOAD)))
-    stack.update("ordenes", "--parallelism", "1")
-    wait_until(lambda: stack.ended(start) == 2 * KILL_LOAD, 120, "all orders have ended")
-    check_agreement(stack, start + "b", KILL_LOAD)
+    stop = threading.Event()
+    sent: list[str] = []
+
+    def send() -> None:
+        while not stop.is_set():
+            lot = f"{start}{len(sent):03d}-"
+            stack.publish("crear-orden", orders(lot, SCALE_LOT))
+            sent.append(lot)
+            time.sleep(0.3)
+
+    def ended_within(switch: Callable[[], None]) -> int:
+        before = stack.ended(start)
+        switch()
+        return stack.ended(start) - before
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        wait_until(lambda: stack.ended(start), 60, "orders flow")
+        up = ended_within(lambda: scale(stack, 2))
+        assert stack.running("ordenes") == 2
+        down = ended_within(lambda: scale(stack, 1))
+    finally:
+        stop.set()
+        sender.join()
+    assert min(up, down) > SCALE_LOT, "orders flowed during each switch"
+    wait_until(lambda: stack.ended(start) == SCALE_LOT * len(sent), 120, "all orders have ended")
+    for lot in sent:
+        check_agreement(stack, lot, SCALE_LOT)
     wait_until(lambda: stack.running("ordenes") == 1, 60, "one instance runs")
+    note(f"scale 1→2→1 under load: {up} and {down} orders ended during the switches, of {SCALE_LOT * len(sent)}")
 
 
 def test_postgresql_connections_cut_during_load_lose_nothing(stack: Tienda) -> None:
     start = prefix()
     stack.publish("crear-orden", orders(start, KILL_LOAD))
+    cut = 0
     for _ in range(5):
+        flowing = stack.ended(start) < KILL_LOAD
         for database in FUNCTIONS:
             others = "FROM pg_stat_activity WHERE usename = user AND pid <> pg_backend_pid()"
-            stack.rows(database, f"SELECT pg_terminate_backend(pid) {others}")
+            ended = stack.rows(database, f"SELECT pg_terminate_backend(pid) {others}")
+            cut += flowing * sum(row[0] for row in ended)
         time.sleep(0.3)
+    assert cut, "no connection was cut while orders flowed"
     wait_until(lambda: stack.ended(start) == KILL_LOAD, 120, "all orders have ended")
     check_agreement(stack, start, KILL_LOAD)
 

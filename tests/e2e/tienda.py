@@ -39,6 +39,7 @@ class Tienda:
     pulsar_admin: str
     dsns: dict[str, str]
     client: Any
+    environment: dict[str, str]
 
     def topic(self, name: str) -> str:
         return f"persistent://alpes/tienda/{name}"
