@@ -9,10 +9,13 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
+from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.e2e.tienda import FUNCTIONS, LAST, ROOT, Tienda, note, orders, wait_until
 
 LOAD = 20_000
@@ -38,12 +41,22 @@ def check_agreement(stack: Tienda, start: str, number: int) -> None:
     assert ordenes == pagos == reporting
     assert {order_id: row[1] for order_id, row in ordenes.items()} == accepted
     assert {row[0] for row in ordenes.values()} == {"aprobada", "rechazada"}
-    told: dict[str, set[str]] = {}
-    for message in stack.read("orden-actualizada"):
+    settled = {order_id: {row} for order_id, row in ordenes.items()}
+    assert told(stack, "orden-actualizada", OrdenActualizada, start) == settled
+    assert told(stack, "transaccion-creada", TransaccionProcesada, start) == settled
+    created = {order_id: {("creada", cents)} for order_id, cents in accepted.items()}
+    assert told(stack, "orden-creada", OrdenCreada, start) == created
+
+
+def told(stack: Tienda, topic: str, kind: Any, start: str) -> dict[str, set[tuple[str, int]]]:
+    """Return every (status, cents) that a topic tells of each order."""
+    said: dict[str, set[tuple[str, int]]] = {}
+    for message in stack.read(topic):
         if message.partition_key().startswith(start):
-            event = OrdenActualizada.FromString(message.data())
-            told.setdefault(event.id, set()).add(event.status)
-    assert told == {order_id: {row[0]} for order_id, row in ordenes.items()}
+            event = kind.FromString(message.data())
+            cents = event.amount_cents if kind is TransaccionProcesada else event.total_cents
+            said.setdefault(message.partition_key(), set()).add((event.status, cents))
+    return said
 
 
 @pytest.fixture(params=["direct", "runtime"])
@@ -78,8 +91,9 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
     note(f"intake {intake}: {LOAD / seconds:.0f} orders/s end to end; state current {caught_up:.1f} s later")
     check_agreement(stack, start, LOAD)
     statuses = stack.statuses("ordenes", start)
-    sample = list(statuses)[::97]
-    assert {order_id: stack.state("ordenes", order_id) for order_id in sample} == {k: statuses[k] for k in sample}
+    with ThreadPoolExecutor(8) as pool:
+        shown = dict(zip(statuses, pool.map(lambda order_id: stack.state("ordenes", order_id), statuses), strict=True))
+    assert shown == statuses
     counted = Counter(stack.statuses("reporting", "").values())
     wait_until(
         lambda: {s: int(stack.state("reporting", f"total:{s}") or 0) for s in counted} == counted,

@@ -138,6 +138,48 @@ def test_garbage_between_good_messages_harms_only_itself(stack: Tienda, topic: s
     assert stack.restarts() == restarts
 
 
+@pytest.mark.parametrize(
+    ("topic", "source"),
+    [
+        ("ordenes-reintento", "crear-orden"),
+        ("pagos-reintento", "orden-creada"),
+        ("reporting-reintento", "orden-actualizada"),
+    ],
+)
+def test_garbage_between_good_retries_harms_only_itself(stack: Tienda, topic: str, source: str) -> None:
+    start = prefix()
+    restarts = stack.restarts()
+    good = list(orders(start, GARBAGE))
+    if topic == "pagos-reintento":
+        stack.publish("crear-orden", good)
+    elif topic == "reporting-reintento":
+        good = [(key, OrdenActualizada(id=key, status="aprobada", version=2).SerializeToString()) for key, _ in good]
+    bad = {f"{start}bad{n}": garbage(n) for n in range(GARBAGE)}
+    for n in range(0, GARBAGE, 100):
+        stack.publish(topic, good[n : n + 100], {"source.topic": stack.topic(source), "attempt": "2"})
+        stack.publish(topic, list(bad.items())[n : n + 100])
+    wait_until(lambda: stack.ended(start) == GARBAGE, 60, "all good ones have ended")
+    wait_until(lambda: dead_letters(stack, topic, start) == bad, 60, "all garbage is dead-lettered", every=1)
+    assert stack.restarts() == restarts
+
+
+@pytest.mark.parametrize("topic", ["generar-reporte", "reembolsar-transaccion"])
+def test_a_flood_of_garbage_beside_orders_holds_none_of_them_up(stack: Tienda, topic: str) -> None:
+    start = prefix()
+    restarts = stack.restarts()
+    bad = {f"{start}bad{n}": garbage(n) for n in range(GARBAGE)}
+    stack.publish(topic, bad.items())
+    stack.publish("crear-orden", orders(start, GARBAGE))
+    wait_until(lambda: stack.ended(start) == GARBAGE, 60, "all orders have ended")
+    wait_until(lambda: dead_letters(stack, topic, start) == bad, 60, "all garbage is dead-lettered", every=1)
+    assert stack.restarts() == restarts
+
+
+def dead_letters(stack: Tienda, topic: str, start: str) -> dict[str, bytes]:
+    letters = stack.read(f"{topic}-DLQ")
+    return {m.partition_key(): m.data() for m in letters if m.partition_key().startswith(start)}
+
+
 def test_what_is_sent_to_an_input_that_is_not_served_yet_is_dead_lettered(stack: Tienda) -> None:
     key = prefix()
     stack.publish("reembolsar-transaccion", [(key, b"anything")])

@@ -46,15 +46,19 @@ class Tienda:
 
     # -- topics
 
-    def publish(self, topic: str, payloads: Iterable[tuple[str, bytes]]) -> int:
-        """Publish (key, bytes) and see each one confirmed."""
+    def publish(
+        self, topic: str, payloads: Iterable[tuple[str, bytes]], properties: dict[str, str] | None = None
+    ) -> int:
+        """Publish (key, bytes), all with these properties, and see each one confirmed."""
         producer = self.client.create_producer(
             self.topic(topic), block_if_queue_full=True, batching_max_publish_delay_ms=5, max_pending_messages=20_000
         )
         results: list[Any] = []
         sent = 0
         for key, payload in payloads:
-            producer.send_async(payload, lambda result, _id: results.append(result), partition_key=key or None)
+            producer.send_async(
+                payload, lambda result, _id: results.append(result), properties, partition_key=key or None
+            )
             sent += 1
         producer.flush()
         wait_until(lambda: len(results) == sent, 30, "every message is confirmed")
