@@ -3,9 +3,10 @@
 What is listed here is the public surface; everything else may move. docs/write-a-function.md shows how to use it.
 """
 
+from .clock import now_ms
 from .config import FunctionConfig, parse_config, require
 from .database import BadData, Database, Row, Transaction
-from .errors import AlpesError, InvalidMessage, Misconfigured, PublishFailed, Unavailable
+from .errors import AlpesError, InvalidMessage, Misconfigured, PublishFailed, Unavailable, refuse_if
 from .function import BatchFunction
 from .message import Event, Received
 from .outcome import Done, Early, Handler, Outcome, Rejected
@@ -46,7 +47,9 @@ __all__ = [
     "decode",
     "encoded",
     "load_queries",
+    "now_ms",
     "parse_config",
+    "refuse_if",
     "require",
     "valid_traceparent",
 ]

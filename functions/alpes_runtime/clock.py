@@ -27,3 +27,8 @@ class SystemClock:
     def wait(self, stopping: threading.Event, seconds: float) -> bool:
         """Wait at most ``seconds``; True as soon as ``stopping`` is set."""
         return stopping.wait(seconds)
+
+
+def now_ms() -> int:
+    """Return the time of day in Unix milliseconds."""
+    return time.time_ns() // 1_000_000

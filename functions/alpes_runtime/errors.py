@@ -25,3 +25,9 @@ class PublishFailed(Unavailable):
 
 class Misconfigured(AlpesError):
     """The function cannot run as it is configured: end with this one line, so that somebody mends the configuration."""
+
+
+def refuse_if(problem: str) -> None:
+    """Raise `InvalidMessage` where there is a problem to name."""
+    if problem:
+        raise InvalidMessage(problem)

@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 import pulsar
 
 from .inbox import Inbox
-from .message import SOURCE_TOPIC, Acknowledger, PulsarMessage, Received, local_name, properties_of, without_partition
+from .message import (
+    SOURCE_TOPIC,
+    Acknowledger,
+    PulsarMessage,
+    Received,
+    local_name,
+    properties_of,
+    utf8_or,
+    without_partition,
+)
 from .turn import Turn
 
 RECEIVER_QUEUE = 2000
@@ -112,10 +121,6 @@ class HandedOver(NamedTuple):
         """The client's message id."""
         return self.id
 
-    def topic_name(self) -> str:
-        """The topic, with its partition."""
-        return self.topic
-
     def publish_timestamp(self) -> int:
         """Unix milliseconds, 0 where the runtime doesn't say."""
         return self.published_ms
@@ -148,8 +153,8 @@ class RuntimeIntake:
         published = getattr(getattr(context, "message", None), "publish_timestamp", int)()
         message = HandedOver(
             raw,
-            _text(context.get_message_key),
-            _properties(context.get_message_properties),
+            utf8_or("", context.get_message_key),
+            dict(utf8_or({}, context.get_message_properties)),
             context.get_message_id(),
             context.get_current_message_topic_name(),
             published,
@@ -161,17 +166,3 @@ class RuntimeIntake:
             if self._stopping.is_set() or self._inbox.put([received], slice_s):
                 return
         self._inbox.squeeze_in(received)
-
-
-def _text(read: Any) -> str:
-    try:
-        return read() or ""
-    except UnicodeDecodeError:
-        return ""
-
-
-def _properties(read: Any) -> dict[str, str]:
-    try:
-        return dict(read() or {})
-    except UnicodeDecodeError:
-        return {}

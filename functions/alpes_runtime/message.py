@@ -1,7 +1,9 @@
 """What comes in and what goes out: a received message, and an event to publish."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
 
 MAX_EVENT_BYTES = 4_900_000
 """Most bytes of an event's payload, properties and key. The broker refuses messages over 5 MiB, metadata included."""
@@ -30,10 +32,6 @@ class PulsarMessage(Protocol):
 
     def message_id(self) -> Any:
         """The client's message id."""
-        ...
-
-    def topic_name(self) -> str:
-        """The topic, with its partition."""
         ...
 
     def publish_timestamp(self) -> int:
@@ -84,10 +82,7 @@ class Received:
     @property
     def key(self) -> str:
         """The message's key, empty without one or where it isn't UTF-8."""
-        try:
-            return self._message.partition_key() or ""
-        except UnicodeDecodeError:
-            return ""
+        return utf8_or("", self._message.partition_key)
 
     @property
     def properties(self) -> Mapping[str, str]:
@@ -150,10 +145,15 @@ class Event(NamedTuple):
 
 def properties_of(message: PulsarMessage) -> Mapping[str, str]:
     """Return a message's properties, none where they aren't UTF-8."""
+    return utf8_or({}, message.properties)
+
+
+def utf8_or(default: T, read: Callable[[], T]) -> T:
+    """Return what the client reads, or ``default`` where that is nothing or isn't UTF-8."""
     try:
-        return message.properties() or {}
+        return read() or default
     except UnicodeDecodeError:
-        return {}
+        return default
 
 
 def local_name(topic: str) -> str:

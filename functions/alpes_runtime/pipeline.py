@@ -98,7 +98,7 @@ class PublishStage:
         """Publish a group and acknowledge it; False when there was none, or the broker didn't confirm it this time."""
         if self._held is None:
             try:
-                self._held = self._committed.get(timeout=wait_s) if wait_s else self._committed.get_nowait()
+                self._held = self._committed.get(timeout=wait_s)
             except queue.Empty:
                 return False
         group = self._held

@@ -17,6 +17,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import pulsar
@@ -215,11 +216,11 @@ class PulsarPublisher:
                     names = self._client.get_topic_partitions(topic)
             except Exception as error:
                 raise PublishFailed(f"{topic}: {type(error).__name__}: {error}") from error
-            known = [_Partition(name, lambda n, t=topic: self._connect(n, t), self._turn) for name in names]  # type: ignore[misc]
+            known = [_Partition(name, partial(self._connect, topic), self._turn) for name in names]
             self._partitions[topic] = known
         return known
 
-    def _connect(self, partition: str, topic: str) -> Any:
+    def _connect(self, topic: str, partition: str) -> Any:
         more = {"schema": self._schemas[topic]} if topic in self._schemas else {}
         return self._client.create_producer(
             partition,

@@ -32,8 +32,8 @@ POLL_S = 0.2
 """Longest wait within a step, and so the longest time until a stop is noticed."""
 DRAIN_S = 5.0
 """Longest drain at a stop. Pulsar kills an instance about 10 s after it asked it to end."""
-BUSY_GROUP_S = 1.0
-"""Messages count as waiting for this long after more came in than the views' budget allows for."""
+RATE_WINDOW_S = 1.0
+"""Over how long the rate is taken that says whether the views have to hold back."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Setup:
         self.stopping = threading.Event()
         self.turn = Turn()
         self._config = config
-        self._rate = RateMeter()
+        self.rate = RateMeter()
 
     def database(self) -> Database:
         """Return the service's database, for its handlers."""
@@ -94,12 +94,7 @@ class Setup:
 
     def busy(self, per_second: int) -> bool:
         """Whether more messages than ``per_second`` came through lately."""
-        return self._rate.per_second() > per_second
-
-    @property
-    def rate(self) -> "RateMeter":
-        """Counts what comes through."""
-        return self._rate
+        return self.rate.per_second() > per_second
 
     @property
     def _application(self) -> str:
@@ -127,7 +122,7 @@ class RateMeter:
 
     def _roll(self) -> None:
         elapsed = self._monotonic() - self._started
-        if elapsed >= BUSY_GROUP_S:
+        if elapsed >= RATE_WINDOW_S:
             self._last = self._count / elapsed
             self._count = 0
             self._started += elapsed
@@ -271,8 +266,8 @@ class Runner:
 
     def _settled(self, messages: int, rejected: int) -> None:
         self._setup.rate.add(messages)
-        direct = self._runtime_intake is None
-        self._host.count(messages if direct else 0, messages if direct else 0)
+        if self._runtime_intake is None:
+            self._host.count(messages, messages)
         if rejected:
             self._host.record("dead_lettered", rejected)
 

@@ -1,6 +1,14 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
-from functions.alpes_runtime import Event, InvalidMessage, Received, child_traceparent, decode, valid_traceparent
+from functions.alpes_runtime import (
+    Event,
+    InvalidMessage,
+    Received,
+    child_traceparent,
+    decode,
+    refuse_if,
+    valid_traceparent,
+)
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
@@ -14,44 +22,30 @@ SCHEMA_VERSION = 1
 def decode_crear_orden(received: Received) -> Orden:
     """Read a `CrearOrden`. Raises `InvalidMessage` naming the field that is wrong."""
     message = decode(CrearOrden, received.data)
-    order_id = checked_id("id", message.id)
+    refuse_if(rules.id_problem("id", message.id))
     if not 0 < len(message.address) <= rules.MAX_ADDRESS_CHARS or "\0" in message.address:
         raise InvalidMessage(f"address must have 1 to {rules.MAX_ADDRESS_CHARS} characters, none of them NUL")
-    if message.HasField("total_cents"):
-        total_cents = message.total_cents
-        if total_cents < 0:
-            raise InvalidMessage(f"total_cents is {total_cents}, must be 0 or more")
-    else:
-        total_cents = rules.derived_total_cents(order_id)
+    total_cents = rules.total_cents(message)
+    refuse_if(rules.total_problem(total_cents))
     currency = message.currency or rules.DEFAULT_CURRENCY
-    if not rules.CURRENCY.fullmatch(currency):
-        raise InvalidMessage(f"currency is {currency[:20]!r}, must be three capital letters (ISO 4217)")
+    refuse_if(rules.currency_problem(currency))
     created_at_ms = message.created_at_ms or received.publish_time_ms
-    if not 0 < created_at_ms <= rules.LAST_TIME_MS:
-        raise InvalidMessage(f"created_at_ms is {created_at_ms}, must be Unix milliseconds up to the year 9999")
+    refuse_if(rules.time_problem("created_at_ms", created_at_ms))
     trace = valid_traceparent(message.traceparent)
-    return Orden(order_id, message.client_id, message.address, total_cents, currency, created_at_ms, trace)
+    return Orden(message.id, message.client_id, message.address, total_cents, currency, created_at_ms, trace)
 
 
 def decode_transaccion(received: Received) -> Transaccion:
     """Read a `TransaccionProcesada`. Raises `InvalidMessage` naming the field that is wrong."""
     message = decode(TransaccionProcesada, received.data)
-    if message.event_type not in ("", "transaccion-creada"):
-        raise InvalidMessage(f"event_type is {message.event_type[:40]!r}, must be 'transaccion-creada'")
-    order_id = checked_id("order_id", message.order_id)
+    refuse_if(rules.event_type_problem(message.event_type, "transaccion-creada"))
+    refuse_if(rules.id_problem("order_id", message.order_id))
     if message.status not in (APROBADA, RECHAZADA):
         raise InvalidMessage(f"status is {message.status[:40]!r}, must be {APROBADA} or {RECHAZADA}")
     if message.id:
-        checked_id("id", message.id)
+        refuse_if(rules.id_problem("id", message.id))
     amount_cents = message.amount_cents if message.HasField("amount_cents") else None
-    return Transaccion(order_id, message.status, message.id, amount_cents)
-
-
-def checked_id(field: str, value: str) -> str:
-    """Return an id that is one; raise `InvalidMessage` for one that isn't."""
-    if not rules.ORDER_ID.fullmatch(value):
-        raise InvalidMessage(f"{field} is {value[:40]!r}, must be 1 to 128 characters of [A-Za-z0-9._-]")
-    return value
+    return Transaccion(message.order_id, message.status, message.id, amount_cents)
 
 
 def orden_creada(topic: str, orden: Orden) -> Event:

@@ -1,17 +1,12 @@
 """What Pagos does with a batch of recorded orders."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from functions.alpes_runtime import Done, Outcome, Rejected, Transaction
+from functions.alpes_runtime import Done, Outcome, Rejected, Transaction, now_ms
 
 from . import messages, store
 from .domain import Cobro, decide, difference
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,7 @@ class Pagos:
 
     topic: str
     approval_rate: float
-    now_ms: Callable[[], int] = _now_ms
+    now_ms: Callable[[], int] = now_ms
 
     def cobrar(self, transaction: Transaction, batch: Sequence[Cobro]) -> Sequence[Outcome]:
         """Charge the orders, and emit `transaccion-creada` for each: for one charged before, its event again."""

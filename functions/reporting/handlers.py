@@ -1,18 +1,13 @@
 """What Reporting does with a batch of changed orders, and with reports that are asked for."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from functions.alpes_runtime import Done, Outcome, Transaction
+from functions.alpes_runtime import Done, Outcome, Transaction, now_ms
 
 from . import messages, store
 from .domain import Orden, Pedido, Report
 from .formats import Format
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Reporting:
 
     topic: str
     formats: Mapping[str, Format]
-    now_ms: Callable[[], int] = _now_ms
+    now_ms: Callable[[], int] = now_ms
 
     def actualizar(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
         """Bring the read model up to date."""

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from functions.alpes_runtime import Event, InvalidMessage, Received, child_traceparent, decode, valid_traceparent
+from functions.alpes_runtime import (
+    Event,
+    InvalidMessage,
+    Received,
+    child_traceparent,
+    decode,
+    refuse_if,
+    valid_traceparent,
+)
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
@@ -17,22 +25,18 @@ PART_BYTES = 500_000
 def decode_orden_actualizada(received: Received) -> Orden:
     """Read an `OrdenActualizada`. Raises `InvalidMessage` naming the field that is wrong."""
     message = decode(OrdenActualizada, received.data)
-    if message.event_type not in ("", "orden-actualizada"):
-        raise InvalidMessage(f"event_type is {message.event_type[:40]!r}, must be 'orden-actualizada'")
-    _check_id("id", message.id)
+    refuse_if(rules.event_type_problem(message.event_type, "orden-actualizada"))
+    refuse_if(rules.id_problem("id", message.id))
     if message.status not in FINAL_STATUSES:
         raise InvalidMessage(f"status is {message.status[:40]!r}, must be one of {', '.join(FINAL_STATUSES)}")
-    total_cents = message.total_cents if message.HasField("total_cents") else rules.derived_total_cents(message.id)
-    if total_cents < 0:
-        raise InvalidMessage(f"total_cents is {total_cents}, must be 0 or more")
+    total_cents = rules.total_cents(message)
+    refuse_if(rules.total_problem(total_cents))
     currency = message.currency or rules.DEFAULT_CURRENCY
-    if not rules.CURRENCY.fullmatch(currency):
-        raise InvalidMessage(f"currency is {currency[:20]!r}, must be three capital letters (ISO 4217)")
+    refuse_if(rules.currency_problem(currency))
     created_at_ms = message.created_at_ms or received.publish_time_ms
     updated_at_ms = message.updated_at_ms or received.publish_time_ms
-    for field, value in (("created_at_ms", created_at_ms), ("updated_at_ms", updated_at_ms)):
-        if not 0 < value <= rules.LAST_TIME_MS:
-            raise InvalidMessage(f"{field} is {value}, must be Unix milliseconds up to the year 9999")
+    refuse_if(rules.time_problem("created_at_ms", created_at_ms))
+    refuse_if(rules.time_problem("updated_at_ms", updated_at_ms))
     return Orden(
         message.id,
         message.client_id,
@@ -48,7 +52,7 @@ def decode_orden_actualizada(received: Received) -> Orden:
 def decode_generar_reporte(received: Received) -> Pedido:
     """Read a `GenerarReporte`. Raises `InvalidMessage` naming the field that is wrong."""
     message = decode(GenerarReporte, received.data)
-    _check_id("report_id", message.report_id)
+    refuse_if(rules.id_problem("report_id", message.report_id))
     return Pedido(message.report_id, message.format[:100], valid_traceparent(message.traceparent))
 
 
@@ -98,8 +102,3 @@ def _part(
         schema_version=SCHEMA_VERSION,
     ).SerializeToString(deterministic=True)
     return Event(topic, pedido.report_id, payload)
-
-
-def _check_id(field: str, value: str) -> None:
-    if not rules.ORDER_ID.fullmatch(value):
-        raise InvalidMessage(f"{field} is {value[:40]!r}, must be 1 to 128 characters of [A-Za-z0-9._-]")

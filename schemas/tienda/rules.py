@@ -3,6 +3,8 @@
 import hashlib
 import re
 
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
+
 ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 """An order id, and a report id, matches this from its first to its last character."""
 DEFAULT_CURRENCY = "USD"
@@ -22,3 +24,39 @@ def derived_total_cents(order_id: str) -> int:
     """Return the total of an order whose message names none: 1.00 to 500.00, always the same for the same id."""
     digest = hashlib.blake2b(order_id.encode(), digest_size=8, person=b"alpes-total").digest()
     return _MIN_DERIVED_CENTS + int.from_bytes(digest, "big") % _DERIVED_RANGE_CENTS
+
+
+def total_cents(message: CrearOrden | OrdenCreada | OrdenActualizada) -> int:
+    """Return the total that a message names, or the one derived from its id."""
+    return message.total_cents if message.HasField("total_cents") else derived_total_cents(message.id)
+
+
+def id_problem(field: str, value: str) -> str:
+    """Return what is wrong with an order id or report id, empty when nothing is."""
+    return (
+        "" if ORDER_ID.fullmatch(value) else f"{field} is {value[:40]!r}, must be 1 to 128 characters of [A-Za-z0-9._-]"
+    )
+
+
+def total_problem(cents: int) -> str:
+    """Return what is wrong with a total, empty when nothing is."""
+    return "" if cents >= 0 else f"total_cents is {cents}, must be 0 or more"
+
+
+def currency_problem(currency: str) -> str:
+    """Return what is wrong with a currency, empty when nothing is."""
+    if CURRENCY.fullmatch(currency):
+        return ""
+    return f"currency is {currency[:20]!r}, must be three capital letters (ISO 4217)"
+
+
+def time_problem(field: str, milliseconds: int) -> str:
+    """Return what is wrong with a time, empty when nothing is."""
+    if 0 < milliseconds <= LAST_TIME_MS:
+        return ""
+    return f"{field} is {milliseconds}, must be Unix milliseconds up to the year 9999"
+
+
+def event_type_problem(event_type: str, expected: str) -> str:
+    """Return what is wrong with an event's type, empty when nothing is; the first clients' messages have none."""
+    return "" if event_type in ("", expected) else f"event_type is {event_type[:40]!r}, must be {expected!r}"

@@ -83,7 +83,7 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
     start = prefix()
     started = time.monotonic()
     stack.publish("crear-orden", orders(start, LOAD))
-    wait_until(lambda: stack.ended(start) == LOAD, 120, "all orders have ended")
+    stack.wait_ended(start, LOAD, 240)
     seconds = time.monotonic() - started
     caught_up = wait_until(
         lambda: stack.rows("ordenes", "SELECT count(*) FROM estado_pendiente") == [(0,)], 120, "the state has caught up"
@@ -113,7 +113,7 @@ def test_orders_survive_a_killed_instance(stack: Tienda, function: str) -> None:
     at_kill = stack.ended(start)
     assert at_kill < KILL_LOAD, "the load was over before the kill"
     wait_until(lambda: stack.processes(function), 60, "a new instance is there")
-    wait_until(lambda: stack.ended(start) == KILL_LOAD, 120, "all orders have ended")
+    stack.wait_ended(start, KILL_LOAD, 120)
     seconds = time.monotonic() - killed
     note(f"kill -9 of {function} at {at_kill} of {KILL_LOAD} orders: all ended {seconds:.1f} s later")
     check_agreement(stack, start, KILL_LOAD)
@@ -129,7 +129,7 @@ def test_an_instance_that_is_asked_to_end_drains_and_nothing_is_lost(stack: Tien
     process.terminate()
     wait_until(lambda: not process.is_running(), 10, "it has ended by itself", every=0.05)
     note(f"SIGTERM: ended after {time.monotonic() - asked:.1f} s")
-    wait_until(lambda: stack.ended(start) == KILL_LOAD, 120, "all orders have ended")
+    stack.wait_ended(start, KILL_LOAD, 120)
     check_agreement(stack, start, KILL_LOAD)
 
 
@@ -174,7 +174,7 @@ def test_scaling_up_and_down_during_load_loses_nothing(stack: Tienda) -> None:
         stop.set()
         sender.join()
     assert min(up, down) > SCALE_LOT, "orders flowed during each switch"
-    wait_until(lambda: stack.ended(start) == SCALE_LOT * len(sent), 120, "all orders have ended")
+    stack.wait_ended(start, SCALE_LOT * len(sent), 120)
     for lot in sent:
         check_agreement(stack, lot, SCALE_LOT)
     wait_until(lambda: stack.running("ordenes") == 1, 60, "one instance runs")
@@ -193,7 +193,7 @@ def test_postgresql_connections_cut_during_load_lose_nothing(stack: Tienda) -> N
             cut += flowing * sum(row[0] for row in ended)
         time.sleep(0.3)
     assert cut, "no connection was cut while orders flowed"
-    wait_until(lambda: stack.ended(start) == KILL_LOAD, 120, "all orders have ended")
+    stack.wait_ended(start, KILL_LOAD, 120)
     check_agreement(stack, start, KILL_LOAD)
 
 

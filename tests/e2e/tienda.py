@@ -92,6 +92,15 @@ class Tienda:
         query = "SELECT count(*) FROM ordenes WHERE id >= %s AND id < %s"
         return int(self.rows("reporting", query, prefix, prefix + LAST)[0][0])
 
+    def wait_ended(self, prefix: str, number: int, seconds: float) -> None:
+        """Wait until so many orders of this prefix have ended; what still waits is shown where they don't."""
+        started = time.monotonic()
+        while (ended := self.ended(prefix)) != number:
+            assert time.monotonic() - started < seconds, (
+                f"after {seconds:.0f} s {ended} of {number} orders have ended; still waiting: {self.waiting()}"
+            )
+            time.sleep(0.2)
+
     # -- admin
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
@@ -124,12 +133,18 @@ class Tienda:
 
     def backlog(self) -> int:
         """Return the messages that any function has still to acknowledge."""
-        total = 0
+        return sum(backlog for backlog, _unacknowledged in self.waiting().values())
+
+    def waiting(self) -> dict[str, tuple[int, int]]:
+        """Return, of each input with any, the messages not acknowledged and those of them that were handed out."""
+        waiting = {}
         for function, topics in INPUTS.items():
             for topic in topics:
                 stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}/partitioned-stats")
-                total += stats["subscriptions"].get(function, {}).get("msgBacklog", 0)
-        return total
+                found = stats["subscriptions"].get(function, {})
+                if backlog := found.get("msgBacklog", 0):
+                    waiting[topic] = (backlog, found.get("unackedMessages", 0))
+        return waiting
 
     def rewind(self, function: str) -> None:
         """Reset the function's subscriptions to the start of their topics."""
