@@ -9,7 +9,7 @@ from .database import BadData, Database, Row, Transaction
 from .errors import AlpesError, InvalidMessage, Misconfigured, PublishFailed, Unavailable, refuse_if
 from .function import BatchFunction
 from .message import Event, Received
-from .outcome import Done, Early, Handler, Outcome, Rejected
+from .outcome import Ask, Done, Handler, Outcome, Outside, Rejected, Retry
 from .protobuf import decode
 from .publisher import encoded
 from .runner import Service, Setup
@@ -19,11 +19,11 @@ from .views import Mark, Marks, Totals, Versioned, WriteBehind
 
 __all__ = [
     "AlpesError",
+    "Ask",
     "BadData",
     "BatchFunction",
     "Database",
     "Done",
-    "Early",
     "Event",
     "FunctionConfig",
     "Handler",
@@ -32,9 +32,11 @@ __all__ = [
     "Marks",
     "Misconfigured",
     "Outcome",
+    "Outside",
     "PublishFailed",
     "Received",
     "Rejected",
+    "Retry",
     "Row",
     "Service",
     "Setup",

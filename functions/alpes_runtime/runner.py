@@ -20,6 +20,7 @@ from .inbox import Inbox
 from .intake import RECEIVER_QUEUE, DirectIntake, Inputs, RuntimeIntake
 from .message import Received, local_name
 from .outcome import AnyHandler, Handler
+from .outside import ANSWERED, AskStage, asking, with_answers
 from .pipeline import CommitStage, PublishStage, handoff
 from .postgres import Postgres
 from .publisher import PulsarPublisher
@@ -32,6 +33,8 @@ POLL_S = 0.2
 """Longest wait within a step, and so the longest time until a stop is noticed."""
 DRAIN_S = 5.0
 """Longest drain at a stop. Pulsar kills an instance about 10 s after it asked it to end."""
+HALTED = "halted"
+"""User metric ``halted.<input>``: nothing more of this input is taken, see `halt`."""
 RATE_WINDOW_S = 1.0
 """Over how long the rate is taken that says whether the views have to hold back."""
 
@@ -83,6 +86,12 @@ class Setup:
         if not self.host.output:
             raise Misconfigured("the function's config has no output topic")
         return self.host.output
+
+    def retry_topic(self) -> str:
+        """Return the input that carries later attempts and timers. Raises `Misconfigured` without one."""
+        if self.host.retry_topic is None:
+            raise Misconfigured(f"the function's config has no input named {self.host.name}-reintento")
+        return self.host.retry_topic
 
     def record(self, metric: str, value: float) -> None:
         """Record a user metric; see `Host.record`."""
@@ -149,11 +158,19 @@ class Runner:
         self._clock, self._stopping, self._turn = setup.clock, setup.stopping, setup.turn
         self._service = build(setup)
         self._inputs = Inputs(host.inputs, host.retry_topic)
-        handlers = dict(self._service.handlers)
+        handlers = with_answers(self._service.handlers)
         for topic in host.inputs:
             handlers.setdefault(local_name(topic), _refusing(host, topic))
         most_of = {role: handler.most for role, handler in handlers.items() if handler.most is not None}
-        self._inbox = Inbox(list(handlers), 2 * config.batch_max, most_of)
+        self._asks = {
+            role: AskStage(role, handler.outside, self._log)
+            for role, handler in handlers.items()
+            if handler.outside is not None
+        }
+        holds = {role: ask.full for role, ask in self._asks.items()}
+        self._inbox = Inbox(list(handlers), 2 * config.batch_max, most_of, holds)
+        for ask in self._asks.values():
+            ask.answer_to(self._inbox)
         self._committed = handoff()
         publisher = PulsarPublisher(
             host.client,
@@ -174,8 +191,9 @@ class Runner:
             stopping=self._stopping,
             logger=self._log,
             alive=self._committing,
+            halt=self._halted,
         )
-        self._commit = CommitStage(self._inbox, committer, self._committed, config.batch_max)
+        self._commit = CommitStage(self._inbox, committer, self._committed, config.batch_max, self._asks)
         self._publish = PublishStage(
             self._committed,
             publisher,
@@ -210,7 +228,12 @@ class Runner:
                 Worker(f"intake {n}", partial(intake.step, POLL_S), self._stopping.is_set, self._clock)
                 for n, intake in enumerate(self._intakes)
             ]
-        else:
+        for role, ask in self._asks.items():
+            workers += [
+                Worker(f"{role} asks {n}", partial(ask.step, POLL_S), self._stopping.is_set, self._clock)
+                for n in range(ask.at_once)
+            ]
+        if not direct:
             self._runtime_intake = RuntimeIntake(self._inputs, self._inbox, self._stopping)
         for worker in workers:
             worker.start()
@@ -263,6 +286,12 @@ class Runner:
 
     def _committing(self) -> None:
         self._commit_worker.alive()
+
+    def _halted(self, role: str) -> None:
+        role = asking(role)
+        self._inbox.shut(role)
+        self._inbox.shut(ANSWERED + role)
+        self._host.record(f"{HALTED}.{role}", 1)
 
     def _settled(self, messages: int, rejected: int) -> None:
         self._setup.rate.add(messages)

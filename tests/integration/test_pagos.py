@@ -7,6 +7,7 @@ from typing import Any
 from functions.alpes_runtime import Done, Outcome, Rejected
 from functions.alpes_runtime.postgres import Postgres
 from functions.pagos.domain import Cobro
+from functions.pagos.gateways import GATEWAYS, GatewayOptions
 from functions.pagos.handlers import Pagos
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.integration.test_ordenes import blocked, wait_until
@@ -20,9 +21,13 @@ def cobro(order_id: str = "a", amount_cents: int = 1250, currency: str = "USD") 
     return Cobro(order_id, amount_cents, currency, "")
 
 
+def pagos(rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Pagos:
+    return Pagos("t", GATEWAYS["simulada"](GatewayOptions(approval_rate=rate)), lambda: now_ms)
+
+
 def cobrar(database: Postgres, *batch: Cobro, rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Sequence[Outcome]:
     with database.transaction() as transaction:
-        return Pagos("t", rate, lambda: now_ms).cobrar(transaction, batch)
+        return pagos(rate, now_ms).cobrar(transaction, batch)
 
 
 def event(outcome: Outcome) -> TransaccionProcesada:
@@ -76,7 +81,7 @@ def test_of_two_instances_that_charge_an_order_at_once_one_does_and_both_say_the
         target=lambda: results.append(cobrar(connect(), cobro("0"), cobro(), rate=0.0, now_ms=1_800_000_000_000))
     )
     with connect().transaction() as winner:
-        (won,) = Pagos("t", 1.0, lambda: 1_767_225_600_123).cobrar(winner, [cobro()])
+        (won,) = pagos().cobrar(winner, [cobro()])
         loser.start()
         wait_until(lambda: blocked(rows))
     loser.join(30)
