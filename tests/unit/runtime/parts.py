@@ -84,13 +84,14 @@ def committer(
     store: FakeDatabase,
     *,
     handler: Handler[Any] = HANDLER,
+    handlers: Mapping[str, Handler[Any]] | None = None,
     clock: Clock | None = None,
     stopping: threading.Event | None = None,
     max_attempts: int = 3,
     **more: Any,
 ) -> Committer:
     return Committer(
-        {"crear-orden": handler, "transaccion-creada": handler},
+        handlers or {"crear-orden": handler, "transaccion-creada": handler},
         store,
         RETRY,
         RetryPolicy(max_attempts, 1.0),
