@@ -16,6 +16,11 @@ from .message import ATTEMPT, MAX_EVENT_BYTES, Event, Received
 from .outcome import AnyHandler, Ask, Done, Outcome, Rejected, Retry
 from .turn import Turn
 
+CAREFUL_GROUPS = 100
+"""After a message that broke its batch, so many groups are applied in parts: where one was, there are more."""
+CAREFUL_PART = 100
+"""Messages of such a part. Smaller means more commits, larger means more of the batch done in vain."""
+
 
 class Settled(NamedTuple):
     """A group whose transaction is committed: publish the events, then acknowledge the messages.
@@ -87,6 +92,7 @@ class Committer:
         self._alive = alive
         self._halt = halt
         self._bugs = {role: BugShare() for role in handlers}
+        self._careful_groups = 0
         self._backoff = Backoff()
 
     def settle(self, group: Sequence[Received]) -> Settled | None:
@@ -130,6 +136,19 @@ class Committer:
             return self._settled(group, outcomes)
 
     def _apply(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
+        if not self._careful_groups or len(batch) <= CAREFUL_PART:
+            return self._attempt(handler, batch)
+        self._careful_groups -= 1
+        outcomes: list[Outcome] = []
+        for start in range(0, len(batch), CAREFUL_PART):
+            applied = self._attempt(handler, batch[start : start + CAREFUL_PART])
+            if applied is None:
+                return None
+            outcomes.extend(applied)
+        return outcomes
+
+    def _attempt(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
+        """Apply a batch in one transaction; where that fails for a message, split it until the message is alone."""
         while not self._stopping.is_set():
             self._alive()
             try:
@@ -140,6 +159,7 @@ class Committer:
             except Unavailable as error:
                 self._wait(error)
             except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
+                self._careful_groups = CAREFUL_GROUPS
                 if len(batch) == 1:
                     return [Rejected("bug", traceback.format_exc())]
                 return self._bisect(handler, batch)
@@ -152,10 +172,10 @@ class Committer:
 
     def _bisect(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
         middle = len(batch) // 2
-        first = self._apply(handler, batch[:middle])
+        first = self._attempt(handler, batch[:middle])
         if first is None:
             return None
-        second = self._apply(handler, batch[middle:])
+        second = self._attempt(handler, batch[middle:])
         if second is None:
             return None
         return [*first, *second]
