@@ -3,8 +3,8 @@
     python -m bench.bad_rows --group 1000 --groups 40
 
 starts a PostgreSQL of its own with durable commits, and has the real committer and the real handlers of Ordenes record
-groups of new orders, in which some messages make the handler raise. The batch is split until each of them is alone. Every
-share is measured once a round, all in one run; the table shows the median of the rounds.
+groups of new orders, in which some messages make the handler raise. The batch is split until each of them is alone.
+Every share is measured once a round, all in one run; the table shows the median of the rounds.
 """
 
 import argparse
@@ -138,10 +138,10 @@ def main() -> None:
                 seconds = time.perf_counter() - started
                 rates[bad].append((options.group - bad) * options.groups / seconds)
     best = statistics.median(rates[0])
-    print(f"| bad of {options.group} | good orders/s | of the rate without |\n| --- | --- | --- |")
+    sys.stdout.write(f"| bad of {options.group} | good orders/s | of the rate without |\n| --- | --- | --- |\n")
     for bad, measured in rates.items():
         rate = statistics.median(measured)
-        print(f"| {bad} | {rate:,.0f} | {rate / best:.2f} |")
+        sys.stdout.write(f"| {bad} | {rate:,.0f} | {rate / best:.2f} |\n")
 
 
 if __name__ == "__main__":
