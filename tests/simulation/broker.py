@@ -166,7 +166,8 @@ class Subscription:
     def give_back(self, messages: list[Message]) -> None:
         """Deliver messages again that were handed out and not acknowledged."""
         for message in messages:
-            if message.id not in self.acknowledged and self.outstanding.pop(message.id, None) is not None:
+            handed_out = self.outstanding.pop(message.id, None) is not None
+            if handed_out and message.id not in self.acknowledged:
                 self.waiting.append(message)
 
     def rewind(self) -> None:
@@ -305,8 +306,8 @@ class Client:
 
     def subscribe(self, topic: str, name: str, **_: Any) -> Consumer:
         """Open a consumer."""
-        self.broker.scheduler.pause("subscribe")
         self._reach()
+        self.broker.scheduler.pause("subscribe")
         consumer = Consumer(self.broker.subscription(without_partition(topic), name))
         self.consumers.append(consumer)
         return consumer

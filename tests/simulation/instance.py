@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pulsar
 
-from functions.alpes_runtime import Backoff, FunctionConfig, Rejected, Retry, Unavailable, parse_config
+from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, parse_config
 from functions.alpes_runtime.assembly import Assembly, Stage
+from functions.alpes_runtime.backoff import Backoff
 from functions.alpes_runtime.host import Host
 from functions.alpes_runtime.service import Surroundings
 from functions.ordenes.function import Ordenes, OrdenesConfig
@@ -179,6 +180,7 @@ class Context:
         self.client = Client(world.broker)
         self.consumers: dict[str, Consumer] = {}
         self.message: Any = None
+        self._handed_over: dict[tuple[str, str], Any] = {}
         self.instance_config = SimpleNamespace(
             function_details=SimpleNamespace(source=SimpleNamespace(subscriptionName=function))
         )
@@ -215,7 +217,7 @@ class Context:
         return self.client
 
     def record_metric(self, name: str, value: float) -> None:
-        self._world.metrics[self._function, name] += value
+        self._world.metrics[self._function, name] += int(value)
 
     # What is said of the message that is being handed over.
 
@@ -225,14 +227,16 @@ class Context:
     def get_message_properties(self) -> dict[str, str]:
         return dict(self.message.properties())
 
-    def get_message_id(self) -> Any:
-        return self.message
+    def get_message_id(self) -> str:
+        self._handed_over[self.message.id, self.message.topic] = self.message
+        return str(self.message.id)
 
     def get_current_message_topic_name(self) -> str:
         return f"{self.message.topic}-partition-0"
 
-    def ack(self, message: Any, name: str) -> None:
-        self.consumers[name.removesuffix("-partition-0")].acknowledge(message)
+    def ack(self, message_id: str, name: str) -> None:
+        name = name.removesuffix("-partition-0")
+        self.consumers[name].acknowledge(self._handed_over[message_id, name])
 
 
 class Instance:
@@ -319,9 +323,11 @@ class Instance:
     def _follow(self, stage: Stage) -> None:
         scheduler = self.world.scheduler
         idle = self._idle(stage)
+        assert self.assembly is not None
+        ending = self.assembly.stopping.is_set
         while not stage.over():
             if not stage.step(0):
-                scheduler.until(lambda: stage.over() or not idle(), "work")
+                scheduler.until(lambda: ending() or not idle(), "work")
             else:
                 scheduler.pause("next group")
 
@@ -330,19 +336,17 @@ class Instance:
         owner = stage.step.__self__  # type: ignore[attr-defined]
         kind = type(owner).__name__
         if kind == "CommitStage":
-            return lambda: (
-                (owner._held is None and owner._inbox._next() is None)
-                or (owner._held is not None and owner._committed.full())
-            )
+            return lambda: bool(owner._inbox._next() is None if owner._held is None else owner._committed.full())
         if kind == "PublishStage":
             return lambda: owner._held is None and owner._committed.empty()
         if kind == "AskStage":
             return lambda: bool(owner._waiting.empty())
-        return lambda: not owner._held and not owner._consumer.subscription.ready()
+        return lambda: not (_fits(owner) if owner._held else owner._consumer.subscription.ready())
 
     def _process(self, name: str, assembly: Assembly) -> None:
         """Hand messages over one by one, as Pulsar's runtime does."""
         scheduler = self.world.scheduler
+        scheduler.until(lambda: not self.world.broker.away, "the broker")
         consumer = self.context.client.subscribe(f"{name}-partition-0", self.function)
         self.context.consumers[name] = consumer
         inbox = assembly._inbox
@@ -358,6 +362,12 @@ class Instance:
                 continue
             self.context.message = message
             assembly.offer(message.data(), self.context)
+
+
+def _fits(intake: Any) -> bool:
+    """Whether the inbox has room for what an intake holds."""
+    inbox = intake._inbox
+    return bool(len(inbox._lanes[intake._held[0].role]) < inbox._capacity)
 
 
 def install_gateway(scheduler: Scheduler, random: Random) -> None:

@@ -1,7 +1,7 @@
 """One thread, many actors: a seeded scheduler that decides at every step who goes on, and a clock that only it moves.
 
-Each stage of each instance is an actor, a greenlet that runs the real code. The code never knows: where it would wait for
-something outside, the stand-ins for PostgreSQL, Pulsar and time hand over to the scheduler (`pause`, `until`, `wait`).
+Each stage of each instance is an actor, a greenlet that runs the real code. The code never knows: where it would wait
+for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over to the scheduler.
 """
 
 import threading
@@ -16,6 +16,8 @@ START_S = 1_767_225_600.0
 """Time of day at which every simulation begins, in Unix seconds."""
 BURST = 0.6
 """How often an actor goes on for another step before others are looked at."""
+KNOWN = 0.7
+"""How often it is one of those that wait for nothing, if there are any, before all others are looked at."""
 
 
 class Stuck(AssertionError):
@@ -62,6 +64,8 @@ class Scheduler:
 
     Attributes
     ----------
+    next_event
+        Tells the next moment at which something happens by itself, such as a delayed message.
     pairs
         How often an actor went from one named step to the next, and how often others ran in between, or it died there:
         ``(kind of actor, step, next step, "went on" | "others ran" | "died")``.
@@ -72,13 +76,16 @@ class Scheduler:
     def __init__(self, random: Random, between: Callable[[], None] = lambda: None) -> None:
         self.random = random
         self.between = between
+        self.next_event: Callable[[], float | None] = lambda: None
         self.now = START_S
         self.actors: list[Actor] = []
+        self._runnable: list[Actor] = []
         self.pairs: Counter[tuple[str, str, str, str]] = Counter()
         self.trace: list[tuple[float, str, str]] | None = None
         self.steps = 0
         self._hub = greenlet.getcurrent()
         self._current: Actor | None = None
+        self._deferred: list[Callable[[], None]] = []
 
     # -- what actors call
 
@@ -113,6 +120,10 @@ class Scheduler:
         self._hub.switch()
         return event.is_set()
 
+    def defer(self, act: Callable[[], None]) -> None:
+        """Have something done outside of every actor, right after this step: only there an actor can be ended."""
+        self._deferred.append(act)
+
     def note(self, what: str) -> None:
         """Add a line to the trace."""
         if self.trace is not None:
@@ -122,16 +133,17 @@ class Scheduler:
 
     def spawn(self, name: str, owner: Any, run: Callable[[], None], useful: Callable[[], bool] | None = None) -> None:
         """Add an actor."""
-        self.actors.append(Actor(name, owner, run, useful))
+        actor = Actor(name, owner, run, useful)
+        self.actors.append(actor)
+        self._runnable.append(actor)
 
     def kill(self, owner: Any) -> None:
         """End all actors of an owner where they are; their code does nothing more."""
         for actor in [each for each in self.actors if each.owner is owner]:
-            self.actors.remove(actor)
-            actor.dead = True
+            self._remove(actor)
             if actor.next and actor.condition is None:
                 self.pairs[actor.name, actor.last, actor.next, "died"] += 1
-            if actor is not self._current and actor.greenlet:
+            if actor.greenlet:
                 actor.greenlet.throw()
 
     def run(self, done: Callable[[], bool], limit: int) -> None:
@@ -143,12 +155,13 @@ class Scheduler:
             actor = self._choose()
             self._step(actor)
             self.between()
-            while not actor.dead and actor.condition is None and self.random.random() < BURST and actor in self.actors:
+            while not actor.dead and actor.condition is None and self.random.random() < BURST:
                 self._step(actor)
                 self.between()
 
     def _step(self, actor: Actor) -> None:
         self.steps += 1
+        waited = actor.condition is not None
         actor.condition = None
         actor.wake = 0.0
         self._current = actor
@@ -156,25 +169,38 @@ class Scheduler:
             actor.greenlet.switch()
         finally:
             self._current = None
-        if actor.greenlet.dead and not actor.dead:
-            actor.dead = True
-            self.actors.remove(actor)
+        if actor.greenlet.dead:
+            self._remove(actor)
+        elif waited != (actor.condition is not None):
+            if waited:
+                self._runnable.append(actor)
+            else:
+                self._runnable.remove(actor)
+        while self._deferred:
+            self._deferred.pop(0)()
+
+    def _remove(self, actor: Actor) -> None:
+        actor.dead = True
+        self.actors.remove(actor)
+        if actor in self._runnable:
+            self._runnable.remove(actor)
 
     def _choose(self) -> Actor:
         while True:
-            now = self.now
-            ready = [
-                actor
-                for actor in self.actors
-                if actor.condition is None
-                or actor.condition()
-                or (actor.wake and actor.wake <= now and (actor.useful is None or actor.useful()))
-            ]
-            if ready:
-                return ready[int(self.random.random() * len(ready))]
-            wakes = [
-                actor.wake for actor in self.actors if actor.wake > now and (actor.useful is None or actor.useful())
-            ]
+            if self._runnable and self.random.random() < KNOWN:
+                return self._runnable[int(self.random.random() * len(self._runnable))]
+            now, actors = self.now, self.actors
+            start = int(self.random.random() * len(actors))
+            for actor in actors[start:] + actors[:start]:
+                condition = actor.condition
+                if condition is None or condition():
+                    return actor
+                if 0 < actor.wake <= now and (actor.useful is None or actor.useful()):
+                    return actor
+            sleeping = [actor for actor in self.actors if actor.wake > now]
+            wakes = [actor.wake for actor in sleeping if actor.useful is None or actor.useful()]
+            if (event := self.next_event()) is not None and event > now:
+                wakes.append(event)
             if not wakes:
                 raise Stuck(f"nobody can go on: {[f'{each.name}: {each.next}' for each in self.actors]}")
             self.now = min(wakes)
