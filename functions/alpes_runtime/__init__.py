@@ -12,7 +12,7 @@ from .message import Event, Received
 from .outcome import Ask, Done, Handler, Outcome, Outside, Rejected, Retry
 from .protobuf import decode
 from .publisher import encoded
-from .runner import Service, Setup
+from .service import Service, Setup
 from .sql import load_queries
 from .tracing import child_traceparent, valid_traceparent
 from .views import Mark, Marks, Totals, Versioned, WriteBehind

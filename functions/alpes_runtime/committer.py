@@ -61,6 +61,8 @@ class Committer:
         See `turn`, `clock`; waiting ends when ``stopping`` is set.
     alive
         Called before each attempt: a group may wait for the database for hours, and that is no hanging thread.
+    backoff
+        How long to wait for the database.
     halt
         Called with a role of which most messages fail for a bug: take no more of it. The group at hand is withheld.
     """
@@ -79,6 +81,7 @@ class Committer:
         logger: logging.Logger,
         alive: Callable[[], None] = lambda: None,
         halt: Callable[[str], None] = lambda _role: None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._handlers = handlers
         self._database = database
@@ -93,7 +96,7 @@ class Committer:
         self._halt = halt
         self._bugs = {role: BugShare() for role in handlers}
         self._careful_groups = 0
-        self._backoff = Backoff()
+        self._backoff = backoff or Backoff()
 
     def settle(self, group: Sequence[Received]) -> Settled | None:
         """Apply a group of one role.

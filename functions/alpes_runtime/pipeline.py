@@ -96,6 +96,10 @@ class PublishStage:
         Confirms every event before it returns.
     on_settled
         Told how many messages are done: ``(processed, rejected)``.
+    turn, clock, stopping, logger
+        See `Committer`.
+    backoff
+        How long to wait for the broker.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class PublishStage:
         clock: Clock,
         stopping: threading.Event,
         logger: logging.Logger,
+        backoff: Backoff | None = None,
     ) -> None:
         self._committed = committed
         self._publisher = publisher
@@ -116,7 +121,7 @@ class PublishStage:
         self._clock = clock
         self._stopping = stopping
         self._log = logger
-        self._backoff = Backoff()
+        self._backoff = backoff or Backoff()
         self._held: Settled | None = None
 
     def step(self, wait_s: float) -> bool:

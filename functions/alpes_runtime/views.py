@@ -250,9 +250,11 @@ class Totals:
         return max(self._period_s, cost * self.COST_FACTOR)
 
 
-def run_view(view: View, *, clock: Clock, stopping: threading.Event, logger: logging.Logger) -> None:
+def run_view(
+    view: View, *, clock: Clock, stopping: threading.Event, logger: logging.Logger, backoff: Backoff | None = None
+) -> None:
     """Step a view until ``stopping``; what is away is waited for, and an error never ends it."""
-    backoff = Backoff(initial=0.2, maximum=10.0)
+    backoff = backoff or Backoff(initial=0.2, maximum=10.0)
     while not stopping.is_set():
         try:
             pause = view.step()

@@ -90,7 +90,7 @@ class Pagos(BatchFunction):
     def build(self, config: PagosConfig, setup: Setup) -> Service:
         """Wire the handlers, and the gateway."""
         topic = setup.output()
-        handlers = PagosHandlers(topic, GATEWAYS[config.gateway](config.options()))
+        handlers = PagosHandlers(topic, GATEWAYS[config.gateway](config.options()), setup.clock.now_ms)
         return Service(
             # What is owed goes before what is to be earned.
             handlers={
