@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from client.commands.dlq import dlq
 from client.commands.report import report
 from client.commands.send import send
 from client.commands.show import show
@@ -40,7 +41,7 @@ def installed_version() -> str:
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    commands=[send, show, report],
+    commands=[send, show, report, dlq],
 )
 @click.version_option(installed_version(), message="alpes %(version)s")
 def alpes() -> None:
