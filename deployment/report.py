@@ -1,18 +1,39 @@
-"""What `status` shows of the functions: instances, restarts and what waits for them."""
+"""What `status` shows of the functions: instances, restarts, what waits for them and what they take no more of."""
 
+import re
 from collections.abc import Sequence
 
 from deployment import instances
 from deployment.function_configs import FunctionConfig
 from deployment.rest import AdminApi
 
+# The runtime's user metric for an input that it takes nothing more of, as Pulsar's function stats show it.
+HALTED = re.compile(r"user_metric_halted\.(?P<topic>.+)_sum")
 
-def backlog(config: FunctionConfig, topic: str, api: AdminApi) -> int | None:
-    """Messages of `topic` that the function has not acknowledged; None where it has no subscription yet."""
+
+def backlog(config: FunctionConfig, topic: str, api: AdminApi) -> tuple[int, int] | None:
+    """Messages of `topic` that wait for the function, and those that are not due yet; None without a subscription."""
     path = topic.replace("://", "/")
     stats = api.find(f"/admin/v2/{path}/partitioned-stats?perPartition=false") or {}
     subscription = (stats.get("subscriptions") or {}).get(config.subscription)
-    return None if subscription is None else int(subscription["msgBacklog"])
+    if subscription is None:
+        return None
+    delayed = int(subscription.get("msgDelayed", 0))
+    return max(0, int(subscription["msgBacklog"]) - delayed), delayed
+
+
+def halted(config: FunctionConfig, api: AdminApi) -> list[str]:
+    """Inputs that some instance takes no more of, since its code fails at most of what comes there."""
+    stats = api.find(f"{config.rest_path}/stats") or {}
+    metrics = [(each.get("metrics") or {}).get("userMetrics") or {} for each in stats.get("instances") or []]
+    return sorted(
+        {
+            match["topic"]
+            for each in metrics
+            for name, value in each.items()
+            if value and (match := HALTED.fullmatch(name))
+        }
+    )
 
 
 def lines(configs: Sequence[FunctionConfig], api: AdminApi) -> list[str]:
@@ -26,12 +47,19 @@ def lines(configs: Sequence[FunctionConfig], api: AdminApi) -> list[str]:
         error = f", {found.error}" if found.error else ""
         text.append(f"{config.name:<11} {found.running} of {found.wanted} running, {found.restarts} restarts{error}")
         for topic in config.inputs:
-            waiting = backlog(config, topic, api)
-            text.append(f"{'':<11}   {topic.rpartition('/')[2]:<22} {'-' if waiting is None else waiting:>8} waiting")
+            waiting, delayed = backlog(config, topic, api) or ("-", 0)
+            later = f", {delayed} not due yet" if delayed else ""
+            text.append(f"{'':<11}   {topic.rpartition('/')[2]:<22} {waiting:>8} waiting{later}")
+        text.extend(
+            f"{'':<11}   HALTED: takes no more of {topic}, for its code fails at most of it. Nothing is lost: deploy a"
+            f" mended version. What failed: ./deploy.sh logs {config.name}"
+            for topic in halted(config, api)
+        )
     return text
 
 
 def all_running(configs: Sequence[FunctionConfig], api: AdminApi) -> bool:
-    """Whether every function is there with all its instances."""
+    """Whether every function is there with all its instances, and takes all its inputs."""
     found = [instances.find(config, api) for config in configs]
-    return all(each is not None and each.wanted == each.running for each in found)
+    running = all(each is not None and each.wanted == each.running for each in found)
+    return running and not any(halted(config, api) for config in configs)

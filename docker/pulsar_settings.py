@@ -4,7 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-from local_stack.conf_files import LIVENESS_CHECK_MILLISECONDS, MARK_DELETES_A_SECOND, set_properties
+from local_stack.conf_files import MARK_DELETES_A_SECOND, set_properties
+from local_stack.settings import LIVENESS_CHECK_MS
 
 
 def standalone_conf(original: str) -> str:
@@ -27,7 +28,7 @@ def functions_worker_yml(original: str) -> str:
     """`functions_worker.yml` of the distribution: a dead instance is noticed by its health check only."""
     changed, found = re.subn(
         r"^instanceLivenessCheckFreqMs:.*$",
-        f"instanceLivenessCheckFreqMs: {LIVENESS_CHECK_MILLISECONDS}",
+        f"instanceLivenessCheckFreqMs: {LIVENESS_CHECK_MS}",
         original,
         flags=re.MULTILINE,
     )

@@ -8,8 +8,6 @@ import yaml
 
 from local_stack.settings import Settings
 
-# A function instance that died is noticed this often. It kills itself after three checks that did not come.
-LIVENESS_CHECK_MILLISECONDS = 2000
 # Cursor positions stored a second, at most, for each subscription. What came after the last stored one comes again
 # after a crash of the broker; the distribution's 0.1 makes that everything of the last ten seconds.
 MARK_DELETES_A_SECOND = 1.0
@@ -60,8 +58,8 @@ def functions_worker_yml(original: str, settings: Settings) -> str:
             "pulsarServiceUrl": settings.service_url,
             "pulsarWebServiceUrl": settings.admin_url,
             "configurationMetadataStoreUrl": f"zk:127.0.0.1:{settings.ports.zookeeper}",
-            "stateStorageServiceUrl": f"bk://127.0.0.1:{settings.ports.state}",
-            "instanceLivenessCheckFreqMs": LIVENESS_CHECK_MILLISECONDS,
+            "stateStorageServiceUrl": f"bk://127.0.0.1:{settings.state_port or settings.ports.state}",
+            "instanceLivenessCheckFreqMs": settings.liveness_check_ms,
             "downloadDirectory": str(settings.home / "functions"),
         }
     )

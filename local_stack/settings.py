@@ -16,6 +16,7 @@ PULSAR_SHA512 = (
 )
 # Sized for a machine of 2 cores and 4 GiB. BookKeeper and the broker's cache share the direct memory.
 PULSAR_MEMORY = "-Xms1g -Xmx1g -XX:MaxDirectMemorySize=2g"
+LIVENESS_CHECK_MS = 2000
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 HIGHEST_PORT = 65535
@@ -90,6 +91,10 @@ class Settings:
         Pulsar's distribution (`ALPES_PULSAR_VERSION`, which needs its `ALPES_PULSAR_SHA512`).
     memory : str
         Options of Pulsar's JVM (`ALPES_PULSAR_MEM`).
+    liveness_check_ms : int
+        How often a function instance that died is noticed; it ends itself after three checks that did not come.
+    state_port : int or None
+        Where functions look for the state store, None for where it is. A test puts a proxy between.
     """
 
     home: Path
@@ -98,6 +103,8 @@ class Settings:
     version: str = PULSAR_VERSION
     sha512: str = PULSAR_SHA512
     memory: str = PULSAR_MEMORY
+    liveness_check_ms: int = LIVENESS_CHECK_MS
+    state_port: int | None = None
 
     @property
     def distribution(self) -> Path:

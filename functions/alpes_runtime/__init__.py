@@ -9,21 +9,21 @@ from .database import BadData, Database, Row, Transaction
 from .errors import AlpesError, InvalidMessage, Misconfigured, PublishFailed, Unavailable, refuse_if
 from .function import BatchFunction
 from .message import Event, Received
-from .outcome import Done, Early, Handler, Outcome, Rejected
+from .outcome import Ask, Done, Handler, Outcome, Outside, Rejected, Retry
 from .protobuf import decode
 from .publisher import encoded
-from .runner import Service, Setup
+from .service import Service, Setup
 from .sql import load_queries
 from .tracing import child_traceparent, valid_traceparent
 from .views import Mark, Marks, Totals, Versioned, WriteBehind
 
 __all__ = [
     "AlpesError",
+    "Ask",
     "BadData",
     "BatchFunction",
     "Database",
     "Done",
-    "Early",
     "Event",
     "FunctionConfig",
     "Handler",
@@ -32,9 +32,11 @@ __all__ = [
     "Marks",
     "Misconfigured",
     "Outcome",
+    "Outside",
     "PublishFailed",
     "Received",
     "Rejected",
+    "Retry",
     "Row",
     "Service",
     "Setup",

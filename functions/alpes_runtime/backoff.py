@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from random import Random
 
+LONGEST_WAIT_S = 60.0
+"""Longest wait between two attempts of a message that has no last one."""
+
 
 @dataclass
 class Backoff:
@@ -43,7 +46,7 @@ class Backoff:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """When a message that came too early is looked at again.
+    """When a message that can't be processed now is looked at again.
 
     Parameters
     ----------
@@ -56,8 +59,12 @@ class RetryPolicy:
     max_attempts: int = 5
     initial_seconds: float = 1.0
 
-    def delay_ms(self, attempt: int) -> int | None:
-        """Return the milliseconds to wait after ``attempt`` failed, or None when it was the last."""
-        if attempt >= self.max_attempts:
-            return None
-        return int(self.initial_seconds * 1000 * 2 ** (attempt - 1))
+    def delay_ms(self, attempt: int, *, for_ever: bool = False) -> int | None:
+        """Return the milliseconds to wait after ``attempt`` failed, or None when it was the last.
+
+        Without a last attempt the wait stops growing at `LONGEST_WAIT_S`.
+        """
+        seconds = self.initial_seconds * 2.0 ** min(attempt - 1, 64)
+        if for_ever:
+            return int(min(seconds, LONGEST_WAIT_S) * 1000)
+        return int(seconds * 1000) if attempt < self.max_attempts else None

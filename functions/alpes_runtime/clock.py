@@ -12,6 +12,10 @@ class Clock(Protocol):
         """Seconds that never run backwards."""
         ...
 
+    def now_ms(self) -> int:
+        """Return the time of day in Unix milliseconds."""
+        ...
+
     def wait(self, stopping: threading.Event, seconds: float) -> bool:
         """Wait at most ``seconds``; True as soon as ``stopping`` is set."""
         ...
@@ -23,6 +27,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since some moment before the process started."""
         return time.monotonic()
+
+    def now_ms(self) -> int:
+        """Return the time of day in Unix milliseconds."""
+        return now_ms()
 
     def wait(self, stopping: threading.Event, seconds: float) -> bool:
         """Wait at most ``seconds``; True as soon as ``stopping`` is set."""

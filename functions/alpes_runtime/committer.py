@@ -4,24 +4,47 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from .backoff import Backoff, RetryPolicy
 from .clock import Clock
 from .database import Database
 from .dead_letter import dead_letter, retry
 from .errors import InvalidMessage, Unavailable
+from .halt import BugShare
 from .message import ATTEMPT, MAX_EVENT_BYTES, Event, Received
-from .outcome import AnyHandler, Done, Early, Outcome, Rejected
+from .outcome import AnyHandler, Ask, Done, Outcome, Rejected, Retry
+from .outside import asking
 from .turn import Turn
+
+CAREFUL_GROUPS = 100
+"""After a message that broke its batch, so many groups are applied in parts: where one was, there are more."""
+CAREFUL_PART = 100
+"""Messages of such a part. Smaller means more commits, larger means more of the batch done in vain."""
+UNKNOWN_LOG_S = 10.0
+"""Messages that are put off because an outcome isn't known are told of this often at most: there may be many."""
 
 
 class Settled(NamedTuple):
-    """A group whose transaction is committed: publish the events, then acknowledge the messages."""
+    """A group whose transaction is committed: publish the events, then acknowledge the messages.
+
+    Attributes
+    ----------
+    messages
+        Those that are dealt with.
+    events
+        What they cause.
+    rejected
+        How many of them are dead-lettered.
+    asked
+        Messages of the group that wait for an answer from outside, with their questions; they are settled, published
+        and acknowledged once it is there.
+    """
 
     messages: Sequence[Received]
     events: Sequence[Event]
     rejected: int
+    asked: Sequence[tuple[Received, Any]] = ()
 
 
 class Committer:
@@ -41,6 +64,10 @@ class Committer:
         See `turn`, `clock`; waiting ends when ``stopping`` is set.
     alive
         Called before each attempt: a group may wait for the database for hours, and that is no hanging thread.
+    backoff
+        How long to wait for the database.
+    halt
+        Called with a role of which most messages fail for a bug: take no more of it. The group at hand is withheld.
     """
 
     def __init__(  # noqa: PLR0913 the parts of a stage, each named
@@ -56,6 +83,8 @@ class Committer:
         stopping: threading.Event,
         logger: logging.Logger,
         alive: Callable[[], None] = lambda: None,
+        halt: Callable[[str], None] = lambda _role: None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._handlers = handlers
         self._database = database
@@ -67,16 +96,29 @@ class Committer:
         self._stopping = stopping
         self._log = logger
         self._alive = alive
-        self._backoff = Backoff()
+        self._halt = halt
+        self._bugs = {role: BugShare() for role in handlers}
+        self._careful_groups = 0
+        self._put_off = 0
+        self._put_off_told: float | None = None
+        self._backoff = backoff or Backoff()
 
     def settle(self, group: Sequence[Received]) -> Settled | None:
-        """Apply a group of one role; None when it was asked to stop first, and then nothing may be acknowledged."""
-        handler = self._handlers[group[0].role]
+        """Apply a group of one role.
+
+        Returns None when nothing of it may be published or acknowledged: it was asked to stop first, or the group
+        shows that our code fails at most messages of this role.
+        """
+        role = group[0].role
+        handler = self._handlers[role]
         with self._turn:
             outcomes: list[Outcome | None] = [None] * len(group)
             decoded: list[Any] = []
             places: list[int] = []
             for place, received in enumerate(group):
+                if isinstance(received.answer, Retry):
+                    outcomes[place] = received.answer
+                    continue
                 try:
                     decoded.append(handler.decode(received))
                     places.append(place)
@@ -89,9 +131,32 @@ class Committer:
                 return None
             for place, outcome in zip(places, applied, strict=True):
                 outcomes[place] = _publishable(outcome)
+            if self._bugs[role].exceeded([_is_bug(outcome) for outcome in outcomes]):
+                failures = [outcome.reason for outcome in outcomes if _is_bug(outcome)]
+                self._log.critical(
+                    "HALTED: most of %s fails for a bug, so nothing more of it is taken. Nothing is lost: deploy a "
+                    "mended version. The latest failure: %s",
+                    role,
+                    failures[-1] if failures else "before this group",
+                )
+                self._halt(role)
+                return None
             return self._settled(group, outcomes)
 
     def _apply(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
+        if not self._careful_groups or len(batch) <= CAREFUL_PART:
+            return self._attempt(handler, batch)
+        self._careful_groups -= 1
+        outcomes: list[Outcome] = []
+        for start in range(0, len(batch), CAREFUL_PART):
+            applied = self._attempt(handler, batch[start : start + CAREFUL_PART])
+            if applied is None:
+                return None
+            outcomes.extend(applied)
+        return outcomes
+
+    def _attempt(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
+        """Apply a batch in one transaction; where that fails for a message, split it until the message is alone."""
         while not self._stopping.is_set():
             self._alive()
             try:
@@ -102,6 +167,7 @@ class Committer:
             except Unavailable as error:
                 self._wait(error)
             except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
+                self._careful_groups = CAREFUL_GROUPS
                 if len(batch) == 1:
                     return [Rejected("bug", traceback.format_exc())]
                 return self._bisect(handler, batch)
@@ -114,10 +180,10 @@ class Committer:
 
     def _bisect(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
         middle = len(batch) // 2
-        first = self._apply(handler, batch[:middle])
+        first = self._attempt(handler, batch[:middle])
         if first is None:
             return None
-        second = self._apply(handler, batch[middle:])
+        second = self._attempt(handler, batch[middle:])
         if second is None:
             return None
         return [*first, *second]
@@ -131,6 +197,7 @@ class Committer:
 
     def _settled(self, group: Sequence[Received], outcomes: Sequence[Outcome | None]) -> Settled:
         events: list[Event] = []
+        asked: list[tuple[Received, Any]] = []
         rejected = 0
         for received, outcome in zip(group, outcomes, strict=True):
             match outcome:
@@ -139,16 +206,37 @@ class Committer:
                 case Rejected(error_type=error_type, reason=reason):
                     events.append(self._dead_letter(received, error_type, reason))
                     rejected += 1
-                case Early(reason=reason):
-                    again = self._retry(received)
+                case Retry(error_type=error_type, reason=reason, until_known=until_known):
+                    if until_known:
+                        self._tell_unknown(received, reason)
+                    again = self._retry(received, for_ever=until_known)
                     if again is None:
-                        again = self._dead_letter(received, "early", reason)
+                        again = self._dead_letter(received, error_type, reason)
                         rejected += 1
                     events.append(again)
-        return Settled(group, events, rejected)
+                case Ask(question=question):
+                    asked.append((received, question))
+        if asked:
+            waiting = {id(received) for received, _ in asked}
+            group = [received for received in group if id(received) not in waiting]
+        return Settled(group, events, rejected, asked)
 
-    def _retry(self, received: Received) -> Event | None:
-        delay_ms = self._retry_policy.delay_ms(received.attempt)
+    def _tell_unknown(self, received: Received, reason: str) -> None:
+        self._put_off += 1
+        now = self._clock.monotonic()
+        if self._put_off_told is not None and now - self._put_off_told < UNKNOWN_LOG_S:
+            return
+        self._log.warning(
+            "Nothing is lost, put off %d of %s (attempt %d): %s",
+            self._put_off,
+            asking(received.role),
+            received.attempt,
+            reason[-500:],
+        )
+        self._put_off, self._put_off_told = 0, now
+
+    def _retry(self, received: Received, *, for_ever: bool) -> Event | None:
+        delay_ms = self._retry_policy.delay_ms(received.attempt, for_ever=for_ever)
         if self._retry_topic is None or delay_ms is None:
             return None
         return retry(received, self._retry_topic, delay_ms)
@@ -156,6 +244,10 @@ class Committer:
     def _dead_letter(self, received: Received, error_type: str, reason: str) -> Event:
         self._log.warning("Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason[-500:])
         return dead_letter(received, error_type, reason, self._function)
+
+
+def _is_bug(outcome: Outcome | None) -> TypeGuard[Rejected]:
+    return isinstance(outcome, Rejected) and outcome.error_type == "bug"
 
 
 def _publishable(outcome: Outcome) -> Outcome:

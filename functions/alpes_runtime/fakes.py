@@ -43,6 +43,10 @@ class FakeClock:
         """Seconds since some moment."""
         return self.now
 
+    def now_ms(self) -> int:
+        """Return the time of day in Unix milliseconds."""
+        return 1_767_225_600_000 + int(self.now * 1000)
+
     def wait(self, stopping: threading.Event, seconds: float) -> bool:
         """Let the seconds pass at once."""
         self.waits.append(seconds)

@@ -11,7 +11,8 @@ import pulsar
 from .config import FunctionConfig, parse_config
 from .errors import AlpesError
 from .host import Host, running_instance
-from .runner import Runner, Service, Setup
+from .runner import Runner
+from .service import Service, Setup
 from .watchdog import end_instance
 
 START_WAIT_S = 30.0

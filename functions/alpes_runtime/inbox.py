@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .message import Received
 
@@ -24,12 +24,23 @@ class Inbox:
         Messages that a lane holds before `put` waits.
     most_of
         Most messages of a role that are taken together, where it is fewer than `take` asks for.
+    holds
+        Roles that are passed over as long as this says so: what they lead to has no room. Whoever makes room calls
+        `look_again`.
     """
 
-    def __init__(self, roles: Sequence[str], capacity: int, most_of: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        roles: Sequence[str],
+        capacity: int,
+        most_of: Mapping[str, int] | None = None,
+        holds: Mapping[str, Callable[[], bool]] | None = None,
+    ) -> None:
         self._lanes: dict[str, deque[Received]] = {role: deque() for role in roles}
         self._capacity = capacity
         self._most_of = dict(most_of or {})
+        self._holds = dict(holds or {})
+        self._shut: set[str] = set()
         self._changed = threading.Condition()
         self._closed = False
 
@@ -59,9 +70,11 @@ class Inbox:
     def take(self, most: int, timeout_s: float) -> list[Received]:
         """Take a group of the most urgent role that has any; empty when nothing came for ``timeout_s``."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._closed or self._waiting(), timeout_s) or self._closed:
+            self._changed.wait_for(lambda: self._closed or self._next() is not None, timeout_s)
+            role = self._next()
+            if role is None or self._closed:
                 return []
-            role, lane = next((role, lane) for role, lane in self._lanes.items() if lane)
+            lane = self._lanes[role]
             most = min(most, self._most_of.get(role, most))
             group: list[Received] = []
             size = 0
@@ -73,6 +86,15 @@ class Inbox:
             self._changed.notify_all()
             return group
 
+    def look_again(self) -> None:
+        """Let whoever waits in `take` look whether a role that was passed over may be taken now."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def shut(self, role: str) -> None:
+        """Take nothing of this role any more. Its lane fills up, and then nothing more of it is received."""
+        self._shut.add(role)
+
     def close(self) -> None:
         """Let everybody who waits go; what is inside stays unacknowledged and is redelivered."""
         with self._changed:
@@ -82,5 +104,8 @@ class Inbox:
     def __len__(self) -> int:
         return sum(len(lane) for lane in self._lanes.values())
 
-    def _waiting(self) -> bool:
-        return any(self._lanes.values())
+    def _next(self) -> str | None:
+        for role, lane in self._lanes.items():
+            if lane and role not in self._shut and not (role in self._holds and self._holds[role]()):
+                return role
+        return None

@@ -1,6 +1,7 @@
 """What comes in and what goes out: a received message, and an event to publish."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ class Received:
         from.
     """
 
-    __slots__ = ("_acknowledger", "_message", "data", "retried", "role", "source_topic")
+    __slots__ = ("_acknowledger", "_message", "answer", "data", "retried", "role", "source_topic")
 
     def __init__(
         self, role: str, source_topic: str, message: PulsarMessage, acknowledger: Acknowledger, *, retried: bool = False
@@ -76,8 +77,16 @@ class Received:
         self.source_topic = source_topic
         self.data: bytes = message.data()
         self.retried = retried
+        self.answer: Any = None
         self._message = message
         self._acknowledger = acknowledger
+
+    def answered(self, role: str, answer: Any) -> "Received":
+        """Return the same message for the handler ``role``, with an answer from outside."""
+        same = copy(self)
+        same.role = role
+        same.answer = answer
+        return same
 
     @property
     def key(self) -> str:

@@ -31,13 +31,54 @@ class Rejected(NamedTuple):
     reason: str
 
 
-class Early(NamedTuple):
-    """The message came before what it needs: look at it again later, dead-letter it after the last attempt."""
+class Retry(NamedTuple):
+    """The message can't be processed now: look at it again later, dead-letter it after the last attempt.
 
+    Attributes
+    ----------
+    error_type
+        Why, for the dead letter: ``early`` where the message came before what it needs.
+    reason
+        What is missing, and where.
+    until_known
+        There is no last attempt: something may have happened outside that nobody has heard of yet, and a dead letter
+        would say that nothing had.
+    """
+
+    error_type: str
     reason: str
+    until_known: bool = False
 
 
-Outcome = Done | Rejected | Early
+class Ask(NamedTuple):
+    """The message needs an answer from outside: once the transaction is committed, ask; see `Outside`."""
+
+    question: Any
+
+
+Outcome = Done | Rejected | Retry | Ask
+
+
+@dataclass(frozen=True)
+class Outside(Generic[T]):
+    """Something outside, such as a payment gateway, that some messages of an input need an answer from.
+
+    It is asked by threads of their own, so that what waits for a slow answer holds up nothing else.
+
+    Parameters
+    ----------
+    ask
+        Called with `Ask.question` in one of several threads, as often as the message is delivered: the question must
+        be one that may be asked twice. Returns the answer, or a `Retry` where there is none; takes 100 s at most.
+    apply
+        Like `Handler.apply`, for ``(decoded message, answer)``.
+    at_once
+        Most questions that are on their way at a time.
+    """
+
+    ask: Callable[[Any], Any]
+    apply: Callable[[Transaction, Sequence[tuple[T, Any]]], Sequence[Outcome]]
+    at_once: int
 
 
 @dataclass(frozen=True)
@@ -56,11 +97,14 @@ class Handler(Generic[T]):
     most
         Most messages that share a transaction; None takes the configuration's ``batch_max``. Small for messages that
         ask for much work each.
+    outside
+        What `Ask` asks, for a handler that returns any.
     """
 
     decode: Callable[[Received], T]
     apply: Callable[[Transaction, Sequence[T]], Sequence[Outcome]]
     most: int | None = None
+    outside: Outside[T] | None = None
 
 
 AnyHandler = Handler[Any]

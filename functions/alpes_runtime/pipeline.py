@@ -1,6 +1,8 @@
 """The stages between inbox and acknowledgement, as plain objects that can be stepped one at a time.
 
     intakes ─▶ inbox ─▶ CommitStage ─▶ handoff ─▶ PublishStage ─▶ acknowledged
+                 ▲           └─▶ AskStage ─┐
+                 └─────────────────────────┘
 
 While one group is being confirmed, the next one commits and the one after is received. In production each stage has a
 thread that steps it; a test can step the same objects in any order.
@@ -9,13 +11,14 @@ thread that steps it; a test can step the same objects in any order.
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from .backoff import Backoff
 from .clock import Clock
 from .committer import Committer, Settled
 from .errors import Unavailable
 from .inbox import Inbox
+from .outside import AskStage
 from .publisher import Publisher
 from .turn import Turn
 
@@ -31,9 +34,29 @@ def handoff() -> Handoff:
 
 
 class CommitStage:
-    """Commits one group a step."""
+    """Commits one group a step.
 
-    def __init__(self, inbox: Inbox, committer: Committer, committed: Handoff, batch_max: int) -> None:
+    Parameters
+    ----------
+    inbox, committer
+        Where groups come from, and what applies them.
+    committed
+        Where they go.
+    batch_max
+        Most messages of a group.
+    asks
+        By role, where messages go that need an answer from outside.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        committer: Committer,
+        committed: Handoff,
+        batch_max: int,
+        asks: Mapping[str, AskStage] | None = None,
+    ) -> None:
+        self._asks = dict(asks or {})
         self._inbox = inbox
         self._committer = committer
         self._committed = committed
@@ -45,6 +68,8 @@ class CommitStage:
         if self._held is None:
             group = self._inbox.take(self._batch_max, wait_s)
             self._held = self._committer.settle(group) if group else None
+            if self._held is not None and self._held.asked:
+                self._asks[group[0].role].put(self._held.asked)
         if self._held is None:
             return False
         try:
@@ -71,6 +96,10 @@ class PublishStage:
         Confirms every event before it returns.
     on_settled
         Told how many messages are done: ``(processed, rejected)``.
+    turn, clock, stopping, logger
+        See `Committer`.
+    backoff
+        How long to wait for the broker.
     """
 
     def __init__(
@@ -83,6 +112,7 @@ class PublishStage:
         clock: Clock,
         stopping: threading.Event,
         logger: logging.Logger,
+        backoff: Backoff | None = None,
     ) -> None:
         self._committed = committed
         self._publisher = publisher
@@ -91,7 +121,7 @@ class PublishStage:
         self._clock = clock
         self._stopping = stopping
         self._log = logger
-        self._backoff = Backoff()
+        self._backoff = backoff or Backoff()
         self._held: Settled | None = None
 
     def step(self, wait_s: float) -> bool:

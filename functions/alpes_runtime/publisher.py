@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import pulsar
 
+from .clock import Clock, SystemClock
 from .errors import PublishFailed
 from .message import Event
 from .turn import Turn
@@ -36,6 +37,9 @@ SEND_TIMEOUT_MS = 10_000
 """After this long an unconfirmed entry counts as failed, and is published again."""
 CONFIRM_TIMEOUT_S = 15.0
 """How long a callback may come after flush has returned."""
+
+Aside = Callable[[str, Callable[[], None]], None]
+"""Takes a name and something that is done on the side; see `Surroundings.aside`."""
 
 
 class Publisher(Protocol):
@@ -80,9 +84,9 @@ class _Confirmation:
             if self._open == 0:
                 self._done.set()
 
-    def failure(self, timeout_s: float) -> str:
+    def failure(self, timeout_s: float, clock: Clock) -> str:
         """Return why an entry failed, empty when all are confirmed."""
-        if not self._done.wait(timeout_s):
+        if not clock.wait(self._done, timeout_s):
             return f"no confirmation within {timeout_s:.0f} s of the flush"
         return self._failed
 
@@ -90,10 +94,12 @@ class _Confirmation:
 class _Partition:
     """The one producer of one partition; used by one thread."""
 
-    def __init__(self, topic: str, connect: Callable[[str], Any], turn: Turn) -> None:
+    def __init__(self, topic: str, connect: Callable[[str], Any], turn: Turn, clock: Clock, aside: Aside) -> None:
         self._topic = topic
         self._connect = connect
         self._turn = turn
+        self._clock = clock
+        self._aside = aside
         self._producer: Any = None
 
     def publish(self, entry: Sequence[Event]) -> None:
@@ -117,7 +123,7 @@ class _Partition:
                 callback = None
             with self._turn.away():
                 self._producer.flush()
-                failure = confirmation.failure(CONFIRM_TIMEOUT_S)
+                failure = confirmation.failure(CONFIRM_TIMEOUT_S, self._clock)
         except Exception as error:
             self._discard()
             raise PublishFailed(f"{self._topic}: {type(error).__name__}: {error}") from error
@@ -134,7 +140,7 @@ class _Partition:
         producer, self._producer = self._producer, None
         if producer is not None:
             # Closing waits for the broker, which may be away: not on this thread.
-            threading.Thread(target=_close_quietly, args=(producer,), name="close-producer", daemon=True).start()
+            self._aside("close-producer", partial(_close_quietly, producer))
 
 
 class PulsarPublisher:
@@ -152,6 +158,8 @@ class PulsarPublisher:
         Held by the caller of `publish`, given up while it waits.
     logger
         Told about producers that had to be replaced.
+    clock, aside
+        See `Surroundings`.
     """
 
     def __init__(
@@ -162,12 +170,16 @@ class PulsarPublisher:
         properties: Mapping[str, str],
         turn: Turn,
         logger: logging.Logger,
+        clock: Clock | None = None,
+        aside: Aside | None = None,
     ) -> None:
         self._client = client
         self._schemas = schemas
         self._properties = dict(properties)
         self._turn = turn
         self._log = logger
+        self._clock = clock or SystemClock()
+        self._aside = aside or in_a_thread
         self._partitions: dict[str, list[_Partition]] = {}
         self._in_use = threading.Lock()
 
@@ -216,7 +228,8 @@ class PulsarPublisher:
                     names = self._client.get_topic_partitions(topic)
             except Exception as error:
                 raise PublishFailed(f"{topic}: {type(error).__name__}: {error}") from error
-            known = [_Partition(name, partial(self._connect, topic), self._turn) for name in names]
+            connect = partial(self._connect, topic)
+            known = [_Partition(name, connect, self._turn, self._clock, self._aside) for name in names]
             self._partitions[topic] = known
         return known
 
@@ -272,6 +285,11 @@ def event_bytes(event: Event) -> int:
     if event.properties:
         size += sum(4 * (len(key) + len(value)) + 8 for key, value in event.properties.items())
     return size
+
+
+def in_a_thread(name: str, work: Callable[[], None]) -> None:
+    """Do something in a thread of its own that nobody waits for."""
+    threading.Thread(target=work, name=name, daemon=True).start()
 
 
 def _close_quietly(producer: Any) -> None:

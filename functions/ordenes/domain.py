@@ -1,11 +1,52 @@
 """What an order is and how it may change. Pure: values in, values out."""
 
+from enum import Enum
 from typing import NamedTuple
 
 CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA = "creada", "aprobada", "rechazada", "expirada", "reembolsada"
+STATUSES = (CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA)
+VENCIDA = "vencida"
+"""What happens to an order whose time to be paid is over. The other happenings are a transaction's statuses."""
+HAPPENINGS = (APROBADA, RECHAZADA, REEMBOLSADA, VENCIDA)
 
-PREVIOUS = {APROBADA: CREADA, RECHAZADA: CREADA, EXPIRADA: CREADA, REEMBOLSADA: EXPIRADA}
-"""The state machine: each status with the only one that it can follow. `CREADA` is the first."""
+
+class Reaction(Enum):
+    """What an order does about something that happens to it."""
+
+    MOVE = "change its status, and tell"
+    TELL = "it is so already, or too late to matter: tell again how it stands"
+    REFUND = "it was charged although it had expired: have it paid back"
+    WAIT = "this comes before what it needs: look again later"
+    REFUSE = "this contradicts what the order is"
+    NOTHING = "nothing"
+
+
+REACTIONS = {
+    (CREADA, APROBADA): Reaction.MOVE,
+    (CREADA, RECHAZADA): Reaction.MOVE,
+    (CREADA, REEMBOLSADA): Reaction.WAIT,
+    (CREADA, VENCIDA): Reaction.MOVE,
+    (APROBADA, APROBADA): Reaction.TELL,
+    (APROBADA, RECHAZADA): Reaction.REFUSE,
+    (APROBADA, REEMBOLSADA): Reaction.REFUSE,
+    (APROBADA, VENCIDA): Reaction.NOTHING,
+    (RECHAZADA, APROBADA): Reaction.REFUSE,
+    (RECHAZADA, RECHAZADA): Reaction.TELL,
+    (RECHAZADA, REEMBOLSADA): Reaction.REFUSE,
+    (RECHAZADA, VENCIDA): Reaction.NOTHING,
+    (EXPIRADA, APROBADA): Reaction.REFUND,
+    (EXPIRADA, RECHAZADA): Reaction.TELL,
+    (EXPIRADA, REEMBOLSADA): Reaction.MOVE,
+    (EXPIRADA, VENCIDA): Reaction.TELL,
+    (REEMBOLSADA, APROBADA): Reaction.TELL,
+    (REEMBOLSADA, RECHAZADA): Reaction.REFUSE,
+    (REEMBOLSADA, REEMBOLSADA): Reaction.TELL,
+    (REEMBOLSADA, VENCIDA): Reaction.NOTHING,
+}
+"""The state machine: what an order of each status does about each happening."""
+
+PREVIOUS = {happening: status for (status, happening), reaction in REACTIONS.items() if reaction is Reaction.MOVE}
+"""Each happening with the only status that it changes. A transaction's status is what it changes that to."""
 
 
 class Orden(NamedTuple):
@@ -31,12 +72,29 @@ class OrdenGuardada(NamedTuple):
 
 
 class Transaccion(NamedTuple):
-    """What Pagos says about an order. Id and amount are absent in the first clients' form."""
+    """What Pagos says about an order. Id and amount are absent in the first clients' form.
+
+    ``status`` is ``aprobada``, ``rechazada`` or, for one that is paid back, ``reembolsada``.
+    """
 
     order_id: str
     status: str
     id: str
     amount_cents: int | None
+
+
+class Ventana(NamedTuple):
+    """A window of time, in Unix milliseconds, its end excluded. The orders accepted in it share a timer."""
+
+    from_ms: int
+    until_ms: int
+
+
+class Vencimiento(NamedTuple):
+    """A timer: the orders of a window, from the first id after ``after_id`` on, may have to expire."""
+
+    ventana: Ventana
+    after_id: str = ""
 
 
 def difference(sent: Orden, accepted: Orden) -> str:
@@ -51,19 +109,27 @@ def difference(sent: Orden, accepted: Orden) -> str:
     )
 
 
-def may_follow(transaccion: Transaccion, guardada: OrdenGuardada) -> bool:
-    """Whether the order still waits for this transaction, and it for the order's own total."""
-    fits = transaccion.amount_cents in (None, guardada.orden.total_cents)
-    return fits and guardada.status == PREVIOUS[transaccion.status]
+def reaction(transaccion: Transaccion, guardada: OrdenGuardada) -> Reaction:
+    """Return what an order does about a transaction; `Reaction.MOVE` when it has not been moved yet."""
+    if contradiction(transaccion, guardada):
+        return Reaction.REFUSE
+    return REACTIONS[guardada.status, transaccion.status]
 
 
 def contradiction(transaccion: Transaccion, guardada: OrdenGuardada) -> str:
-    """Return why a transaction doesn't belong to the order as it stands, empty when the order shows its outcome."""
+    """Return why a transaction doesn't belong to the order as it stands, empty when it may."""
     orden = guardada.orden
     if transaccion.amount_cents not in (None, orden.total_cents):
         return f"the order's total is {orden.total_cents} cents, the transaction's amount {transaccion.amount_cents}"
-    if transaccion.status != guardada.status:
-        return f"the order is {guardada.status} already, by transaction {guardada.transaction_id or '(no id)'}"
+    if REACTIONS[guardada.status, transaccion.status] is Reaction.REFUSE:
+        by = guardada.transaction_id or "(no id)"
+        return f"it can't become {transaccion.status}, for it is {guardada.status} already, by transaction {by}"
     if transaccion.id and guardada.transaction_id and transaccion.id != guardada.transaction_id:
         return f"the order is {guardada.status} by transaction {guardada.transaction_id}, not by {transaccion.id}"
     return ""
+
+
+def ventana(accepted_at_ms: int, width_ms: int) -> Ventana:
+    """Return the window that a moment falls in."""
+    start = accepted_at_ms - accepted_at_ms % width_ms
+    return Ventana(start, start + width_ms)

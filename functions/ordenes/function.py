@@ -21,9 +21,12 @@ from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 from . import messages
 from .estado import EstadoMarks
 from .handlers import Ordenes as OrdenesHandlers
+from .handlers import Plazo, Topics
 
 MESSAGES_PER_ORDER = 3
 """An order is two messages and one put; one more, so that orders at just the budget's rate aren't put off."""
+
+MONTH_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +35,13 @@ class OrdenesConfig(FunctionConfig):
 
     Parameters
     ----------
-    orden_actualizada_topic
-        Full name of the topic for `orden-actualizada`; the config's ``output`` is the one for `orden-creada`.
+    orden_actualizada_topic, reembolsar_transaccion_topic
+        Full names of the topics for `orden-actualizada` and `reembolsar-transaccion`; the config's ``output`` is the
+        one for `orden-creada`.
+    expira_segundos
+        How long an order waits for its payment, up to 30 days; 0 for ever.
+    vencimiento_cubo_segundos
+        Orders accepted within so many seconds share a timer, and expire up to so much later. 1 to 3,600.
     estado_por_orden
         Keep each order's latest status in the state store.
     estado_por_segundo
@@ -41,11 +49,17 @@ class OrdenesConfig(FunctionConfig):
     """
 
     orden_actualizada_topic: str
+    reembolsar_transaccion_topic: str
+    expira_segundos: int = 900
+    vencimiento_cubo_segundos: int = 10
     estado_por_orden: bool = True
     estado_por_segundo: int = 300
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(0 <= self.expira_segundos <= MONTH_S, "expira_segundos", self.expira_segundos, f"0 to {MONTH_S}")
+        width = self.vencimiento_cubo_segundos
+        require(1 <= width <= 3600, "vencimiento_cubo_segundos", width, "1 to 3600")
         require(1 <= self.estado_por_segundo <= 10_000, "estado_por_segundo", self.estado_por_segundo, "1 to 10000")
 
 
@@ -56,7 +70,18 @@ class Ordenes(BatchFunction):
 
     def build(self, config: OrdenesConfig, setup: Setup) -> Service:
         """Wire the handlers, and the state store behind them."""
-        handlers = OrdenesHandlers(setup.output(), config.orden_actualizada_topic, config.estado_por_orden)
+        topics = Topics(
+            orden_creada=setup.output(),
+            orden_actualizada=config.orden_actualizada_topic,
+            reembolsar_transaccion=config.reembolsar_transaccion_topic,
+            reintento=setup.retry_topic(),
+        )
+        handlers = OrdenesHandlers(
+            topics=topics,
+            plazo=Plazo(after_ms=1000 * config.expira_segundos, width_ms=1000 * config.vencimiento_cubo_segundos),
+            page=config.batch_max,
+            estado_por_orden=config.estado_por_orden,
+        )
         views = []
         if config.estado_por_orden:
             estado = WriteBehind(
@@ -72,15 +97,17 @@ class Ordenes(BatchFunction):
             )
             views.append(estado)
         return Service(
-            # What finishes orders goes first: a flood of new ones must not starve payments.
+            # What finishes orders goes first: a flood of new ones must not starve payments, and no order may expire
+            # whose payment waits already.
             handlers={
                 "transaccion-creada": Handler(messages.decode_transaccion, handlers.liquidar),
+                "ordenes-reintento": Handler(messages.decode_vencer_ordenes, handlers.vencer, most=1),
                 "crear-orden": Handler(messages.decode_crear_orden, handlers.crear),
             },
             database=setup.database(),
             schemas={
-                setup.output(): encoded(ProtobufNativeSchema(OrdenCreada)),
-                config.orden_actualizada_topic: encoded(ProtobufNativeSchema(OrdenActualizada)),
+                topics.orden_creada: encoded(ProtobufNativeSchema(OrdenCreada)),
+                topics.orden_actualizada: encoded(ProtobufNativeSchema(OrdenActualizada)),
             },
             views=views,
         )

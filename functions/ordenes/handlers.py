@@ -1,57 +1,194 @@
-"""What Ordenes does with a batch of commands, and with a batch of transactions."""
+"""What Ordenes does with a batch of commands, with a batch of transactions, and when a time is over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from functions.alpes_runtime import Done, Early, Outcome, Rejected, Transaction
+from functions.alpes_runtime import Done, Event, Outcome, Rejected, Retry, Transaction
 
 from . import messages, store
-from .domain import Orden, Transaccion, contradiction, difference, may_follow
+from .domain import (
+    EXPIRADA,
+    Orden,
+    OrdenGuardada,
+    Reaction,
+    Transaccion,
+    Vencimiento,
+    Ventana,
+    contradiction,
+    difference,
+    reaction,
+    ventana,
+)
+
+UNFINISHED_WAIT_MS = 1000
+"""How long a timer waits for transactions that may still accept an order within its window."""
+REMEMBERED_WINDOWS = 1000
 
 
-@dataclass(frozen=True)
-class Ordenes:
-    """The two handlers.
+@dataclass(frozen=True, kw_only=True)
+class Topics:
+    """Where the messages of Ordenes go; the last one is where its timers come in again."""
+
+    orden_creada: str
+    orden_actualizada: str
+    reembolsar_transaccion: str
+    reintento: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plazo:
+    """How long an order waits for its payment.
 
     Parameters
     ----------
-    orden_creada_topic, orden_actualizada_topic
-        Where the events go.
+    after_ms
+        Milliseconds from its acceptance until it expires; 0 for never.
+    width_ms
+        Orders accepted within a window of so many milliseconds share a timer.
+    """
+
+    after_ms: int
+    width_ms: int
+
+    def delay_ms(self, window: Ventana, now_ms: int) -> int:
+        """Return the milliseconds until every order of a window may expire, 0 or less when it is so."""
+        return window.until_ms + self.after_ms - now_ms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ordenes:
+    """The three handlers.
+
+    Parameters
+    ----------
+    topics
+        Where messages go.
+    plazo
+        How long an order waits for its payment.
+    page
+        Most orders that expire in one transaction.
     estado_por_orden
         Whether changes are marked for the state store.
     """
 
-    orden_creada_topic: str
-    orden_actualizada_topic: str
+    topics: Topics
+    plazo: Plazo
+    page: int
     estado_por_orden: bool
+    _known: set[Ventana] = field(default_factory=set)
+    """Windows that a committed transaction has opened, so that their timers are under way."""
 
     def crear(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
         """Record the orders, and emit `orden-creada` for each: for a repeated one the same event again."""
         accepted = store.accept(transaction, batch)
         if self.estado_por_orden:
             store.mark(transaction, accepted.new)
-        return [self._creada(orden, accepted.ordenes[orden.id]) for orden in batch]
+        outcomes = [self._creada(orden, accepted.ordenes[orden.id]) for orden in batch]
+        timers = self._timers(transaction, accepted) if self.plazo.after_ms else []
+        return _along(outcomes, timers)
 
     def liquidar(self, transaction: Transaction, batch: Sequence[Transaccion]) -> Sequence[Outcome]:
-        """Give the orders the outcome of their payment, and emit `orden-actualizada`, also for one final already."""
+        """Give the orders the outcome of their payment, and emit `orden-actualizada`, also for one final already.
+
+        One that was charged after it had expired is paid back instead.
+        """
         settled = store.settle(transaction, batch)
         if self.estado_por_orden:
             store.mark(transaction, settled.changed)
-        outcomes: list[Outcome] = []
-        for transaccion in batch:
-            guardada = settled.ordenes.get(transaccion.order_id)
-            if guardada is None:
-                outcomes.append(Early(f"there is no order {transaccion.order_id} (yet)"))
-            elif may_follow(transaccion, guardada):
-                # Another transaction of this batch came first for the order, or another instance has just recorded it.
-                outcomes.append(Early(f"order {transaccion.order_id} could not be settled yet"))
-            elif why := contradiction(transaccion, guardada):
-                outcomes.append(Rejected("conflict", f"transaction for order {transaccion.order_id}: {why}"))
-            else:
-                outcomes.append(Done((messages.orden_actualizada(self.orden_actualizada_topic, guardada),)))
-        return outcomes
+        return [self._liquidada(transaccion, settled.ordenes.get(transaccion.order_id)) for transaccion in batch]
+
+    def vencer(self, transaction: Transaction, batch: Sequence[Vencimiento]) -> Sequence[Outcome]:
+        """Let the orders expire whose time is over, and emit `orden-actualizada` for each.
+
+        A page of orders a timer; what is left has a timer of its own, at once.
+        """
+        return [self._vencida(transaction, vencimiento) for vencimiento in batch]
 
     def _creada(self, sent: Orden, accepted: Orden) -> Outcome:
         if sent is not accepted and (why := difference(sent, accepted)):
             return Rejected("conflict", f"order {sent.id} was accepted with other content: {why}")
-        return Done((messages.orden_creada(self.orden_creada_topic, accepted),))
+        return Done((messages.orden_creada(self.topics.orden_creada, accepted),))
+
+    def _timers(self, transaction: Transaction, accepted: store.Accepted) -> list[Event]:
+        """Return the timers that the batch has to start.
+
+        The one of a new order's window, unless a committed transaction opened it: that one's batch is not acknowledged
+        before its timer is confirmed. A repeated order may be of a batch that did not come so far: its timer again.
+        """
+        windows: set[Ventana] = set()
+        now_ms = accepted.now_ms
+        if accepted.new:
+            window = ventana(now_ms, self.plazo.width_ms)
+            if window not in self._known:
+                if store.open_window(transaction, window):
+                    windows.add(window)
+                else:
+                    self._remember(window)
+        if repeated := accepted.ordenes.keys() - set(accepted.new):
+            waiting = store.waiting(transaction, sorted(repeated))
+            windows.update(ventana(accepted_at_ms, self.plazo.width_ms) for accepted_at_ms in waiting)
+        return [
+            messages.vencer_ordenes(
+                self.topics.reintento,
+                Vencimiento(window),
+                self.plazo.delay_ms(window, now_ms) if now_ms else 0,
+            )
+            for window in sorted(windows)
+        ]
+
+    def _remember(self, window: Ventana) -> None:
+        if len(self._known) >= REMEMBERED_WINDOWS:
+            self._known.clear()
+        self._known.add(window)
+
+    def _liquidada(self, transaccion: Transaccion, guardada: OrdenGuardada | None) -> Outcome:
+        order_id = transaccion.order_id
+        if guardada is None:
+            return Retry("early", f"there is no order {order_id} (yet)")
+        match reaction(transaccion, guardada):
+            case Reaction.REFUSE:
+                why = contradiction(transaccion, guardada)
+                return Rejected("conflict", f"transaction for order {order_id}: {why}")
+            case Reaction.REFUND:
+                topic = self.topics.reembolsar_transaccion
+                return Done((messages.reembolsar_transaccion(topic, transaccion, guardada),))
+            case Reaction.TELL:
+                return Done((messages.orden_actualizada(self.topics.orden_actualizada, guardada),))
+            case _:
+                # It comes before what it needs; or another transaction of this batch came first for the order, or
+                # another instance has just recorded it.
+                return Retry("early", f"order {order_id} is {guardada.status}, and could not be settled yet")
+
+    def _vencida(self, transaction: Transaction, vencimiento: Vencimiento) -> Outcome:
+        if not self.plazo.after_ms:
+            return Done()
+        window, first_page = vencimiento.ventana, not vencimiento.after_id
+        due = store.due(transaction, window)
+        wait_ms = self.plazo.delay_ms(window, due.now_ms)
+        if wait_ms > 0:
+            return Done((messages.vencer_ordenes(self.topics.reintento, vencimiento, wait_ms),))
+        if due.unfinished and first_page:
+            return Done((messages.vencer_ordenes(self.topics.reintento, vencimiento, UNFINISHED_WAIT_MS),))
+        expired = store.expire(transaction, vencimiento, self.page)
+        if self.estado_por_orden:
+            store.mark(transaction, expired.changed)
+        events = [
+            messages.orden_actualizada(self.topics.orden_actualizada, guardada)
+            for guardada in expired.ordenes.values()
+            if guardada.status == EXPIRADA
+        ]
+        if len(expired.ordenes) < self.page:
+            store.close_window(transaction, window)
+        else:
+            rest = Vencimiento(window, max(expired.ordenes))
+            events.append(messages.vencer_ordenes(self.topics.reintento, rest, 0))
+        return Done(tuple(events))
+
+
+def _along(outcomes: list[Outcome], events: Sequence[Event]) -> list[Outcome]:
+    """Return the outcomes, with further events along with the first message that is dealt with."""
+    if events:
+        place = next((n for n, outcome in enumerate(outcomes) if isinstance(outcome, Done)), None)
+        if place is not None:
+            outcomes[place] = Done((*outcomes[place].events, *events))  # type: ignore[union-attr]
+    return outcomes

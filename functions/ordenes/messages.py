@@ -10,10 +10,20 @@ from functions.alpes_runtime import (
     valid_traceparent,
 )
 from schemas.tienda import rules
-from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
-from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 
-from .domain import APROBADA, CREADA, RECHAZADA, Orden, OrdenGuardada, Transaccion
+from .domain import (
+    APROBADA,
+    CREADA,
+    RECHAZADA,
+    REEMBOLSADA,
+    Orden,
+    OrdenGuardada,
+    Transaccion,
+    Vencimiento,
+    Ventana,
+)
 
 SERVICE = "ordenes"
 SCHEMA_VERSION = 1
@@ -40,12 +50,24 @@ def decode_transaccion(received: Received) -> Transaccion:
     message = decode(TransaccionProcesada, received.data)
     refuse_if(rules.event_type_problem(message.event_type, "transaccion-creada"))
     refuse_if(rules.id_problem("order_id", message.order_id))
-    if message.status not in (APROBADA, RECHAZADA):
-        raise InvalidMessage(f"status is {message.status[:40]!r}, must be {APROBADA} or {RECHAZADA}")
+    if message.status not in (APROBADA, RECHAZADA, REEMBOLSADA):
+        raise InvalidMessage(f"status is {message.status[:40]!r}, must be {APROBADA}, {RECHAZADA} or {REEMBOLSADA}")
     if message.id:
         refuse_if(rules.id_problem("id", message.id))
     amount_cents = message.amount_cents if message.HasField("amount_cents") else None
     return Transaccion(message.order_id, message.status, message.id, amount_cents)
+
+
+def decode_vencer_ordenes(received: Received) -> Vencimiento:
+    """Read a `VencerOrdenes`. Raises `InvalidMessage` naming the field that is wrong."""
+    message = decode(VencerOrdenes, received.data)
+    refuse_if(rules.time_problem("accepted_from_ms", message.accepted_from_ms))
+    refuse_if(rules.time_problem("accepted_until_ms", message.accepted_until_ms))
+    if message.accepted_until_ms <= message.accepted_from_ms:
+        raise InvalidMessage("accepted_until_ms must be later than accepted_from_ms")
+    if message.after_id:
+        refuse_if(rules.id_problem("after_id", message.after_id))
+    return Vencimiento(Ventana(message.accepted_from_ms, message.accepted_until_ms), message.after_id)
 
 
 def orden_creada(topic: str, orden: Orden) -> Event:
@@ -92,3 +114,29 @@ def orden_actualizada(topic: str, guardada: OrdenGuardada) -> Event:
         transaction_id=guardada.transaction_id,
     ).SerializeToString(deterministic=True)
     return Event(topic, orden.id, payload)
+
+
+def reembolsar_transaccion(topic: str, transaccion: Transaccion, guardada: OrdenGuardada) -> Event:
+    """Build the command that has a transaction paid back."""
+    orden = guardada.orden
+    event_id = f"reembolsar-transaccion:{orden.id}"
+    payload = ReembolsarTransaccion(
+        order_id=orden.id,
+        transaction_id=transaccion.id,
+        amount_cents=orden.total_cents,
+        currency=orden.currency,
+        traceparent=child_traceparent(orden.traceparent, orden.id, event_id),
+        event_id=event_id,
+        event_type="reembolsar-transaccion",
+        schema_version=SCHEMA_VERSION,
+    ).SerializeToString(deterministic=True)
+    return Event(topic, orden.id, payload)
+
+
+def vencer_ordenes(topic: str, vencimiento: Vencimiento, delay_ms: int) -> Event:
+    """Build the timer that looks at a window's orders in ``delay_ms``."""
+    (from_ms, until_ms), after_id = vencimiento
+    payload = VencerOrdenes(accepted_from_ms=from_ms, accepted_until_ms=until_ms, after_id=after_id).SerializeToString(
+        deterministic=True
+    )
+    return Event(topic, f"vencer:{from_ms}", payload, delay_ms=max(0, delay_ms))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from functions.alpes_runtime import Row, Transaction, load_queries
 
-from .domain import PREVIOUS, Orden, OrdenGuardada, Transaccion
+from .domain import PREVIOUS, Orden, OrdenGuardada, Transaccion, Vencimiento, Ventana
 
 _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
 
@@ -20,10 +20,13 @@ class Accepted(NamedTuple):
         Every order of the batch as it was accepted, now or before, by id.
     new
         Ids of those that are new.
+    now_ms
+        When these were accepted, in Unix milliseconds; 0 where none is new.
     """
 
     ordenes: dict[str, Orden]
     new: Sequence[str]
+    now_ms: int
 
 
 class Settled(NamedTuple):
@@ -63,7 +66,7 @@ def accept(transaction: Transaction, batch: Sequence[Orden]) -> Accepted:
     if len(new) < len(first):
         before = stored(transaction, sorted(first.keys() - set(new)))
         first.update((order_id, guardada.orden) for order_id, guardada in before.items())
-    return Accepted(first, new)
+    return Accepted(first, new, rows[0][1] if rows else 0)
 
 
 def settle(transaction: Transaction, batch: Sequence[Transaccion]) -> Settled:
@@ -87,6 +90,68 @@ def settle(transaction: Transaction, batch: Sequence[Transaccion]) -> Settled:
     if len(changed) < len(first):
         ordenes.update(stored(transaction, sorted(first.keys() - ordenes.keys())))
     return Settled(ordenes, changed)
+
+
+class Expired(NamedTuple):
+    """A page of a window's orders after a timer was there.
+
+    Attributes
+    ----------
+    ordenes
+        The orders as they stand, by id, in its order. One that was paid at the last moment is not expired.
+    changed
+        Ids of those that expired now.
+    """
+
+    ordenes: dict[str, OrdenGuardada]
+    changed: Sequence[str]
+
+
+class Due(NamedTuple):
+    """What a timer finds.
+
+    Attributes
+    ----------
+    now_ms
+        The database's time, in Unix milliseconds.
+    unfinished
+        Whether a transaction that may accept an order within the timer's window is still open.
+    """
+
+    now_ms: int
+    unfinished: bool
+
+
+def open_window(transaction: Transaction, window: Ventana) -> bool:
+    """Record that orders are accepted within a window; False where that is recorded, and committed, already."""
+    return bool(transaction.execute(_SQL["open_window"], window._asdict()))
+
+
+def close_window(transaction: Transaction, window: Ventana) -> None:
+    """Forget a window that no order waits in any more."""
+    transaction.execute(_SQL["close_window"], window._asdict())
+
+
+def waiting(transaction: Transaction, ids: Sequence[str]) -> list[int]:
+    """Return when those of the orders that wait for their payment were accepted, in Unix milliseconds."""
+    return [row[0] for row in transaction.execute(_SQL["waiting"], {"ids": ids})]
+
+
+def due(transaction: Transaction, window: Ventana) -> Due:
+    """Return what a timer has to know before it lets orders expire."""
+    ((now_ms, unfinished),) = transaction.execute(_SQL["due"], {"until_ms": window.until_ms})
+    return Due(now_ms, unfinished)
+
+
+def expire(transaction: Transaction, vencimiento: Vencimiento, most: int) -> Expired:
+    """Let a window's next ``most`` unpaid orders expire, and return these and those that had expired before."""
+    page = {**vencimiento.ventana._asdict(), "after_id": vencimiento.after_id, "most": most}
+    ids = [row[0] for row in transaction.execute(_SQL["unpaid"], page)]
+    if not ids:
+        return Expired({}, [])
+    changed = {row[0]: _guardada(row) for row in transaction.execute(_SQL["expire"], {"ids": ids})}
+    before = stored(transaction, sorted(set(ids) - changed.keys())) if len(changed) < len(ids) else {}
+    return Expired({order_id: changed.get(order_id) or before[order_id] for order_id in ids}, list(changed))
 
 
 def stored(transaction: Transaction, ids: Sequence[str]) -> dict[str, OrdenGuardada]:

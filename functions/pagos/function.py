@@ -1,14 +1,26 @@
 """The composition root of Pagos: the only place that knows all its parts."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pulsar.schema import ProtobufNativeSchema
 
-from functions.alpes_runtime import BatchFunction, FunctionConfig, Handler, Service, Setup, encoded, require
+from functions.alpes_runtime import (
+    BatchFunction,
+    FunctionConfig,
+    Handler,
+    Misconfigured,
+    Service,
+    Setup,
+    encoded,
+    require,
+)
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 
 from . import messages
+from .gateways import GATEWAYS, GatewayOptions
 from .handlers import Pagos as PagosHandlers
 
 
@@ -18,15 +30,56 @@ class PagosConfig(FunctionConfig):
 
     Parameters
     ----------
+    gateway
+        Who decides: ``simulada`` or ``http``.
     approval_rate
-        Share of orders whose payment is approved, 0 to 1.
+        Simulated: share of orders whose payment is approved, 0 to 1.
+    gateway_url
+        HTTP: where the gateway is.
+    gateway_token_env
+        HTTP: name of the environment variable that holds its token; empty for none. The token itself must not be in
+        userConfig: Pulsar logs that.
+    gateway_timeout_segundos, gateway_intentos
+        HTTP: longest wait of one try, and tries in a row before an order is put off. Together 30 s at most.
+    gateway_a_la_vez
+        HTTP: calls that an instance may have on their way, 1 to 200.
     """
 
+    gateway: Literal["simulada", "http"] = "simulada"
     approval_rate: float = 0.9
+    gateway_url: str = ""
+    gateway_token_env: str = ""
+    gateway_timeout_segundos: float = 5.0
+    gateway_intentos: int = 4
+    gateway_a_la_vez: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.approval_rate <= 1, "approval_rate", self.approval_rate, "0 to 1")
+        by_http = self.gateway == "http"
+        known = self.gateway_url.startswith(("http://", "https://"))
+        require(known or not by_http, "gateway_url", self.gateway_url, "http://… or https://…")
+        tries, timeout_s, at_once = self.gateway_intentos, self.gateway_timeout_segundos, self.gateway_a_la_vez
+        require(1 <= tries <= 10, "gateway_intentos", tries, "1 to 10")
+        require(0 < timeout_s * tries <= 30, "gateway_timeout_segundos", timeout_s, f"above 0, {30 / tries:g} at most")
+        require(1 <= at_once <= 200, "gateway_a_la_vez", at_once, "1 to 200")
+
+    def options(self, environment: Mapping[str, str] = os.environ) -> GatewayOptions:
+        """Return what the gateway is built with. Raises `Misconfigured` where its token isn't in the environment."""
+        token = environment.get(self.gateway_token_env, "")
+        if self.gateway_token_env and not token:
+            raise Misconfigured(
+                f"The worker's environment has no {self.gateway_token_env} (userConfig: gateway_token_env): "
+                "set it to the gateway's token where the function worker is started"
+            )
+        return GatewayOptions(
+            approval_rate=self.approval_rate,
+            url=self.gateway_url,
+            token=token,
+            timeout_s=self.gateway_timeout_segundos,
+            tries=self.gateway_intentos,
+            at_once=self.gateway_a_la_vez,
+        )
 
 
 class Pagos(BatchFunction):
@@ -35,11 +88,17 @@ class Pagos(BatchFunction):
     Config: ClassVar[type[FunctionConfig]] = PagosConfig
 
     def build(self, config: PagosConfig, setup: Setup) -> Service:
-        """Wire the handler."""
+        """Wire the handlers, and the gateway."""
         topic = setup.output()
-        handlers = PagosHandlers(topic, config.approval_rate)
+        handlers = PagosHandlers(topic, GATEWAYS[config.gateway](config.options()), setup.clock.now_ms)
         return Service(
-            handlers={"orden-creada": Handler(messages.decode_orden_creada, handlers.cobrar)},
+            # What is owed goes before what is to be earned.
+            handlers={
+                "reembolsar-transaccion": Handler(
+                    messages.decode_reembolsar_transaccion, handlers.reembolsar, outside=handlers.refunding
+                ),
+                "orden-creada": Handler(messages.decode_orden_creada, handlers.cobrar, outside=handlers.charging),
+            },
             database=setup.database(),
             schemas={topic: encoded(ProtobufNativeSchema(TransaccionProcesada))},
         )

@@ -1,41 +1,130 @@
-"""What Pagos does with a batch of recorded orders."""
+"""What Pagos does with a batch of recorded orders, and with refunds that are asked for."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from functions.alpes_runtime import Done, Outcome, Rejected, Transaction, now_ms
+from functions.alpes_runtime import Ask, Done, Outcome, Outside, Rejected, Retry, Transaction, now_ms
 
-from . import messages, store
-from .domain import Cobro, decide, difference
+from . import domain, messages, store
+from .domain import Cobro, PorReembolsar, Reembolso, Transaccion, difference, refund_problem
+from .gateways import Gateway
 
 
 @dataclass(frozen=True)
 class Pagos:
-    """The handler.
+    """The handlers.
+
+    A gateway that answers at once decides within the transaction. Any other one is asked between two transactions: the
+    first records the intent, the second the outcome.
 
     Parameters
     ----------
     topic
         Where `transaccion-creada` goes.
-    approval_rate
-        Share of orders that are approved, 0 to 1.
+    gateway
+        Charges orders and pays them back.
     now_ms
         Tells Unix milliseconds.
     """
 
     topic: str
-    approval_rate: float
+    gateway: Gateway
     now_ms: Callable[[], int] = now_ms
+
+    @property
+    def charging(self) -> Outside[Cobro] | None:
+        """The gateway as `cobrar` asks it, None where it answers at once."""
+        return Outside(self.gateway.charge, self.cobrados, self.gateway.at_once) if self.gateway.at_once else None
+
+    @property
+    def refunding(self) -> Outside[PorReembolsar] | None:
+        """The gateway as `reembolsar` asks it, None where it answers at once."""
+        return Outside(self.gateway.refund, self.reembolsados, self.gateway.at_once) if self.gateway.at_once else None
 
     def cobrar(self, transaction: Transaction, batch: Sequence[Cobro]) -> Sequence[Outcome]:
         """Charge the orders, and emit `transaccion-creada` for each: for one charged before, its event again."""
+        if self.gateway.at_once:
+            return self._ask_to_charge(transaction, batch)
+        return self.cobrados(transaction, [(cobro, self.gateway.charge(cobro)) for cobro in batch])
+
+    def cobrados(self, transaction: Transaction, batch: Sequence[tuple[Cobro, Any]]) -> Sequence[Outcome]:
+        """Record what the gateway decided."""
         now_ms = self.now_ms()
-        stored = store.record(transaction, [decide(cobro, self.approval_rate, now_ms) for cobro in batch])
+        decided = [domain.transaccion(cobro, answer, now_ms) for cobro, answer in batch if isinstance(answer, str)]
+        stored = store.record(transaction, decided) if decided else {}
+        if self.gateway.at_once:
+            refused = [cobro.order_id for cobro, answer in batch if _nothing_happened(answer)]
+            store.forget_intents(transaction, {*stored, *refused})
+        return [
+            self._charged(cobro, stored[cobro.order_id]) if isinstance(answer, str) else answer
+            for cobro, answer in batch
+        ]
+
+    def reembolsar(self, transaction: Transaction, batch: Sequence[PorReembolsar]) -> Sequence[Outcome]:
+        """Pay the orders back, and emit `transaccion-creada` for each: for one paid back before, its event again."""
+        order_ids = {asked.order_id for asked in batch}
+        charged = store.stored(transaction, order_ids)
+        refunded = store.refunded(transaction, order_ids)
+        now_ms = self.now_ms()
+        outcomes: list[Outcome | None] = []
+        for asked in batch:
+            transaccion = charged.get(asked.order_id)
+            if transaccion is None:
+                outcomes.append(Retry("early", f"order {asked.order_id} has no transaction (yet)"))
+            elif why := refund_problem(asked, transaccion):
+                outcomes.append(Rejected("conflict", f"order {asked.order_id} can't be paid back: {why}"))
+            elif asked.order_id in refunded:
+                outcomes.append(self._refunded(refunded[asked.order_id]))
+            elif self.gateway.at_once:
+                outcomes.append(Ask(domain.reembolso(asked, transaccion, now_ms)))
+            else:
+                outcomes.append(None)
+        pending = [asked for asked, outcome in zip(batch, outcomes, strict=True) if outcome is None]
+        if not pending:
+            return [outcome for outcome in outcomes if outcome is not None]
+        refunds = [domain.reembolso(asked, charged[asked.order_id], now_ms) for asked in pending]
+        done = store.record_refunds(transaction, refunds)
+        return [
+            self._refunded(done[asked.order_id]) if outcome is None else outcome
+            for asked, outcome in zip(batch, outcomes, strict=True)
+        ]
+
+    def reembolsados(self, transaction: Transaction, batch: Sequence[tuple[PorReembolsar, Any]]) -> Sequence[Outcome]:
+        """Record what the gateway paid back."""
+        paid = [asked for asked, answer in batch if answer is None]
+        charged = store.stored(transaction, {asked.order_id for asked in paid})
+        now_ms = self.now_ms()
+        refunds = [domain.reembolso(asked, charged[asked.order_id], now_ms) for asked in paid]
+        done = store.record_refunds(transaction, refunds) if refunds else {}
+        return [self._refunded(done[asked.order_id]) if answer is None else answer for asked, answer in batch]
+
+    def _ask_to_charge(self, transaction: Transaction, batch: Sequence[Cobro]) -> Sequence[Outcome]:
+        charged = store.stored(transaction, {cobro.order_id for cobro in batch})
+        open_ones = [cobro for cobro in batch if cobro.order_id not in charged]
+        intents = store.intend(transaction, open_ones) if open_ones else {}
         outcomes: list[Outcome] = []
         for cobro in batch:
-            transaccion = stored[cobro.order_id]
-            if why := difference(cobro, transaccion):
-                outcomes.append(Rejected("conflict", f"order {cobro.order_id} was charged with other content: {why}"))
+            if cobro.order_id in charged:
+                outcomes.append(self._charged(cobro, charged[cobro.order_id]))
+            elif why := difference(cobro, intents[cobro.order_id]):
+                outcomes.append(_other_content(cobro, why))
             else:
-                outcomes.append(Done((messages.transaccion_creada(self.topic, transaccion),)))
+                outcomes.append(Ask(cobro))
         return outcomes
+
+    def _charged(self, cobro: Cobro, transaccion: Transaccion) -> Outcome:
+        if why := difference(cobro, transaccion):
+            return _other_content(cobro, why)
+        return Done((messages.transaccion_creada(self.topic, transaccion),))
+
+    def _refunded(self, refund: Reembolso) -> Outcome:
+        return Done((messages.transaccion_reembolsada(self.topic, refund),))
+
+
+def _other_content(cobro: Cobro, why: str) -> Outcome:
+    return Rejected("conflict", f"order {cobro.order_id} was charged with other content: {why}")
+
+
+def _nothing_happened(answer: Any) -> bool:
+    return isinstance(answer, Rejected) and answer.error_type == "gateway"

@@ -1,11 +1,11 @@
-"""Between the wire and the domain: decodes and checks what comes in, builds the event that goes out."""
+"""Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
 from functions.alpes_runtime import Event, Received, child_traceparent, decode, refuse_if, valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenCreada
-from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 
-from .domain import Cobro, Transaccion
+from .domain import REEMBOLSADA, Cobro, PorReembolsar, Reembolso, Transaccion
 
 SCHEMA_VERSION = 1
 
@@ -20,6 +20,21 @@ def decode_orden_creada(received: Received) -> Cobro:
     currency = message.currency or rules.DEFAULT_CURRENCY
     refuse_if(rules.currency_problem(currency))
     return Cobro(message.id, amount_cents, currency, valid_traceparent(message.traceparent))
+
+
+def decode_reembolsar_transaccion(received: Received) -> PorReembolsar:
+    """Read a `ReembolsarTransaccion`. Raises `InvalidMessage` naming the field that is wrong."""
+    message = decode(ReembolsarTransaccion, received.data)
+    refuse_if(rules.event_type_problem(message.event_type, "reembolsar-transaccion"))
+    refuse_if(rules.id_problem("order_id", message.order_id))
+    if message.transaction_id:
+        refuse_if(rules.id_problem("transaction_id", message.transaction_id))
+    amount_cents = message.amount_cents if message.HasField("amount_cents") else None
+    refuse_if(rules.total_problem(amount_cents or 0, "amount_cents"))
+    if message.currency:
+        refuse_if(rules.currency_problem(message.currency))
+    trace = valid_traceparent(message.traceparent)
+    return PorReembolsar(message.order_id, message.transaction_id, amount_cents, message.currency, trace)
 
 
 def transaccion_creada(topic: str, transaccion: Transaccion) -> Event:
@@ -38,3 +53,21 @@ def transaccion_creada(topic: str, transaccion: Transaccion) -> Event:
         schema_version=SCHEMA_VERSION,
     ).SerializeToString(deterministic=True)
     return Event(topic, transaccion.order_id, payload)
+
+
+def transaccion_reembolsada(topic: str, refund: Reembolso) -> Event:
+    """Build the event of a charge that was paid back."""
+    event_id = f"transaccion-creada:{refund.transaction_id}:{REEMBOLSADA}"
+    payload = TransaccionProcesada(
+        order_id=refund.order_id,
+        status=REEMBOLSADA,
+        id=refund.transaction_id,
+        amount_cents=refund.amount_cents,
+        currency=refund.currency,
+        processed_at_ms=refund.refunded_at_ms,
+        traceparent=child_traceparent(refund.traceparent, refund.order_id, event_id),
+        event_id=event_id,
+        event_type="transaccion-creada",
+        schema_version=SCHEMA_VERSION,
+    ).SerializeToString(deterministic=True)
+    return Event(topic, refund.order_id, payload)

@@ -34,7 +34,7 @@ class Reporting(BatchFunction):
     def build(self, config: ReportingConfig, setup: Setup) -> Service:
         """Wire the handlers, and the totals behind them."""
         topic = setup.output()
-        handlers = ReportingHandlers(topic, formats())
+        handlers = ReportingHandlers(topic, formats(), setup.clock.now_ms)
         views = []
         if config.totales_por_estado:
             state = setup.state(switch="totales_por_estado")

@@ -38,9 +38,9 @@ def id_problem(field: str, value: str) -> str:
     )
 
 
-def total_problem(cents: int) -> str:
-    """Return what is wrong with a total, empty when nothing is."""
-    return "" if cents >= 0 else f"total_cents is {cents}, must be 0 or more"
+def total_problem(cents: int, field: str = "total_cents") -> str:
+    """Return what is wrong with an amount, empty when nothing is."""
+    return "" if cents >= 0 else f"{field} is {cents}, must be 0 or more"
 
 
 def currency_problem(currency: str) -> str:

@@ -39,6 +39,8 @@ class Function:
     running: int | None = None
     error: str = ""
     restarts: int = 0
+    # Of its only instance, as the worker's stats show them.
+    metrics: dict[str, float] = field(default_factory=dict)
     # How many instances run in the next answers, before what `running` says.
     next_running: list[int] = field(default_factory=list)
 
@@ -73,6 +75,8 @@ class Cluster:
     schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     backlog: dict[str, int] = field(default_factory=dict)
+    # How much of it is not due yet.
+    delayed: dict[str, int] = field(default_factory=dict)
     # Runs none of a function's instances from now on, and says this of them.
     failing: str = ""
     # How many instances are said to run in the answers after an update.
@@ -134,8 +138,8 @@ class Cluster:
             return 200, [f"persistent://{topic}" for topic in self.topics if topic.startswith("/".join(rest[:2]))]
         topic, what = "/".join(rest[:3]), rest[3]
         if what == "partitioned-stats":
-            waiting = self.backlog.get(rest[2], 0)
-            return 200, {"subscriptions": {f: {"msgBacklog": waiting} for f in ("ordenes", "pagos", "reporting")}}
+            found = {"msgBacklog": self.backlog.get(rest[2], 0), "msgDelayed": self.delayed.get(rest[2], 0)}
+            return 200, {"subscriptions": dict.fromkeys(("ordenes", "pagos", "reporting"), found)}
         if method == "GET":
             return 200, {"partitions": self.topics.get(topic, 0)}
         if method == "PUT":
@@ -151,6 +155,8 @@ class Cluster:
         function = self.functions.get(name)
         if function is None:
             return 404, {"reason": f"Function {name} doesn't exist"}
+        if rest == ["stats"]:
+            return 200, {"instances": [{"instanceId": 0, "metrics": {"userMetrics": function.metrics}}]}
         return 200, function.status() if rest == ["status"] else function.config
 
     def _cli(self, arguments: list[str]) -> Answer:

@@ -381,6 +381,29 @@ def test_status_shows_instances_and_backlogs(cluster: Cluster, deployment_comman
     assert "it is gone" in told
 
 
+def test_status_says_of_which_input_a_function_takes_no_more(cluster: Cluster, deployment_command: Deployment) -> None:
+    deployment_command("deploy")
+    cluster.functions[f"{NAMESPACE}/ordenes"].metrics = {
+        "user_metric_halted.crear-orden_sum": 1.0,
+        "user_metric_halted.crear-orden_count": 1.0,
+        "user_metric_dead_lettered_sum": 19.0,
+    }
+    code, told = deployment_command("status")
+    assert code != 0
+    assert "HALTED: takes no more of crear-orden" in told
+    assert "./deploy.sh logs ordenes" in told
+
+
+def test_status_tells_what_waits_from_what_is_not_due_yet(cluster: Cluster, deployment_command: Deployment) -> None:
+    deployment_command("deploy")
+    cluster.backlog["ordenes-reintento"] = 7
+    cluster.delayed["ordenes-reintento"] = 5
+    code, told = deployment_command("status")
+    assert code == 0
+    (line,) = [line for line in told.splitlines() if "ordenes-reintento" in line]
+    assert line.endswith(" 2 waiting, 5 not due yet")
+
+
 def test_nobody_at_the_admin_address_is_one_line_that_names_it(
     deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

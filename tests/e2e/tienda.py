@@ -136,13 +136,14 @@ class Tienda:
         return sum(backlog for backlog, _unacknowledged in self.waiting().values())
 
     def waiting(self) -> dict[str, tuple[int, int]]:
-        """Return, of each input with any, the messages not acknowledged and those of them that were handed out."""
+        """Return, of each input with any, the due messages not acknowledged, and those that were handed out."""
         waiting = {}
         for function, topics in INPUTS.items():
             for topic in topics:
                 stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}/partitioned-stats")
                 found = stats["subscriptions"].get(function, {})
-                if backlog := found.get("msgBacklog", 0):
+                # A timer that isn't due yet waits for nobody.
+                if (backlog := found.get("msgBacklog", 0) - found.get("msgDelayed", 0)) > 0:
                     waiting[topic] = (backlog, found.get("unackedMessages", 0))
         return waiting
 

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from functions.alpes_runtime import Done, Outcome, Rejected
+from functions.alpes_runtime import Ask, Done, Outcome, Rejected, Retry
 from functions.alpes_runtime.postgres import Postgres
-from functions.pagos.domain import Cobro
+from functions.pagos.domain import Cobro, PorReembolsar, Reembolso
+from functions.pagos.gateways import GATEWAYS, GatewayOptions
 from functions.pagos.handlers import Pagos
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.integration.test_ordenes import blocked, wait_until
@@ -20,9 +21,13 @@ def cobro(order_id: str = "a", amount_cents: int = 1250, currency: str = "USD") 
     return Cobro(order_id, amount_cents, currency, "")
 
 
+def pagos(rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Pagos:
+    return Pagos("t", GATEWAYS["simulada"](GatewayOptions(approval_rate=rate)), lambda: now_ms)
+
+
 def cobrar(database: Postgres, *batch: Cobro, rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Sequence[Outcome]:
     with database.transaction() as transaction:
-        return Pagos("t", rate, lambda: now_ms).cobrar(transaction, batch)
+        return pagos(rate, now_ms).cobrar(transaction, batch)
 
 
 def event(outcome: Outcome) -> TransaccionProcesada:
@@ -76,7 +81,7 @@ def test_of_two_instances_that_charge_an_order_at_once_one_does_and_both_say_the
         target=lambda: results.append(cobrar(connect(), cobro("0"), cobro(), rate=0.0, now_ms=1_800_000_000_000))
     )
     with connect().transaction() as winner:
-        (won,) = Pagos("t", 1.0, lambda: 1_767_225_600_123).cobrar(winner, [cobro()])
+        (won,) = pagos().cobrar(winner, [cobro()])
         loser.start()
         wait_until(lambda: blocked(rows))
     loser.join(30)
@@ -90,3 +95,137 @@ def test_the_largest_amount_of_the_wire_is_charged(database: Postgres) -> None:
     first = cobrar(database, cobro(amount_cents=2**63 - 1), cobro("b", 0))
     assert [event(outcome).amount_cents for outcome in first] == [2**63 - 1, 0]
     assert cobrar(database, cobro(amount_cents=2**63 - 1), cobro("b", 0)) == first
+
+
+def por_reembolsar(order_id: str = "a", **changes: Any) -> PorReembolsar:
+    return PorReembolsar(order_id, "", 1250, "USD", "")._replace(**changes)
+
+
+def reembolsar(database: Postgres, *batch: PorReembolsar, by: Pagos | None = None) -> Sequence[Outcome]:
+    with database.transaction() as transaction:
+        return (by or pagos()).reembolsar(transaction, batch)
+
+
+def test_a_charge_is_paid_back_once_and_every_repetition_is_the_same_event(database: Postgres, rows: Rows) -> None:
+    (charged,) = cobrar(database, cobro())
+    first, same = reembolsar(database, por_reembolsar(), por_reembolsar(transaction_id=event(charged).id))
+    said = event(first)
+    assert (said.order_id, said.status, said.id, said.amount_cents) == ("a", "reembolsada", event(charged).id, 1250)
+    assert first == same
+    assert reembolsar(database, por_reembolsar(), by=pagos(now_ms=1_800_000_000_000)) == [first]
+    assert rows("SELECT order_id, transaction_id, amount_cents, currency FROM reembolsos") == [
+        ("a", event(charged).id, 1250, "USD")
+    ]
+    assert rows("SELECT status FROM transacciones") == [("aprobada",)]
+
+
+def test_only_what_was_charged_is_paid_back(database: Postgres, rows: Rows) -> None:
+    cobrar(database, cobro("a"), cobro("b"))
+    cobrar(database, cobro("c"), rate=0.0)
+    outcomes = reembolsar(
+        database,
+        por_reembolsar("a", amount_cents=1),
+        por_reembolsar("a", currency="COP"),
+        por_reembolsar("a", transaction_id="another"),
+        por_reembolsar("c"),
+        por_reembolsar("d"),
+        por_reembolsar("b", amount_cents=None, currency=""),
+    )
+    assert [type(outcome) for outcome in outcomes] == [Rejected, Rejected, Rejected, Rejected, Retry, Done]
+    assert rows("SELECT order_id FROM reembolsos") == [("b",)]
+
+
+def test_of_two_instances_that_pay_an_order_back_at_once_one_does_and_both_say_the_same(
+    connect: Connect, rows: Rows
+) -> None:
+    cobrar(connect(), cobro())
+    results: list[Sequence[Outcome]] = []
+    late = pagos(now_ms=1_800_000_000_000)
+    loser = threading.Thread(target=lambda: results.append(reembolsar(connect(), por_reembolsar(), by=late)))
+    with connect().transaction() as winner:
+        won = pagos().reembolsar(winner, [por_reembolsar()])
+        loser.start()
+        wait_until(lambda: blocked(rows))
+    loser.join(30)
+    assert results == [won]
+    assert rows("SELECT count(*) FROM reembolsos") == [(1,)]
+
+
+class Slow:
+    """A gateway that is asked between two transactions; what it answers is the test's business."""
+
+    at_once = 4
+
+    def charge(self, _cobro: Cobro) -> str:
+        raise AssertionError("the pipeline asks, not the handler")
+
+    def refund(self, _refund: Reembolso) -> None:
+        raise AssertionError("the pipeline asks, not the handler")
+
+
+SLOW = Pagos("t", Slow(), lambda: 1_767_225_600_123)
+
+
+def begun(database: Postgres, *batch: Cobro) -> Sequence[Outcome]:
+    with database.transaction() as transaction:
+        return SLOW.cobrar(transaction, batch)
+
+
+def known(database: Postgres, *answers: tuple[Cobro, Any]) -> Sequence[Outcome]:
+    with database.transaction() as transaction:
+        return SLOW.cobrados(transaction, answers)
+
+
+def test_an_intent_stands_while_the_gateway_is_asked_and_goes_with_the_outcome(database: Postgres, rows: Rows) -> None:
+    assert begun(database, cobro("a"), cobro("b")) == [Ask(cobro("a")), Ask(cobro("b"))]
+    assert rows("SELECT order_id, amount_cents FROM intentos ORDER BY 1") == [("a", 1250), ("b", 1250)]
+    assert rows("SELECT count(*) FROM transacciones") == [(0,)]
+    approved, declined = known(database, (cobro("a"), "aprobada"), (cobro("b"), "rechazada"))
+    assert (event(approved).status, event(declined).status) == ("aprobada", "rechazada")
+    assert rows("SELECT count(*) FROM intentos") == [(0,)]
+    # Asked for again, it is told again, and the gateway is left alone.
+    assert begun(database, cobro("a"), cobro("b")) == [approved, declined]
+
+
+def test_a_charge_of_which_nobody_knows_keeps_its_intent(database: Postgres, rows: Rows) -> None:
+    begun(database, cobro())
+    unknown = Retry("gateway", "not known", until_known=True)
+    assert known(database, (cobro(), unknown)) == [unknown]
+    assert begun(database, cobro()) == [Ask(cobro())]
+    assert rows("SELECT order_id FROM intentos") == [("a",)]
+
+
+def test_a_charge_that_the_gateway_refused_leaves_nothing(database: Postgres, rows: Rows) -> None:
+    begun(database, cobro("a"), cobro("b"))
+    refused, conflict = Rejected("gateway", "bad request"), Rejected("conflict", "look at the gateway")
+    assert known(database, (cobro("a"), refused), (cobro("b"), conflict)) == [refused, conflict]
+    assert rows("SELECT order_id FROM intentos") == [("b",)]
+    assert rows("SELECT count(*) FROM transacciones") == [(0,)]
+
+
+def test_an_order_of_another_amount_is_a_conflict_while_the_first_is_being_charged(database: Postgres) -> None:
+    begun(database, cobro())
+    first, second = begun(database, cobro(), cobro(amount_cents=1))
+    assert first == Ask(cobro())
+    assert isinstance(second, Rejected)
+
+
+def test_two_answers_for_one_order_are_one_transaction(database: Postgres, rows: Rows) -> None:
+    begun(database, cobro())
+    (first,) = known(database, (cobro(), "aprobada"))
+    assert known(database, (cobro(), "aprobada"), (cobro(), "aprobada")) == [first, first]
+    assert rows("SELECT count(*) FROM transacciones") == [(1,)]
+
+
+def test_a_refund_is_asked_for_and_recorded_with_its_answer(database: Postgres, rows: Rows) -> None:
+    cobrar(database, cobro("a"), cobro("b"))
+    asked = reembolsar(database, por_reembolsar("a"), por_reembolsar("b"), by=SLOW)
+    assert [type(outcome) for outcome in asked] == [Ask, Ask]
+    assert rows("SELECT count(*) FROM reembolsos") == [(0,)]
+    unknown = Retry("gateway", "not known", until_known=True)
+    with database.transaction() as transaction:
+        done, again = SLOW.reembolsados(transaction, [(por_reembolsar("a"), None), (por_reembolsar("b"), unknown)])
+    assert event(done).status == "reembolsada"
+    assert again == unknown
+    assert rows("SELECT order_id FROM reembolsos") == [("a",)]
+    assert reembolsar(database, por_reembolsar("a"), by=SLOW) == [done]

@@ -26,7 +26,7 @@ FROM
         %(traceparents)s::text []
     ) AS nueva (id, client_id, address, total_cents, currency, created_at_ms, traceparent)
 ON CONFLICT (id) DO NOTHING
-RETURNING id
+RETURNING id, (extract(EPOCH FROM accepted_at) * 1000)::bigint
 
 -- A statement of its own: another instance may have inserted an id at the same time, and its row shows only now.
 -- name: stored
@@ -61,6 +61,79 @@ WHERE
     orden.id = pago.order_id
     AND orden.status = pago.previous
     AND orden.total_cents = coalesce(pago.amount_cents, orden.total_cents)
+RETURNING
+    orden.id,
+    orden.client_id,
+    orden.address,
+    orden.total_cents,
+    orden.currency,
+    (extract(EPOCH FROM orden.created_at) * 1000)::bigint,
+    orden.traceparent,
+    orden.status,
+    orden.version,
+    (extract(EPOCH FROM orden.updated_at) * 1000)::bigint,
+    orden.transaction_id
+
+-- Nothing where somebody recorded it before. The conflict is with a committed row: one that isn't is waited for.
+-- name: open_window
+INSERT INTO vencimientos (accepted_from, accepted_until)
+VALUES (
+    timestamptz 'epoch' + %(from_ms)s * interval '1 millisecond',
+    timestamptz 'epoch' + %(until_ms)s * interval '1 millisecond'
+)
+ON CONFLICT DO NOTHING
+RETURNING 1
+
+-- name: close_window
+DELETE FROM vencimientos
+WHERE
+    accepted_from = timestamptz 'epoch' + %(from_ms)s * interval '1 millisecond'
+    AND accepted_until = timestamptz 'epoch' + %(until_ms)s * interval '1 millisecond'
+
+-- name: waiting
+SELECT DISTINCT (extract(EPOCH FROM accepted_at) * 1000)::bigint FROM ordenes
+WHERE id = any(%(ids)s::text []) AND status = 'creada'
+
+-- An order is accepted at its transaction's start, so one that began within the window may still bring an order there. Asked
+-- before the orders are looked at: whoever had ended by then is seen. Only an instance's own connection accepts orders, and
+-- its name is that of the function and a number.
+-- name: due
+SELECT
+    (extract(EPOCH FROM clock_timestamp()) * 1000)::bigint,
+    exists(
+        SELECT FROM pg_stat_activity
+        WHERE
+            datname = current_database()
+            AND pid <> pg_backend_pid()
+            AND application_name ~ '^alpes [^ ]+ [0-9]+$'
+            AND xact_start < timestamptz 'epoch' + %(until_ms)s * interval '1 millisecond'
+    )
+
+-- Those of a window that wait, and those that expired: a timer that comes again tells of these again. Materialized, so that
+-- the window is found by time, and not the whole table read by id.
+-- name: unpaid
+WITH ventana AS MATERIALIZED (
+    SELECT id FROM ordenes
+    WHERE
+        accepted_at >= timestamptz 'epoch' + %(from_ms)s * interval '1 millisecond'
+        AND accepted_at < timestamptz 'epoch' + %(until_ms)s * interval '1 millisecond'
+        AND status IN ('creada', 'expirada')
+)
+
+SELECT id FROM ventana
+WHERE id > %(after_id)s
+ORDER BY id
+LIMIT %(most)s
+
+-- name: expire
+UPDATE ordenes AS orden
+SET
+    status = 'expirada',
+    version = orden.version + 1,
+    updated_at = date_trunc('milliseconds', now())
+WHERE
+    orden.id = any(%(ids)s::text [])
+    AND orden.status = 'creada'
 RETURNING
     orden.id,
     orden.client_id,

@@ -34,3 +34,62 @@ SELECT
     traceparent
 FROM transacciones
 WHERE order_id = any(%(order_ids)s::text [])
+
+-- Before the gateway is asked: whoever comes next sees that it may have charged the order. Ids are distinct and sorted.
+-- name: insert_intents
+INSERT INTO intentos (order_id, amount_cents, currency, traceparent)
+SELECT
+    nuevo.order_id,
+    nuevo.amount_cents,
+    nuevo.currency,
+    nuevo.traceparent
+FROM
+    unnest(
+        %(order_ids)s::text [], %(amounts)s::bigint [], %(currencies)s::text [], %(traceparents)s::text []
+    ) AS nuevo (order_id, amount_cents, currency, traceparent)
+ON CONFLICT (order_id) DO NOTHING
+
+-- name: intents
+SELECT
+    order_id,
+    amount_cents,
+    currency,
+    traceparent
+FROM intentos
+WHERE order_id = any(%(order_ids)s::text [])
+
+-- name: delete_intents
+DELETE FROM intentos
+WHERE order_id = any(%(order_ids)s::text [])
+
+-- name: insert_refunds
+INSERT INTO reembolsos (order_id, transaction_id, amount_cents, currency, created_at, traceparent)
+SELECT
+    nuevo.order_id,
+    nuevo.transaction_id,
+    nuevo.amount_cents,
+    nuevo.currency,
+    timestamptz 'epoch' + nuevo.refunded_at_ms * interval '1 millisecond',
+    nuevo.traceparent
+FROM
+    unnest(
+        %(order_ids)s::text [],
+        %(transaction_ids)s::text [],
+        %(amounts)s::bigint [],
+        %(currencies)s::text [],
+        %(refunded_at_ms)s::bigint [],
+        %(traceparents)s::text []
+    ) AS nuevo (order_id, transaction_id, amount_cents, currency, refunded_at_ms, traceparent)
+ON CONFLICT (order_id) DO NOTHING
+
+-- A statement of its own, as `stored` is.
+-- name: refunds
+SELECT
+    order_id,
+    transaction_id,
+    amount_cents,
+    currency,
+    (extract(EPOCH FROM created_at) * 1000)::bigint,
+    traceparent
+FROM reembolsos
+WHERE order_id = any(%(order_ids)s::text [])

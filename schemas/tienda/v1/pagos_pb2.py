@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tienda/v1/pagos.proto\x12\ttienda.v1\"\xd9\x02\n\x14TransaccionProcesada\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12\x16\n\x06status\x18\x02 \x01(\tR\x06status\x12\x0e\n\x02id\x18\x03 \x01(\tR\x02id\x12&\n\x0c\x61mount_cents\x18\x04 \x01(\x03H\x00R\x0b\x61mountCents\x88\x01\x01\x12\x1a\n\x08\x63urrency\x18\x05 \x01(\tR\x08\x63urrency\x12&\n\x0fprocessed_at_ms\x18\x06 \x01(\x03R\rprocessedAtMs\x12 \n\x0btraceparent\x18\n \x01(\tR\x0btraceparent\x12\x19\n\x08\x65vent_id\x18\x0b \x01(\tR\x07\x65ventId\x12\x1d\n\nevent_type\x18\x0c \x01(\tR\teventType\x12%\n\x0eschema_version\x18\r \x01(\x05R\rschemaVersionB\x0f\n\r_amount_centsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tienda/v1/pagos.proto\x12\ttienda.v1\"\xd9\x02\n\x14TransaccionProcesada\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12\x16\n\x06status\x18\x02 \x01(\tR\x06status\x12\x0e\n\x02id\x18\x03 \x01(\tR\x02id\x12&\n\x0c\x61mount_cents\x18\x04 \x01(\x03H\x00R\x0b\x61mountCents\x88\x01\x01\x12\x1a\n\x08\x63urrency\x18\x05 \x01(\tR\x08\x63urrency\x12&\n\x0fprocessed_at_ms\x18\x06 \x01(\x03R\rprocessedAtMs\x12 \n\x0btraceparent\x18\n \x01(\tR\x0btraceparent\x12\x19\n\x08\x65vent_id\x18\x0b \x01(\tR\x07\x65ventId\x12\x1d\n\nevent_type\x18\x0c \x01(\tR\teventType\x12%\n\x0eschema_version\x18\r \x01(\x05R\rschemaVersionB\x0f\n\r_amount_cents\"\xb1\x02\n\x15ReembolsarTransaccion\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12%\n\x0etransaction_id\x18\x02 \x01(\tR\rtransactionId\x12&\n\x0c\x61mount_cents\x18\x03 \x01(\x03H\x00R\x0b\x61mountCents\x88\x01\x01\x12\x1a\n\x08\x63urrency\x18\x04 \x01(\tR\x08\x63urrency\x12 \n\x0btraceparent\x18\n \x01(\tR\x0btraceparent\x12\x19\n\x08\x65vent_id\x18\x0b \x01(\tR\x07\x65ventId\x12\x1d\n\nevent_type\x18\x0c \x01(\tR\teventType\x12%\n\x0eschema_version\x18\r \x01(\x05R\rschemaVersionB\x0f\n\r_amount_centsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,4 +33,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRANSACCIONPROCESADA']._serialized_start=37
   _globals['_TRANSACCIONPROCESADA']._serialized_end=382
+  _globals['_REEMBOLSARTRANSACCION']._serialized_start=385
+  _globals['_REEMBOLSARTRANSACCION']._serialized_end=690
 # @@protoc_insertion_point(module_scope)

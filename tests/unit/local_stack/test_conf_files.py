@@ -1,5 +1,7 @@
 """How the distribution's configuration is rewritten for a local stack."""
 
+import dataclasses
+
 import yaml
 
 from local_stack import conf_files
@@ -58,3 +60,10 @@ def test_requests_to_the_rest_api_leave_no_line_each() -> None:
         "verbose": "info",
         "org.eclipse.jetty.server.RequestLog": "warn",
     }
+
+
+def test_a_test_may_have_the_worker_look_less_often_and_elsewhere_for_the_state_store() -> None:
+    settings = dataclasses.replace(SETTINGS, liveness_check_ms=30_000, state_port=5000)
+    worker = yaml.safe_load(conf_files.functions_worker_yml("functionRuntimeFactoryConfigs: {}\n", settings))
+    assert worker["instanceLivenessCheckFreqMs"] == 30_000
+    assert worker["stateStorageServiceUrl"] == "bk://127.0.0.1:5000"

@@ -12,7 +12,7 @@ from functions.alpes_runtime.database import Row, Transaction
 from functions.alpes_runtime.errors import InvalidMessage
 from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakeMessage, FakeSubscription, Rows
 from functions.alpes_runtime.message import Event, Received
-from functions.alpes_runtime.outcome import Done, Early, Handler, Outcome
+from functions.alpes_runtime.outcome import Done, Handler, Outcome, Retry
 from functions.alpes_runtime.turn import Turn
 
 TOPIC = "persistent://alpes/tienda/crear-orden"
@@ -70,7 +70,9 @@ def apply(transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
             raise ZeroDivisionError(text)
     transaction.execute("keep", {"keys": [text for text in batch if not text.startswith("early")]})
     return [
-        Early(f"{text} is early") if text.startswith("early") else Done((Event(OUT, text, text.encode("latin-1")),))
+        Retry("early", f"{text} is early")
+        if text.startswith("early")
+        else Done((Event(OUT, text, text.encode("latin-1")),))
         for text in batch
     ]
 
@@ -82,13 +84,14 @@ def committer(
     store: FakeDatabase,
     *,
     handler: Handler[Any] = HANDLER,
+    handlers: Mapping[str, Handler[Any]] | None = None,
     clock: Clock | None = None,
     stopping: threading.Event | None = None,
     max_attempts: int = 3,
     **more: Any,
 ) -> Committer:
     return Committer(
-        {"crear-orden": handler, "transaccion-creada": handler},
+        handlers or {"crear-orden": handler, "transaccion-creada": handler},
         store,
         RETRY,
         RetryPolicy(max_attempts, 1.0),

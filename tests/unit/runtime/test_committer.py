@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.alpes_runtime import message as message_module
-from functions.alpes_runtime.committer import Committer, Settled
+from functions.alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, Committer, Settled
 from functions.alpes_runtime.database import Transaction
 from functions.alpes_runtime.errors import Unavailable
 from functions.alpes_runtime.fakes import FakeClock, FakeDatabase
@@ -234,3 +234,31 @@ def test_an_event_of_a_later_attempt_says_so_beside_its_payload() -> None:
     (first,) = settled(committer(database()), [received(b"a")]).events
     assert (dict(event.properties or {})["attempt"], first.properties) == ("3", None)
     assert event.payload == first.payload
+
+
+def test_after_a_message_that_broke_its_batch_groups_are_applied_in_parts_for_a_while() -> None:
+    store = database()
+    stage = committer(store)
+    settled(stage, group("bug"))
+    commits = []
+    for n in range(CAREFUL_GROUPS + 2):
+        before = store.commits
+        settled(stage, group(*(f"g{n} {m}" for m in range(2 * CAREFUL_PART + 1))))
+        commits.append(store.commits - before)
+    assert commits == [3] * CAREFUL_GROUPS + [1, 1]
+
+
+def test_a_bad_message_costs_little_more_than_its_part_when_there_was_one_before() -> None:
+    applied: list[int] = []
+
+    def counted(transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
+        applied.append(len(batch))
+        return apply(transaction, batch)
+
+    stage = committer(database(), handler=Handler(decode, counted))
+    payloads = ["bug", *(f"a {n}" for n in range(999))]
+    for limit in (3000, 1300):
+        applied.clear()
+        result = settled(stage, group(*payloads))
+        assert (len(out(result)), result.rejected) == (999, 1)
+        assert sum(applied) < limit

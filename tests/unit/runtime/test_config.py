@@ -113,9 +113,42 @@ def test_pagos_approves_no_share_outside_0_to_1(rate: float) -> None:
 def test_ordenes_needs_a_topic_for_its_second_event_and_a_budget_in_range() -> None:
     with pytest.raises(Misconfigured, match="'orden_actualizada_topic' is missing"):
         parse_config(OrdenesConfig, LEAST)
-    for budget in (0, 10_001):
-        with pytest.raises(Misconfigured, match="estado_por_segundo"):
-            parse_config(OrdenesConfig, {**LEAST, "orden_actualizada_topic": "t", "estado_por_segundo": budget})
+    topics = {"orden_actualizada_topic": "t", "reembolsar_transaccion_topic": "r"}
+    for key, values in {
+        "estado_por_segundo": (0, 10_001),
+        "expira_segundos": (-1, 30 * 24 * 3600 + 1),
+        "vencimiento_cubo_segundos": (0, 3601),
+    }.items():
+        for value in values:
+            with pytest.raises(Misconfigured, match=f"{key} is {value}, allowed is "):
+                parse_config(OrdenesConfig, {**LEAST, **topics, key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("gateway", "htp"),
+        ("gateway_url", "gateway.example"),
+        ("gateway_intentos", 0),
+        ("gateway_intentos", 11),
+        ("gateway_timeout_segundos", 0),
+        ("gateway_timeout_segundos", 8),
+        ("gateway_a_la_vez", 0),
+        ("gateway_a_la_vez", 201),
+    ],
+)
+def test_a_gateway_setting_out_of_range_is_refused(key: str, value: object) -> None:
+    good = {"gateway": "http", "gateway_url": "https://gateway.example"}
+    parse_config(PagosConfig, {**LEAST, **good})
+    with pytest.raises(Misconfigured, match=key):
+        parse_config(PagosConfig, {**LEAST, **good, key: value})
+
+
+def test_the_gateways_token_comes_from_the_variable_that_the_config_names() -> None:
+    config = parse_config(PagosConfig, {**LEAST, "gateway_token_env": "GATEWAY_TOKEN"})
+    assert config.options({"GATEWAY_TOKEN": "secret"}).token == "secret"
+    with pytest.raises(Misconfigured, match="no GATEWAY_TOKEN"):
+        config.options({})
 
 
 def test_the_dsn_comes_from_the_variable_that_the_config_names() -> None:

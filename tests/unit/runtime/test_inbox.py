@@ -52,6 +52,42 @@ def test_a_group_has_no_more_than_asked_for() -> None:
     assert [len(box.take(3, 0)) for _ in range(4)] == [3, 3, 1, 0]
 
 
+def test_a_role_whose_next_stage_is_full_is_passed_over_until_it_has_room() -> None:
+    full = True
+    box = Inbox([URGENT, PLAIN], 10, holds={URGENT: lambda: full})
+    held, plain = message(URGENT), message(PLAIN)
+    box.put([held], 0)
+    assert box.take(10, 0) == []
+    box.put([plain], 0)
+    assert box.take(10, 0) == [plain]
+    full = False
+    assert box.take(10, 0) == [held]
+
+
+def test_who_waits_is_woken_when_there_is_room_again() -> None:
+    room = threading.Event()
+    box = Inbox([PLAIN], 10, holds={PLAIN: lambda: not room.is_set()})
+    box.put([message(PLAIN)], 0)
+    taken: list[list[Received]] = []
+    waiter = threading.Thread(target=lambda: taken.append(box.take(10, 30)))
+    waiter.start()
+    room.set()
+    box.look_again()
+    waiter.join(5)
+    assert len(taken[0]) == 1
+
+
+def test_nothing_is_taken_of_a_role_that_was_shut_and_its_lane_fills_up() -> None:
+    box = inbox(capacity=2)
+    box.shut(PLAIN)
+    box.put([message(PLAIN)] * 2, 0)
+    other = message(URGENT)
+    box.put([other], 0)
+    assert box.take(10, 0) == [other]
+    assert box.take(10, 0) == []
+    assert not box.put([message(PLAIN)], 0)
+
+
 def test_a_role_with_a_bound_of_its_own_is_taken_in_smaller_groups() -> None:
     box = Inbox([URGENT, PLAIN], 10, {PLAIN: 1})
     box.put([message(PLAIN), message(PLAIN)], 0)

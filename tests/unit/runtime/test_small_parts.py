@@ -15,7 +15,7 @@ from functions.alpes_runtime import child_traceparent, load_queries, valid_trace
 from functions.alpes_runtime.clock import SystemClock
 from functions.alpes_runtime.errors import Misconfigured
 from functions.alpes_runtime.host import Host, running_instance
-from functions.alpes_runtime.runner import RateMeter
+from functions.alpes_runtime.service import RateMeter
 from functions.alpes_runtime.state import open_state
 from functions.alpes_runtime.turn import Turn
 

@@ -1,6 +1,7 @@
 """Ordenes: the state machine, what it accepts, and the events it emits."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 
 from functions.alpes_runtime import InvalidMessage, valid_traceparent
 from functions.ordenes import domain, messages
-from functions.ordenes.domain import Orden, OrdenGuardada, Transaccion, contradiction, difference
+from functions.ordenes.domain import (
+    Orden,
+    OrdenGuardada,
+    Reaction,
+    Transaccion,
+    contradiction,
+    difference,
+    reaction,
+)
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
@@ -32,7 +41,68 @@ def test_an_order_moves_forward_only(before: str, after: str) -> None:
         ("creada", "expirada"),
         ("expirada", "reembolsada"),
     }
-    assert (domain.PREVIOUS.get(after) == before) == ((before, after) in allowed)
+    to = domain.VENCIDA if after == domain.EXPIRADA else after
+    moves = domain.REACTIONS.get((before, to)) is Reaction.MOVE
+    assert moves == ((before, after) in allowed)
+    assert moves == (domain.PREVIOUS.get(to) == before)
+
+
+def test_the_table_says_what_every_order_does_about_everything() -> None:
+    assert set(domain.REACTIONS) == set(itertools.product(STATUSES, domain.HAPPENINGS))
+
+
+def machine(happenings: Sequence[str]) -> tuple[str, list[Reaction]]:
+    """Run the table from a new order on; return where it ends, and each reaction."""
+    status, reactions = domain.CREADA, []
+    for happening in happenings:
+        reactions.append(domain.REACTIONS[status, happening])
+        if reactions[-1] is Reaction.MOVE:
+            status = domain.EXPIRADA if happening == domain.VENCIDA else happening
+    return status, reactions
+
+
+@pytest.mark.parametrize("paid", ["aprobada", "rechazada"])
+@pytest.mark.parametrize("length", range(1, 7))
+def test_in_every_order_of_arrival_an_order_ends_as_its_first_decision_says(paid: str, length: int) -> None:
+    """Everything that can happen to an order whose payment was decided once, in every order and number."""
+    for happenings in itertools.product((paid, domain.REEMBOLSADA, domain.VENCIDA), repeat=length):
+        end, reactions = machine(happenings)
+        decisions = [happening for happening in happenings if happening != domain.REEMBOLSADA]
+        first = decisions[0] if decisions else None
+        refund_came = domain.VENCIDA in happenings and domain.REEMBOLSADA in happenings[happenings.index("vencida") :]
+        expected = {None: {"creada"}, paid: {paid}, domain.VENCIDA: {"reembolsada" if refund_came else "expirada"}}
+        assert {end} == expected[first], happenings
+        # Whoever is charged too late is paid back, and nobody else.
+        refunded = Reaction.REFUND in reactions
+        assert refunded == (paid == "aprobada" and "aprobada" in _while_expired(happenings)), happenings
+
+
+def _while_expired(happenings: Sequence[str]) -> Sequence[str]:
+    """Return what happens while the order is expired."""
+    status, seen = domain.CREADA, []
+    for happening in happenings:
+        if status == domain.EXPIRADA:
+            seen.append(happening)
+        status, _ = machine([*_path(status), happening])
+    return seen
+
+
+def _path(status: str) -> list[str]:
+    return {"creada": [], "expirada": ["vencida"], "reembolsada": ["vencida", "reembolsada"]}.get(status, [status])
+
+
+@pytest.mark.parametrize("happenings", list(itertools.product(domain.HAPPENINGS, repeat=3)), ids=" ".join)
+def test_a_repetition_changes_nothing(happenings: tuple[str, ...]) -> None:
+    once, _ = machine(happenings)
+    assert machine([*happenings, *happenings[-1:]])[0] == once
+
+
+@pytest.mark.parametrize(
+    ("accepted", "width", "window"),
+    [(0, 10, (0, 10)), (9, 10, (0, 10)), (10, 10, (10, 20)), (1_234_567, 1000, (1_234_000, 1_235_000))],
+)
+def test_orders_of_a_window_share_a_timer(accepted: int, width: int, window: tuple[int, int]) -> None:
+    assert domain.ventana(accepted, width) == window
 
 
 @pytest.mark.parametrize(
@@ -54,15 +124,18 @@ def test_same_content_is_client_address_total_and_currency(field: str, other: An
 
 
 @pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("paid", ["aprobada", "rechazada"])
+@pytest.mark.parametrize("paid", ["aprobada", "rechazada", "reembolsada"])
 @pytest.mark.parametrize("amount", [None, ORDEN.total_cents, ORDEN.total_cents + 1])
 @pytest.mark.parametrize(("sent", "stored"), [("t-1", "t-1"), ("t-1", "t-2"), ("", "t-1"), ("t-1", ""), ("", "")])
-def test_a_transaction_fits_the_order_that_shows_its_outcome_and_no_other(
+def test_an_order_reacts_to_a_transaction_of_its_amount_as_the_table_says_and_refuses_any_other(
     status: str, paid: str, amount: int | None, sent: str, stored: str
 ) -> None:
-    why = contradiction(Transaccion("orden-1", paid, sent, amount), saved(status, transaction_id=stored))
-    fits = amount in (None, ORDEN.total_cents) and paid == status and not (sent and stored and sent != stored)
-    assert (why == "") == fits
+    transaccion = Transaccion("orden-1", paid, sent, amount)
+    guardada = saved(status, transaction_id=stored)
+    fits = amount in (None, ORDEN.total_cents) and not (sent and stored and sent != stored)
+    expected = domain.REACTIONS[status, paid] if fits else Reaction.REFUSE
+    assert reaction(transaccion, guardada) is expected
+    assert bool(contradiction(transaccion, guardada)) == (expected is Reaction.REFUSE)
 
 
 @pytest.mark.parametrize("sixth", [False, True], ids=["fields 1-5", "fields 1-6"])
@@ -126,6 +199,7 @@ def test_an_invalid_order_is_refused_with_the_fields_name(field: str, payload: b
     [
         *[("order_id", seed_transaction(bad)) for bad in BAD_IDS],
         *[("status", seed_transaction(status=bad)) for bad in ("", "Aprobada", "creada", "expirada", "aprobada ")],
+        ("status", seed_transaction(status="vencida")),
         *[("id", seed_transaction() + text(3, bad)) for bad in BAD_IDS if bad],
     ],
 )

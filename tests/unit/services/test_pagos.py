@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from functions.alpes_runtime import InvalidMessage, valid_traceparent
 from functions.pagos import messages
-from functions.pagos.domain import Cobro, Transaccion, decide, difference
+from functions.pagos.domain import Cobro, Transaccion, difference, drawn, transaccion
 from schemas.tienda import rules
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.unit.services.wire import arrived, seed_order, seed_transaction, text, whole
@@ -17,6 +17,10 @@ from tests.unit.services.wire import arrived, seed_order, seed_transaction, text
 COBRO = Cobro("orden-1", 1250, "USD", "")
 IDS = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789._-", min_size=1, max_size=128)
 COBROS = st.builds(Cobro, IDS, st.integers(0, 2**63 - 1), st.just("USD"), st.just(""))
+
+
+def decide(cobro: Cobro, rate: float, now_ms: int) -> Transaccion:
+    return transaccion(cobro, drawn(cobro.order_id, rate), now_ms)
 
 
 @given(cobro=COBROS, rate=st.floats(0, 1), times=st.tuples(st.integers(), st.integers()))

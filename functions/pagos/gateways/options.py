@@ -1,0 +1,31 @@
+"""What the configuration says of the payment gateway."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayOptions:
+    """Settings of every gateway; each uses those that concern it.
+
+    Parameters
+    ----------
+    approval_rate
+        Simulated: share of orders that are approved, 0 to 1.
+    url
+        HTTP: where it is, such as ``https://gateway.example/v1``.
+    token
+        HTTP: sent as ``Authorization: Bearer``; empty for none.
+    timeout_s
+        HTTP: longest wait for a connection, and for an answer, of one try.
+    tries
+        HTTP: tries in a row, with growing pauses, before the order is put off for longer.
+    at_once
+        HTTP: calls that may be on their way at once.
+    """
+
+    approval_rate: float
+    url: str = ""
+    token: str = ""
+    timeout_s: float = 5.0
+    tries: int = 4
+    at_once: int = 32

@@ -1,0 +1,65 @@
+"""A version that fails at everything stops, instead of emptying its topic into the dead-letter topic."""
+
+import os
+import subprocess
+import uuid
+import zipfile
+from pathlib import Path
+
+from tests.e2e.tienda import ROOT, Tienda, keys, orders, wait_until
+
+LOAD = 2_000
+CODE = "functions/pagos/handlers.py"
+
+
+def broken(good: Path, folder: Path) -> Path:
+    """Copy the zip of Pagos, with a bug that every order meets."""
+    made = folder / good.name
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(made, "w") as target:
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename.endswith(CODE):
+                text = content.decode()
+                right = "decided = ["
+                assert right in text
+                content = text.replace(right, 'int("a typo")\n        ' + right, 1).encode()
+            target.writestr(entry, content)
+    return made
+
+
+def test_a_bad_version_stops_says_so_and_loses_nothing(stack: Tienda, tmp_path: Path) -> None:
+    start = f"h{uuid.uuid4().hex[:10]}-"
+    good = ROOT / "build" / "alpes-pagos.zip"
+    old = stack.processes("pagos")
+    stack.update("pagos", "--py", str(broken(good, tmp_path)))
+    wait_until(lambda: not any(process.is_running() for process in old), 60, "the old version has gone")
+    wait_until(lambda: stack.running("pagos"), 60, "the bad one runs")
+    try:
+        restarts = stack.restarts()
+        stack.publish("crear-orden", orders(start, LOAD))
+        wait_until(lambda: len(stack.statuses("ordenes", start)) == LOAD, 60, "the orders are accepted")
+        wait_until(lambda: "HALTED" in status(stack)[1], 60, "the status says so")
+        code, told = status(stack)
+        assert code != 0
+        assert "takes no more of orden-creada" in told
+        assert stack.running("pagos") == 1
+        assert stack.restarts() == restarts
+        assert stack.statuses("pagos", start) == {}
+    finally:
+        stack.update("pagos", "--py", str(good))
+    dead = sum(key.startswith(start) for key in keys(stack.read("orden-creada-DLQ")))
+    assert dead < 20
+    stack.wait_ended(start, LOAD - dead, 90)
+    wait_until(lambda: "HALTED" not in status(stack)[1], 60, "the status is well again")
+
+
+def status(stack: Tienda) -> tuple[int, str]:
+    done = subprocess.run(
+        [str(ROOT / "deploy.sh"), "status"],
+        env={**os.environ, **stack.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr

@@ -1,0 +1,100 @@
+"""Orders that nobody pays in time, on the real system: they expire, and a payment that comes too late is paid back."""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
+from tests.e2e.tienda import LAST, Tienda, orders, wait_until
+
+LOAD = 1_500
+
+
+@pytest.fixture
+def impatient(stack: Tienda) -> Iterator[Tienda]:
+    """The system, with orders that expire after 3 s."""
+    before = stack.user_config("ordenes")
+    _configure(stack, before | {"expira_segundos": 3, "vencimiento_cubo_segundos": 1})
+    yield stack
+    _configure(stack, before)
+
+
+def _configure(stack: Tienda, config: dict[str, object]) -> None:
+    old = stack.processes("ordenes")
+    stack.update("ordenes", "--user-config", json.dumps(config))
+    wait_until(lambda: not any(process.is_running() for process in old), 60, "the old instance has gone")
+    wait_until(lambda: stack.running("ordenes"), 60, "the new one runs")
+
+
+def counts(stack: Tienda, database: str, start: str) -> Counter[str]:
+    return Counter(stack.statuses(database, start).values())
+
+
+def test_orders_expire_without_a_payment_and_are_paid_back_when_it_comes_too_late(impatient: Tienda) -> None:
+    stack, start = impatient, f"v{uuid.uuid4().hex[:10]}-"
+    stack.admin("POST", "/admin/v3/functions/alpes/tienda/pagos/stop")
+    try:
+        wait_until(lambda: not stack.processes("pagos"), 60, "nobody charges")
+        stack.publish("crear-orden", orders(start, LOAD))
+        wait_until(lambda: counts(stack, "reporting", start) == {"expirada": LOAD}, 90, "all orders have expired")
+    finally:
+        stack.admin("POST", "/admin/v3/functions/alpes/tienda/pagos/start")
+    wait_until(lambda: len(stack.statuses("pagos", start)) == LOAD, 90, "all orders have been charged, or refused")
+    charged = counts(stack, "pagos", start)
+    expected = {"expirada": charged["rechazada"], "reembolsada": charged["aprobada"]}
+    wait_until(lambda: counts(stack, "reporting", start) == expected, 90, "those charged have been paid back")
+    assert counts(stack, "ordenes", start) == expected
+    paid_back = stack.rows(
+        "pagos",
+        "SELECT count(*), count(*) FILTER (WHERE r.amount_cents = t.amount_cents AND r.transaction_id = t.id) FROM"
+        " reembolsos r JOIN transacciones t USING (order_id) WHERE order_id >= %s AND order_id < %s",
+        start,
+        start + LAST,
+    )
+    assert paid_back == [(charged["aprobada"], charged["aprobada"])]
+    told = [
+        (event.id, event.status, event.version)
+        for event in (OrdenActualizada.FromString(m.data()) for m in stack.read("orden-actualizada"))
+        if event.id.startswith(start)
+    ]
+    assert Counter((status, version) for _, status, version in set(told)) == {
+        ("expirada", 2): LOAD,
+        ("reembolsada", 3): charged["aprobada"],
+    }
+    # One timer a window, and what was left for a further page or came too early: not one an order.
+    timers = [m for m in stack.read("ordenes-reintento") if m.partition_key().startswith("vencer:")]
+    assert len(timers) < LOAD / 10
+    some = next(order_id for order_id, status in stack.statuses("ordenes", start).items() if status == "reembolsada")
+    wait_until(lambda: stack.state("ordenes", some) == "reembolsada", 60, "the state store shows it")
+
+
+def test_timers_and_refunds_that_nobody_asked_for_change_nothing(stack: Tienda) -> None:
+    start = f"v{uuid.uuid4().hex[:10]}-"
+    order_id = start + "a"
+    order = CrearOrden(id=order_id, client_id=1, address="Calle 1", total_cents=100)
+    stack.publish("crear-orden", [(order_id, order.SerializeToString())])
+    wait_until(lambda: stack.ended(start), 30, "the order has ended")
+    before = [stack.rows(name, f"SELECT * FROM {table}") for name, table in TABLES]
+    # Every order there ever was, at once; and refunds for one that was never charged, and of a wrong amount.
+    for_ever = VencerOrdenes(accepted_from_ms=1, accepted_until_ms=1_893_456_000_000)
+    stack.publish("ordenes-reintento", [("", for_ever.SerializeToString())])
+    wrong = [
+        (key, ReembolsarTransaccion(order_id=key, amount_cents=99).SerializeToString())
+        for key in (order_id, start + "b")
+    ]
+    stack.publish("reembolsar-transaccion", wrong)
+    letters = {order_id: "conflict", start + "b": "early"}
+
+    def dead() -> dict[str, str]:
+        found = {m.partition_key(): m.properties()["error.type"] for m in stack.read("reembolsar-transaccion-DLQ")}
+        return {key: kind for key, kind in found.items() if key in letters}
+
+    wait_until(lambda: dead() == letters, 60, "both refunds are dead-lettered, each with its reason")
+    assert [stack.rows(name, f"SELECT * FROM {table}") for name, table in TABLES] == before
+
+
+TABLES = (("ordenes", "ordenes ORDER BY id"), ("pagos", "reembolsos ORDER BY order_id"))

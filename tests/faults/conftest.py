@@ -1,0 +1,34 @@
+"""Shows the seed at the start and the table at the end, and leaves the stack as a fault found it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.tienda import ROOT, Tienda
+from tests.faults import table
+from tests.faults.ordeal import LONG, SEED
+from tests.stack import uses_environment
+
+
+@pytest.fixture(autouse=True)
+def _breakable() -> None:
+    if uses_environment():
+        pytest.skip("faults break parts of the system: they need a stack of their own (unset ALPES_E2E_USE_ENV)")
+
+
+@pytest.fixture
+def restored(stack: Tienda) -> Iterator[Tienda]:
+    """The system, whose broker runs with its own settings again afterwards."""
+    from tests.faults.breaking import restart_broker
+
+    yield stack
+    restart_broker(stack)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, and write it where documents take it from."""
+    if not table.LINES:
+        return
+    terminalreporter.section(f"faults, {'long' if LONG else 'short'} form, ALPES_SEED={SEED}")
+    terminalreporter.write_line(table.markdown(table.LINES))
+    table.write(table.LINES, ROOT / "build")

@@ -1,0 +1,248 @@
+"""One ordeal: orders come in at a steady rate, something is broken meanwhile, and then everything is checked."""
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from statistics import median
+from types import TracebackType
+from typing import Self
+from urllib.error import URLError
+
+import psycopg
+
+from local_stack.settings import Settings, from_environment
+from tests.e2e.tienda import Tienda, note, wait_until
+from tests.faults import table
+from tests.faults.checker import Verdict, check
+from tests.faults.history import Unreadable
+from tests.faults.load import Load
+from tests.faults.probes import Probe
+from tests.faults.recorder import Recorder
+
+LONG = os.environ.get("ALPES_FAULTS") == "long"
+"""The long form, ``./test.sh faults``; the short one is part of the normal test run."""
+SEED = os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(1_000_000))
+"""All that is drawn comes from it."""
+STATE_SAMPLE = 50_000
+"""Most orders whose status the state store is asked for."""
+LAST_ORDERS = 100
+"""The last ones sent must end, too."""
+RECOVERY_S = 10.0
+"""Within this time after a total outage the flow is normal again."""
+PROGRESS = 100
+"""Orders that end while a fault lasts that is meant to be survivable."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much an ordeal is put through.
+
+    Attributes
+    ----------
+    orders
+        Least number.
+    rate
+        Orders a second.
+    """
+
+    orders: int
+    rate: float
+
+
+SIZE = Size(20_000, 700) if LONG else Size(2_500, 500)
+
+
+def often(long: int, short: int) -> int:
+    """Return how often something is done in the form that runs."""
+    return long if LONG else short
+
+
+def settings_of(stack: Tienda) -> Settings:
+    """Return the local stack's settings."""
+    return from_environment(stack.environment)
+
+
+class Ordeal:
+    """Orders under way, and what happens to them.
+
+    Use as a context: on entering orders flow, ``fault()`` frames each time that something is broken, and ``finish()``
+    waits for the end and judges.
+
+    Parameters
+    ----------
+    stack
+        The system.
+    name
+        The fault's, for the table.
+    total
+        Whether nothing is expected to end while the fault lasts.
+    size
+        Orders and rate.
+    """
+
+    def __init__(self, stack: Tienda, name: str, *, total: bool = False, size: Size = SIZE) -> None:
+        self.stack = stack
+        self.name = name
+        self.prefix = f"f{uuid.uuid4().hex[:8]}-"
+        self.random = random.Random(f"{SEED} {name}")
+        self.load = Load(stack.service_url, stack.topic("crear-orden"), self.prefix, size.rate, size.orders)
+        self.probe = Probe(stack.dsns["reporting"], self.load)
+        self.faults: list[tuple[float, float]] = []
+        self.verdict: Verdict | None = None
+        self._total = total
+        self._recorder = Recorder(stack, self.prefix)
+        self._recoveries: list[float] = []
+        self._usual = 0
+
+    def __enter__(self) -> Self:
+        self.load.start()
+        self.probe.start()
+        wait_until(lambda: self.load.error or self.probe.ended > self.load.rate, 60, "orders flow")
+        assert self.load.error is None, self.load.error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(AssertionError):
+            self.load.finish(30)
+        self.probe.stop()
+
+    @contextmanager
+    def fault(self) -> Iterator[None]:
+        """Frame a fault: from when something is broken to when it is whole again."""
+        started = time.time()
+        if not self.faults:
+            self._usual = self.probe.usual(started)
+        try:
+            yield
+        finally:
+            self.faults.append((started, time.time()))
+
+    def rest(self, least: float, most: float) -> None:
+        """Let orders flow for a drawn time in seconds."""
+        time.sleep(self.random.uniform(least, most))
+
+    def wait_normal(self, seconds: float = 60) -> float:
+        """Wait until no more orders are under way than usual since the last fault; return how long that took."""
+        end = self.faults[-1][1]
+        wait_until(lambda: self._recovered() < float("inf"), seconds, "the flow is normal again")
+        self._recoveries.append(self.probe.recovered_after(end, self._usual))
+        return self._recoveries[-1]
+
+    def _recovered(self) -> float:
+        return self.probe.recovered_after(self.faults[-1][1], self._usual)
+
+    def finish(
+        self, *, dead_lettered: int = 0, seconds: float = 180, with_report: bool = LONG, more_faults: int = 0
+    ) -> Verdict:
+        """Have everything sent and ended, judge it, and print the fault's line.
+
+        Parameters
+        ----------
+        dead_lettered
+            Orders that must have been dead-lettered.
+        seconds
+            How long the rest may take to end.
+        with_report
+            Whether a report is asked for.
+        more_faults
+            Faults injected beyond those that `fault` framed.
+        """
+        if self.faults and not self._recoveries:
+            self.wait_normal()
+        self.load.finish()
+        wait_until(lambda: self.probe.ended >= self.load.sent - dead_lettered, seconds, self._still(), every=0.5)
+        self.probe.stop()
+        idle = self.wait_idle()
+        verdict = self.verdict = self._judge(idle=idle, with_report=with_report)
+        self._print(verdict, len(self.faults) + more_faults)
+        assert verdict.name == "holds", f"seed {SEED}: {verdict}"
+        assert verdict.figures["told"] == self.load.sent
+        assert verdict.figures.get("dead_lettered", 0) == dead_lettered
+        self._see_progress()
+        return verdict
+
+    def _still(self) -> str:
+        return f"all orders have ended (seed {SEED}; {self.probe.ended} of {self.load.sent})"
+
+    def wait_idle(self, seconds: float = 90) -> bool:
+        """Wait until nothing is under way, the state store included; return whether that came about."""
+        deadline = time.monotonic() + seconds
+        still = 0
+        while time.monotonic() < deadline and still < 2:
+            still = still + 1 if self._at_rest() else 0
+            time.sleep(0.5)
+        return still >= 2
+
+    def _at_rest(self) -> bool:
+        try:
+            timers = self.stack.rows("ordenes", "SELECT to_regclass('vencimientos') IS NOT NULL")[0][0]
+            waiting = self.stack.waiting()
+            if timers:
+                waiting.pop("ordenes-reintento", None)
+            return not waiting and self.stack.rows("ordenes", "SELECT count(*) FROM estado_pendiente") == [(0,)]
+        except (psycopg.Error, URLError, OSError):
+            return False
+
+    def _judge(self, *, idle: bool, with_report: bool) -> Verdict:
+        ids = [self.load.id_of(n) for n in range(self.load.sent)]
+        if len(ids) > STATE_SAMPLE:
+            ids = sorted(self.random.sample(ids, STATE_SAMPLE))
+        # The running totals follow Reporting's table, within seconds unless the machine is busy.
+        with suppress(AssertionError, Unreadable):
+            wait_until(self._recorder.shows_totals, 30, "the state store shows the totals")
+        history = self._recorder.history(
+            self.load.orders(),
+            idle=idle,
+            state_port=settings_of(self.stack).ports.state,
+            state_ids=ids,
+            with_report=with_report,
+        )
+        return check(history)
+
+    def _print(self, verdict: Verdict, faults: int) -> None:
+        figures = verdict.figures
+        start, end = (self.faults[0][0], self.faults[-1][1]) if self.faults else (0.0, 0.0)
+        line = table.Line(
+            fault=self.name,
+            orders=figures.get("accepted", 0),
+            faults=faults,
+            duplicates=figures.get("duplicates", 0),
+            lost=figures["lost"],
+            paid_twice=figures["paid_twice"],
+            longest_pause_s=self.probe.longest_pause(),
+            ended_during=self.probe.ended_between(start, end),
+            recovery_s=max(self._recoveries, default=0.0),
+            dead_lettered=figures.get("dead_lettered", 0),
+            invalid=figures.get("invalid", 0),
+            conflicts=figures.get("conflicts", 0),
+            verdict=verdict.name,
+            seed=SEED,
+        )
+        table.LINES.append(line)
+        latencies = sorted(
+            ended / 1000 - self.load.sent_at[int(order_id.rpartition("-")[2])]
+            for order_id, ended in zip(verdict.numbers, verdict.ended_ms, strict=True)
+            if ended
+        )
+        if latencies:
+            p99 = latencies[int(len(latencies) * 0.99)]
+            note(f"{self.name}: p50 {median(latencies) * 1000:.0f} ms, p99 {p99:.1f} s from sent to ended")
+
+    def _see_progress(self) -> None:
+        """See that the system did something while it was broken, or soon after, and to its last order."""
+        assert self.probe.ended >= self.load.sent - (
+            self.verdict.figures.get("dead_lettered", 0) if self.verdict else 0
+        )
+        if not self.faults:
+            return
+        if self._total:
+            assert max(self._recoveries) <= RECOVERY_S, f"normal again only after {max(self._recoveries):.1f} s"
+            return
+        ended = self.probe.ended_between(self.faults[0][0], self.faults[-1][1])
+        assert ended >= PROGRESS, f"{ended} orders ended while it lasted"

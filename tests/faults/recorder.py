@@ -1,0 +1,244 @@
+"""Fills a history from the running system: reads topics and tables as an outsider does."""
+
+import csv
+import tempfile
+import urllib.error
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+import pulsar
+from bookkeeper import kv
+from bookkeeper.common.util import to_bytes
+from bookkeeper.proto import kv_rpc_pb2
+from bookkeeper.types import StorageClientSettings
+
+from tests.e2e.tienda import LAST, Tienda, alpes
+from tests.faults.checker import EVENTS
+from tests.faults.history import (
+    History,
+    Letter,
+    Message,
+    OrdenRow,
+    ReembolsoRow,
+    ReporteRow,
+    Sent,
+    TransaccionRow,
+    Unreadable,
+)
+
+DEAD_LETTER_SOURCES = (
+    "crear-orden",
+    *EVENTS,
+    "reembolsar-transaccion",
+    "generar-reporte",
+    "ordenes-reintento",
+    "pagos-reintento",
+    "reporting-reintento",
+)
+FETCH_ROWS = 10_000
+STATE_IN_FLIGHT = 128
+FINAL_STATUSES = ("aprobada", "rechazada", "expirada", "reembolsada")
+
+Position = tuple[int, int]
+"""Ledger and entry of the last message that a topic held."""
+
+
+class Recorder:
+    """Reads what a run leaves behind.
+
+    Parameters
+    ----------
+    stack
+        The system.
+    prefix
+        How the ids of the run's orders begin.
+    whole
+        Read topics from their start; otherwise from where they stand now, at the run's start.
+    """
+
+    def __init__(self, stack: Tienda, prefix: str, *, whole: bool = False) -> None:
+        self._stack = stack
+        self._prefix = prefix
+        topics = ["crear-orden", *EVENTS, *(f"{topic}-DLQ" for topic in DEAD_LETTER_SOURCES)]
+        self._since = {topic: None if whole else self._last(topic) for topic in topics}
+
+    def history(
+        self,
+        sent: Iterable[Sent],
+        *,
+        idle: bool,
+        state_port: int | None,
+        state_ids: Sequence[str] = (),
+        with_report: bool = True,
+    ) -> History:
+        """Return what is there now; most of it is read as the checker asks for it.
+
+        Parameters
+        ----------
+        sent
+            What the client sent.
+        idle
+            Whether the system has been seen at rest.
+        state_port
+            Where the state store is.
+        state_ids
+            Orders whose status the state store is asked for.
+        with_report
+            Whether Reporting is asked for a report.
+        """
+        return History(
+            prefix=self._prefix,
+            idle=idle,
+            sent=sent,
+            commands=self._messages("crear-orden"),
+            events={topic: self._messages(topic) for topic in EVENTS},
+            letters=self._letters(),
+            ordenes=self._rows(
+                "ordenes",
+                OrdenRow,
+                "SELECT id, client_id, address, status, total_cents, currency, version,"
+                " transaction_id FROM ordenes WHERE id >= %s AND id < %s",
+            ),
+            transacciones=self._rows(
+                "pagos",
+                TransaccionRow,
+                "SELECT order_id, id, status, amount_cents, currency FROM transacciones"
+                " WHERE order_id >= %s AND order_id < %s",
+            ),
+            reembolsos=self._reembolsos(),
+            reporte=self._rows(
+                "reporting",
+                ReporteRow,
+                "SELECT id, client_id, status, total_cents, currency, version FROM ordenes WHERE id >= %s AND id < %s",
+            ),
+            report=self._report() if with_report else None,
+            state=self._state(state_port, state_ids) if state_port and state_ids else None,
+            totals=self._totals() if state_port else None,
+        )
+
+    def shows_totals(self) -> bool:
+        """Whether the state store's running totals are those of Reporting's table."""
+        return all(shown == counted for _status, shown, counted in self._totals())
+
+    # -- topics
+
+    def _last(self, topic: str) -> Position:
+        last = self._stack.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}-partition-0/lastMessageId")
+        return int(last["ledgerId"]), int(last["entryId"])
+
+    def _messages(self, topic: str) -> Iterator[Message]:
+        for message in self._read(topic):
+            yield Message(message.data(), message.publish_timestamp(), message.message_id())
+
+    def _letters(self) -> Iterator[Letter]:
+        for source in DEAD_LETTER_SOURCES:
+            for message in self._read(f"{source}-DLQ"):
+                properties = message.properties()
+                first = properties.get("source.topic", source).rsplit("/", 1)[-1]
+                yield Letter(
+                    first, properties.get("source.message_id", ""), properties.get("error.type", ""), message.data()
+                )
+
+    def _read(self, topic: str) -> Iterator[Any]:
+        """Yield every message of a topic; `Unreadable` unless the last one that the broker names was among them."""
+        try:
+            (partition,) = self._stack.client.get_topic_partitions(self._stack.topic(topic))
+            since, last = self._since[topic], self._last(topic)
+            start = pulsar.MessageId.earliest
+            if since is not None and since[1] >= 0:
+                if since == last:
+                    return
+                # After this entry, whatever its messages.
+                start = pulsar.MessageId(-1, *since, -1)
+            reader = self._stack.client.create_reader(partition, start, receiver_queue_size=5_000)
+        except (pulsar.PulsarException, OSError) as error:
+            raise Unreadable(f"{topic}: {error}") from error
+        reached: Position = (-1, -1)
+        try:
+            while reader.has_message_available():
+                message = reader.read_next(timeout_millis=10_000)
+                message_id = message.message_id()
+                reached = (message_id.ledger_id(), message_id.entry_id())
+                if since is None or reached > since:
+                    yield message
+        except pulsar.PulsarException as error:
+            raise Unreadable(f"{topic} after {reached}: {error}") from error
+        finally:
+            reader.close()
+        if last[1] >= 0 and reached < last:
+            raise Unreadable(f"{topic} ends at {last}, and was read up to {reached} only")
+
+    # -- tables
+
+    def _rows(self, database: str, kind: Callable[..., Any], query: str) -> Iterator[Any]:
+        try:
+            with (
+                psycopg.connect(self._stack.dsns[database]) as connection,
+                connection.cursor("recorder", binary=True) as cursor,
+            ):
+                cursor.execute(query.encode(), (self._prefix, self._prefix + LAST))
+                while rows := cursor.fetchmany(FETCH_ROWS):
+                    for row in rows:
+                        yield kind(*row)
+        except psycopg.Error as error:
+            raise Unreadable(f"database {database}: {error}") from error
+
+    def _reembolsos(self) -> Iterator[ReembolsoRow]:
+        try:
+            ((there,),) = self._stack.rows("pagos", "SELECT to_regclass('reembolsos') IS NOT NULL")
+        except psycopg.Error as error:
+            raise Unreadable(f"database pagos: {error}") from error
+        if there:
+            yield from self._rows(
+                "pagos",
+                ReembolsoRow,
+                "SELECT order_id, transaction_id, amount_cents FROM reembolsos WHERE order_id >= %s AND order_id < %s",
+            )
+
+    def _report(self) -> Iterator[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "report.csv"
+            done = alpes("report", "--format", "csv", "--output", str(file), tienda=self._stack, timeout=600)
+            if done.returncode != 0:
+                raise Unreadable(f"alpes report: {done.stdout[-500:]}{done.stderr[-500:]}")
+            with file.open(newline="") as lines:
+                for row in csv.DictReader(lines):
+                    yield row["id"]
+
+    # -- state store
+
+    def _state(self, port: int | None, ids: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+        """Ask the state store itself, many requests in flight; the admin API takes a millisecond each."""
+        try:
+            settings = StorageClientSettings(service_uri=f"bk://127.0.0.1:{port}")
+            table = kv.Client(storage_client_settings=settings, namespace="alpes_tienda").table(table_name="ordenes")
+            stub, stream = table.__table_service__, table.__stream_props__.stream_id
+            for start in range(0, len(ids), STATE_IN_FLIGHT):
+                asked = [(order_id, _ask(stub, stream, order_id)) for order_id in ids[start : start + STATE_IN_FLIGHT]]
+                for order_id, call in asked:
+                    answer = call.result()
+                    if answer.header.code != 0:
+                        raise Unreadable(f"the state store answered code {answer.header.code}")
+                    yield order_id, answer.kvs[0].value.decode() if answer.kvs else None
+        except grpc.RpcError as error:
+            raise Unreadable(f"the state store: {error}") from error
+
+    def _totals(self) -> Iterator[tuple[str, tuple[int, int], tuple[int, int]]]:
+        query = "SELECT status, count(*), sum(total_cents) FROM ordenes GROUP BY status"
+        try:
+            counted = {row[0]: (row[1], int(row[2])) for row in self._stack.rows("reporting", query)}
+            for status in FINAL_STATUSES:
+                shown = [self._stack.state("reporting", f"{total}:{status}") for total in ("total", "total_cents")]
+                yield status, (int(shown[0] or 0), int(shown[1] or 0)), counted.get(status, (0, 0))
+        except (psycopg.Error, urllib.error.URLError) as error:
+            raise Unreadable(f"the running totals: {error}") from error
+
+
+def _ask(stub: Any, stream: int, order_id: str) -> Any:
+    key = order_id.encode()
+    request = kv_rpc_pb2.RangeRequest(key=key, header=kv_rpc_pb2.RoutingHeader(stream_id=stream, r_key=key))
+    metadata = [("bk-rt-sid-bin", to_bytes(stream, 8, "big")), ("bk-rt-key-bin", key)]
+    return stub.Range.future(request, metadata=metadata, timeout=10)

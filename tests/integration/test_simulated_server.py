@@ -1,0 +1,220 @@
+"""What the simulation takes for PostgreSQL does what PostgreSQL does: the same handlers on both, step by step."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+
+from functions.alpes_runtime import Done, Transaction, load_queries
+from functions.alpes_runtime.postgres import Postgres
+from functions.ordenes.domain import Vencimiento, Ventana
+from functions.ordenes.estado import EstadoMarks
+from functions.ordenes.handlers import Ordenes, Plazo
+from functions.pagos.domain import Cobro, PorReembolsar
+from functions.pagos.gateways import GATEWAYS, GatewayOptions
+from functions.pagos.handlers import Pagos
+from functions.reporting import store as reporting
+from functions.reporting.domain import Orden as Reportada
+from schemas.tienda.v1.ordenes_pb2 import VencerOrdenes
+from tests.integration.test_ordenes import TOPICS, orden, pago
+from tests.integration.test_pagos import SLOW
+from tests.simulation.server import Server
+from tests.simulation.statements import BY_NAME, FILES, STATEMENTS
+
+SEEDS = range(12)
+STEPS = 60
+IDS = [f"o{n}" for n in range(8)]
+Act = Callable[[Transaction], Any]
+KEYS = {
+    "ordenes": {"ordenes": "id", "vencimientos": "accepted_from", "estado_pendiente": "id"},
+    "pagos": {"transacciones": "order_id", "intentos": "order_id", "reembolsos": "order_id"},
+    "reporting": {"ordenes": "id"},
+}
+
+
+class Both:
+    """A real database and a simulated one that are told the same."""
+
+    def __init__(self, service: str, dsn: str) -> None:
+        self.service = service
+        self.now_ms = 0
+        self.real = Postgres(dsn, "alpes pruebas")
+        self.server = Server(STATEMENTS[service], lambda: self.now_ms)
+        self.simulated = self.server.connect("alpes pruebas")
+        self._rows = psycopg.connect(dsn, autocommit=True)
+
+    def close(self) -> None:
+        self.real.close()
+        self._rows.close()
+
+    def do(self, act: Act) -> Any:
+        """Do something in a transaction of each, at the same time of day; return what both say."""
+        with self.real.transaction() as transaction:
+            ((self.now_ms,),) = transaction.execute(NOW)
+            said = act(transaction)
+        with self.simulated.transaction() as transaction:
+            expected = act(transaction)
+        assert comparable(expected) == comparable(said)
+        for table, key in KEYS[self.service].items():
+            assert self.simulated_rows(table) == self.real_rows(table, key)
+        return said
+
+    def real_rows(self, table: str, key: str) -> list[dict[str, Any]]:
+        with self._rows.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+            return [plain(row) for row in cursor.execute(f"SELECT * FROM {table} ORDER BY {key}".encode())]
+
+    def simulated_rows(self, table: str) -> list[dict[str, Any]]:
+        rows = [dict(row) for row in self.server.rows(table)]
+        if table == "vencimientos":
+            return [dict(zip(("accepted_from", "accepted_until"), row["window"], strict=True)) for row in rows]
+        hidden = {"intentos": "created_at", "estado_pendiente": "created_at"}.get(table)
+        return [{key: value for key, value in row.items() if key != hidden} for row in rows]
+
+
+NOW = "SELECT (extract(EPOCH FROM date_trunc('milliseconds', now())) * 1000)::bigint"
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with times in Unix milliseconds, without those that the simulation doesn't keep."""
+    row = {
+        key: int(value.timestamp() * 1000 + 0.5) if hasattr(value, "timestamp") else value for key, value in row.items()
+    }
+    if "order_ids" in row or set(row) == {"order_id", "amount_cents", "currency", "created_at", "traceparent"}:
+        row.pop("created_at")
+    return row
+
+
+def comparable(said: Any) -> Any:
+    """Leave out what depends on the moment within a transaction: how much later a timer comes again."""
+    if isinstance(said, Done):
+        return [event._replace(delay_ms=0) for event in said.events]
+    if isinstance(said, (list, tuple)) and not hasattr(said, "_fields"):
+        return [comparable(each) for each in said]
+    return said
+
+
+@pytest.fixture
+def both(request: pytest.FixtureRequest, dsn_of: Callable[[str], str]) -> Iterator[Both]:
+    made = Both(request.param, dsn_of(request.param))
+    made.server.statements = {**STATEMENTS[request.param], NOW: lambda view, _params: [(view.now_ms,)]}
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("service", FILES)
+def test_every_query_is_simulated(service: str) -> None:
+    assert set(BY_NAME[service]) == set(load_queries(FILES[service]))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("both", ["ordenes"], indirect=True)
+def test_ordenes_does_the_same_on_both(both: Both, seed: int) -> None:
+    draw = random.Random(seed)
+    handlers = {
+        name: [
+            Ordenes(topics=TOPICS, plazo=Plazo(after_ms=after, width_ms=width), page=page, estado_por_orden=True)
+            for _ in "rs"
+        ]
+        for name, (after, width, page) in {"impatient": (1, 1, 2), "patient": (3_600_000, 1000, 100)}.items()
+    }
+    marks = EstadoMarks()
+    windows = [Ventana(1, 2)]
+    for _ in range(STEPS):
+        kinds = ("crear", "crear", "liquidar", "liquidar", "vencer", "announce", "finish", "lag")
+        act = _ordenes_step(draw, draw.choice(kinds), draw.choice([*handlers.values()]), marks, windows)
+        said = both.do(act)
+        for outcome in said if isinstance(said, list) else []:
+            for event in outcome.events if isinstance(outcome, Done) else ():
+                if event.topic == TOPICS.reintento:
+                    timer = VencerOrdenes.FromString(event.payload)
+                    windows.append(Ventana(timer.accepted_from_ms, timer.accepted_until_ms))
+        time.sleep(0.005)  # so that a due timer is due on both, though the real clock goes on within a transaction
+
+
+def _ordenes_step(
+    draw: random.Random, kind: str, pair: Sequence[Ordenes], marks: EstadoMarks, windows: Sequence[Ventana]
+) -> Act:
+    chosen = draw.choices(IDS, k=draw.randint(1, 6))
+    turn = iter(pair)  # an instance's memory of windows is its own: one for each database
+    if kind == "crear":
+        batch = [orden(order_id, address=draw.choice(["Calle 1", "Calle 1", "Calle 2"])) for order_id in chosen]
+        return lambda transaction: list(next(turn).crear(transaction, batch))
+    if kind == "liquidar":
+        pagos = [
+            pago(
+                order_id,
+                draw.choice(["aprobada", "rechazada", "reembolsada"]),
+                amount_cents=draw.choice([None, 1250, 1250, 1]),
+                id=draw.choice(["", f"t-{order_id}", f"t-{order_id}", "other"]),
+            )
+            for order_id in chosen
+        ]
+        return lambda transaction: list(next(turn).liquidar(transaction, pagos))
+    if kind == "vencer":
+        timer = Vencimiento(draw.choice(windows), draw.choice(["", "", "o3"]))
+        return lambda transaction: list(next(turn).vencer(transaction, [timer]))
+    if kind == "announce":
+        most = draw.randint(1, 3)
+        return lambda transaction: sorted((n, m.keys, m.tried) for n, m in marks.announce(transaction, most).items())
+    if kind == "finish":
+        numbers = draw.sample(range(1, 40), 5)
+
+        def finish(transaction: Transaction) -> Any:
+            held = sorted(marks.hold(transaction, numbers))
+            current = sorted(marks.current(transaction, chosen).items())
+            marks.clear(transaction, held)
+            return [held, current]
+
+        return finish
+    return lambda transaction: marks.lag(transaction)[0]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("both", ["pagos"], indirect=True)
+def test_pagos_does_the_same_on_both(both: Both, seed: int) -> None:
+    draw = random.Random(seed)
+    for step in range(STEPS):
+        at_once = Pagos("t", GATEWAYS["simulada"](GatewayOptions(approval_rate=draw.random())), lambda now=step: now)  # type: ignore[misc]
+        both.do(_pagos_step(draw, at_once))
+
+
+def _pagos_step(draw: random.Random, at_once: Pagos) -> Act:
+    chosen = draw.choices(IDS, k=draw.randint(1, 6))
+    cobros = [Cobro(order_id, draw.choice([5, 5, 6]), "USD", "") for order_id in chosen]
+    refunds = [PorReembolsar(order_id, "", draw.choice([None, 5, 6]), "USD", "") for order_id in chosen]
+    answers = [draw.choice(["aprobada", "rechazada"]) for _ in chosen]
+    return draw.choice(
+        [
+            lambda t: list(at_once.cobrar(t, cobros)),
+            lambda t: list(SLOW.cobrar(t, cobros)),
+            lambda t: list(SLOW.cobrados(t, list(zip(cobros, answers, strict=True)))),
+            lambda t: list(at_once.reembolsar(t, refunds)),
+            lambda t: list(SLOW.reembolsar(t, refunds)),
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("both", ["reporting"], indirect=True)
+def test_reporting_does_the_same_on_both(both: Both, seed: int) -> None:
+    draw = random.Random(seed)
+    for _ in range(STEPS):
+        both.do(_reporting_step(draw))
+
+
+def _reporting_step(draw: random.Random) -> Act:
+    chosen = draw.choices(IDS, k=draw.randint(1, 6))
+    statuses = ("aprobada", "expirada")
+    batch = [
+        Reportada(order_id, 1, draw.choice(statuses), draw.randint(0, 9), "USD", draw.randint(1, 4), 5, 6)
+        for order_id in chosen
+    ]
+    acts: list[Act] = [
+        lambda t: reporting.keep_newest(t, batch),
+        lambda t: sorted(reporting.totals(t).items()),
+        lambda t: list(reporting.every_order(t)),
+    ]
+    return draw.choice(acts)

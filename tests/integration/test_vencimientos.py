@@ -1,0 +1,277 @@
+"""Orders that nobody pays in time: one timer a window, forward only, paid back where the payment comes too late."""
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from functions.alpes_runtime import Done, Event, Outcome, Rejected, Retry
+from functions.alpes_runtime.postgres import Postgres
+from functions.ordenes import messages, store
+from functions.ordenes.domain import REACTIONS, Reaction, Transaccion, Vencimiento, Ventana
+from functions.ordenes.handlers import UNFINISHED_WAIT_MS, Ordenes, Plazo
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
+from tests.integration.test_ordenes import HANDLERS, Connect, Rows, blocked, orden, pago, wait_until
+from tests.unit.services.wire import arrived
+
+SERVICE = "ordenes"
+HOUR_MS = 3_600_000
+LONG = Plazo(after_ms=HOUR_MS, width_ms=HOUR_MS)
+AT_ONCE = Plazo(after_ms=1, width_ms=1)
+
+
+def handlers(plazo: Plazo = LONG, page: int = 1000) -> Ordenes:
+    """Handlers of an instance that has just started: they remember nothing."""
+    return replace(HANDLERS, plazo=plazo, page=page, _known=set())
+
+
+def crear(database: Postgres, by: Ordenes, *ids: str) -> list[Event]:
+    with database.transaction() as transaction:
+        return events(by.crear(transaction, [orden(order_id) for order_id in ids]))
+
+
+def vencer(database: Postgres, by: Ordenes, vencimiento: Vencimiento) -> list[Event]:
+    with database.transaction() as transaction:
+        return events(by.vencer(transaction, [vencimiento]))
+
+
+def liquidar(database: Postgres, *batch: Transaccion) -> Sequence[Outcome]:
+    with database.transaction() as transaction:
+        return HANDLERS.liquidar(transaction, batch)
+
+
+def events(outcomes: Sequence[Outcome]) -> list[Event]:
+    return [event for outcome in outcomes if isinstance(outcome, Done) for event in outcome.events]
+
+
+def timers(published: Sequence[Event]) -> list[tuple[Vencimiento, int]]:
+    return [
+        (messages.decode_vencer_ordenes(arrived(event.payload)), event.delay_ms)
+        for event in published
+        if event.topic == "reintento"
+    ]
+
+
+def told(published: Sequence[Event]) -> list[tuple[str, str, int]]:
+    changed = [OrdenActualizada.FromString(event.payload) for event in published if event.topic == "actualizada"]
+    return [(event.id, event.status, event.version) for event in changed]
+
+
+def a_due_window(database: Postgres, *ids: str) -> Vencimiento:
+    """Accept orders that may expire at once, and return their timer."""
+    ((timer, _delay_ms),) = timers(crear(database, handlers(AT_ONCE), *ids))
+    time.sleep(0.01)
+    return timer
+
+
+def test_the_orders_of_a_window_share_one_timer(database: Postgres, rows: Rows) -> None:
+    by = handlers()
+    ((timer, delay_ms),) = timers(crear(database, by, "a", "b"))
+    start, end = timer.ventana
+    now_ms = time.time() * 1000
+    assert start <= now_ms < end == start + HOUR_MS
+    assert delay_ms == pytest.approx(end + HOUR_MS - now_ms, abs=5000)
+    assert (
+        timers(crear(database, by, "c"))
+        == timers(crear(database, handlers(), "d"))
+        == timers(crear(database, by, "e"))
+        == []
+    )
+    assert rows("SELECT count(*) FROM vencimientos") == [(1,)]
+
+
+def test_orders_that_come_again_start_their_timer_again_for_it_may_not_have_been_published(database: Postgres) -> None:
+    first = timers(crear(database, handlers(), "a", "b"))
+    again = timers(crear(database, handlers(), "b"))
+    assert [timer for timer, _ in again] == [timer for timer, _ in first]
+    together = timers(crear(database, handlers(), "b", "c"))
+    assert [timer for timer, _ in together] == [timer for timer, _ in first]
+
+
+def test_orders_that_come_again_when_they_are_final_need_no_timer(database: Postgres) -> None:
+    crear(database, handlers(), "a")
+    liquidar(database, pago("a"))
+    assert timers(crear(database, handlers(), "a")) == []
+
+
+def test_a_window_that_another_instance_is_opening_is_waited_for_so_that_none_is_left_without_a_timer(
+    connect: Connect, rows: Rows
+) -> None:
+    results: list[list[Event]] = []
+    second = threading.Thread(target=lambda: results.append(crear(connect(), handlers(), "b")))
+
+    def fail() -> None:
+        with connect().transaction() as transaction:
+            handlers().crear(transaction, [orden("a")])
+            second.start()
+            wait_until(lambda: blocked(rows))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    second.join(30)
+    assert len(timers(results[0])) == 1
+
+
+def test_with_no_time_set_no_timer_is_started_and_none_does_anything(database: Postgres, rows: Rows) -> None:
+    timer = a_due_window(database, "a")
+    never = handlers(Plazo(after_ms=0, width_ms=1000))
+    assert timers(crear(database, never, "b")) == []
+    assert vencer(database, never, timer) == []
+    assert rows("SELECT DISTINCT status FROM ordenes") == [("creada",)]
+
+
+def test_a_timer_that_comes_too_early_waits_for_the_rest(database: Postgres, rows: Rows) -> None:
+    ((timer, _),) = timers(crear(database, handlers(), "a"))
+    ((again, delay_ms),) = timers(vencer(database, handlers(), timer))
+    assert again == timer
+    assert delay_ms == pytest.approx(timer.ventana.until_ms + HOUR_MS - time.time() * 1000, abs=5000)
+    assert rows("SELECT status FROM ordenes") == [("creada",)]
+
+
+def test_only_what_is_still_unpaid_expires_and_is_told(database: Postgres, rows: Rows) -> None:
+    timer = a_due_window(database, "a", "b", "c")
+    liquidar(database, pago("a"), pago("b", "rechazada"))
+    assert told(vencer(database, handlers(AT_ONCE), timer)) == [("c", "expirada", 2)]
+    assert rows("SELECT id, status, version, transaction_id FROM ordenes ORDER BY id") == [
+        ("a", "aprobada", 2, "t-a"),
+        ("b", "rechazada", 2, "t-b"),
+        ("c", "expirada", 2, ""),
+    ]
+    assert rows("SELECT count(*) FROM vencimientos") == [(0,)]
+    assert rows("SELECT order_ids FROM estado_pendiente ORDER BY id DESC LIMIT 1") == [(["c"],)]
+
+
+def test_a_timer_that_comes_again_tells_the_same_and_changes_nothing(database: Postgres, rows: Rows) -> None:
+    timer = a_due_window(database, "a", "b")
+    first = vencer(database, handlers(AT_ONCE), timer)
+    before = rows("SELECT * FROM ordenes ORDER BY id")
+    assert vencer(database, handlers(AT_ONCE), timer) == first
+    assert rows("SELECT * FROM ordenes ORDER BY id") == before
+
+
+def test_orders_of_other_windows_are_left_alone(database: Postgres, rows: Rows) -> None:
+    timer = a_due_window(database, "a")
+    crear(database, handlers(AT_ONCE), "b")
+    vencer(database, handlers(AT_ONCE), timer)
+    assert rows("SELECT id, status FROM ordenes ORDER BY id") == [("a", "expirada"), ("b", "creada")]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 6, 7])
+def test_a_window_of_many_orders_expires_page_by_page(number: int, database: Postgres, rows: Rows) -> None:
+    ids = [f"o{n}" for n in range(number)]
+    timer = a_due_window(database, *(ids or ["paid"]))
+    liquidar(database, pago("paid"))
+    expired: list[str] = []
+    pages = 0
+    while timer is not None:
+        published = vencer(database, handlers(AT_ONCE, page=3), timer)
+        expired += [order_id for order_id, _, _ in told(published)]
+        assert len(told(published)) <= 3
+        following = timers(published)
+        assert all(delay_ms == 0 for _, delay_ms in following)
+        timer = following[0][0] if following else None  # type: ignore[assignment]
+        pages += 1
+    assert expired == ids
+    assert pages == number // 3 + 1
+    assert rows("SELECT count(*) FROM vencimientos") == [(0,)]
+
+
+def test_a_timer_waits_for_a_transaction_that_may_still_accept_an_order_in_its_window(
+    connect: Connect, dsn: str, rows: Rows
+) -> None:
+    with psycopg.connect(dsn, application_name="alpes ordenes 3") as slow:
+        slow.execute("SELECT 1")
+        timer = a_due_window(connect(), "a")
+        assert timers(vencer(connect(), handlers(AT_ONCE), timer)) == [(timer, UNFINISHED_WAIT_MS)]
+        assert rows("SELECT status FROM ordenes") == [("creada",)]
+    assert told(vencer(connect(), handlers(AT_ONCE), timer)) == [("a", "expirada", 2)]
+
+
+def test_who_only_reads_holds_no_timer_up(connect: Connect, dsn: str) -> None:
+    with psycopg.connect(dsn, application_name="psql") as reader:
+        reader.execute("SELECT 1")
+        timer = a_due_window(connect(), "a")
+        assert told(vencer(connect(), handlers(AT_ONCE), timer)) == [("a", "expirada", 2)]
+
+
+def expire(database: Postgres, order_id: str = "a") -> None:
+    assert told(vencer(database, handlers(AT_ONCE), a_due_window(database, order_id))) == [(order_id, "expirada", 2)]
+
+
+def test_a_payment_of_an_expired_order_is_paid_back_once_and_ends_it(database: Postgres, rows: Rows) -> None:
+    expire(database)
+    first = liquidar(database, pago())
+    (command,) = events(first)
+    asked = ReembolsarTransaccion.FromString(command.payload)
+    assert (command.topic, command.key) == ("reembolsar", "a")
+    assert (asked.order_id, asked.transaction_id, asked.amount_cents, asked.currency) == ("a", "t-a", 1250, "USD")
+    assert liquidar(database, pago()) == first
+    assert rows("SELECT status, version FROM ordenes") == [("expirada", 2)]
+    done = liquidar(database, pago(status="reembolsada"))
+    assert told(events(done)) == [("a", "reembolsada", 3)]
+    assert rows("SELECT status, version, transaction_id FROM ordenes") == [("reembolsada", 3, "t-a")]
+    before = rows("SELECT * FROM ordenes")
+    # Whatever comes again now says how the order stands, and changes nothing.
+    assert liquidar(database, pago(status="reembolsada")) == liquidar(database, pago()) == done
+    assert rows("SELECT * FROM ordenes") == before
+
+
+def test_a_refusal_for_an_expired_order_leaves_it_expired(database: Postgres, rows: Rows) -> None:
+    expire(database)
+    assert told(events(liquidar(database, pago(status="rechazada")))) == [("a", "expirada", 2)]
+    assert rows("SELECT status, version, transaction_id FROM ordenes") == [("expirada", 2, "")]
+
+
+def test_a_refund_before_the_order_has_expired_is_looked_at_again(database: Postgres) -> None:
+    crear(database, handlers(AT_ONCE), "a")
+    (outcome,) = liquidar(database, pago(status="reembolsada"))
+    assert isinstance(outcome, Retry)
+
+
+def test_a_payment_and_its_refund_in_one_group_are_taken_in_turn(database: Postgres) -> None:
+    expire(database)
+    paid, refunded = liquidar(database, pago(), pago(status="reembolsada"))
+    assert isinstance(paid, Done)
+    assert isinstance(refunded, Retry)
+    assert told(events(liquidar(database, pago(status="reembolsada")))) == [("a", "reembolsada", 3)]
+
+
+@pytest.mark.parametrize("paid", ["aprobada", "rechazada"])
+def test_tables_and_state_machine_agree_in_every_order_of_arrival(paid: str, database: Postgres, rows: Rows) -> None:
+    for number, happenings in enumerate(itertools.product((paid, "reembolsada", "vencida"), repeat=4)):
+        order_id = f"o{number:03d}"
+        timer = a_due_window(database, order_id)
+        status = "creada"
+        for happening in happenings:
+            reaction = REACTIONS[status, happening]
+            if happening == "vencida":
+                vencer(database, handlers(AT_ONCE), timer)
+            else:
+                (outcome,) = liquidar(database, pago(order_id, happening))
+                kinds = {Reaction.WAIT: Retry, Reaction.REFUSE: Rejected}
+                assert isinstance(outcome, kinds.get(reaction, Done)), (happenings, happening, status)
+            if reaction is Reaction.MOVE:
+                status = "expirada" if happening == "vencida" else happening
+            ((stands,),) = rows(f"SELECT status FROM ordenes WHERE id = '{order_id}'")
+            assert stands == status, happenings
+
+
+def test_a_window_is_found_by_time_and_not_by_reading_the_table(database: Postgres, rows: Rows) -> None:
+    with database.transaction() as transaction:
+        transaction.execute(
+            "INSERT INTO ordenes (id, client_id, address, status, total_cents, currency, version, created_at,"
+            " accepted_at, updated_at) SELECT 'o' || n, 1, 'x', 'creada', 1, 'USD', 1, now(), now() - interval '1 day'"
+            " + n * interval '1 second', now() FROM generate_series(1, 50000) n"
+        )
+        transaction.execute("ANALYZE ordenes")
+    window = Ventana(int(time.time() * 1000) - 7_200_000, int(time.time() * 1000) - 7_190_000)
+    query = store._SQL["unpaid"] % {"from_ms": window.from_ms, "until_ms": window.until_ms, "after_id": "''", "most": 9}
+    plan = "\n".join(row[0] for row in rows(f"EXPLAIN {query}"))
+    assert "ordenes_accepted_at" in plan
+    assert "Seq Scan" not in plan

@@ -1,0 +1,306 @@
+"""PostgreSQL in memory: READ COMMITTED, row locks that are waited for, deadlocks, and failures.
+
+Each statement sees what was committed when it began, and its own transaction's writes. A row that another open
+transaction has written is waited for; then the statement goes on with that row as it was left (PostgreSQL rechecks it).
+Whoever runs the simulation decides what happens in between, through two hooks: `pause`, called before every step, and
+`until`, called where a step has to wait. tests/integration/test_simulated_server.py holds it against the real one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from functions.alpes_runtime import BadData, Row, Unavailable
+
+Table = dict[Any, dict[str, Any]]
+Statement = Callable[["View", Mapping[str, Any]], list[Row]]
+"""What a query does."""
+Steps = Callable[[str], None]
+Until = Callable[[Callable[[], bool], str], None]
+
+
+def _at_once(holds: Callable[[], bool], what: str) -> None:
+    if not holds():
+        raise AssertionError(f"nothing else runs, so this would wait for ever: {what}")
+
+
+class Server:
+    """The tables of one service, and who works on them.
+
+    Parameters
+    ----------
+    statements
+        What each query does, by its text.
+    clock_ms
+        The server's clock, in Unix milliseconds.
+    pause
+        Called before each step with its name: ``begin``, ``statement``, ``commit``, and ``answer`` after a commit.
+    until
+        Called with a condition that has to hold before a step goes on, and what it waits for.
+    """
+
+    def __init__(
+        self,
+        statements: Mapping[str, Statement],
+        clock_ms: Callable[[], int],
+        pause: Steps = lambda _step: None,
+        until: Until = _at_once,
+    ) -> None:
+        self.tables: dict[str, Table] = {}
+        self.statements = statements
+        self.clock_ms = clock_ms
+        self.pause = pause
+        self.until = until
+        self.away = False
+        self.refused: set[Any] = set()
+        self.fail_commit: Callable[[], str] = lambda: ""
+        self.commits = 0
+        self.deadlocks = 0
+        self.locks: dict[tuple[str, Any], OpenTransaction] = {}
+        self.open: list[OpenTransaction] = []
+        self.sequences: dict[str, int] = {}
+
+    def connect(self, application: str) -> "Connection":
+        """Return a connection of that name."""
+        return Connection(self, application)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Return a table's committed rows by key."""
+        found = self.tables.get(table, {})
+        return [found[key] for key in sorted(found)]
+
+    def drop(self, connection: "Connection") -> None:
+        """Roll back whatever a connection has open, as when its client is gone."""
+        for transaction in [each for each in self.open if each.connection is connection]:
+            transaction.end()
+
+    def restart(self) -> None:
+        """Roll everything back that is open; whoever was in the middle of it is told at its next step."""
+        for transaction in list(self.open):
+            transaction.end()
+
+
+class Connection:
+    """One client's connection; see `Database`."""
+
+    def __init__(self, server: Server, application: str) -> None:
+        self.server = server
+        self.application = application
+
+    @contextmanager
+    def transaction(self) -> Iterator["OpenTransaction"]:
+        """Open a transaction; see `Database.transaction`."""
+        server = self.server
+        server.pause("begin")
+        if server.away:
+            raise Unavailable("the database is away")
+        transaction = OpenTransaction(self)
+        try:
+            yield transaction
+            server.pause("commit")
+            transaction.check_alive()
+            how = server.fail_commit()
+            if how == "lost":
+                raise Unavailable("the connection broke before the commit")
+            transaction.commit()
+            if how == "unanswered":
+                raise Unavailable("the connection broke after the commit")
+        finally:
+            transaction.end()
+        server.pause("answer")
+
+    def close(self) -> None:
+        """Give the connection back: whatever is open is rolled back."""
+        self.server.drop(self)
+
+
+class OpenTransaction:
+    """An open transaction; see `Transaction`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.server = connection.server
+        self.now_ms = self.server.clock_ms()
+        self.written: dict[tuple[str, Any], dict[str, Any] | None] = {}
+        self.failed = False
+        self.waits_for: OpenTransaction | None = None
+        self.running: View | None = None
+        self._ended = False
+        self.server.open.append(self)
+
+    def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run one statement; see `Transaction.execute`."""
+        self.server.pause("statement")
+        self.check_alive()
+        if self.failed:
+            raise Unavailable("the transaction has failed already")
+        values = params or {}
+        if self.server.refused and any(_mentions(value, self.server.refused) for value in values.values()):
+            self.failed = True
+            raise BadData("the database refuses a value")
+        self.running = View(self)
+        try:
+            return self.server.statements[query](self.running, values)
+        except Unavailable:
+            self.failed = True
+            raise
+        finally:
+            self.running = None
+
+    def stream(self, query: str, params: Mapping[str, Any] | None = None) -> Iterator[Row]:
+        """Run one query and yield its rows; see `Transaction.stream`."""
+        yield from self.execute(query, params)
+
+    def check_alive(self) -> None:
+        """Raise `Unavailable` where the server ended the transaction meanwhile."""
+        if self._ended or self.server.away:
+            self.end()
+            raise Unavailable("the database ended the connection")
+
+    def commit(self) -> None:
+        """Make everything visible to whoever begins a statement from now on."""
+        if self.failed:
+            raise BadData("COMMIT was answered with ROLLBACK: a statement before it had failed")
+        for (table, key), row in self.written.items():
+            rows = self.server.tables.setdefault(table, {})
+            for other in self.server.open:
+                if other is not self and other.running is not None:
+                    other.running.keep(table, key, rows.get(key))
+            if row is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = row
+        self.server.commits += 1
+
+    def end(self) -> None:
+        """Release the locks; what isn't committed is gone."""
+        if not self._ended:
+            self._ended = True
+            self.server.open.remove(self)
+            for key in [key for key, holder in self.server.locks.items() if holder is self]:
+                del self.server.locks[key]
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was committed or rolled back."""
+        return self._ended
+
+
+class View:
+    """What one statement sees, and what it may do."""
+
+    def __init__(self, transaction: OpenTransaction) -> None:
+        self._transaction = transaction
+        self._server = transaction.server
+        self._before: dict[tuple[str, Any], dict[str, Any] | None] = {}
+
+    @property
+    def now_ms(self) -> int:
+        """``now()``: the transaction's start."""
+        return self._transaction.now_ms
+
+    @property
+    def clock_ms(self) -> int:
+        """``clock_timestamp()``."""
+        return self._server.clock_ms()
+
+    def keep(self, table: str, key: Any, row: dict[str, Any] | None) -> None:
+        """Remember a row as it was when the statement began, before somebody else's commit changes it."""
+        self._before.setdefault((table, key), row)
+
+    def get(self, table: str, key: Any) -> dict[str, Any] | None:
+        """Return a row as the statement sees it."""
+        place = (table, key)
+        if place in self._transaction.written:
+            return self._transaction.written[place]
+        if place in self._before:
+            return self._before[place]
+        return self._server.tables.get(table, {}).get(key)
+
+    def scan(self, table: str) -> list[tuple[Any, dict[str, Any]]]:
+        """Return every row of a table as the statement sees it, by key."""
+        keys = set(self._server.tables.get(table, {}))
+        keys.update(key for name, key in self._before if name == table)
+        keys.update(key for name, key in self._transaction.written if name == table)
+        seen = ((key, self.get(table, key)) for key in sorted(keys))
+        return [(key, row) for key, row in seen if row is not None]
+
+    def lock(self, table: str, key: Any) -> dict[str, Any] | None:
+        """Wait until nobody else has written a row, lock it, and return it as it is then."""
+        while holder := self._holder(table, key):
+            self._wait_for(holder, f"{table} {key}")
+        self._server.locks[table, key] = self._transaction
+        return self._latest(table, key)
+
+    def insert(self, table: str, key: Any, row: dict[str, Any]) -> bool:
+        """Insert a row unless its key is taken; one that is just being inserted or deleted is waited for."""
+        while (holder := self._holder(table, key)) and self._undecided(holder, table, key):
+            self._wait_for(holder, f"{table} {key}")
+        if self._latest(table, key) is not None:
+            return False
+        self._server.locks[table, key] = self._transaction
+        self.put(table, key, row)
+        return True
+
+    def _holder(self, table: str, key: Any) -> OpenTransaction | None:
+        holder = self._server.locks.get((table, key))
+        return None if holder is self._transaction else holder
+
+    def _undecided(self, holder: OpenTransaction, table: str, key: Any) -> bool:
+        """Whether it depends on another transaction's end that the key is taken."""
+        committed = self._server.tables.get(table, {}).get(key)
+        return committed is None or holder.written.get((table, key), committed) is None
+
+    def _latest(self, table: str, key: Any) -> dict[str, Any] | None:
+        if (table, key) in self._transaction.written:
+            return self._transaction.written[table, key]
+        return self._server.tables.get(table, {}).get(key)
+
+    def _wait_for(self, holder: OpenTransaction, what: str) -> None:
+        transaction = self._transaction
+        transaction.waits_for = holder
+        try:
+            if _circle(transaction):
+                self._server.deadlocks += 1
+                raise Unavailable("deadlock detected")
+            self._server.until(lambda: holder.ended or transaction.ended, what)
+        finally:
+            transaction.waits_for = None
+        transaction.check_alive()
+
+    def free(self, table: str, key: Any) -> bool:
+        """Whether nobody else holds a row (for SKIP LOCKED)."""
+        return self._server.locks.get((table, key)) in (None, self._transaction)
+
+    def put(self, table: str, key: Any, row: dict[str, Any]) -> None:
+        """Write a row that was locked."""
+        self._transaction.written[table, key] = row
+
+    def delete(self, table: str, key: Any) -> None:
+        """Delete a row that was locked."""
+        self._transaction.written[table, key] = None
+
+    def next_number(self, sequence: str) -> int:
+        """Return the next number of a sequence; a rollback leaves a gap."""
+        number = self._server.sequences.get(sequence, 0) + 1
+        self._server.sequences[sequence] = number
+        return number
+
+    def others(self) -> list[tuple[str, int]]:
+        """Return name and start of every other connection's open transaction (``pg_stat_activity``)."""
+        return [
+            (each.connection.application, each.now_ms) for each in self._server.open if each is not self._transaction
+        ]
+
+
+def _circle(transaction: OpenTransaction) -> bool:
+    seen = transaction.waits_for
+    while seen is not None and seen is not transaction:
+        seen = seen.waits_for
+    return seen is transaction
+
+
+def _mentions(value: Any, refused: set[Any]) -> bool:
+    if isinstance(value, (list, tuple, set)):
+        return not refused.isdisjoint(value)
+    return value in refused

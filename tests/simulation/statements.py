@@ -1,0 +1,322 @@
+"""What every query of the three services does, in Python, for the simulated server.
+
+Held against the SQL itself, in random sequences, by tests/integration/test_simulated_server.py.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from functions.alpes_runtime import Row, load_queries
+from tests.simulation.server import Statement, View
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+FILES = {
+    "ordenes": FUNCTIONS / "ordenes" / "sql" / "ordenes.sql",
+    "pagos": FUNCTIONS / "pagos" / "sql" / "transacciones.sql",
+    "reporting": FUNCTIONS / "reporting" / "sql" / "ordenes.sql",
+}
+INSTANCE = re.compile(r"^alpes [^ ]+ [0-9]+$")
+Params = Mapping[str, Any]
+
+
+def _columns(params: Params, **names: str) -> list[dict[str, Any]]:
+    """Turn parallel arrays into rows: each column with the parameter that holds its values."""
+    return [
+        dict(zip(names, values, strict=True)) for values in zip(*(params[name] for name in names.values()), strict=True)
+    ]
+
+
+def _insert_new(view: View, table: str, key: str, rows: list[dict[str, Any]]) -> list[Any]:
+    """INSERT … ON CONFLICT DO NOTHING RETURNING the key."""
+    return [row[key] for row in rows if view.insert(table, row[key], row)]
+
+
+def _found(view: View, table: str, keys: list[Any]) -> list[dict[str, Any]]:
+    return [row for key in sorted(set(keys)) if (row := view.get(table, key)) is not None]
+
+
+# -- Ordenes
+
+GUARDADA = (
+    "id",
+    "client_id",
+    "address",
+    "total_cents",
+    "currency",
+    "created_at",
+    "traceparent",
+    "status",
+    "version",
+    "updated_at",
+    "transaction_id",
+)
+
+
+def _guardada(row: dict[str, Any]) -> Row:
+    return tuple(row[column] for column in GUARDADA)
+
+
+def insert_new(view: View, params: Params) -> list[Row]:
+    rows = _columns(
+        params,
+        id="ids",
+        client_id="client_ids",
+        address="addresses",
+        total_cents="totals",
+        currency="currencies",
+        created_at="created_at_ms",
+        traceparent="traceparents",
+    )
+    more = {"status": "creada", "version": 1, "accepted_at": view.now_ms, "updated_at": view.now_ms}
+    new = _insert_new(view, "ordenes", "id", [{**row, **more, "transaction_id": ""} for row in rows])
+    return [(order_id, view.now_ms) for order_id in new]
+
+
+def stored(view: View, params: Params) -> list[Row]:
+    return [_guardada(row) for row in _found(view, "ordenes", params["ids"])]
+
+
+def open_window(view: View, params: Params) -> list[Row]:
+    key = (params["from_ms"], params["until_ms"])
+    return [(1,)] if _insert_new(view, "vencimientos", "window", [{"window": key}]) else []
+
+
+def close_window(view: View, params: Params) -> list[Row]:
+    key = (params["from_ms"], params["until_ms"])
+    if view.get("vencimientos", key) is not None and view.lock("vencimientos", key) is not None:
+        view.delete("vencimientos", key)
+    return []
+
+
+def waiting(view: View, params: Params) -> list[Row]:
+    rows = _found(view, "ordenes", params["ids"])
+    return [(ms,) for ms in sorted({row["accepted_at"] for row in rows if row["status"] == "creada"})]
+
+
+def due(view: View, params: Params) -> list[Row]:
+    unfinished = any(INSTANCE.match(name) and start < params["until_ms"] for name, start in view.others())
+    return [(view.clock_ms, unfinished)]
+
+
+def unpaid(view: View, params: Params) -> list[Row]:
+    ids = [
+        order_id
+        for order_id, row in view.scan("ordenes")
+        if params["from_ms"] <= row["accepted_at"] < params["until_ms"]
+        and row["status"] in ("creada", "expirada")
+        and order_id > params["after_id"]
+    ]
+    return [(order_id,) for order_id in ids[: params["most"]]]
+
+
+def expire(view: View, params: Params) -> list[Row]:
+    changed = []
+    for row in _found(view, "ordenes", params["ids"]):
+        if row["status"] == "creada" and (latest := view.lock("ordenes", row["id"])) and latest["status"] == "creada":
+            moved = {**latest, "status": "expirada", "version": latest["version"] + 1, "updated_at": view.now_ms}
+            view.put("ordenes", row["id"], moved)
+            changed.append(_guardada(moved))
+    return changed
+
+
+def settle(view: View, params: Params) -> list[Row]:
+    pagos = _columns(
+        params, id="ids", status="statuses", previous="previous", transaction_id="transaction_ids", amount="amounts"
+    )
+    changed = []
+    for pago in pagos:
+        row = view.get("ordenes", pago["id"])
+        if row is None or not _may_settle(row, pago):
+            continue
+        latest = view.lock("ordenes", pago["id"])
+        if latest is None or not _may_settle(latest, pago):
+            continue
+        moved = {
+            **latest,
+            "status": pago["status"],
+            "version": latest["version"] + 1,
+            "updated_at": view.now_ms,
+            "transaction_id": pago["transaction_id"],
+        }
+        view.put("ordenes", pago["id"], moved)
+        changed.append(_guardada(moved))
+    return changed
+
+
+def _may_settle(row: dict[str, Any], pago: dict[str, Any]) -> bool:
+    return bool(row["status"] == pago["previous"] and pago["amount"] in (None, row["total_cents"]))
+
+
+def mark(view: View, params: Params) -> list[Row]:
+    number = view.next_number("estado_pendiente")
+    row = {"id": number, "order_ids": list(params["ids"]), "tried": False, "created_at": view.now_ms}
+    view.put("estado_pendiente", number, row)
+    return []
+
+
+def announce_marks(view: View, params: Params) -> list[Row]:
+    held = [(key, row) for key, row in view.scan("estado_pendiente") if view.free("estado_pendiente", key)]
+    told = []
+    for key, row in held[: params["most"]]:
+        if (latest := view.lock("estado_pendiente", key)) is not None:
+            view.put("estado_pendiente", key, {**latest, "tried": True})
+            told.append((key, row["order_ids"], latest["tried"]))
+    return told
+
+
+def hold_marks(view: View, params: Params) -> list[Row]:
+    found = [row["id"] for row in _found(view, "estado_pendiente", params["marks"])]
+    free = [number for number in found if view.free("estado_pendiente", number)]
+    return [(number,) for number in free if view.lock("estado_pendiente", number) is not None]
+
+
+def current_status(view: View, params: Params) -> list[Row]:
+    return [(row["id"], row["version"], row["status"]) for row in _found(view, "ordenes", params["ids"])]
+
+
+def clear_marks(view: View, params: Params) -> list[Row]:
+    for row in _found(view, "estado_pendiente", params["marks"]):
+        if view.lock("estado_pendiente", row["id"]) is not None:
+            view.delete("estado_pendiente", row["id"])
+    return []
+
+
+def lag(view: View, _params: Params) -> list[Row]:
+    marks = [row for _, row in view.scan("estado_pendiente")]
+    oldest = min((row["created_at"] for row in marks), default=view.now_ms)
+    return [(sum(len(row["order_ids"]) for row in marks), max(0.0, (view.now_ms - oldest) / 1000))]
+
+
+# -- Pagos
+
+TRANSACCION = ("order_id", "id", "status", "amount_cents", "currency", "created_at", "traceparent")
+INTENTO = ("order_id", "amount_cents", "currency", "traceparent")
+REEMBOLSO = ("order_id", "transaction_id", "amount_cents", "currency", "created_at", "traceparent")
+
+
+def insert_transactions(view: View, params: Params) -> list[Row]:
+    rows = _columns(
+        params,
+        order_id="order_ids",
+        id="ids",
+        status="statuses",
+        amount_cents="amounts",
+        currency="currencies",
+        created_at="processed_at_ms",
+        traceparent="traceparents",
+    )
+    return [(order_id,) for order_id in _insert_new(view, "transacciones", "order_id", rows)]
+
+
+def stored_transactions(view: View, params: Params) -> list[Row]:
+    return [tuple(row[c] for c in TRANSACCION) for row in _found(view, "transacciones", params["order_ids"])]
+
+
+def insert_intents(view: View, params: Params) -> list[Row]:
+    rows = _columns(
+        params, order_id="order_ids", amount_cents="amounts", currency="currencies", traceparent="traceparents"
+    )
+    _insert_new(view, "intentos", "order_id", rows)
+    return []
+
+
+def intents(view: View, params: Params) -> list[Row]:
+    return [tuple(row[c] for c in INTENTO) for row in _found(view, "intentos", params["order_ids"])]
+
+
+def delete_intents(view: View, params: Params) -> list[Row]:
+    for row in _found(view, "intentos", params["order_ids"]):
+        if view.lock("intentos", row["order_id"]) is not None:
+            view.delete("intentos", row["order_id"])
+    return []
+
+
+def insert_refunds(view: View, params: Params) -> list[Row]:
+    rows = _columns(
+        params,
+        order_id="order_ids",
+        transaction_id="transaction_ids",
+        amount_cents="amounts",
+        currency="currencies",
+        created_at="refunded_at_ms",
+        traceparent="traceparents",
+    )
+    _insert_new(view, "reembolsos", "order_id", rows)
+    return []
+
+
+def refunds(view: View, params: Params) -> list[Row]:
+    return [tuple(row[c] for c in REEMBOLSO) for row in _found(view, "reembolsos", params["order_ids"])]
+
+
+# -- Reporting
+
+ORDEN = ("id", "client_id", "status", "total_cents", "currency", "version", "created_at", "updated_at")
+
+
+def upsert(view: View, params: Params) -> list[Row]:
+    rows = _columns(
+        params,
+        id="ids",
+        client_id="client_ids",
+        status="statuses",
+        total_cents="totals",
+        currency="currencies",
+        version="versions",
+        created_at="created_at_ms",
+        updated_at="updated_at_ms",
+    )
+    for row in rows:
+        latest = view.lock("ordenes", row["id"])
+        if latest is None or latest["version"] < row["version"]:
+            view.put("ordenes", row["id"], row)
+    return []
+
+
+def totals(view: View, _params: Params) -> list[Row]:
+    found: dict[str, list[int]] = {}
+    for _, row in view.scan("ordenes"):
+        found.setdefault(row["status"], []).append(row["total_cents"])
+    return [(status, len(cents), sum(cents)) for status, cents in found.items()]
+
+
+def every_order(view: View, _params: Params) -> list[Row]:
+    return [tuple(row[c] for c in ORDEN) for _, row in view.scan("ordenes")]
+
+
+BY_NAME: Mapping[str, Mapping[str, Statement]] = {
+    "ordenes": {
+        each.__name__: each
+        for each in (
+            insert_new,
+            stored,
+            open_window,
+            close_window,
+            waiting,
+            due,
+            unpaid,
+            expire,
+            settle,
+            mark,
+            announce_marks,
+            hold_marks,
+            current_status,
+            clear_marks,
+            lag,
+        )
+    },
+    "pagos": {
+        "insert_new": insert_transactions,
+        "stored": stored_transactions,
+        **{each.__name__: each for each in (insert_intents, intents, delete_intents, insert_refunds, refunds)},
+    },
+    "reporting": {each.__name__: each for each in (upsert, totals, every_order)},
+}
+"""By service and by the query's name in its `.sql` file."""
+
+STATEMENTS: Mapping[str, Mapping[str, Statement]] = {
+    service: {text: BY_NAME[service][name] for name, text in load_queries(FILES[service]).items()} for service in FILES
+}
+"""By service and by the query's text, as `Server` wants them."""

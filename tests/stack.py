@@ -1,0 +1,88 @@
+"""One real system for the end-to-end and the fault tests: the local stack, started and deployed to as a user would."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pulsar
+import pytest
+
+from tests.e2e.tienda import ROOT, Tienda
+
+DSNS = {name: f"ALPES_{name.upper()}_DSN" for name in ("ordenes", "pagos", "reporting")}
+
+
+UNSET = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values())
+"""What would make deploy.sh take our own stack for somebody's cluster."""
+
+
+def uses_environment() -> bool:
+    """Whether the tests use the system that the usual variables point to (``ALPES_E2E_USE_ENV=1``)."""
+    return os.environ.get("ALPES_E2E_USE_ENV") == "1"
+
+
+def deploy(*arguments: str, environment: dict[str, str]) -> str:
+    """Run ``./deploy.sh``; return what it prints."""
+    done = subprocess.run(
+        [str(ROOT / "deploy.sh"), *arguments], env=environment, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.returncode == 0, f"./deploy.sh {' '.join(arguments)}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def own_environment() -> dict[str, str]:
+    """Return this process's environment with a folder and ports of the tests' own, unless it names others."""
+    environment = {name: value for name, value in os.environ.items() if name not in UNSET}
+    environment.setdefault("ALPES_PORT_OFFSET", "1000")
+    environment.setdefault("ALPES_HOME", str(_home()))
+    return environment
+
+
+def bring_up(environment: dict[str, str]) -> dict[str, str]:
+    """Start and deploy; return the environment with the variables that lead to it."""
+    deploy("up", environment=environment)
+    deploy("deploy", environment=environment)
+    found = dict(environment)
+    for line in deploy("env", environment=environment).splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        found[name] = shlex.split(value)[0]
+    return found
+
+
+def connect(found: dict[str, str], environment: dict[str, str]) -> Tienda:
+    """Return the system that the variables of ``found`` lead to; ``environment`` is for whoever runs deploy.sh."""
+    return Tienda(
+        found["PULSAR_SERVICE_URL"],
+        found["PULSAR_ADMIN_URL"],
+        found["PULSAR_ADMIN"],
+        {name: found[variable] for name, variable in DSNS.items()},
+        pulsar.Client(found["PULSAR_SERVICE_URL"], logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)),
+        environment,
+    )
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Tienda]:
+    """Bring the system up in a folder and on ports of its own, and take it down at the end.
+
+    With ``ALPES_E2E_USE_ENV=1`` the system that the usual variables point to is used, and left alone. With
+    ``ALPES_KEEP_STACK=1`` the tests' own is left running, for the next run.
+    """
+    if uses_environment():
+        tienda = connect(dict(os.environ), dict(os.environ))
+        yield tienda
+        tienda.client.close()
+        return
+    environment = own_environment()
+    tienda = connect(bring_up(environment), environment)
+    yield tienda
+    tienda.client.close()
+    if os.environ.get("ALPES_KEEP_STACK") != "1":
+        deploy("destroy", "--yes", environment=environment)
+
+
+def _home() -> Path:
+    # Not in a temporary folder of pytest: PostgreSQL's own user must be able to reach it.
+    return ROOT / ".alpes-pruebas"

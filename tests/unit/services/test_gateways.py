@@ -1,0 +1,143 @@
+"""The HTTP gateway against one that fails in every way: charged at most once, and no answer is guessed."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions.alpes_runtime import Rejected, Retry
+from functions.pagos.domain import Cobro, Reembolso
+from functions.pagos.gateways import GATEWAYS, Gateway, GatewayOptions
+from tests.faults.gateway_server import FAULTS, GatewayServer
+
+COBRO = Cobro("orden-1", 1250, "USD", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+REFUND = Reembolso("orden-1", "t-1", 1250, "USD", 1, "")
+
+
+@pytest.fixture
+def server() -> Iterator[GatewayServer]:
+    with GatewayServer(slow_s=0.5) as made:
+        yield made
+
+
+def client(url: str, **options: Any) -> Gateway:
+    return GATEWAYS["http"](GatewayOptions(approval_rate=0.5, url=url, **{"timeout_s": 0.2, "tries": 2, **options}))
+
+
+def test_every_gateway_of_the_configuration_charges_and_pays_back(server: GatewayServer) -> None:
+    for make in GATEWAYS.values():
+        gateway = make(GatewayOptions(approval_rate=1.0, url=server.url))
+        assert gateway.charge(COBRO) in ("aprobada", "rechazada")
+        assert gateway.refund(REFUND) is None
+
+
+def test_a_charge_is_asked_for_under_the_orders_id_and_a_refund_under_its_own(server: GatewayServer) -> None:
+    gateway = client(server.url)
+    outcomes = {n: gateway.charge(COBRO._replace(order_id=f"o{n}")) for n in range(60)}
+    assert set(outcomes.values()) == {"aprobada", "rechazada"}
+    assert gateway.refund(REFUND) is None
+    content, _ = server.ledger.done["o1"]
+    assert content == {"order_id": "o1", "amount_cents": 1250, "currency": "USD"}
+    assert server.ledger.refunded() == {"orden-1": 1250}
+    assert "reembolso-orden-1" in server.ledger.done
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_while_the_gateway_fails_nothing_is_known_and_afterwards_the_same_charge_is_found(
+    fault: str, server: GatewayServer
+) -> None:
+    gateway = client(server.url)
+    server.faults = {fault: 1.0}
+    answer = gateway.charge(COBRO)
+    assert isinstance(answer, Retry)
+    assert answer.until_known
+    assert server.ledger.asked[fault] == 2, "it was tried again at once"
+    assert isinstance(gateway.refund(REFUND), Retry)
+    server.faults = {}
+    assert gateway.charge(COBRO) in ("aprobada", "rechazada")
+    assert gateway.refund(REFUND) is None
+    assert set(server.ledger.effects.values()) == {1}
+
+
+def test_a_short_failure_is_tried_through(server: GatewayServer) -> None:
+    gateway = client(server.url, tries=8)
+    server.faults = dict.fromkeys(FAULTS, 0.08)
+    answers = [gateway.charge(COBRO._replace(order_id=f"o{n}")) for n in range(30)]
+    assert all(answer in ("aprobada", "rechazada") for answer in answers)
+    assert set(server.ledger.effects.values()) == {1}
+
+
+def test_a_gateway_that_is_not_there_is_waited_for() -> None:
+    answer = client("http://127.0.0.1:9").charge(COBRO)
+    assert isinstance(answer, Retry)
+    assert answer.until_known
+
+
+def test_the_same_key_with_other_content_is_a_conflict_that_points_to_the_gateway(server: GatewayServer) -> None:
+    gateway = client(server.url)
+    gateway.charge(COBRO)
+    answer = gateway.charge(COBRO._replace(amount_cents=1))
+    assert isinstance(answer, Rejected)
+    assert answer.error_type == "conflict"
+    assert "orden-1" in answer.reason
+
+
+ANSWERS = [
+    (200, b'{"status": "approved"}', "aprobada"),
+    (201, b'{"status": "declined"}', "rechazada"),
+    (402, b"", "rechazada"),
+    (400, b"bad amount", "gateway"),
+    (422, b'{"error": "currency"}', "gateway"),
+    (409, b"", "conflict"),
+    (200, b"<html>a proxy's page</html>", None),
+    (200, b'["approved"]', None),
+    (200, b'{"status": "pending"}', None),
+    (200, b"{}", None),
+    (204, b"", None),
+    (301, b"", None),
+    (401, b"who are you?", None),
+    (403, b"", None),
+    (404, b"", None),
+    (418, b"\xff\xfe", None),
+    (503, b"", None),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), ANSWERS, ids=[f"{s} {b[:25]!r}" for s, b, _ in ANSWERS])
+def test_what_each_answer_means(status: int, body: bytes, expected: str | None) -> None:
+    seen: list[dict[str, str]] = []
+
+    class Answering(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            seen.append(dict(self.headers))
+            json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(status)
+            self.send_header("Content-Length", str(0 if status == 204 else len(body)))
+            self.send_header("Location", "http://127.0.0.1:9/")
+            self.end_headers()
+            self.wfile.write(b"" if status == 204 else body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        answer = client(f"http://127.0.0.1:{server.server_address[1]}/", token="secret").charge(COBRO)
+        server.shutdown()
+    if expected in ("aprobada", "rechazada"):
+        assert answer == expected
+    elif expected is None:
+        assert isinstance(answer, Retry)
+        assert answer.until_known
+    else:
+        assert isinstance(answer, Rejected)
+        assert answer.error_type == expected
+    assert seen[0]["Idempotency-Key"] == "orden-1"
+    assert seen[0]["Authorization"] == "Bearer secret"
+    assert seen[0]["traceparent"] == COBRO.traceparent
+    assert "secret" not in str(answer)
