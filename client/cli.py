@@ -45,13 +45,17 @@ def installed_version() -> str:
 )
 @click.version_option(installed_version(), message="alpes %(version)s")
 def alpes() -> None:
-    """Send orders to Alpes, look one up, and fetch reports.
+    """Send orders to Alpes, look one up, fetch reports, and put right what went wrong.
 
     \b
     First steps, with a stack brought up by ./deploy.sh up and ./deploy.sh deploy:
       alpes send                                   send 100 orders and follow them to their end
       alpes show 0c5e…                             the status of one order
       alpes report --format csv --output orders.csv
+
+    \b
+    When something went wrong:
+      alpes dlq list                               what could not be processed, and why
 
     \b
     Where Pulsar is comes from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL (./deploy.sh env prints

@@ -14,6 +14,8 @@ TYPES: dict[str, type[Message]] = {
     "orden-creada": ordenes_pb2.OrdenCreada,
     "orden-actualizada": ordenes_pb2.OrdenActualizada,
     "transaccion-creada": pagos_pb2.TransaccionProcesada,
+    "reembolsar-transaccion": pagos_pb2.ReembolsarTransaccion,
+    "ordenes-reintento": ordenes_pb2.VencerOrdenes,
     "generar-reporte": reporting_pb2.GenerarReporte,
     "reporte-generado": reporting_pb2.ReporteGenerado,
 }
