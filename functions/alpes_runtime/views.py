@@ -212,10 +212,12 @@ class Totals:
 
     Computed, not counted: an increment would count twice whatever is delivered twice. The pause between two
     computations is at least `COST_FACTOR` times what the last one took, so it takes a small, fixed share of the
-    database at any size.
+    database at any size. They are written when they change, and every so often although they don't: a store that was
+    lost, or holds what somebody else wrote, is right again by itself.
     """
 
     COST_FACTOR = 30
+    AGAIN_EVERY_S = 60.0
 
     def __init__(
         self,
@@ -233,6 +235,7 @@ class Totals:
         self._period_s = period_s
         self._written: Mapping[str, str] = {}
         self._writes_until_sure = 0
+        self._write_again_at = 0.0
 
     def step(self) -> float:
         """Compute, and write what changed; see `View.step`."""
@@ -243,10 +246,11 @@ class Totals:
         if values != self._written:
             # Once more a period later: another instance that was stopped meanwhile may have written an older value.
             self._writes_until_sure = 2
-        if self._writes_until_sure:
+        if self._writes_until_sure or started >= self._write_again_at:
             self._state.put(values)
             self._written = values
-            self._writes_until_sure -= 1
+            self._writes_until_sure = max(0, self._writes_until_sure - 1)
+            self._write_again_at = started + self.AGAIN_EVERY_S
         return max(self._period_s, cost * self.COST_FACTOR)
 
 

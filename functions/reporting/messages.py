@@ -11,11 +11,12 @@ from functions.alpes_runtime import (
     refuse_if,
     valid_traceparent,
 )
+from schemas.decoding import Undecodable
 from schemas.tienda import rules
-from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from schemas.tienda.cambios import cambio
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 
-from .domain import FINAL_STATUSES, Orden, Pedido
+from .domain import Orden, Pedido
 
 SCHEMA_VERSION = 1
 PART_BYTES = 500_000
@@ -24,29 +25,10 @@ PART_BYTES = 500_000
 
 def decode_orden_actualizada(received: Received) -> Orden:
     """Read an `OrdenActualizada`. Raises `InvalidMessage` naming the field that is wrong."""
-    message = decode(OrdenActualizada, received.data)
-    refuse_if(rules.event_type_problem(message.event_type, "orden-actualizada"))
-    refuse_if(rules.id_problem("id", message.id))
-    if message.status not in FINAL_STATUSES:
-        raise InvalidMessage(f"status is {message.status[:40]!r}, must be one of {', '.join(FINAL_STATUSES)}")
-    total_cents = rules.total_cents(message)
-    refuse_if(rules.total_problem(total_cents))
-    currency = message.currency or rules.DEFAULT_CURRENCY
-    refuse_if(rules.currency_problem(currency))
-    created_at_ms = message.created_at_ms or received.publish_time_ms
-    updated_at_ms = message.updated_at_ms or received.publish_time_ms
-    refuse_if(rules.time_problem("created_at_ms", created_at_ms))
-    refuse_if(rules.time_problem("updated_at_ms", updated_at_ms))
-    return Orden(
-        message.id,
-        message.client_id,
-        message.status,
-        total_cents,
-        currency,
-        max(1, message.version),
-        created_at_ms,
-        updated_at_ms,
-    )
+    try:
+        return Orden(*cambio(received.data, lambda: received.publish_time_ms))
+    except Undecodable as error:
+        raise InvalidMessage(str(error)) from error
 
 
 def decode_generar_reporte(received: Received) -> Pedido:

@@ -371,6 +371,22 @@ def test_totals_are_written_when_they_change_and_once_more_to_be_sure(state: Fak
     assert state.puts[2:] == [{"total:aprobada": "2"}] * 2
 
 
+def test_totals_are_written_again_after_a_minute_so_that_a_lost_store_heals(state: FakeStateStore) -> None:
+    clock = FakeClock()
+    view = totals({"total:aprobada": "1"}, FakeDatabase({}), state, clock)
+    for _ in range(5):
+        view.step()
+    state.values.clear()
+    clock.now += Totals.AGAIN_EVERY_S - 1
+    view.step()
+    assert state.values == {}
+    clock.now += 1
+    for _ in range(5):
+        view.step()
+    assert state.values == {"total:aprobada": "1"}
+    assert len(state.puts) == 3
+
+
 def test_totals_that_could_not_be_written_are_written_later(state: FakeStateStore) -> None:
     view = totals({"total:aprobada": "1"}, FakeDatabase({}), state, FakeClock())
     state.fail()

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from functions.alpes_runtime import InvalidMessage
 from functions.reporting import formats as package
 from functions.reporting import messages
-from functions.reporting.domain import Orden, Pedido, Report
+from functions.reporting.domain import FINAL_STATUSES, Orden, Pedido, Report
 from functions.reporting.formats import formats
 from functions.reporting.handlers import Reporting
-from schemas.tienda import rules
+from schemas.tienda import cambios, rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order, text, whole
@@ -38,6 +38,10 @@ ORDENES = st.builds(
 
 def rendered(format_name: str, *ordenes: Orden) -> bytes:
     return b"".join(formats()[format_name].render(Report(1_767_225_700_000, iter(ordenes))))
+
+
+def test_the_contract_and_the_domain_know_the_same_orders() -> None:
+    assert (cambios.FINAL_STATUSES, cambios.Cambio._fields) == (FINAL_STATUSES, Orden._fields)
 
 
 def test_the_formats_are_csv_and_json() -> None:

@@ -1,0 +1,43 @@
+"""Decodes Protobuf strictly enough that another message's bytes don't pass for the one expected."""
+
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+M = TypeVar("M", bound=Message)
+
+
+class Undecodable(ValueError):
+    """The bytes are no such message, or one that breaks a rule; says which field is wrong, and how."""
+
+
+def decode(kind: type[M], data: bytes) -> M:
+    """Return the message.
+
+    Protobuf itself takes a field of the wrong type for an unknown one and goes on: bytes of another message then decode
+    as one with half its fields empty. Fields that ``kind`` really doesn't know are fine: a newer sender wrote them.
+
+    Raises
+    ------
+    Undecodable
+        The bytes aren't Protobuf, are cut short, hold invalid UTF-8, or hold a known field as another type.
+    """
+    try:
+        message = kind.FromString(data)
+    except DecodeError as error:
+        raise Undecodable(f"not a {kind.DESCRIPTOR.name}: {error}") from error
+    message.DiscardUnknownFields()
+    if message.ByteSize() != len(data):
+        _check_types(kind, data)
+    return message
+
+
+def _check_types(kind: type[Message], data: bytes) -> None:
+    # Reading the unknown fields costs more than decoding: only where the sizes say that there may be some.
+    unknown_fields: Any = UnknownFieldSet(kind.FromString(data))
+    for unknown in unknown_fields:
+        field = kind.DESCRIPTOR.fields_by_number.get(unknown.field_number)
+        if field is not None:
+            what = f"field {field.number} ({field.name}) has another type on the wire"
+            raise Undecodable(f"not a {kind.DESCRIPTOR.name}: {what}")

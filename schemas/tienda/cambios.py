@@ -1,0 +1,71 @@
+"""Reads `OrdenActualizada`: what an event says of an order, and which events nobody takes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from schemas.decoding import Undecodable, decode
+from schemas.tienda import rules
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+
+FINAL_STATUSES = ("aprobada", "rechazada", "expirada", "reembolsada")
+"""Statuses that `orden-actualizada` can carry."""
+
+
+class Cambio(NamedTuple):
+    """An order as a change describes it. Of several, the one with the highest version is right."""
+
+    id: str
+    client_id: int
+    status: str
+    total_cents: int
+    currency: str
+    version: int
+    created_at_ms: int
+    updated_at_ms: int
+
+
+def cambio(data: bytes, published_ms: Callable[[], int]) -> Cambio:
+    """Return what the payload of an `orden-actualizada` says.
+
+    Parameters
+    ----------
+    data
+        The payload.
+    published_ms
+        Tells when the message was published, in Unix milliseconds; asked where the payload doesn't say the time.
+
+    Raises
+    ------
+    Undecodable
+        A reader must refuse it; the text names the field that is wrong.
+    """
+    message = decode(OrdenActualizada, data)
+    total_cents = rules.total_cents(message)
+    currency = message.currency or rules.DEFAULT_CURRENCY
+    created_at_ms = message.created_at_ms or published_ms()
+    updated_at_ms = message.updated_at_ms or published_ms()
+    problem = (
+        rules.event_type_problem(message.event_type, "orden-actualizada")
+        or rules.id_problem("id", message.id)
+        or _status_problem(message.status)
+        or rules.total_problem(total_cents)
+        or rules.currency_problem(currency)
+        or rules.time_problem("created_at_ms", created_at_ms)
+        or rules.time_problem("updated_at_ms", updated_at_ms)
+    )
+    if problem:
+        raise Undecodable(problem)
+    return Cambio(
+        message.id,
+        message.client_id,
+        message.status,
+        total_cents,
+        currency,
+        max(1, message.version),
+        created_at_ms,
+        updated_at_ms,
+    )
+
+
+def _status_problem(status: str) -> str:
+    return "" if status in FINAL_STATUSES else f"status is {status[:40]!r}, must be one of {', '.join(FINAL_STATUSES)}"

@@ -1,0 +1,142 @@
+"""Runs seeds, or replays one and shows what happened.
+
+python -m tests.simulation                    10,000 seeds on all cores; what each pair of steps went through
+python -m tests.simulation 4711               seed 4711 step by step, and what was violated
+python -m tests.simulation --seeds 500 --stop until the first seed that fails
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from typing import NamedTuple
+
+from tests.simulation.checks import violations
+from tests.simulation.scheduler import Stuck
+from tests.simulation.world import World
+
+CHUNK = 25
+
+
+class Result(NamedTuple):
+    """What a chunk of seeds came to."""
+
+    seeds: int
+    failed: dict[int, list[str]]
+    pairs: Counter[tuple[str, str, str, str]]
+    incidents: Counter[str]
+    totals: Counter[str]
+
+
+def judge(world: World) -> list[str]:
+    """Run a world and return what was violated."""
+    try:
+        world.run()
+    except Stuck as error:
+        return [f"it did not end: {error}", *world.early_acks]
+    return violations(world)
+
+
+def run_chunk(seeds: range) -> Result:
+    """Run some seeds."""
+    result = Result(len(seeds), {}, Counter(), Counter(), Counter())
+    for seed in seeds:
+        world = World(seed)
+        if found := judge(world):
+            result.failed[seed] = found
+        result.pairs.update(world.scheduler.pairs)
+        result.incidents.update(world.incidents)
+        totals: Counter[str] = result.totals
+        totals["steps"] += world.scheduler.steps
+        totals["duplicates"] += world.broker.duplicates
+        totals["deadlocks"] += sum(server.deadlocks for server in world.servers.values())
+        totals["orders"] += len(world.sent.orders)
+        for row in world.servers["ordenes"].rows("ordenes"):
+            totals[row["status"]] += 1
+    return result
+
+
+def replay(seed: int) -> int:
+    """Show a seed step by step."""
+    world = World(seed, traced=True)
+    found = judge(world)
+    for seconds, actor, step in world.scheduler.trace or ():
+        print(f"{seconds:9.3f} s  {actor:<28} {step}")
+    print(f"\nseed {seed}: {world.weather}")
+    print("\n".join(f"VIOLATED: {each}" for each in found) or "everything held")
+    return bool(found)
+
+
+def report(result: Result, seconds: float) -> None:
+    """Print what all seeds went through."""
+    steps: dict[tuple[str, str, str], Counter[str]] = {}
+    for (actor, before, after, ending), number in result.pairs.items():
+        steps.setdefault((actor, before, after), Counter())[ending] += number
+    print(f"{'actor':<18} {'between':<14} {'and':<14} {'others ran':>11} {'died there':>11} {'went on':>11}")
+    for (actor, before, after), how in sorted(steps.items()):
+        print(f"{actor:<18} {before:<14} {after:<14} {how['others ran']:>11,} {how['died']:>11,} {how['went on']:>11,}")
+    print("\nincidents: " + ", ".join(f"{name} {number:,}" for name, number in sorted(result.incidents.items())))
+    print("totals: " + ", ".join(f"{name} {number:,}" for name, number in sorted(result.totals.items())))
+    print(f"{result.seeds:,} seeds in {seconds:.0f} s, {len(result.failed)} failed")
+
+
+def never_interrupted(result: Result) -> list[tuple[str, str, str]]:
+    """Return the pairs of steps of the functions between which nobody ever ran, or nobody ever died."""
+    seen: dict[tuple[str, str, str], set[str]] = {}
+    for actor, before, after, how in result.pairs:
+        seen.setdefault((actor, before, after), set()).add(how)
+    return sorted(
+        pair
+        for pair, how in seen.items()
+        if pair[0].split()[0] in ("ordenes", "pagos", "reporting") and not {"others ran", "died"} <= how
+    )
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("seed", nargs="?", type=int, help="replay this seed and show every step")
+    parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds (10000)")
+    parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
+    parser.add_argument("--stop", action="store_true", help="stop at the first seed that fails")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="processes (one a core)")
+    options = parser.parse_args()
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # Sets of texts are iterated in an order that depends on it.
+        os.execve(  # noqa: S606 -- the same program again
+            sys.executable,
+            [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
+            {**os.environ, "PYTHONHASHSEED": "0"},
+        )
+    if options.seed is not None:
+        return replay(options.seed)
+    started = time.monotonic()
+    last = options.first + options.seeds
+    chunks = [range(start, min(start + CHUNK, last)) for start in range(options.first, last, CHUNK)]
+    total = Result(0, {}, Counter(), Counter(), Counter())
+    with multiprocessing.Pool(options.processes) as pool:
+        for result in pool.imap_unordered(run_chunk, chunks):
+            total.failed.update(result.failed)
+            total.pairs.update(result.pairs)
+            total.incidents.update(result.incidents)
+            total.totals.update(result.totals)
+            total = total._replace(seeds=total.seeds + result.seeds)
+            if total.failed and options.stop:
+                pool.terminate()
+                break
+    report(total, time.monotonic() - started)
+    for seed, found in sorted(total.failed.items())[:5]:
+        print(f"\nseed {seed} (python -m tests.simulation {seed} shows every step):")
+        print("\n".join(f"  VIOLATED: {each}" for each in found[:5]))
+    if total.failed:
+        return 1
+    if options.seeds >= 10_000 and (pairs := never_interrupted(total)):
+        print(f"never interrupted: {pairs}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

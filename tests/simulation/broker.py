@@ -1,0 +1,329 @@
+"""Pulsar in memory: retained topics, Shared subscriptions, consumers and producers behind what ``pulsar.Client`` shows.
+
+What it promises and what it doesn't is what Pulsar's client does (docs/decisions/0012 and the tests in
+tests/e2e/publisher): unacknowledged messages come again when a consumer closes, crashes or loses its connection;
+acknowledgements are grouped, and those not yet sent are lost with it; ``flush()`` says OK though entries were refused.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pulsar
+
+from functions.alpes_runtime.message import without_partition
+from tests.simulation.scheduler import Scheduler
+
+MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 10 * 1024
+
+
+class Message:
+    """A message in a topic, as ``pulsar.Message`` shows it."""
+
+    __slots__ = ("due_s", "id", "key", "own", "payload", "published_ms", "topic")
+
+    def __init__(
+        self,
+        topic: str,
+        number: int,
+        payload: bytes,
+        key: str,
+        own: Mapping[str, str],
+        published_s: float,
+        due_s: float,
+    ) -> None:
+        self.topic = topic
+        self.id = f"(1,{number},0,-1)"
+        self.payload = payload
+        self.key = key
+        self.own = dict(own)
+        self.published_ms = int(published_s * 1000)
+        self.due_s = due_s
+
+    def data(self) -> bytes:
+        return self.payload
+
+    def partition_key(self) -> str:
+        return self.key
+
+    def properties(self) -> dict[str, str]:
+        return dict(self.own)
+
+    def message_id(self) -> str:
+        return self.id
+
+    def publish_timestamp(self) -> int:
+        return self.published_ms
+
+
+class Broker:
+    """All topics and subscriptions, and how reliable everything is just now.
+
+    Attributes
+    ----------
+    away
+        Nobody can connect, and nothing is published or received.
+    failing
+        Share of flushes that go wrong, each in a drawn way.
+    duplicating
+        Share of messages that are delivered once more than they were published.
+    reordering
+        Whether messages come in any order.
+    losing_acks
+        Share of acknowledgements that are kept back, and lost with the connection.
+    """
+
+    def __init__(self, scheduler: Scheduler, random: Random) -> None:
+        self.scheduler = scheduler
+        self.random = random
+        self.topics: dict[str, list[Message]] = {}
+        self.subscriptions: dict[str, Subscription] = {}
+        self.away = False
+        self.failing = 0.0
+        self.duplicating = 0.0
+        self.reordering = False
+        self.losing_acks = 0.0
+        self.duplicates = 0
+        self.on_acknowledged: Callable[[Message], None] = lambda _message: None
+
+    def subscription(self, topic: str, name: str) -> "Subscription":
+        """Return a topic's subscription; its first one begins with the first message."""
+        found = self.subscriptions.get(topic)
+        if found is None:
+            found = self.subscriptions[topic] = Subscription(self, topic, name)
+            for message in self.topics.get(topic, ()):
+                found.add(message)
+        return found
+
+    def publish(
+        self, topic: str, payload: bytes, key: str = "", own: Mapping[str, str] | None = None, delay_s: float = 0.0
+    ) -> Message:
+        """Store a message."""
+        now = self.scheduler.now
+        stored = self.topics.setdefault(topic, [])
+        message = Message(topic, len(stored), payload, key, own or {}, now, now + delay_s)
+        stored.append(message)
+        subscription = self.subscriptions.get(topic)
+        if subscription is not None:
+            subscription.add(message)
+        return message
+
+    def at_rest(self) -> bool:
+        """Whether every message is acknowledged, those not due yet included."""
+        return not any(each.waiting or each.delayed or each.outstanding for each in self.subscriptions.values())
+
+    def next_due(self) -> float | None:
+        """Return when the next delayed message is due."""
+        return min((message.due_s for each in self.subscriptions.values() for message in each.delayed), default=None)
+
+
+class Subscription:
+    """A Shared subscription: each message goes to one of its consumers, until somebody acknowledges it."""
+
+    def __init__(self, broker: Broker, topic: str, name: str) -> None:
+        self.broker = broker
+        self.topic = topic
+        self.name = name
+        self.waiting: list[Message] = []
+        self.delayed: list[Message] = []
+        self.outstanding: dict[str, Message] = {}
+        self.acknowledged: set[str] = set()
+
+    def add(self, message: Message) -> None:
+        """Take a new message."""
+        copies = 1
+        if self.broker.random.random() < self.broker.duplicating:
+            copies = 2
+            self.broker.duplicates += 1
+        (self.delayed if message.due_s > self.broker.scheduler.now else self.waiting).extend([message] * copies)
+
+    def ready(self) -> bool:
+        """Whether there is a message for some consumer."""
+        if self.broker.away:
+            return False
+        now = self.broker.scheduler.now
+        if self.delayed and any(message.due_s <= now for message in self.delayed):
+            self.waiting += [message for message in self.delayed if message.due_s <= now]
+            self.delayed = [message for message in self.delayed if message.due_s > now]
+        return bool(self.waiting)
+
+    def take(self) -> Message:
+        """Hand a message out."""
+        place = 0
+        if self.broker.reordering:
+            place = int(self.broker.random.random() * len(self.waiting))
+        message = self.waiting.pop(place)
+        self.outstanding[message.id] = message
+        return message
+
+    def acknowledge(self, message: Message) -> None:
+        """Be done with a message, wherever else it waits."""
+        self.acknowledged.add(message.id)
+        self.outstanding.pop(message.id, None)
+        self.broker.on_acknowledged(message)
+
+    def give_back(self, messages: list[Message]) -> None:
+        """Deliver messages again that were handed out and not acknowledged."""
+        for message in messages:
+            handed_out = self.outstanding.pop(message.id, None) is not None
+            if handed_out and message.id not in self.acknowledged:
+                self.waiting.append(message)
+
+    def rewind(self) -> None:
+        """Deliver everything again, from the start."""
+        self.waiting = [message for message in self.broker.topics[self.topic] if message not in self.delayed]
+        self.acknowledged.clear()
+        self.outstanding.clear()
+
+
+class Consumer:
+    """One of a subscription's consumers."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+        self.broker = subscription.broker
+        self.held: list[Message] = []
+        self.unsent: list[Message] = []
+        self.closed = False
+
+    def receive(self, timeout_millis: int) -> Message:
+        """Return a message, or raise ``pulsar.Timeout``."""
+        if self.closed:
+            raise pulsar.AlreadyClosed("the consumer is closed")
+        if not self.subscription.ready():
+            raise pulsar.Timeout(f"nothing within {timeout_millis} ms")
+        message = self.subscription.take()
+        self.held.append(message)
+        return message
+
+    def acknowledge(self, message: Message) -> None:
+        """Note an acknowledgement; it is sent now or later."""
+        self.broker.scheduler.pause("acknowledge")
+        if self.closed:
+            raise pulsar.AlreadyClosed("the consumer is closed")
+        self.unsent.append(message)
+        if self.broker.random.random() >= self.broker.losing_acks:
+            self.send_acks()
+
+    def send_acks(self) -> None:
+        """Send the acknowledgements noted so far."""
+        if not self.broker.away:
+            for message in self.unsent:
+                self.subscription.acknowledge(message)
+                if message in self.held:
+                    self.held.remove(message)
+            self.unsent.clear()
+
+    def reconnect(self) -> None:
+        """Lose the connection: unsent acknowledgements are lost, and what is not acknowledged comes again."""
+        self.unsent.clear()
+        held, self.held = self.held, []
+        self.subscription.give_back(held)
+
+    def close(self) -> None:
+        """Close in good order."""
+        if not self.closed:
+            self.send_acks()
+            self.crash()
+
+    def crash(self) -> None:
+        """Be gone."""
+        self.closed = True
+        self.reconnect()
+
+
+class Producer:
+    """A producer that batches until it is flushed."""
+
+    def __init__(self, client: "Client", topic: str) -> None:
+        self.client = client
+        self.broker = client.broker
+        self.topic = without_partition(topic)
+        self.batch: list[tuple[bytes, Any, Mapping[str, str], str, float]] = []
+        self.closed = False
+
+    def send_async(
+        self,
+        content: bytes,
+        callback: Callable[[Any, Any], None] | None,
+        properties: Mapping[str, str] | None = None,
+        partition_key: str | None = None,
+        deliver_after: timedelta | None = None,
+    ) -> None:
+        """Add a message to the batch."""
+        if self.closed:
+            raise pulsar.AlreadyClosed("the producer is closed")
+        delay_s = deliver_after.total_seconds() if deliver_after else 0.0
+        self.batch.append((content, callback, properties or {}, partition_key or "", delay_s))
+
+    def flush(self) -> None:
+        """Send the batch off: in one entry, and every delayed message in one of its own."""
+        scheduler, random = self.broker.scheduler, self.broker.random
+        scheduler.pause("flush")
+        if self.closed or self.client.closed:
+            raise pulsar.AlreadyClosed("the producer is closed")
+        batch, self.batch = self.batch, []
+        how = "stored"
+        if self.broker.away:
+            how = "unreachable"
+        elif random.random() < self.broker.failing:
+            how = random.choice(["refused", "unanswered", "unreachable", "broken"])
+        size = sum(
+            len(content) + len(key) + sum(len(k) + len(v) for k, v in own.items()) for content, _, own, key, _ in batch
+        )
+        if size > MAX_MESSAGE_BYTES and how == "stored":
+            how = "too big"
+        result = {"stored": pulsar.Result.Ok, "unanswered": pulsar.Result.Timeout}.get(how, pulsar.Result.ChecksumError)
+        if how in ("stored", "unanswered", "broken"):
+            for content, _, own, key, delay_s in batch:
+                self.broker.publish(self.topic, content, key, own, delay_s)
+        scheduler.pause("stored")
+        for _, callback, _, _, _ in batch:
+            if callback is not None:
+                callback(result, None)
+        if how in ("unreachable", "broken"):
+            raise pulsar.ConnectError("the connection broke")
+
+    def close(self) -> None:
+        """Close it; what was not flushed is lost."""
+        self.closed = True
+        self.batch.clear()
+
+
+class Client:
+    """What the runtime asks of a ``pulsar.Client``."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.consumers: list[Consumer] = []
+        self.closed = False
+
+    def get_topic_partitions(self, topic: str) -> list[str]:
+        """Return the names of a topic's partitions: one."""
+        self._reach()
+        return [f"{topic}-partition-0"]
+
+    def subscribe(self, topic: str, name: str, **_: Any) -> Consumer:
+        """Open a consumer."""
+        self._reach()
+        self.broker.scheduler.pause("subscribe")
+        consumer = Consumer(self.broker.subscription(without_partition(topic), name))
+        self.consumers.append(consumer)
+        return consumer
+
+    def create_producer(self, topic: str, **_: Any) -> Producer:
+        """Open a producer."""
+        self.broker.scheduler.pause("connect")
+        self._reach()
+        return Producer(self, topic)
+
+    def crash(self) -> None:
+        """Be gone, with everything that was opened."""
+        self.closed = True
+        for consumer in self.consumers:
+            consumer.crash()
+
+    def _reach(self) -> None:
+        if self.broker.away or self.closed:
+            raise pulsar.ConnectError("the broker can't be reached")

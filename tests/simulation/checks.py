@@ -1,0 +1,152 @@
+"""Judges a finished world by what its topics, tables and stores hold, without asking the code that filled them."""
+
+from collections import Counter
+from functools import cache
+from typing import Any
+
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
+from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from tests.simulation.instance import SimulatedGateway, topic
+from tests.simulation.world import CALM, POOL, World, order
+
+BUSINESS = (
+    "id",
+    "client_id",
+    "address",
+    "status",
+    "total_cents",
+    "currency",
+    "version",
+    "created_at",
+    "transaction_id",
+)
+EVENTS: dict[str, Any] = {
+    "orden-creada": OrdenCreada,
+    "transaccion-creada": TransaccionProcesada,
+    "orden-actualizada": OrdenActualizada,
+}
+
+
+@cache
+def without_faults() -> dict[str, tuple[Any, ...]]:
+    """Return the business columns of every order of the pool after a run in which nothing went wrong."""
+    world = World(0, CALM, list(range(POOL)))
+    world.run()
+    return {row["id"]: tuple(row[column] for column in BUSINESS) for row in world.servers["ordenes"].rows("ordenes")}
+
+
+def violations(world: World) -> list[str]:
+    """Return what is wrong, empty when everything is as promised."""
+    found = [*world.early_acks, *(f"a thread died: {death}" for death in world.deaths)]
+    ordenes = {row["id"]: row for row in world.servers["ordenes"].rows("ordenes")}
+    pagos = {row["order_id"]: row for row in world.servers["pagos"].rows("transacciones")}
+    refunds = {row["order_id"]: row for row in world.servers["pagos"].rows("reembolsos")}
+    reporting = {row["id"]: row for row in world.servers["reporting"].rows("ordenes")}
+    sent = world.sent.orders
+    if ordenes.keys() != sent.keys():
+        found.append(f"lost or invented orders: {sorted(ordenes.keys() ^ sent.keys())}")
+    if reporting.keys() != ordenes.keys():
+        found.append(f"reporting differs by {sorted(reporting.keys() ^ ordenes.keys())}")
+    if pagos.keys() != ordenes.keys():
+        found.append(f"charges differ by {sorted(pagos.keys() ^ ordenes.keys())}")
+    for order_id, row in ordenes.items():
+        found += _of_order(world, row, pagos.get(order_id), refunds.get(order_id), reporting.get(order_id))
+    found += _of_letters(world)
+    found += _of_events(world, ordenes)
+    found += _of_the_gateway(world, pagos, refunds)
+    if world.servers["pagos"].rows("intentos"):
+        found.append(f"intents were left: {world.servers['pagos'].rows('intentos')}")
+    if world.servers["ordenes"].rows("vencimientos"):
+        found.append("a window was left open")
+    return found
+
+
+def _of_order(
+    world: World,
+    row: dict[str, Any],
+    paid: dict[str, Any] | None,
+    refund: dict[str, Any] | None,
+    told: dict[str, Any] | None,
+) -> list[str]:
+    order_id, status = row["id"], row["status"]
+    found = []
+    charged = paid["status"] if paid else None
+    expected = {"aprobada": "aprobada", "rechazada": "rechazada", "reembolsada": "aprobada", "expirada": "rechazada"}
+    if expected.get(status) != charged:
+        found.append(f"{order_id} is {status}, its transaction {charged}")
+    if (status == "reembolsada") != (refund is not None):
+        found.append(f"{order_id} is {status}, and {'was' if refund else 'was not'} paid back")
+    sent = order(int(order_id[1:]))
+    if (row["client_id"], row["address"], row["total_cents"]) != (sent.client_id, sent.address, sent.total_cents):
+        found.append(f"{order_id} was accepted as {row}")
+    for what, other in (("charged", paid), ("paid back", refund)):
+        if other and other["amount_cents"] != row["total_cents"]:
+            found.append(f"{order_id} was {what} {other['amount_cents']} of {row['total_cents']}")
+    if told and (told["status"], told["version"], told["total_cents"]) != (status, row["version"], row["total_cents"]):
+        found.append(f"{order_id} is {status} version {row['version']}, reported {told['status']} {told['version']}")
+    if (shown := world.states["ordenes"].values.get(order_id)) != status:
+        found.append(f"{order_id} is {status}, the state store says {shown}")
+    if status in ("aprobada", "rechazada"):
+        business = tuple(row[column] for column in BUSINESS)
+        if business != without_faults()[order_id]:
+            found.append(f"{order_id} is {business}, and without faults {without_faults()[order_id]}")
+    return found
+
+
+def _of_letters(world: World) -> list[str]:
+    """See that what can't be processed lies in dead-letter topics, and nothing else does."""
+    found = []
+    letters: dict[tuple[str, str], set[str]] = {}
+    for name, messages in world.broker.topics.items():
+        if name.endswith("-DLQ"):
+            for letter in messages:
+                place = (name.rpartition("/")[2], letter.own["error.type"])
+                letters.setdefault(place, set()).add(
+                    letter.key if letter.own["error.type"] == "early" else letter.own["source.message_id"]
+                )
+    expected = {
+        ("crear-orden-DLQ", "invalid"): world.sent.invalid,
+        ("crear-orden-DLQ", "conflict"): world.sent.conflicts,
+        ("transaccion-creada-DLQ", "early"): world.sent.orphans,
+    }
+    for place, ids in expected.items():
+        if letters.get(place, set()) != ids:
+            found.append(f"{place}: {sorted(letters.get(place, set()))} lie there, not {sorted(ids)}")
+    found += [
+        f"unexpected dead letters in {place}: {sorted(ids)}" for place, ids in letters.items() if place not in expected
+    ]
+    return found
+
+
+def _of_events(world: World, ordenes: dict[str, Any]) -> list[str]:
+    """See that an event always says the same, and that every change was told."""
+    found = []
+    contents: dict[str, bytes] = {}
+    told: set[tuple[str, int]] = set()
+    created: Counter[str] = Counter()
+    for name, kind in EVENTS.items():
+        for message in world.broker.topics.get(topic(name), []):
+            event = kind.FromString(message.payload)
+            if name == "orden-actualizada":
+                told.add((event.id, event.version))
+            if name == "orden-creada":
+                created[event.id] += 1
+            if event.event_id and contents.setdefault(event.event_id, message.payload) != message.payload:
+                found.append(f"the event {event.event_id} has said different things")
+    for order_id, row in ordenes.items():
+        if not created[order_id]:
+            found.append(f"orden-creada of {order_id} is missing")
+        if (order_id, row["version"]) not in told:
+            found.append(f"orden-actualizada of {order_id} version {row['version']} is missing")
+    return found
+
+
+def _of_the_gateway(world: World, pagos: dict[str, Any], refunds: dict[str, Any]) -> list[str]:
+    if world.weather.gateway != "http":
+        return []
+    found = []
+    if {order_id: row["status"] for order_id, row in pagos.items()} != SimulatedGateway.charged:
+        found.append("the gateway's ledger and the transactions differ")
+    if {order_id: row["amount_cents"] for order_id, row in refunds.items()} != SimulatedGateway.refunded:
+        found.append("the gateway's refunds and ours differ")
+    return found

@@ -1,0 +1,378 @@
+"""One function instance in the simulation: the real composition root and the real stages, in a world of stand-ins."""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
+from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pulsar
+
+from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, parse_config
+from functions.alpes_runtime.assembly import Assembly, Stage
+from functions.alpes_runtime.backoff import Backoff
+from functions.alpes_runtime.host import Host
+from functions.alpes_runtime.service import Surroundings
+from functions.ordenes.function import Ordenes, OrdenesConfig
+from functions.pagos.domain import Cobro, Reembolso, drawn
+from functions.pagos.function import Pagos, PagosConfig
+from functions.pagos.gateways import GATEWAYS, GatewayOptions
+from functions.reporting.function import Reporting, ReportingConfig
+from tests.simulation.broker import Client, Consumer
+from tests.simulation.scheduler import Scheduler, SimulatedClock
+from tests.simulation.server import Connection
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+TENANT, NAMESPACE = "alpes", "tienda"
+LOG = logging.getLogger("simulation")
+LOG.disabled = True
+FUNCTIONS: Mapping[str, tuple[type[Any], type[FunctionConfig], tuple[str, ...], str]] = {
+    "ordenes": (
+        Ordenes,
+        OrdenesConfig,
+        ("crear-orden", "transaccion-creada", "ordenes-reintento"),
+        "orden-creada",
+    ),
+    "pagos": (
+        Pagos,
+        PagosConfig,
+        ("orden-creada", "reembolsar-transaccion", "pagos-reintento"),
+        "transaccion-creada",
+    ),
+    "reporting": (
+        Reporting,
+        ReportingConfig,
+        ("orden-actualizada", "generar-reporte", "reporting-reintento"),
+        "reporte-generado",
+    ),
+}
+"""Class, configuration, inputs and output of each function, as function-configs/ has them."""
+
+
+def topic(name: str) -> str:
+    """Return a topic's full name."""
+    return f"persistent://{TENANT}/{NAMESPACE}/{name}"
+
+
+class NoTurn:
+    """Takes the place of the turn: only one actor runs at a time anyway, and it may stop anywhere."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def away(self) -> Any:
+        """Give nothing up."""
+        return nullcontext()
+
+
+class SteadyRandom(Random):
+    """Jitter without jitter: the scheduler draws enough."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """Return the middle."""
+        return (a + b) / 2
+
+
+class SimulatedState:
+    """The state store: keeps values, slowly, and refuses some or all when it is told to."""
+
+    def __init__(self, scheduler: Scheduler, random: Random) -> None:
+        self.values: dict[str, str] = {}
+        self.failing = 0.0
+        self._scheduler = scheduler
+        self._random = random
+
+    def put(self, values: Mapping[str, str]) -> None:
+        """Write all values, each in a step of its own; see `StateStore.put`."""
+        for key, value in values.items():
+            self._scheduler.pause("put")
+            if self._random.random() < self.failing:
+                raise Unavailable("the state store refused a put")
+            self.values[key] = value
+
+    def get(self, key: str) -> str | None:
+        """Return a value."""
+        return self.values.get(key)
+
+
+class SimulatedGateway:
+    """A payment gateway that keeps a ledger by order, and whose answers get lost.
+
+    Its approvals are those of the simulated one, so that a run with it ends like one without.
+    """
+
+    failing = 0.0
+    scheduler: Scheduler
+    random: Random
+    charged: dict[str, str]
+    refunded: dict[str, int]
+
+    def __init__(self, options: GatewayOptions) -> None:
+        self.at_once = options.at_once
+        self._rate = options.approval_rate
+
+    def charge(self, cobro: Cobro) -> str | Retry | Rejected:
+        """Charge an order, unless the request gets lost; and say so, unless the answer does."""
+        lost = self._lost()
+        if lost != "request":
+            self.charged.setdefault(cobro.order_id, drawn(cobro.order_id, self._rate))
+        self.scheduler.pause("charged")
+        return self.charged[cobro.order_id] if not lost else Retry("gateway", lost, until_known=True)
+
+    def refund(self, refund: Reembolso) -> Retry | Rejected | None:
+        """Pay an order back, likewise."""
+        lost = self._lost()
+        if lost != "request":
+            self.refunded.setdefault(refund.order_id, refund.amount_cents)
+        self.scheduler.pause("refunded")
+        return Retry("gateway", lost, until_known=True) if lost else None
+
+    def _lost(self) -> str:
+        self.scheduler.pause("ask")
+        if self.random.random() >= self.failing:
+            return ""
+        return self.random.choice(["request", "answer"])
+
+
+class SimulatedSurroundings(Surroundings):
+    """What an instance finds around itself in the simulation."""
+
+    def __init__(self, world: "World", function: str, instance: "Instance") -> None:
+        self.clock = SimulatedClock(world.scheduler)
+        self._world = world
+        self._function = function
+        self._instance = instance
+
+    def backoff(self, initial: float = 0.05, maximum: float = 2.0) -> Backoff:
+        """Return a backoff without jitter."""
+        return Backoff(initial, maximum, SteadyRandom(0))
+
+    def turn(self) -> Any:
+        """Return no turn."""
+        return NoTurn()
+
+    def database(self, _config: FunctionConfig, application: str, _turn: Any) -> Connection:
+        """Return a connection to the service's simulated database."""
+        connection = self._world.servers[self._function].connect(application)
+        self._instance.connections.append(connection)
+        return connection
+
+    def state(self, _host: Host, _turn: Any, _switch: str) -> SimulatedState:
+        """Return the function's simulated state store."""
+        return self._world.states[self._function]
+
+    def aside(self, _name: str, work: Callable[[], None]) -> None:
+        """Do it at once."""
+        work()
+
+
+class Context:
+    """What Pulsar's instance passes to ``process``, as far as the runtime looks."""
+
+    def __init__(self, world: "World", function: str, number: int, config: dict[str, Any]) -> None:
+        self.client = Client(world.broker)
+        self.consumers: dict[str, Consumer] = {}
+        self.message: Any = None
+        self._handed_over: dict[tuple[str, str], Any] = {}
+        self.instance_config = SimpleNamespace(
+            function_details=SimpleNamespace(source=SimpleNamespace(subscriptionName=function))
+        )
+        self._world = world
+        self._function = function
+        self._number = number
+        self._config = config
+
+    def get_logger(self) -> logging.Logger:
+        return LOG
+
+    def get_user_config_map(self) -> dict[str, Any]:
+        return self._config
+
+    def get_function_name(self) -> str:
+        return self._function
+
+    def get_function_tenant(self) -> str:
+        return TENANT
+
+    def get_function_namespace(self) -> str:
+        return NAMESPACE
+
+    def get_instance_id(self) -> int:
+        return self._number
+
+    def get_input_topics(self) -> list[str]:
+        return [topic(name) for name in FUNCTIONS[self._function][2]]
+
+    def get_output_topic(self) -> str:
+        return topic(FUNCTIONS[self._function][3])
+
+    def get_pulsar_client(self) -> Client:
+        return self.client
+
+    def record_metric(self, name: str, value: float) -> None:
+        self._world.metrics[self._function, name] += int(value)
+
+    # What is said of the message that is being handed over.
+
+    def get_message_key(self) -> str:
+        return str(self.message.partition_key())
+
+    def get_message_properties(self) -> dict[str, str]:
+        return dict(self.message.properties())
+
+    def get_message_id(self) -> str:
+        self._handed_over[self.message.id, self.message.topic] = self.message
+        return str(self.message.id)
+
+    def get_current_message_topic_name(self) -> str:
+        return f"{self.message.topic}-partition-0"
+
+    def ack(self, message_id: str, name: str) -> None:
+        name = name.removesuffix("-partition-0")
+        self.consumers[name].acknowledge(self._handed_over[message_id, name])
+
+
+class Instance:
+    """An instance under way.
+
+    Parameters
+    ----------
+    world
+        Where it runs.
+    function, number
+        Which one it is.
+    config
+        Its userConfig.
+    """
+
+    def __init__(self, world: "World", function: str, number: int, config: dict[str, Any]) -> None:
+        self.world = world
+        self.function = function
+        self.number = number
+        self.connections: list[Connection] = []
+        self.context = Context(world, function, number, config)
+        self.assembly: Assembly | None = None
+        self.gone = False
+        self._config = config
+        world.scheduler.spawn(f"{function} start", self, self._start)
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        """Everything it receives from."""
+        return [each for each in self.context.client.consumers if not each.closed]
+
+    def crash(self) -> None:
+        """End it where it is: as ``kill -9`` does, and as the watchdog does with one whose thread has died."""
+        self.gone = True
+        self.world.scheduler.kill(self)
+        self.context.client.crash()
+        for connection in self.connections:
+            connection.server.drop(connection)
+
+    def stop(self) -> None:
+        """Ask it to end in good order; it drains, and the rest comes again."""
+        if self.assembly is None:
+            self.crash()
+            return
+        self.assembly.stop()
+        self.world.scheduler.spawn(f"{self.function} stop", self, self._drain)
+
+    def _drain(self) -> None:
+        assembly = self.assembly
+        assert assembly is not None
+        self.world.scheduler.until(lambda: assembly.commit.over() and assembly.publish.over(), "the drain")
+        assembly.close()
+        self.world.retire(self)
+
+    def _start(self) -> None:
+        kind, config_kind, _, _ = FUNCTIONS[self.function]
+        config = parse_config(config_kind, self._config)
+        host = Host(self.context)
+        root = object.__new__(kind)
+        surroundings = SimulatedSurroundings(self.world, self.function, self)
+        assembly = Assembly(host, config, lambda setup: root.build(config, setup), surroundings)
+        stages = assembly.open()
+        self.assembly = assembly
+        for stage in stages:
+            self._spawn(stage.name, partial(self._follow, stage))
+        if not assembly.direct:
+            for name in host.inputs:
+                self._spawn("process", partial(self._process, name, assembly))
+        for follow in assembly.views():
+            useful = self.world.state_is_behind if self.function == "ordenes" else self.world.totals_are_behind
+            self.world.scheduler.spawn(f"{self.function} view", self, follow, useful)
+
+    def _spawn(self, name: str, run: Callable[[], None]) -> None:
+        kind = "intake" if name.startswith("intake") else "asks" if " asks " in name else name
+        self.world.scheduler.spawn(f"{self.function} {kind}", self, partial(self._watched, run))
+
+    def _watched(self, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except Exception as error:  # noqa: BLE001 -- the watchdog would end the instance
+            self.world.scheduler.note(f"a thread died: {type(error).__name__}: {error}")
+            self.world.died(self, error)
+
+    def _follow(self, stage: Stage) -> None:
+        scheduler = self.world.scheduler
+        idle = self._idle(stage)
+        assert self.assembly is not None
+        ending = self.assembly.stopping.is_set
+        while not stage.over():
+            if not stage.step(0):
+                scheduler.until(lambda: ending() or not idle(), "work")
+            else:
+                scheduler.pause("next group")
+
+    def _idle(self, stage: Stage) -> Callable[[], bool]:
+        """Return what says that there is nothing for a stage to do. It only looks, the stage decides."""
+        owner = stage.step.__self__  # type: ignore[attr-defined]
+        kind = type(owner).__name__
+        if kind == "CommitStage":
+            return lambda: bool(owner._inbox._next() is None if owner._held is None else owner._committed.full())
+        if kind == "PublishStage":
+            return lambda: owner._held is None and owner._committed.empty()
+        if kind == "AskStage":
+            return lambda: bool(owner._waiting.empty())
+        return lambda: not (_fits(owner) if owner._held else owner._consumer.subscription.ready())
+
+    def _process(self, name: str, assembly: Assembly) -> None:
+        """Hand messages over one by one, as Pulsar's runtime does."""
+        scheduler = self.world.scheduler
+        scheduler.until(lambda: not self.world.broker.away, "the broker")
+        consumer = self.context.client.subscribe(f"{name}-partition-0", self.function)
+        self.context.consumers[name] = consumer
+        inbox = assembly._inbox
+        room = 2 * assembly._config.batch_max
+        while not assembly.stopping.is_set():
+            scheduler.until(
+                lambda: assembly.stopping.is_set() or (consumer.subscription.ready() and len(inbox) < room), "a message"
+            )
+            scheduler.pause("receive")
+            try:
+                message = consumer.receive(0)
+            except pulsar.Timeout:
+                continue
+            self.context.message = message
+            assembly.offer(message.data(), self.context)
+
+
+def _fits(intake: Any) -> bool:
+    """Whether the inbox has room for what an intake holds."""
+    inbox = intake._inbox
+    return bool(len(inbox._lanes[intake._held[0].role]) < inbox._capacity)
+
+
+def install_gateway(scheduler: Scheduler, random: Random) -> None:
+    """Make ``gateway: http`` lead to the simulated gateway, with an empty ledger."""
+    SimulatedGateway.scheduler, SimulatedGateway.random = scheduler, random
+    SimulatedGateway.charged, SimulatedGateway.refunded = {}, {}
+    SimulatedGateway.failing = 0.0
+    GATEWAYS["http"] = SimulatedGateway  # type: ignore[index]

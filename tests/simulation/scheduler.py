@@ -1,0 +1,225 @@
+"""One thread, many actors: a seeded scheduler that decides at every step who goes on, and a clock that only it moves.
+
+Each stage of each instance is an actor, a greenlet that runs the real code. The code never knows: where it would wait
+for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over to the scheduler.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import greenlet
+
+START_S = 1_767_225_600.0
+"""Time of day at which every simulation begins, in Unix seconds."""
+BURST = 0.6
+"""How often an actor goes on for another step before others are looked at."""
+KNOWN = 0.7
+"""How often it is one of those that wait for nothing, if there are any, before all others are looked at."""
+
+
+class Stuck(AssertionError):
+    """Nobody can go on, or it takes more steps than it may."""
+
+
+class Actor:
+    """Something that runs, step by step.
+
+    Parameters
+    ----------
+    name
+        Shown in a trace.
+    owner
+        What it belongs to: actors of one owner end together.
+    run
+        What it does.
+    useful
+        Whether there is any sense in waking it up when it sleeps; None for always.
+    """
+
+    def __init__(self, name: str, owner: Any, run: Callable[[], None], useful: Callable[[], bool] | None) -> None:
+        self.name = name
+        self.owner = owner
+        self.useful = useful
+        self.dead = False
+        self.last = "start"
+        self.next = ""
+        self.turns = 0
+        self.condition: Callable[[], bool] | None = None
+        self.wake = 0.0
+        self.greenlet = greenlet.greenlet(run)
+
+
+class Scheduler:
+    """Decides who goes on.
+
+    Parameters
+    ----------
+    random
+        Draws everything.
+    between
+        Called between any two steps, outside of every actor: the place where things are broken.
+
+    Attributes
+    ----------
+    next_event
+        Tells the next moment at which something happens by itself, such as a delayed message.
+    pairs
+        How often an actor went from one named step to the next, and how often others ran in between, or it died there:
+        ``(kind of actor, step, next step, "went on" | "others ran" | "died")``.
+    trace
+        What happened, where somebody wants to know: ``(seconds, actor, step)``.
+    """
+
+    def __init__(self, random: Random, between: Callable[[], None] = lambda: None) -> None:
+        self.random = random
+        self.between = between
+        self.next_event: Callable[[], float | None] = lambda: None
+        self.now = START_S
+        self.actors: list[Actor] = []
+        self._runnable: list[Actor] = []
+        self.pairs: Counter[tuple[str, str, str, str]] = Counter()
+        self.trace: list[tuple[float, str, str]] | None = None
+        self.steps = 0
+        self._hub = greenlet.getcurrent()
+        self._current: Actor | None = None
+        self._deferred: list[Callable[[], None]] = []
+
+    # -- what actors call
+
+    def pause(self, step: str) -> None:
+        """Let others go on before this step."""
+        actor = self._current
+        if actor is None or actor.dead:
+            return
+        actor.next = step
+        turns = self.steps
+        self._hub.switch()
+        others = self.steps - turns > 1
+        self.pairs[actor.name, actor.last, step, "others ran" if others else "went on"] += 1
+        actor.last = step
+        self.note(step)
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Let others go on until something holds."""
+        actor = self._current
+        if actor is None or actor.dead:
+            return
+        actor.next, actor.condition = f"waits for {what}", condition
+        self._hub.switch()
+
+    def sleep(self, event: threading.Event, seconds: float) -> bool:
+        """Let time pass, at most so much; True as soon as the event is set."""
+        actor = self._current
+        if actor is None or actor.dead or event.is_set() or seconds <= 0:
+            return event.is_set()
+        actor.next, actor.wake = f"sleeps {seconds:.2f} s", self.now + seconds
+        actor.condition = event.is_set
+        self._hub.switch()
+        return event.is_set()
+
+    def defer(self, act: Callable[[], None]) -> None:
+        """Have something done outside of every actor, right after this step: only there an actor can be ended."""
+        self._deferred.append(act)
+
+    def note(self, what: str) -> None:
+        """Add a line to the trace."""
+        if self.trace is not None:
+            self.trace.append((self.now - START_S, self._current.name if self._current else "-", what))
+
+    # -- what the world calls
+
+    def spawn(self, name: str, owner: Any, run: Callable[[], None], useful: Callable[[], bool] | None = None) -> None:
+        """Add an actor."""
+        actor = Actor(name, owner, run, useful)
+        self.actors.append(actor)
+        self._runnable.append(actor)
+
+    def kill(self, owner: Any) -> None:
+        """End all actors of an owner where they are; their code does nothing more."""
+        for actor in [each for each in self.actors if each.owner is owner]:
+            self._remove(actor)
+            if actor.next and actor.condition is None:
+                self.pairs[actor.name, actor.last, actor.next, "died"] += 1
+            if actor.greenlet:
+                actor.greenlet.throw()
+
+    def run(self, done: Callable[[], bool], limit: int) -> None:
+        """Step actors until ``done``. Raises `Stuck` after ``limit`` steps, or when nobody can ever go on."""
+        limit += self.steps
+        while not done():
+            if self.steps >= limit:
+                raise Stuck(f"it goes on and on: {[f'{each.name}: {each.next}' for each in self.actors]}")
+            actor = self._choose()
+            self._step(actor)
+            self.between()
+            while not actor.dead and actor.condition is None and self.random.random() < BURST:
+                self._step(actor)
+                self.between()
+
+    def _step(self, actor: Actor) -> None:
+        self.steps += 1
+        waited = actor.condition is not None
+        actor.condition = None
+        actor.wake = 0.0
+        self._current = actor
+        try:
+            actor.greenlet.switch()
+        finally:
+            self._current = None
+        if actor.greenlet.dead:
+            self._remove(actor)
+        elif waited != (actor.condition is not None):
+            if waited:
+                self._runnable.append(actor)
+            else:
+                self._runnable.remove(actor)
+        while self._deferred:
+            self._deferred.pop(0)()
+
+    def _remove(self, actor: Actor) -> None:
+        actor.dead = True
+        self.actors.remove(actor)
+        if actor in self._runnable:
+            self._runnable.remove(actor)
+
+    def _choose(self) -> Actor:
+        while True:
+            if self._runnable and self.random.random() < KNOWN:
+                return self._runnable[int(self.random.random() * len(self._runnable))]
+            now, actors = self.now, self.actors
+            start = int(self.random.random() * len(actors))
+            for actor in actors[start:] + actors[:start]:
+                condition = actor.condition
+                if condition is None or condition():
+                    return actor
+                if 0 < actor.wake <= now and (actor.useful is None or actor.useful()):
+                    return actor
+            sleeping = [actor for actor in self.actors if actor.wake > now]
+            wakes = [actor.wake for actor in sleeping if actor.useful is None or actor.useful()]
+            if (event := self.next_event()) is not None and event > now:
+                wakes.append(event)
+            if not wakes:
+                raise Stuck(f"nobody can go on: {[f'{each.name}: {each.next}' for each in self.actors]}")
+            self.now = min(wakes)
+
+
+class SimulatedClock:
+    """The scheduler's time, as the runtime's code asks for it."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return self._scheduler.now
+
+    def now_ms(self) -> int:
+        """Unix milliseconds."""
+        return int(self._scheduler.now * 1000)
+
+    def wait(self, stopping: threading.Event, seconds: float) -> bool:
+        """Let time pass; see `Clock.wait`."""
+        return self._scheduler.sleep(stopping, seconds)

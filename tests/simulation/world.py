@@ -1,0 +1,448 @@
+"""One seed: orders, instances of the three functions, all that can go wrong, then a calm in which everything ends."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from tests.simulation.broker import Broker, Message
+from tests.simulation.instance import FUNCTIONS, Instance, SimulatedGateway, SimulatedState, install_gateway, topic
+from tests.simulation.scheduler import Scheduler, Stuck
+from tests.simulation.server import Server
+from tests.simulation.statements import STATEMENTS
+
+ORDERS = 30
+APPROVAL_RATE = 0.7
+POOL = 100
+"""Orders are drawn from a pool of so many, so that one run without faults says how each of them ends."""
+CHAOS_STEPS = 1500
+"""Longest time in which things go wrong, in steps."""
+CALM_STEPS = 60_000
+"""Within so many steps more everything must have ended."""
+
+
+@dataclass(frozen=True)
+class Weather:
+    """How bad a seed is; all of it is drawn.
+
+    Attributes
+    ----------
+    breaking
+        Chance of an incident between any two steps.
+    failing, duplicating, losing_acks
+        Shares of flushes, deliveries and acknowledgements, see `Broker`.
+    commits, puts, asks
+        Shares of commits, of puts to the state store and of calls to the gateway that fail.
+    reordering
+        Whether messages come in any order.
+    patience_s
+        After how long an order expires.
+    gateway
+        ``simulada`` or ``http``.
+    runtime
+        Share of instances that take their messages one by one.
+    """
+
+    breaking: float
+    failing: float
+    duplicating: float
+    losing_acks: float
+    commits: float
+    puts: float
+    asks: float
+    reordering: bool
+    patience_s: int
+    gateway: str
+    runtime: float
+
+    @classmethod
+    def drawn(cls, random: Random) -> "Weather":
+        """Draw how bad it gets."""
+        return cls(
+            breaking=random.choice([0.0, 0.005, 0.01, 0.02]),
+            failing=random.choice([0.0, 0.1, 0.3]),
+            duplicating=random.choice([0.0, 0.2, 0.5]),
+            losing_acks=random.choice([0.0, 0.3, 0.9]),
+            commits=random.choice([0.0, 0.05, 0.2]),
+            puts=random.choice([0.0, 0.2]),
+            asks=random.choice([0.0, 0.3, 0.6]),
+            reordering=random.random() < 0.6,
+            patience_s=random.choice([1, 2, 5, 900]),
+            gateway=random.choice(["simulada", "http"]),
+            runtime=random.choice([0.0, 0.0, 0.5]),
+        )
+
+
+CALM = Weather(0, 0, 0, 0, 0, 0, 0, reordering=False, patience_s=900, gateway="simulada", runtime=0)
+"""No faults."""
+
+
+@dataclass
+class Sent:
+    """What the client sent, by what must become of it.
+
+    Attributes
+    ----------
+    orders
+        Valid orders by id, as they were first sent.
+    invalid, conflicts, orphans
+        Numbers of the messages in ``crear-orden`` that are no order, and that contradict an order; ids of transactions
+        without an order.
+    """
+
+    orders: dict[str, CrearOrden] = field(default_factory=dict)
+    invalid: set[str] = field(default_factory=set)
+    conflicts: set[str] = field(default_factory=set)
+    orphans: set[str] = field(default_factory=set)
+
+
+def order(number: int) -> CrearOrden:
+    """Return the pool's order of that number."""
+    digest = hashlib.blake2b(str(number).encode(), digest_size=8).digest()
+    return CrearOrden(
+        id=f"o{number:03d}",
+        client_id=digest[0],
+        address=f"Calle {digest[1]}",
+        total_cents=digest[2] * 100,
+        currency="USD",
+        created_at_ms=1_767_225_600_000 + digest[3],
+    )
+
+
+class World:
+    """Everything of one seed.
+
+    Parameters
+    ----------
+    seed
+        Draws all.
+    weather
+        How bad it gets; None draws it.
+    numbers
+        Which orders of the pool; None draws them.
+    traced
+        Whether every step is noted.
+    """
+
+    def __init__(
+        self, seed: int, weather: Weather | None = None, numbers: list[int] | None = None, *, traced: bool = False
+    ) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.weather = weather or Weather.drawn(self.random)
+        self.scheduler = Scheduler(self.random, self._between)
+        if traced:
+            self.scheduler.trace = []
+        self.broker = Broker(self.scheduler, self.random)
+        self.broker.on_acknowledged = self._acknowledged
+        self.scheduler.next_event = self.broker.next_due
+        clock_ms = lambda: int(self.scheduler.now * 1000)  # noqa: E731 -- shared by the three servers
+        self.servers = {
+            name: Server(STATEMENTS[name], clock_ms, self.scheduler.pause, self.scheduler.until) for name in FUNCTIONS
+        }
+        self.states = {name: SimulatedState(self.scheduler, self.random) for name in FUNCTIONS}
+        install_gateway(self.scheduler, self.random)
+        self.sent = Sent()
+        self.instances: list[Instance] = []
+        self.metrics: Counter[tuple[str, str]] = Counter()
+        self.incidents: Counter[str] = Counter()
+        self.early_acks: list[str] = []
+        self.deaths: list[str] = []
+        self._numbers = numbers or self.random.sample(range(POOL), ORDERS)
+        self._calm = False
+        self._chaos_ends = 0
+        self._generation = 0
+        self._totals_seen = -1
+        self._parallelism = dict.fromkeys(FUNCTIONS, 2)
+        self._published_keys: dict[str, set[str]] = {}
+        self._scanned: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Let it all happen. Raises `Stuck` where it doesn't end."""
+        for server in self.servers.values():
+            server.fail_commit = self._fail_commit
+        self._worsen()
+        for function in FUNCTIONS:
+            for _ in range(self._parallelism[function]):
+                self._start(function)
+        self.scheduler.spawn("client", self, self._send)
+        chaos = int(self.random.uniform(0.3, 1.0) * CHAOS_STEPS)
+        self.scheduler.run(lambda: self.scheduler.steps >= chaos or self._all_ended(), CHAOS_STEPS)
+        self._soothe()
+        self.scheduler.run(self._all_ended, CALM_STEPS)
+        self.scheduler.note("everything has ended")
+
+    # -- what happens by itself
+
+    def _send(self) -> None:
+        """Send the orders, some twice, and between them what is no order, or another one under the same id."""
+        random, sent = self.random, self.sent
+        for number in self._numbers:
+            self.scheduler.pause("send")
+            one = order(number)
+            sent.orders[one.id] = one
+            raw = one.SerializeToString()
+            crear = topic("crear-orden")
+            self.broker.publish(crear, raw, one.id)
+            draw = random.random()
+            if draw < 0.1:
+                self.broker.publish(crear, raw, one.id)
+            elif draw < 0.15:
+                sent.invalid.add(self.broker.publish(crear, b"\xff\xfe garbage", "garbage").id)
+            elif draw < 0.2:
+                # Whichever comes first is the order, so the other must come when the order stands.
+                self.scheduler.until(lambda number=number: self._stands(order(number).id), "the order stands")  # type: ignore[misc]
+                other = CrearOrden.FromString(raw)
+                other.address = "elsewhere"
+                sent.conflicts.add(self.broker.publish(crear, other.SerializeToString(), one.id).id)
+            elif draw < 0.23:
+                sent.orphans.add(f"nobody-{one.id}")
+                orphan = TransaccionProcesada(order_id=f"nobody-{one.id}", status="aprobada")
+                self.broker.publish(topic("transaccion-creada"), orphan.SerializeToString(), orphan.order_id)
+            if draw > 0.7:
+                self.scheduler.sleep(NEVER, random.uniform(0, 0.5))
+        self.sent_all = True
+
+    sent_all = False
+
+    def _stands(self, order_id: str) -> bool:
+        return order_id in self.servers["ordenes"].tables.get("ordenes", {})
+
+    def _all_ended(self) -> bool:
+        if not self.sent_all or not self.broker.at_rest():
+            return False
+        return not self.state_is_behind() and not self.totals_are_behind()
+
+    def state_is_behind(self) -> bool:
+        """Whether there is something for the view of Ordenes to write."""
+        return bool(self.servers["ordenes"].tables.get("estado_pendiente"))
+
+    def totals_are_behind(self) -> bool:
+        """Whether the view of Reporting shows less than its table."""
+        rows = self.servers["reporting"].tables.get("ordenes", {})
+        values = self.states["reporting"].values
+        if not rows:
+            return False
+        shown = sum(int(value) for key, value in values.items() if key.startswith("total:"))
+        if shown != len(rows):
+            return True
+        counted = Counter(row["status"] for row in rows.values())
+        return any(int(values.get(f"total:{status}", "0")) != number for status, number in counted.items())
+
+    # -- instances
+
+    def _start(self, function: str) -> None:
+        random, weather = self.random, self.weather
+        config: dict[str, Any] = {
+            "dsn_env": "X",
+            "batch_max": random.choice([1, 3, 10, 100]),
+            "intake": "runtime" if random.random() < weather.runtime else "direct",
+            "retry_max_attempts": 6,
+            "retry_initial_seconds": 0.5,
+        }
+        if function == "ordenes":
+            config |= {
+                "orden_actualizada_topic": topic("orden-actualizada"),
+                "reembolsar_transaccion_topic": topic("reembolsar-transaccion"),
+                "expira_segundos": weather.patience_s,
+                "vencimiento_cubo_segundos": 1,
+            }
+        if function == "pagos":
+            config |= {
+                "approval_rate": APPROVAL_RATE,
+                "gateway": weather.gateway,
+                "gateway_url": "http://simulated",
+                "gateway_a_la_vez": 2,
+            }
+        self._generation += 1
+        self.instances.append(Instance(self, function, self._generation, config))
+
+    def retire(self, instance: Instance) -> None:
+        """Let an instance be gone that has drained."""
+        self.scheduler.defer(lambda: self._end(instance))
+
+    def died(self, instance: Instance, error: Exception) -> None:
+        """End an instance one of whose threads died, and start another, as watchdog and worker do."""
+        self.deaths.append(f"{instance.function}: {type(error).__name__}: {error}")
+        self.incidents["a thread died"] += 1
+        self.scheduler.defer(lambda: self._end(instance))
+        self.scheduler.defer(lambda: self._start(instance.function))
+
+    def _end(self, instance: Instance) -> None:
+        if instance in self.instances:
+            self.instances.remove(instance)
+        instance.crash()
+
+    # -- what goes wrong
+
+    def _worsen(self) -> None:
+        weather, broker = self.weather, self.broker
+        broker.failing, broker.duplicating = weather.failing, weather.duplicating
+        broker.losing_acks, broker.reordering = weather.losing_acks, weather.reordering
+        SimulatedGateway.failing = weather.asks
+        for state in self.states.values():
+            state.failing = weather.puts
+
+    def _soothe(self) -> None:
+        """Mend everything, and bring every function up."""
+        self._calm = True
+        self.scheduler.note("calm")
+        broker = self.broker
+        broker.away = broker.reordering = False
+        broker.failing = broker.duplicating = broker.losing_acks = 0.0
+        SimulatedGateway.failing = 0.0
+        for state in self.states.values():
+            state.failing = 0.0
+        for server in self.servers.values():
+            server.away = False
+        for instance in self.instances:
+            for consumer in instance.consumers:
+                consumer.send_acks()
+        for function in FUNCTIONS:
+            if not any(each.function == function for each in self.instances):
+                self._start(function)
+
+    def _fail_commit(self) -> str:
+        if self._calm or self.random.random() >= self.weather.commits:
+            return ""
+        return self.random.choice(["lost", "unanswered"])
+
+    def _between(self) -> None:
+        if self._calm or self.random.random() >= self.weather.breaking:
+            return
+        incident = self.random.choice(INCIDENTS)
+        self.incidents[incident] += 1
+        self.scheduler.note(f"** {incident}")
+        getattr(self, "_" + incident.replace(" ", "_"))()
+
+    def _some_instance(self) -> Instance | None:
+        return self.random.choice(self.instances) if self.instances else None
+
+    def _crash(self) -> None:
+        if instance := self._some_instance():
+            self._end(instance)
+            self._start(instance.function)
+
+    def _crash_and_come_back_later(self) -> None:
+        if instance := self._some_instance():
+            self._end(instance)
+            self._later(self.random.uniform(0.5, 4.0), lambda: self._start(instance.function))
+
+    def _new_generation_beside_the_old(self) -> None:
+        if instance := self._some_instance():
+            self._start(instance.function)
+            self._later(self.random.uniform(0.0, 2.0), lambda: self._end(instance))
+
+    def _rescale(self) -> None:
+        function = self.random.choice(list(FUNCTIONS))
+        for instance in [each for each in self.instances if each.function == function]:
+            instance.stop()
+        for _ in range(self.random.randint(1, 3)):
+            self._start(function)
+
+    def _reconnect(self) -> None:
+        if (instance := self._some_instance()) and instance.consumers:
+            self.random.choice(instance.consumers).reconnect()
+
+    def _broker_restarts(self) -> None:
+        self.broker.away = True
+        for instance in self.instances:
+            for consumer in instance.consumers:
+                consumer.reconnect()
+        self._later(self.random.uniform(0.1, 3.0), self._broker_is_back)
+
+    def _broker_is_back(self) -> None:
+        self.broker.away = False
+
+    def _database_restarts(self) -> None:
+        server = self.random.choice(list(self.servers.values()))
+        server.away = True
+        server.restart()
+
+        def back() -> None:
+            server.away = False
+
+        self._later(self.random.uniform(0.1, 3.0), back)
+
+    def _rewind(self) -> None:
+        found = [each for each in self.broker.subscriptions.values() if self.broker.topics.get(each.topic)]
+        if found:
+            self.random.choice(found).rewind()
+
+    def _repeat(self) -> None:
+        """Publish some messages of an input again, as a relay does that delivers twice."""
+        inputs = [topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names if "reintento" not in name]
+        stored = self.broker.topics.get(self.random.choice(inputs), [])
+        for message in self.random.sample(stored, len(stored) // 2):
+            if message.id not in self.sent.invalid | self.sent.conflicts:
+                self.broker.publish(message.topic, message.payload, message.key, message.own)
+
+    def _later(self, seconds: float, act: Any) -> None:
+        def wait() -> None:
+            self.scheduler.sleep(NEVER, seconds)
+            self.scheduler.defer(act)
+
+        self.scheduler.spawn("later", self, wait)
+
+    # -- what is seen at once
+
+    def _acknowledged(self, message: Message) -> None:
+        """See that what a message asked for is done when it is acknowledged."""
+        name = message.topic.rpartition("/")[2]
+        followers = FOLLOWERS.get(name)
+        if followers is None or not message.key:
+            return
+        if not any(message.key in self._keys(follower) for follower in followers):
+            self.early_acks.append(f"{name} {message.key} was acknowledged, and nothing had followed from it")
+
+    def _keys(self, name: str) -> set[str]:
+        keys = self._published_keys.setdefault(name, set())
+        stored = self.broker.topics.get(topic(name), [])
+        for message in stored[self._scanned[name] :]:
+            keys.add(message.key)
+        self._scanned[name] = len(stored)
+        return keys
+
+
+FOLLOWERS = {
+    "crear-orden": ("orden-creada", "crear-orden-DLQ"),
+    "orden-creada": ("transaccion-creada", "orden-creada-DLQ", "pagos-reintento"),
+    "transaccion-creada": (
+        "orden-actualizada",
+        "reembolsar-transaccion",
+        "ordenes-reintento",
+        "transaccion-creada-DLQ",
+    ),
+    "reembolsar-transaccion": ("transaccion-creada", "pagos-reintento", "reembolsar-transaccion-DLQ"),
+}
+"""Where something of the same key must be when a message is acknowledged: in one of these topics."""
+
+INCIDENTS = (
+    "crash",
+    "crash",
+    "crash",
+    "crash and come back later",
+    "new generation beside the old",
+    "rescale",
+    "reconnect",
+    "reconnect",
+    "broker restarts",
+    "database restarts",
+    "rewind",
+    "repeat",
+)
+
+
+class _Never:
+    """An event that is never set."""
+
+    def is_set(self) -> bool:
+        return False
+
+
+NEVER: Any = _Never()
+
+__all__ = ["CALM", "Sent", "Stuck", "Weather", "World", "order"]
