@@ -151,7 +151,7 @@ class Scheduler:
                 actor.greenlet.throw()
 
     def run(self, done: Callable[[], bool], most: int) -> bool:
-        """Step actors until nobody has anything at hand and all is ``done``; False where ``most`` steps were not enough.
+        """Step actors until nobody has anything at hand and all is ``done``; False where ``most`` steps aren't enough.
 
         Raises `Stuck` when nobody can ever go on.
         """
