@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from client.commands.dlq import dlq
+from client.commands.reconcile import reconcile
 from client.commands.report import report
 from client.commands.send import send
 from client.commands.show import show
@@ -41,7 +42,7 @@ def installed_version() -> str:
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    commands=[send, show, report, dlq],
+    commands=[send, show, report, dlq, reconcile],
 )
 @click.version_option(installed_version(), message="alpes %(version)s")
 def alpes() -> None:
@@ -56,6 +57,7 @@ def alpes() -> None:
     \b
     When something went wrong:
       alpes dlq list                               what could not be processed, and why
+      alpes reconcile                              whether any order is lost, or differs between services
 
     \b
     Where Pulsar is comes from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL (./deploy.sh env prints
