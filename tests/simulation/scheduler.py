@@ -21,7 +21,7 @@ KNOWN = 0.7
 
 
 class Stuck(AssertionError):
-    """Nobody can go on, or it takes more steps than it may."""
+    """Nobody can go on, though not all is done; or it never ends."""
 
 
 class Actor:
@@ -142,6 +142,10 @@ class Scheduler:
         self.actors.append(actor)
         self._runnable.append(actor)
 
+    def whereabouts(self) -> str:
+        """Return where everybody is."""
+        return "; ".join(f"{actor.name}: {actor.state}" for actor in self.actors)
+
     def kill(self, owner: Any) -> None:
         """End all actors of an owner where they are; their code does nothing more."""
         for actor in [each for each in self.actors if each.owner is owner]:
@@ -151,16 +155,20 @@ class Scheduler:
             if actor.greenlet:
                 actor.greenlet.throw()
 
-    def run(self, done: Callable[[], bool], limit: int) -> None:
-        """Step actors until ``done``. Raises `Stuck` after ``limit`` steps, or when nobody can ever go on."""
-        limit += self.steps
-        while not done():
-            if self.steps >= limit:
-                raise Stuck(f"it goes on and on: {[f'{each.name}: {each.state}' for each in self.actors]}")
+    def run(self, done: Callable[[], bool], most: int) -> bool:
+        """Step actors until nobody has anything at hand and all is ``done``; False where ``most`` steps aren't enough.
+
+        Raises `Stuck` when nobody can ever go on.
+        """
+        last = self.steps + most
+        while self._runnable or not done():
+            if self.steps >= last:
+                return False
             actor = self._choose()
             self._step(actor)
             while not actor.dead and actor.condition is None and self.random.random() < BURST:
                 self._step(actor)
+        return True
 
     def _step(self, actor: Actor) -> None:
         self.steps += 1
@@ -207,7 +215,7 @@ class Scheduler:
             if (event := self.next_event()) is not None and event > now:
                 wakes.append(event)
             if not wakes:
-                raise Stuck(f"nobody can go on: {[f'{each.name}: {each.state}' for each in self.actors]}")
+                raise Stuck(f"nobody can go on: {self.whereabouts()}")
             self.now = min(wakes)
 
 

@@ -170,9 +170,10 @@ class World:
                 self._start(function)
         self.scheduler.spawn("client", self, self._send)
         chaos = int(self.random.uniform(0.3, 1.0) * CHAOS_STEPS)
-        self.scheduler.run(lambda: self.scheduler.steps >= chaos or self._all_ended(), CHAOS_STEPS)
+        self.scheduler.run(self._all_ended, chaos)
         self._soothe()
-        self.scheduler.run(self._all_ended, CALM_STEPS)
+        if not self.scheduler.run(self._all_ended, CALM_STEPS):
+            raise Stuck(f"it goes on and on: {self.scheduler.whereabouts()}")
         self.scheduler.note("everything has ended")
 
     # -- what happens by itself

@@ -1,0 +1,141 @@
+"""`alpes reconcile`: whether every accepted order has ended, is on its way, or is accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from client.admin import Admin
+from client.commands.options import admin_url_option, service_url_option
+from client.connection import connected
+from client.errors import ClientError
+from client.interrupt import interruptible
+from client.reconcile import messages, rendering
+from client.reconcile.check import Account, Check
+from client.reconcile.rules import Verdict
+from client.reconcile.scratch import Scratch
+from client.reconcile.tables import SERVICES, Tables
+from client.reconcile.waiting import idle_inputs
+from client.rendering import Counting, paper
+
+
+@click.command()
+@click.option(
+    "--topics",
+    is_flag=True,
+    help="Read the topic crear-orden too, all of it: finds orders that were accepted and are in no table.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an order may differ before it counts: the databases are read one after the other.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many orders that differ or are lost to name.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write every order that has not ended to this file, as CSV: its verdict, and its rows.",
+)
+@click.option(
+    "--statement-timeout",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest that one statement may take.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+@service_url_option
+@admin_url_option
+def reconcile(
+    topics: bool,  # noqa: FBT001 - click passes it by name
+    grace: float,
+    limit: int,
+    output: Path | None,
+    statement_timeout: int,
+    as_json: bool,  # noqa: FBT001 - the same
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Check that no order is lost and none differs between the services.
+
+    Reads the tables of all three services, dead letters, and what waits in the topics, while the system runs, and
+    changes nothing. The databases come from ALPES_ORDENES_DSN, ALPES_PAGOS_DSN and ALPES_REPORTING_DSN
+    (./deploy.sh env prints them); a role that may only read is enough.
+
+    \b
+    ended          a final status, the same everywhere, charged as it says
+    in flight      a message that takes it further waits, or a timer does
+    dead-lettered  that message lies in a dead-letter topic; see alpes dlq
+    differs        the services contradict each other
+    lost           not ended, and nothing waits that would take it further
+
+    Exits with 0 when nothing differs and nothing is lost, with 1 otherwise, with 2 when it could not look.
+
+    \b
+    Examples:
+      alpes reconcile
+      alpes reconcile --topics --output open.csv
+      alpes reconcile --json | jq .lost
+    """  # noqa: D301 - \b is click's mark
+    started = time.monotonic()
+    dsns = {service: os.environ.get(f"ALPES_{service.upper()}_DSN") for service in SERVICES}
+    admin = Admin(admin_url)
+    with (
+        interruptible() as stop,
+        Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
+        connected(service_url) as client,
+        Scratch() as scratch,
+    ):
+        with Counting(Console(stderr=True), "orders read") as counting:
+            check = Check(tables, scratch, stop, counting.show)
+            if topics:
+                check.read_commands(messages.command_ids(client, admin))
+            check.read_tables()
+            check.take_letters(messages.letters(client, admin))
+            check.look_again(grace)
+            check.find_dead_lettered()
+            check.find_lost(lambda: idle_inputs(admin, tables.timers))
+        if stop.is_set():
+            raise KeyboardInterrupt
+        account = check.close(time.monotonic() - started)
+        examples = list(islice(rendering.named(tables, scratch, *rendering.BAD), limit))
+        if output is not None:
+            _write(output, tables, scratch)
+    _print(account, examples, as_json=as_json)
+    if not account.holds:
+        sys.exit(1)
+
+
+def _write(output: Path, tables: Tables, scratch: Scratch) -> None:
+    try:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            number = rendering.write_csv(file, rendering.named(tables, scratch, *Verdict))
+    except OSError as problem:
+        raise ClientError(f"Can't write {output}: {problem.strerror or problem}.") from problem
+    click.echo(f"Wrote {number:,} orders to {output}.", err=True)
+
+
+def _print(account: Account, examples: list[rendering.Named], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rendering.as_json(account, examples), indent=2))
+    else:
+        rendering.show(paper(), account, examples)

@@ -1,0 +1,234 @@
+"""Judges every order of a live system: reads all rows once, looks again at what is doubtful, and only then says so.
+
+The databases are read at slightly different moments, so a row may be missing that is on its way. What differs is looked
+at again until it no longer does or a grace period is over. What is in flight is lost only when nothing waits that could
+take it further, and it stands still all the same.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from client.reconcile.merge import Rows, facts
+from client.reconcile.rules import NOT_RECORDED, WAITING, Input, Rule, Verdict, judge
+from client.reconcile.scratch import CHUNK, Doubtful, Scratch
+from client.reconcile.tables import Tables
+from client.topics import CREAR_ORDEN
+
+LOOK_AGAIN_SECONDS = 0.5
+T = TypeVar("T")
+Tick = Callable[[int], None]
+
+
+@dataclass
+class Account:
+    """What became of all orders.
+
+    Attributes
+    ----------
+    ended, cents : Counter of str
+        Orders that have ended, and their totals in cents, by status.
+    others : dict of (str, str) to int
+        The rest, by verdict and why.
+    refused_messages : int
+        Dead letters that belong to no order: what could not be decoded.
+    commands : int or None
+        Orders in the topic `crear-orden`, where it was asked for.
+    seconds : float
+        How long it took.
+    """
+
+    ended: Counter[str] = field(default_factory=Counter)
+    cents: Counter[str] = field(default_factory=Counter)
+    others: dict[tuple[str, str], int] = field(default_factory=dict)
+    refused_messages: int = 0
+    commands: int | None = None
+    seconds: float = 0.0
+
+    def count(self, verdict: Verdict) -> int:
+        """Count the orders of a verdict."""
+        if verdict is Verdict.ENDED:
+            return self.ended.total()
+        return sum(count for (name, _), count in self.others.items() if name == verdict)
+
+    @property
+    def accepted(self) -> int:
+        """Orders in all."""
+        return self.ended.total() + sum(self.others.values())
+
+    @property
+    def holds(self) -> bool:
+        """Whether no order differs and none is lost."""
+        return not (self.count(Verdict.DIFFERS) or self.count(Verdict.LOST))
+
+
+class Check:
+    """One check.
+
+    Parameters
+    ----------
+    tables
+        The three databases.
+    scratch
+        Where doubtful orders are kept.
+    stop
+        The check is interrupted when this is set.
+    tick
+        Called with the number of orders read.
+    """
+
+    def __init__(self, tables: Tables, scratch: Scratch, stop: threading.Event, tick: Tick) -> None:
+        self._tables = tables
+        self._scratch = scratch
+        self._stop = stop
+        self._show = tick
+        self.account = Account()
+
+    def read_commands(self, ids: Iterable[str]) -> None:
+        """Take in the orders whose command is in the topic; before `read_tables`, so that none is there too early."""
+        for chunk in _chunks(ids):
+            self._scratch.commands(chunk)
+            self._tick(self._scratch.command_count())
+        self.account.commands = self._scratch.command_count()
+
+    def read_tables(self) -> None:
+        """Read all rows; what has not plainly ended is doubtful."""
+        known: dict[tuple[object, ...], Rule] = {}
+        account = self.account
+        commands = (order_id for chunk in self._scratch.command_ids() for order_id in chunk)
+        command = next(commands, None)
+        doubtful: list[Doubtful] = []
+        number = 0
+        with self._tables.snapshot() as rows:
+            for number, (order_id, orden, pago, reporting) in enumerate(rows, 1):
+                seen = facts(orden, pago, reporting)
+                rule = known.get(seen)
+                if rule is None:
+                    rule = known[seen] = judge(seen)
+                if rule.verdict is Verdict.ENDED and orden is not None:
+                    account.ended[orden[1]] += 1
+                    account.cents[orden[1]] += orden[3]
+                else:
+                    doubtful.append(Doubtful(order_id, rule.verdict, rule.why))
+                while command is not None and command <= order_id:
+                    if command < order_id or orden is None:
+                        doubtful.append(_not_recorded(command))
+                    command = next(commands, None)
+                if len(doubtful) >= CHUNK:
+                    self._scratch.doubt(doubtful)
+                    doubtful.clear()
+                if number % CHUNK == 0:
+                    self._tick(number)
+        self._tick(number)
+        while command is not None:
+            doubtful.append(_not_recorded(command))
+            command = next(commands, None)
+        self._scratch.doubt(doubtful)
+
+    def take_letters(self, letters: Iterable[tuple[str, str]]) -> None:
+        """Take in the dead letters that were not sent again: order id, empty for none that is known, and topic."""
+        for chunk in _chunks(letters):
+            self._scratch.letters(letter for letter in chunk if letter[0])
+            self.account.refused_messages += sum(1 for order_id, _ in chunk if not order_id)
+        for ids in self._scratch.letter_ids(CREAR_ORDEN):
+            recorded = {rows.id for rows in self._tables.some(ids)}
+            self._scratch.doubt(_not_recorded(order_id) for order_id in ids if order_id not in recorded)
+
+    def look_again(self, grace_seconds: float) -> None:
+        """Read the doubtful orders anew, until none differs any more or the grace period is over."""
+        deadline = time.monotonic() + grace_seconds
+        verdicts: tuple[Verdict, ...] = (Verdict.IN_FLIGHT, Verdict.DIFFERS)
+        while True:
+            for chunk in self._scratch.doubtful(*verdicts):
+                self._read(chunk)
+            verdicts = (Verdict.DIFFERS,)
+            if not self._differ() or time.monotonic() >= deadline or self._stop.wait(LOOK_AGAIN_SECONDS):
+                return
+
+    def _differ(self) -> bool:
+        return any(verdict == Verdict.DIFFERS for verdict, _ in self._scratch.counts())
+
+    def find_dead_lettered(self) -> None:
+        """Tell apart what waits for an operator: an input of an order in flight has a dead letter of it."""
+        for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
+            lettered = self._scratch.lettered([order.id for order in chunk])
+            self._scratch.doubt(
+                Doubtful(order.id, Verdict.DEAD_LETTERED, order.why)
+                for order in chunk
+                if lettered.get(order.id, set()) & {source.topic for source in WAITING[order.why].carriers}
+            )
+
+    def find_lost(self, idle: Callable[[], set[Input]]) -> None:
+        """Tell apart what nothing will take further.
+
+        Parameters
+        ----------
+        idle
+            Gives the inputs in which nothing waits.
+        """
+        for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
+            self._read(chunk)
+        nothing_waits_in = idle()
+        for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
+            before = {order.id: order.why for order in chunk}
+            stuck = [o for o in self._read(chunk) if o.why == before[o.id] and o.verdict == Verdict.IN_FLIGHT]
+            timed = self._tables.timed([order.id for order in stuck]) if stuck else set()
+            self._scratch.doubt(
+                Doubtful(order.id, Verdict.LOST, order.why)
+                for order in stuck
+                if set(WAITING[order.why].carriers) <= nothing_waits_in
+                and not (WAITING[order.why].timer and order.id in timed)
+            )
+
+    def _tick(self, number: int) -> None:
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+        self._show(number)
+
+    def close(self, seconds: float) -> Account:
+        """Sum up."""
+        self.account.others = self._scratch.counts()
+        self.account.seconds = seconds
+        return self.account
+
+    def _read(self, chunk: list[Doubtful]) -> list[Doubtful]:
+        """Judge some doubtful orders by their rows of now; return those that are still doubtful."""
+        found = {rows.id: rows for rows in self._tables.some([order.id for order in chunk])}
+        still: list[Doubtful] = []
+        settled: list[str] = []
+        for order in chunk:
+            rows = found.get(order.id)
+            if rows is None and order.why == NOT_RECORDED.why:
+                still.append(order)
+            elif rows is None:
+                settled.append(order.id)
+            else:
+                self._judge(rows, still, settled)
+        self._scratch.settle(settled)
+        self._scratch.doubt(still)
+        return still
+
+    def _judge(self, rows: Rows, still: list[Doubtful], settled: list[str]) -> None:
+        rule = judge(facts(rows.orden, rows.pago, rows.reporting))
+        if rule.verdict is Verdict.ENDED and rows.orden is not None:
+            self.account.ended[rows.orden[1]] += 1
+            self.account.cents[rows.orden[1]] += rows.orden[3]
+            settled.append(rows.id)
+        else:
+            still.append(Doubtful(rows.id, rule.verdict, rule.why))
+
+
+def _not_recorded(order_id: str) -> Doubtful:
+    return Doubtful(order_id, NOT_RECORDED.verdict, NOT_RECORDED.why)
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk

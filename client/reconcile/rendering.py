@@ -1,0 +1,116 @@
+"""Shows what a check found: in the terminal, as JSON, and every order that has not ended as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from client.reconcile.check import Account
+from client.reconcile.merge import Rows
+from client.reconcile.rules import Verdict
+from client.reconcile.scratch import Doubtful, Scratch
+from client.reconcile.tables import Tables
+
+STYLES = {Verdict.DIFFERS: "bold red", Verdict.LOST: "bold red", Verdict.DEAD_LETTERED: "yellow"}
+BAD = (Verdict.LOST, Verdict.DIFFERS)
+Named = tuple[Doubtful, Rows | None]
+
+
+def named(tables: Tables, scratch: Scratch, *verdicts: Verdict) -> Iterator[Named]:
+    """Yield the orders of some verdicts with their rows."""
+    for chunk in scratch.doubtful(*verdicts):
+        rows = {found.id: found for found in tables.some([order.id for order in chunk])}
+        for order in chunk:
+            yield order, rows.get(order.id)
+
+
+def show(console: Console, account: Account, examples: list[Named]) -> None:
+    """Print the account, and some of the orders that are not as they should be."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("orders")
+    table.add_column("", justify="right")
+    table.add_column("")
+    for verdict in Verdict:
+        count = account.count(verdict)
+        style = STYLES.get(verdict, "") if count else "dim"
+        table.add_row(verdict, f"{count:,}", _ended(account) if verdict is Verdict.ENDED else "", style=style)
+        for (name, why), number in sorted(account.others.items()):
+            if name == verdict:
+                table.add_row("", "", f"{number:,} {why}", style=style)
+    table.add_section()
+    commands = "" if account.commands is None else f"of them {account.commands:,} by the topic crear-orden"
+    table.add_row("accepted", f"{account.accepted:,}", commands, style="bold")
+    console.print(table)
+    if account.refused_messages:
+        console.print(f"{account.refused_messages:,} dead letters belong to no order; see alpes dlq list.")
+    if examples:
+        console.print()
+        console.print(_table(examples))
+    result = "Nothing is lost and nothing differs." if account.holds else "NOT AS IT SHOULD BE."
+    console.print(f"{result} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
+
+
+def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
+    """Give the account as a JSON object."""
+    return {
+        "holds": account.holds,
+        "accepted": account.accepted,
+        "commands": account.commands,
+        "ended": {
+            status: {"orders": count, "cents": account.cents[status]} for status, count in sorted(account.ended.items())
+        },
+        **{
+            verdict.replace(" ", "_").replace("-", "_"): {
+                why: count for (name, why), count in sorted(account.others.items()) if name == verdict
+            }
+            for verdict in Verdict
+            if verdict is not Verdict.ENDED
+        },
+        "refused_messages": account.refused_messages,
+        "examples": [dict(zip(HEADER, _cells(*example), strict=True)) for example in examples],
+        "seconds": round(account.seconds, 3),
+    }
+
+
+HEADER = ("id", "verdict", "why", "ordenes", "pagos", "reporting")
+
+
+def write_csv(file: TextIO, orders: Iterator[Named]) -> int:
+    """Write orders as CSV; return how many."""
+    writer = csv.writer(file)
+    writer.writerow(HEADER)
+    number = 0
+    for order in orders:
+        writer.writerow(_cells(*order))
+        number += 1
+    return number
+
+
+def _cells(order: Doubtful, rows: Rows | None) -> tuple[str, ...]:
+    shown = [""] * 3 if rows is None else [_row(rows.orden), _row(rows.pago), _row(rows.reporting)]
+    return (order.id, order.verdict, order.why, *shown)
+
+
+def _row(row: Any) -> str:
+    if row is None:
+        return ""
+    version = f" v{row[2]}" if len(row) == 5 else ""
+    return f"{row[1]}{version} {row[-2]} {row[-1]}"
+
+
+def _table(examples: list[Named]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in HEADER:
+        table.add_column(name, no_wrap=name == "id", overflow="fold")
+    for example in examples:
+        table.add_row(*(escape(cell) for cell in _cells(*example)))
+    return table
+
+
+def _ended(account: Account) -> str:
+    return ", ".join(f"{count:,} {status}" for status, count in account.ended.most_common())

@@ -1,0 +1,210 @@
+"""What an order's rows in the three databases say together: ended, on its way, or a contradiction. Pure.
+
+The rules are two tables. Together they say something of every state that the rows can be in, also of those that cannot
+come about without a bug or a restored database.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+ABSENT, CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA = (
+    "absent",
+    "creada",
+    "aprobada",
+    "rechazada",
+    "expirada",
+    "reembolsada",
+)
+ORDENES = (ABSENT, CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA)
+"""How an order stands in Ordenes."""
+
+INTENTO, IMPOSIBLE = "intento", "imposible"
+PAGOS = (ABSENT, INTENTO, APROBADA, RECHAZADA, REEMBOLSADA, IMPOSIBLE)
+"""How it stands in Pagos: no row; asked for at the gateway, outcome unknown; a transaction; an approved one that was
+paid back; a refused one that was paid back."""
+
+SAME, BEHIND, OTHER = "same", "behind", "other"
+REPORTING = (ABSENT, SAME, BEHIND, OTHER)
+"""How it stands in Reporting: no row; as in Ordenes; an earlier version; anything else."""
+
+
+class Verdict(StrEnum):
+    """What is said of an order."""
+
+    ENDED = "ended"
+    IN_FLIGHT = "in flight"
+    DEAD_LETTERED = "dead-lettered"
+    DIFFERS = "differs"
+    LOST = "lost"
+
+
+class Input(NamedTuple):
+    """A topic, and the function that reads it with a subscription of its own name."""
+
+    topic: str
+    function: str
+
+
+COMMANDS = Input("crear-orden", "ordenes")
+CREATED = Input("orden-creada", "pagos")
+REFUNDS = Input("reembolsar-transaccion", "pagos")
+PAGOS_RETRIES = Input("pagos-reintento", "pagos")
+TRANSACTIONS = Input("transaccion-creada", "ordenes")
+ORDENES_RETRIES = Input("ordenes-reintento", "ordenes")
+UPDATES = Input("orden-actualizada", "reporting")
+REPORTING_RETRIES = Input("reporting-reintento", "reporting")
+DOWNSTREAM = (
+    COMMANDS,
+    CREATED,
+    PAGOS_RETRIES,
+    TRANSACTIONS,
+    ORDENES_RETRIES,
+    REFUNDS,
+    PAGOS_RETRIES,
+    TRANSACTIONS,
+    ORDENES_RETRIES,
+    UPDATES,
+    REPORTING_RETRIES,
+)
+"""The inputs in the order in which an order passes them, so that one that moves on while they are looked at is met."""
+
+
+class Rule(NamedTuple):
+    """What is said of an order, and why.
+
+    Attributes
+    ----------
+    verdict
+        `ENDED`, `IN_FLIGHT` or `DIFFERS`.
+    why
+        What it waits for, or what is wrong.
+    carriers
+        Of one in flight: the inputs that may hold the message that takes it further. Unacknowledged ones count: a
+        message is acknowledged only once those that it caused are published.
+    timer
+        Of one in flight: whether it also ends by expiring.
+    """
+
+    verdict: Verdict
+    why: str = ""
+    carriers: tuple[Input, ...] = ()
+    timer: bool = False
+
+
+ENDED = Rule(Verdict.ENDED)
+
+
+def _waits(why: str, *carriers: Input, timer: bool = False) -> Rule:
+    return Rule(Verdict.IN_FLIGHT, why, carriers, timer)
+
+
+def _wrong(why: str) -> Rule:
+    return Rule(Verdict.DIFFERS, why)
+
+
+_PAYMENT = _waits("waits for its payment", COMMANDS, CREATED, PAGOS_RETRIES, timer=True)
+_GATEWAY = _waits("waits for the payment gateway's answer", CREATED, PAGOS_RETRIES, timer=True)
+_SETTLING = _waits("waits to hear of its payment", CREATED, PAGOS_RETRIES, TRANSACTIONS, ORDENES_RETRIES, timer=True)
+_REFUND = _waits(
+    "expired, charged, waits to be paid back", CREATED, PAGOS_RETRIES, TRANSACTIONS, ORDENES_RETRIES, REFUNDS
+)
+_REFUNDED = _waits("paid back, waits to hear of it", REFUNDS, PAGOS_RETRIES, TRANSACTIONS, ORDENES_RETRIES)
+_LATE_ANSWER = _waits("expired, and the payment gateway's answer is unknown", CREATED, PAGOS_RETRIES)
+_READ_MODEL = _waits("waits to be seen by Reporting", TRANSACTIONS, ORDENES_RETRIES, UPDATES, REPORTING_RETRIES)
+_NO_ORDER = _wrong("Pagos has it, Ordenes has not")
+_NEVER_EXPIRED = _wrong("paid back, though it never expired")
+_NOT_CHARGED = _wrong("approved, though Pagos has charged nothing")
+_REFUSED_REFUND = _wrong("paid back, though its charge was refused")
+
+CHARGED: dict[tuple[str, str], Rule] = {
+    (ABSENT, ABSENT): _wrong("Reporting has it, Ordenes has not"),
+    (ABSENT, INTENTO): _NO_ORDER,
+    (ABSENT, APROBADA): _NO_ORDER,
+    (ABSENT, RECHAZADA): _NO_ORDER,
+    (ABSENT, REEMBOLSADA): _NO_ORDER,
+    (ABSENT, IMPOSIBLE): _NO_ORDER,
+    (CREADA, ABSENT): _PAYMENT,
+    (CREADA, INTENTO): _GATEWAY,
+    (CREADA, APROBADA): _SETTLING,
+    (CREADA, RECHAZADA): _SETTLING,
+    (CREADA, REEMBOLSADA): _NEVER_EXPIRED,
+    (CREADA, IMPOSIBLE): _REFUSED_REFUND,
+    (APROBADA, ABSENT): _NOT_CHARGED,
+    (APROBADA, INTENTO): _NOT_CHARGED,
+    (APROBADA, APROBADA): ENDED,
+    (APROBADA, RECHAZADA): _wrong("approved in Ordenes, refused in Pagos"),
+    (APROBADA, REEMBOLSADA): _wrong("approved in Ordenes, paid back in Pagos"),
+    (APROBADA, IMPOSIBLE): _REFUSED_REFUND,
+    (RECHAZADA, ABSENT): _wrong("refused, though Pagos has no transaction"),
+    (RECHAZADA, INTENTO): _wrong("refused, though Pagos has no transaction"),
+    (RECHAZADA, APROBADA): _wrong("refused in Ordenes, charged in Pagos"),
+    (RECHAZADA, RECHAZADA): ENDED,
+    (RECHAZADA, REEMBOLSADA): _wrong("refused in Ordenes, paid back in Pagos"),
+    (RECHAZADA, IMPOSIBLE): _REFUSED_REFUND,
+    (EXPIRADA, ABSENT): ENDED,
+    (EXPIRADA, INTENTO): _LATE_ANSWER,
+    (EXPIRADA, APROBADA): _REFUND,
+    (EXPIRADA, RECHAZADA): ENDED,
+    (EXPIRADA, REEMBOLSADA): _REFUNDED,
+    (EXPIRADA, IMPOSIBLE): _REFUSED_REFUND,
+    (REEMBOLSADA, ABSENT): _wrong("paid back, though Pagos has charged nothing"),
+    (REEMBOLSADA, INTENTO): _wrong("paid back, though Pagos has charged nothing"),
+    (REEMBOLSADA, APROBADA): _wrong("paid back in Ordenes, charged and kept in Pagos"),
+    (REEMBOLSADA, RECHAZADA): _wrong("paid back, though its charge was refused"),
+    (REEMBOLSADA, REEMBOLSADA): ENDED,
+    (REEMBOLSADA, IMPOSIBLE): _REFUSED_REFUND,
+}
+"""How it stands in Ordenes, how in Pagos: what that says."""
+
+SEEN: dict[tuple[bool, str], Rule] = {
+    (False, ABSENT): ENDED,
+    (False, SAME): _wrong("Reporting shows an order that hasn't ended"),
+    (False, BEHIND): _wrong("Reporting shows an order that hasn't ended"),
+    (False, OTHER): _wrong("Reporting shows an order that hasn't ended"),
+    (True, ABSENT): _READ_MODEL,
+    (True, SAME): ENDED,
+    (True, BEHIND): _READ_MODEL,
+    (True, OTHER): _wrong("Reporting shows what Ordenes never said"),
+}
+"""Whether the order has ended in Ordenes, how it stands in Reporting: what that says; `ENDED` where all is right."""
+
+NOT_RECORDED = _waits("accepted, not in Ordenes yet", COMMANDS, ORDENES_RETRIES)
+"""What is said of an order whose command is there, and no row."""
+WAITING: dict[str, Rule] = {
+    rule.why: rule for rule in (*CHARGED.values(), *SEEN.values(), NOT_RECORDED) if rule.verdict is Verdict.IN_FLIGHT
+}
+"""The rules of orders in flight, by what they say."""
+
+_AMOUNTS = _wrong("Ordenes and Pagos have different amounts")
+
+
+class Facts(NamedTuple):
+    """An order as its rows show it.
+
+    Attributes
+    ----------
+    orden, pago, reporting : str
+        One of `ORDENES`, `PAGOS` and `REPORTING` each.
+    amounts_agree : bool
+        Whether Ordenes and Pagos have the same amount and currency; true where one of them has none.
+    """
+
+    orden: str
+    pago: str
+    reporting: str
+    amounts_agree: bool
+
+
+def judge(facts: Facts) -> Rule:
+    """Say what an order's rows say: what is wrong before what is on its way, the payment before the read model."""
+    charged = CHARGED[facts.orden, facts.pago]
+    if charged.verdict is Verdict.DIFFERS:
+        return charged
+    if not facts.amounts_agree:
+        return _AMOUNTS
+    seen = SEEN[facts.orden != CREADA, facts.reporting]
+    if seen.verdict is Verdict.DIFFERS or charged.verdict is Verdict.ENDED:
+        return seen
+    return charged

@@ -1,0 +1,98 @@
+"""Keeps what is still to be judged in a temporary file, so that memory stays the same however much that is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+CHUNK = 1_000
+
+_TABLES = """
+CREATE TABLE doubtful (id TEXT PRIMARY KEY, verdict TEXT NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE letter (id TEXT NOT NULL, topic TEXT NOT NULL, PRIMARY KEY (id, topic)) WITHOUT ROWID;
+CREATE TABLE command (id TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+
+class Doubtful(NamedTuple):
+    """An order that has not ended, as far as is known, and what is said of it."""
+
+    id: str
+    verdict: str
+    why: str
+
+
+class Scratch:
+    """A temporary SQLite database; gone when it is closed, or when this process ends."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("")
+        self._file.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def doubt(self, orders: Iterable[Doubtful]) -> None:
+        """Note orders, over what was noted of them before."""
+        self._file.executemany("INSERT OR REPLACE INTO doubtful VALUES (?, ?, ?)", orders)
+
+    def settle(self, ids: Iterable[str]) -> None:
+        """Forget orders: they have ended."""
+        self._file.executemany("DELETE FROM doubtful WHERE id = ?", ((order_id,) for order_id in ids))
+
+    def doubtful(self, *verdicts: str) -> Iterator[list[Doubtful]]:
+        """Yield the noted orders of these verdicts by id, some at a time; they may be noted anew meanwhile."""
+        last = ""
+        places = ", ".join("?" * len(verdicts))
+        text = f"SELECT * FROM doubtful WHERE id > ? AND verdict IN ({places}) ORDER BY id LIMIT ?"  # noqa: S608 - places
+        while rows := self._file.execute(text, (last, *verdicts, CHUNK)).fetchall():
+            yield [Doubtful(*row) for row in rows]
+            last = rows[-1][0]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Count the noted orders by verdict and why."""
+        rows = self._file.execute("SELECT verdict, why, count(*) FROM doubtful GROUP BY 1, 2")
+        return {(verdict, why): count for verdict, why, count in rows}
+
+    def letters(self, letters: Iterable[tuple[str, str]]) -> None:
+        """Note dead letters: order id and topic."""
+        self._file.executemany("INSERT OR IGNORE INTO letter VALUES (?, ?)", letters)
+
+    def lettered(self, ids: Sequence[str]) -> dict[str, set[str]]:
+        """Give the topics that have dead letters of some orders, by order."""
+        found: dict[str, set[str]] = {}
+        places = ", ".join("?" * len(ids))
+        text = f"SELECT id, topic FROM letter WHERE id IN ({places})"  # noqa: S608 - places
+        for order_id, topic in self._file.execute(text, ids):
+            found.setdefault(order_id, set()).add(topic)
+        return found
+
+    def letter_ids(self, topic: str) -> Iterator[list[str]]:
+        """Yield the orders with a dead letter of a topic, some at a time."""
+        return self._ids("SELECT id FROM letter WHERE id > ? AND topic = ? ORDER BY id LIMIT ?", topic)
+
+    def commands(self, ids: Iterable[str]) -> None:
+        """Note orders whose command is in the topic."""
+        self._file.executemany("INSERT OR IGNORE INTO command VALUES (?)", ((order_id,) for order_id in ids))
+
+    def command_ids(self) -> Iterator[list[str]]:
+        """Yield these orders by id, some at a time."""
+        return self._ids("SELECT id FROM command WHERE id > ? ORDER BY id LIMIT ?")
+
+    def command_count(self) -> int:
+        """Count these orders."""
+        return int(self._file.execute("SELECT count(*) FROM command").fetchone()[0])
+
+    def _ids(self, text: str, *values: str) -> Iterator[list[str]]:
+        last = ""
+        while rows := self._file.execute(text, (last, *values, CHUNK)).fetchall():
+            ids = [row[0] for row in rows]
+            yield ids
+            last = ids[-1]

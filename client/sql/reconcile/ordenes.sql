@@ -1,0 +1,8 @@
+SELECT
+    id,
+    status,
+    version,
+    total_cents,
+    currency
+FROM ordenes
+ORDER BY id

@@ -1,0 +1,23 @@
+SELECT
+    transaccion.order_id,
+    CASE
+        WHEN reembolso.order_id IS NULL THEN transaccion.status
+        WHEN transaccion.status = 'aprobada' AND reembolso.amount_cents = transaccion.amount_cents THEN 'reembolsada'
+        ELSE 'imposible'
+    END,
+    transaccion.amount_cents,
+    transaccion.currency
+FROM transacciones AS transaccion
+LEFT JOIN reembolsos AS reembolso ON transaccion.order_id = reembolso.order_id
+WHERE transaccion.order_id = any(%(ids)s::text [])
+UNION ALL
+SELECT
+    intento.order_id,
+    'intento',
+    intento.amount_cents,
+    intento.currency
+FROM intentos AS intento
+WHERE
+    intento.order_id = any(%(ids)s::text [])
+    AND NOT EXISTS (SELECT FROM transacciones AS transaccion WHERE transaccion.order_id = intento.order_id)
+ORDER BY 1
