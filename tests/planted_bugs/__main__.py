@@ -155,7 +155,7 @@ def main() -> int:
         copy_checkout(root)
         for suite in sorted({bug.suite for bug in bugs}):
             if run(suite, BASELINE_SEEDS, root).returncode:
-                print(f"{suite} fails without any bug: it can't show one")
+                print(f"{suite} fails without any bug: it can't show one", flush=True)
                 return 2
         print("| bug | what it does | caught by | after | what was seen first |\n|---|---|---|---|---|", flush=True)
         for bug in bugs:
