@@ -1,0 +1,2 @@
+SELECT id FROM estado_pendiente
+WHERE id = any(%(marks)s::bigint [])
