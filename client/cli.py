@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from client.commands.dlq import dlq
 from client.commands.rebuild import rebuild
 from client.commands.report import report
 from client.commands.send import send
@@ -42,17 +43,21 @@ def installed_version() -> str:
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    commands=[send, show, report, trace, rebuild],
+    commands=[send, show, report, trace, dlq, rebuild],
 )
 @click.version_option(installed_version(), message="alpes %(version)s")
 def alpes() -> None:
-    """Send orders to Alpes, look one up, and fetch reports.
+    """Send orders to Alpes, look one up, fetch reports, and put right what went wrong.
 
     \b
     First steps, with a stack brought up by ./deploy.sh up and ./deploy.sh deploy:
       alpes send                                   send 100 orders and follow them to their end
       alpes show 0c5e…                             the status of one order
       alpes report --format csv --output orders.csv
+
+    \b
+    When something went wrong:
+      alpes dlq list                               what could not be processed, and why
 
     \b
     Where Pulsar is comes from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL (./deploy.sh env prints

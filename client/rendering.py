@@ -21,6 +21,10 @@ OUTCOME_STYLES = {
 OUTCOME_NAMES = {DEAD_LETTERED: "dead-lettered"}
 
 
+PIPE_WIDTH = 200
+"""Columns of a table that goes to a file or a program."""
+
+
 class RunProgress:
     """Two bars, orders sent and orders finished; on a terminal only.
 
@@ -61,6 +65,42 @@ class RunProgress:
             self._progress.update(self._finished, completed=finished)
 
 
+def paper() -> Console:
+    """Give standard output to print tables on: as wide as the terminal, or wide enough where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+
+
+class Counting:
+    """Counts up while something lasts whose length is not known; on a terminal only.
+
+    Parameters
+    ----------
+    console
+        Where to draw.
+    what
+        What is counted.
+    """
+
+    def __init__(self, console: Console, what: str) -> None:
+        self._status = console.status("") if console.is_terminal else None
+        self._what = what
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def show(self, count: int) -> None:
+        """Show how many there are by now."""
+        if self._status is not None:
+            self._status.update(f"{count:,} {self._what}")
+
+
 def show_account(console: Console, account: Account) -> None:
     """Print how the orders of a run ended, how fast, and what needs attention."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -97,3 +137,8 @@ def _show_attention(console: Console, account: Account) -> None:
 def _warn(console: Console, what: str, reasons: dict[str, int]) -> None:
     why = ", ".join(f"{reason} ×{count:,}" for reason, count in reasons.items())
     console.print(f"[bold red]{escape(what)}[/]{escape(': ' + why if why else '')}", soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Make a text that others wrote fit for a terminal: what would steer it is shown as an escape instead."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

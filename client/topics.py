@@ -6,6 +6,10 @@ CREAR_ORDEN = "crear-orden"
 ORDEN_ACTUALIZADA = "orden-actualizada"
 GENERAR_REPORTE = "generar-reporte"
 REPORTE_GENERADO = "reporte-generado"
+DLQ_BITACORA = "dlq-bitacora"
+"""What operators did with dead letters."""
+
+DEAD_LETTER_SUFFIX = "-DLQ"
 
 # An order ends in one of these when a function can't take it further.
 ORDER_DEAD_LETTERS = ("crear-orden-DLQ", "orden-creada-DLQ", "transaccion-creada-DLQ")

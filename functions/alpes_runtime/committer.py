@@ -14,12 +14,15 @@ from .errors import InvalidMessage, Unavailable
 from .halt import BugShare
 from .message import ATTEMPT, MAX_EVENT_BYTES, Event, Received
 from .outcome import AnyHandler, Ask, Done, Outcome, Rejected, Retry
+from .outside import asking
 from .turn import Turn
 
 CAREFUL_GROUPS = 100
 """After a message that broke its batch, so many groups are applied in parts: where one was, there are more."""
 CAREFUL_PART = 100
 """Messages of such a part. Smaller means more commits, larger means more of the batch done in vain."""
+UNKNOWN_LOG_S = 10.0
+"""Messages that are put off because an outcome isn't known are told of this often at most: there may be many."""
 
 
 class Settled(NamedTuple):
@@ -96,6 +99,8 @@ class Committer:
         self._halt = halt
         self._bugs = {role: BugShare() for role in handlers}
         self._careful_groups = 0
+        self._put_off = 0
+        self._put_off_told: float | None = None
         self._backoff = backoff or Backoff()
 
     def settle(self, group: Sequence[Received]) -> Settled | None:
@@ -202,6 +207,8 @@ class Committer:
                     events.append(self._dead_letter(received, error_type, reason))
                     rejected += 1
                 case Retry(error_type=error_type, reason=reason, until_known=until_known):
+                    if until_known:
+                        self._tell_unknown(received, reason)
                     again = self._retry(received, for_ever=until_known)
                     if again is None:
                         again = self._dead_letter(received, error_type, reason)
@@ -213,6 +220,20 @@ class Committer:
             waiting = {id(received) for received, _ in asked}
             group = [received for received in group if id(received) not in waiting]
         return Settled(group, events, rejected, asked)
+
+    def _tell_unknown(self, received: Received, reason: str) -> None:
+        self._put_off += 1
+        now = self._clock.monotonic()
+        if self._put_off_told is not None and now - self._put_off_told < UNKNOWN_LOG_S:
+            return
+        self._log.warning(
+            "Nothing is lost, put off %d of %s (attempt %d): %s",
+            self._put_off,
+            asking(received.role),
+            received.attempt,
+            reason[-500:],
+        )
+        self._put_off, self._put_off_told = 0, now
 
     def _retry(self, received: Received, *, for_ever: bool) -> Event | None:
         delay_ms = self._retry_policy.delay_ms(received.attempt, for_ever=for_ever)

@@ -1,5 +1,7 @@
 """Builds what is published about a message that could not be processed: a dead letter, or a later attempt."""
 
+from collections.abc import Mapping
+
 from .message import ATTEMPT, SOURCE_MESSAGE_ID, SOURCE_TOPIC, Event, Received
 
 ERROR_TYPE = "error.type"
@@ -14,7 +16,9 @@ MAX_OMITTED_KEY_CHARS = 1_000
 MAX_REASON_CHARS = 8_000
 """Longest ``error.message``; the end of a traceback says more than its start, so the start is cut."""
 MAX_INHERITED_BYTES = 64_000
-"""Most bytes of the message's own properties that a dead letter repeats."""
+"""Most bytes of the message's own properties that a dead letter repeats; of more, only the history of replays."""
+HISTORY = "replay."
+"""Begins the names of the properties in which an operator's replay keeps how a message failed before."""
 PROPERTY_OVERHEAD_BYTES = 8
 """Bound on what the protocol adds to each property."""
 
@@ -51,8 +55,14 @@ def retry(received: Received, retry_topic: str, delay_ms: int) -> Event | None:
 
 def _inherited(received: Received) -> dict[str, str]:
     properties = dict(received.properties)
-    size = sum(len(k.encode()) + len(v.encode()) + PROPERTY_OVERHEAD_BYTES for k, v in properties.items())
-    return properties if size <= MAX_INHERITED_BYTES else {}
+    if _size(properties) <= MAX_INHERITED_BYTES:
+        return properties
+    history = {name: value for name, value in properties.items() if name.startswith(HISTORY)}
+    return history if _size(history) <= MAX_INHERITED_BYTES else {}
+
+
+def _size(properties: Mapping[str, str]) -> int:
+    return sum(len(k.encode()) + len(v.encode()) + PROPERTY_OVERHEAD_BYTES for k, v in properties.items())
 
 
 def _printable(text: str) -> str:

@@ -119,6 +119,10 @@ class Recorder:
             totals=self._totals() if state_port else None,
         )
 
+    def shows_totals(self) -> bool:
+        """Whether the state store's running totals are those of Reporting's table."""
+        return all(shown == counted for _status, shown, counted in self._totals())
+
     # -- topics
 
     def _last(self, topic: str) -> Position:
@@ -223,9 +227,9 @@ class Recorder:
             raise Unreadable(f"the state store: {error}") from error
 
     def _totals(self) -> Iterator[tuple[str, tuple[int, int], tuple[int, int]]]:
-        query = "SELECT status, count(*), sum(total_cents)::bigint FROM ordenes GROUP BY status"
+        query = "SELECT status, count(*), sum(total_cents) FROM ordenes GROUP BY status"
         try:
-            counted = {row[0]: (row[1], row[2]) for row in self._stack.rows("reporting", query)}
+            counted = {row[0]: (row[1], int(row[2])) for row in self._stack.rows("reporting", query)}
             for status in FINAL_STATUSES:
                 shown = [self._stack.state("reporting", f"{total}:{status}") for total in ("total", "total_cents")]
                 yield status, (int(shown[0] or 0), int(shown[1] or 0)), counted.get(status, (0, 0))

@@ -78,6 +78,12 @@ def test_totals_are_those_of_the_table_and_name_every_final_status(database: Pos
         }
 
 
+def test_a_total_may_be_larger_than_any_amount(database: Postgres) -> None:
+    actualizar(database, *(orden(f"o{n}", total_cents=2**63 - 1) for n in range(3)))
+    with database.transaction() as transaction:
+        assert store.totals(transaction)["total_cents:aprobada"] == str(3 * (2**63 - 1))
+
+
 def report(database: Postgres, name: str) -> bytes:
     with database.transaction() as transaction:
         (outcome,) = HANDLERS.generar(transaction, [Pedido("r", name, "")])

@@ -17,6 +17,7 @@ What a call came to:
 """
 
 import json
+import logging
 from typing import Any
 
 import urllib3
@@ -32,6 +33,9 @@ BACKOFF_S = 0.1
 LONGEST_PAUSE_S = 5.0
 STATUSES = {"approved": APROBADA, "declined": RECHAZADA}
 MAX_SHOWN_CHARS = 200
+
+# It warns of every try that is made again: hundreds of times a second while a gateway is away. The runtime tells of it.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 class HttpGateway:

@@ -33,10 +33,11 @@ SET
 WHERE ordenes.version < excluded.version
 
 -- name: totals
+-- The sum may be larger than any one amount can be: it stays numeric.
 SELECT
     status,
     count(*),
-    sum(total_cents)::bigint
+    sum(total_cents)
 FROM ordenes
 GROUP BY status
 

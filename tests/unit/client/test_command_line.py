@@ -29,11 +29,24 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.mark.parametrize("command", [[], ["send"], ["show"], ["report"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["send"],
+        ["show"],
+        ["report"],
+        ["dlq"],
+        ["dlq", "list"],
+        ["dlq", "show"],
+        ["dlq", "replay"],
+        ["dlq", "discard"],
+    ],
+)
 def test_help_has_an_example(command: list[str]) -> None:
     code, out, _ = _run(*command, "--help")
     assert code == 0
-    assert "alpes send" in out or "alpes show" in out or "alpes report" in out
+    assert f"  alpes {' '.join(command)}" in out
     assert "\b" not in out
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.alpes_runtime.backoff import LONGEST_WAIT_S
+from functions.alpes_runtime.committer import UNKNOWN_LOG_S
 from functions.alpes_runtime.database import Transaction
 from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakePublisher
 from functions.alpes_runtime.inbox import Inbox
@@ -158,6 +159,18 @@ def test_what_may_have_happened_is_never_dead_lettered(attempt: int) -> None:
     assert event.topic == RETRY
     assert event.delay_ms <= LONGEST_WAIT_S * 1000
     assert settled.rejected == 0
+
+
+def test_what_is_put_off_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    stage = committer(database(), clock=clock)
+    unknown = [received(b"ask").answered(ROLE, Retry("gateway", "it is away", until_known=True)) for _ in range(5)]
+    stage.settle(unknown)
+    clock.now += UNKNOWN_LOG_S
+    stage.settle(unknown)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Nothing is lost, put off {number} of {ROLE} (attempt 1): it is away" for number in (1, 5)
+    ]
 
 
 def test_what_certainly_did_not_happen_is_dead_lettered() -> None:

@@ -1,0 +1,257 @@
+"""`alpes dlq`: looks at dead letters, sends them again, or discards them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import pulsar
+from rich.console import Console
+
+from client.admin import Admin
+from client.commands.options import admin_url_option, service_url_option
+from client.connection import connected
+from client.dlq import rendering
+from client.dlq.actions import Outcome
+from client.dlq.actions import discard as discard_letters
+from client.dlq.actions import replay as replay_letters
+from client.dlq.letters import DeadLetters, Letter, LetterId
+from client.dlq.log import Log
+from client.dlq.selection import Selection
+from client.interrupt import interruptible
+from client.rendering import Counting, paper
+
+error_option = click.option(
+    "--error",
+    "errors",
+    multiple=True,
+    metavar="TYPE",
+    help="Only letters with this error.type, such as early or bug; can be given several times.",
+)
+topic_option = click.option(
+    "--topic",
+    "topics",
+    multiple=True,
+    metavar="TOPIC",
+    help="Only messages that came from this topic, such as crear-orden; can be given several times.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+
+
+def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.group(short_help="Look at dead letters, send them again, or discard them.")
+def dlq() -> None:
+    """Look at dead letters, send them again, or discard them.
+
+    A message that a function can't process lies as a letter in a dead-letter topic. It waits there until it is replayed
+    or discarded; the topic dlq-bitacora keeps what was done, by whom and when.
+
+    \b
+    Examples:
+      alpes dlq list                           how many wait, why, and the first of them
+      alpes dlq show crear-orden:0:47:12       one of them: the message and why it failed
+      alpes dlq replay --error early           send those to where they came from
+      alpes dlq discard crear-orden:0:47:12 --reason "a test's"
+    """  # noqa: D301 - \b is click's mark
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What all of these commands work on."""
+
+    client: pulsar.Client
+    letters: DeadLetters
+    log: Log
+
+    def waiting(self, selection: Selection) -> Iterator[Letter]:
+        """Yield the chosen letters that nobody has dealt with."""
+        dealt_with = self.log.dealt_with()
+        return (letter for letter in self.letters if selection.takes(letter) and str(letter.id) not in dealt_with)
+
+
+@contextmanager
+def _desk(service_url: str, admin_url: str) -> Iterator[_Desk]:
+    admin = Admin(admin_url)
+    with connected(service_url) as client:
+        yield _Desk(client, DeadLetters(client, admin), Log(client, admin))
+
+
+@dlq.command("list")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many letters to name, the oldest of each topic first.",
+)
+@_with(error_option, topic_option, json_option, service_url_option, admin_url_option)
+def list_(
+    limit: int,
+    errors: tuple[str, ...],
+    topics: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001 - click passes it by name
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Show how many dead letters wait, by topic and reason, and name the first of them.
+
+    With --json: an object a line, each a letter, all of them.
+
+    \b
+    Examples:
+      alpes dlq list
+      alpes dlq list --topic crear-orden --error bug --limit 100
+      alpes dlq list --json | jq -r .id
+    """  # noqa: D301 - \b is click's mark
+    counts: Counter[tuple[str, str, str]] = Counter()
+    first: list[Letter] = []
+    with _desk(service_url, admin_url) as desk:
+        for letter in desk.waiting(Selection(errors=set(errors), topics=set(topics))):
+            if as_json:
+                click.echo(json.dumps(rendering.as_json(letter), ensure_ascii=False))
+            counts[letter.id.topic, letter.error_type, letter.function] += 1
+            if len(first) < limit:
+                first.append(letter)
+    if not as_json:
+        rendering.show_list(paper(), counts, first)
+
+
+@dlq.command()
+@click.argument("letter_id", metavar="ID")
+@_with(json_option, service_url_option, admin_url_option)
+def show(letter_id: str, as_json: bool, service_url: str, admin_url: str) -> None:  # noqa: FBT001 - by name
+    """Show one dead letter: the message, why it failed, every time, and what was done with it.
+
+    \b
+    Examples:
+      alpes dlq show crear-orden:0:47:12
+      alpes dlq show crear-orden:0:47:12 --json | jq .fields
+    """  # noqa: D301 - \b is click's mark
+    wanted = LetterId.parse(letter_id)
+    with _desk(service_url, admin_url) as desk:
+        letter = desk.letters.find(wanted)
+        entries = desk.log.entries(str(wanted))
+    if as_json:
+        click.echo(json.dumps(rendering.as_json(letter, entries), indent=2, ensure_ascii=False))
+    else:
+        rendering.show_letter(paper(), letter, entries)
+
+
+def _selected(ids: tuple[str, ...], everything: bool, errors: tuple[str, ...], topics: tuple[str, ...]) -> Selection:  # noqa: FBT001
+    if bool(ids) == (everything or bool(errors or topics)):
+        raise click.UsageError("Say which: either IDs, or --error and --topic, or --all.")
+    return Selection({str(LetterId.parse(text)) for text in ids}, set(errors), set(topics))
+
+
+def _require_found(selection: Selection, desk: _Desk) -> None:
+    """Refuse an id that there is no letter of, before anything is done. Those dealt with already are fine."""
+    for text in sorted(selection.ids):
+        desk.letters.find(LetterId.parse(text))
+
+
+all_option = click.option("--all", "everything", is_flag=True, help="All letters that wait.")
+
+
+@dlq.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_with(all_option, error_option, topic_option, json_option, service_url_option, admin_url_option)
+def replay(
+    ids: tuple[str, ...],
+    everything: bool,  # noqa: FBT001 - click passes it by name
+    errors: tuple[str, ...],
+    topics: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001 - the same
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Send dead letters to the topics they came from, with their keys and properties.
+
+    Harmless however often it is done: a function takes a message that comes twice as one. A message that fails again
+    becomes a new letter, which says how it failed before. Letters named by ID are sent also when they were dealt with.
+    Exits with 0 when all were sent and noted; Ctrl-C finishes what was begun and leaves the rest as it was.
+
+    \b
+    Examples:
+      alpes dlq replay crear-orden:0:47:12 crear-orden:0:47:13
+      alpes dlq replay --error early --error bug
+      alpes dlq replay --all
+    """  # noqa: D301 - \b is click's mark
+    selection = _selected(ids, everything, errors, topics)
+    with interruptible() as stop, _desk(service_url, admin_url) as desk:
+        _require_found(selection, desk)
+        letters = _named(desk, selection) if ids else desk.waiting(selection)
+        with Counting(Console(stderr=True), "sent again") as counting:
+            outcome = replay_letters(desk.client, desk.log, letters, stop, counting.show)
+    _finish(outcome, "sent again", as_json=as_json)
+
+
+@dlq.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the log.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@_with(all_option, error_option, topic_option, json_option, service_url_option, admin_url_option)
+def discard(  # noqa: PLR0913, PLR0917 - a command's options
+    ids: tuple[str, ...],
+    reason: str,
+    yes: bool,  # noqa: FBT001 - click passes it by name
+    everything: bool,  # noqa: FBT001 - the same
+    errors: tuple[str, ...],
+    topics: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001 - the same
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Give dead letters up: they wait no longer. Asks first.
+
+    Nothing is erased. The topic dlq-bitacora keeps each whole, with who discarded it, when and why; alpes dlq show
+    finds it by its ID, and alpes dlq replay ID sends it all the same.
+
+    \b
+    Examples:
+      alpes dlq discard crear-orden:0:47:12 --reason "sent by a test"
+      alpes dlq discard --topic crear-orden --error invalid --yes
+    """  # noqa: D301 - \b is click's mark
+    selection = _selected(ids, everything, errors, topics)
+    with interruptible() as stop, _desk(service_url, admin_url) as desk:
+        _require_found(selection, desk)
+        if not yes:
+            number = sum(1 for _ in desk.waiting(selection))
+            if not number:
+                click.echo("No letters that wait are meant.")
+                return
+            click.confirm(f"Discard {number:,} dead letters?", abort=True, err=True)
+        with Counting(Console(stderr=True), "discarded") as counting:
+            outcome = discard_letters(desk.log, desk.waiting(selection), reason, stop, counting.show)
+    _finish(outcome, "discarded", as_json=as_json)
+
+
+def _named(desk: _Desk, selection: Selection) -> Iterator[Letter]:
+    for text in sorted(selection.ids):
+        yield desk.letters.find(LetterId.parse(text))
+
+
+def _finish(outcome: Outcome, what: str, *, as_json: bool) -> None:
+    if as_json:
+        values = {"done": outcome.done, "unnoted": outcome.unnoted, "failures": dict(outcome.failures)}
+        click.echo(json.dumps(values | {"interrupted": outcome.stopped}))
+    else:
+        rendering.show_outcome(paper(), outcome, what)
+    if outcome.stopped:
+        raise KeyboardInterrupt
+    if not outcome.complete:
+        sys.exit(1)

@@ -1,0 +1,187 @@
+"""Sends dead letters again, or discards them; a letter is noted in the log only once that is safe.
+
+Replaying: published to the topic it came from, confirmed, then noted. Stopped or killed in between, or done by two
+operators at once, a letter is sent twice, and functions take a message that comes twice as one. None is noted that was
+not sent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import pulsar
+
+from client.dlq import history
+from client.dlq.letters import Letter
+from client.dlq.log import Log, Writer, now
+from client.errors import ClientError
+from client.publishing import ConfirmedPublisher
+from client.topics import full_name
+
+MAX_MESSAGE_BYTES = 5_200_000
+"""A message above this is sent again without its history: the broker takes 5 MiB, metadata included."""
+EXAMPLES = 5
+
+
+class OriginalGoneError(ClientError):
+    """The message that a letter stands for is no longer in its topic."""
+
+
+@dataclass
+class Outcome:
+    """What became of the chosen letters.
+
+    Attributes
+    ----------
+    done : int
+        Letters dealt with and noted in the log.
+    unnoted : int
+        Letters sent again that the log could not be told of: they still show as open.
+    failures : Counter of str
+        Letters not dealt with, by reason.
+    examples : dict of str to str
+        A letter's id for some of the reasons.
+    stopped : bool
+        Whether it was interrupted; the rest is as it was.
+    """
+
+    done: int = 0
+    unnoted: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chosen letter was dealt with and noted."""
+        return not (self.unnoted or self.failures or self.stopped)
+
+    def failed(self, letter: Letter, reason: str) -> None:
+        """Count a letter that was not dealt with."""
+        self.failures[reason] += 1
+        self.examples.setdefault(reason, str(letter.id))
+
+
+def replay(
+    client: pulsar.Client,
+    log: Log,
+    letters: Iterable[Letter],
+    stop: threading.Event,
+    tick: Callable[[int], None],
+) -> Outcome:
+    """Send letters to the topics they came from, each with its key, its properties and its history.
+
+    Parameters
+    ----------
+    client
+        A connected client.
+    log
+        Where each is noted.
+    letters
+        Which.
+    stop
+        Finish what was begun and return, when this is set.
+    tick
+        Called with the number of letters done.
+    """
+    outcome = Outcome()
+
+    def noted(_letter: Letter) -> None:
+        outcome.done += 1
+
+    def not_noted(_letter: Letter, _reason: str) -> None:
+        outcome.unnoted += 1
+
+    writer = log.writer(noted, not_noted)
+    publishers: dict[str, ConfirmedPublisher[Letter]] = {}
+    try:
+        for letter in letters:
+            if stop.is_set():
+                outcome.stopped = True
+                break
+            if letter.id.topic not in publishers:
+                topic = full_name(letter.id.topic)
+                publishers[letter.id.topic] = ConfirmedPublisher(client, topic, writer.replayed, outcome.failed)
+            try:
+                payload, key = _original(client, letter)
+            except OriginalGoneError as problem:
+                outcome.failed(letter, str(problem))
+                continue
+            publishers[letter.id.topic].publish(letter, payload, key, _properties(letter, payload, writer.by))
+            tick(outcome.done)
+        for publisher in publishers.values():
+            publisher.finish()
+        writer.finish()
+        tick(outcome.done)
+    finally:
+        for publisher in publishers.values():
+            publisher.close()
+        writer.close()
+    return outcome
+
+
+def discard(
+    log: Log, letters: Iterable[Letter], reason: str, stop: threading.Event, tick: Callable[[int], None]
+) -> Outcome:
+    """Give letters up, keeping all of each in the log; see `replay` for the parameters.
+
+    Parameters
+    ----------
+    reason
+        Why, for the log.
+    """
+    outcome = Outcome()
+
+    def noted(_letter: Letter) -> None:
+        outcome.done += 1
+
+    writer: Writer = log.writer(noted, outcome.failed)
+    try:
+        for letter in letters:
+            if stop.is_set():
+                outcome.stopped = True
+                break
+            writer.discarded(letter, reason)
+            tick(outcome.done)
+        writer.finish()
+        tick(outcome.done)
+    finally:
+        writer.close()
+    return outcome
+
+
+def _properties(letter: Letter, payload: bytes, by: str) -> dict[str, str]:
+    properties = history.replayed(letter.properties, str(letter.id), now(), by)
+    size = len(payload) + sum(len(k.encode()) + len(v.encode()) for k, v in properties.items())
+    return properties if size <= MAX_MESSAGE_BYTES else history.own(letter.properties)
+
+
+def _original(client: pulsar.Client, letter: Letter) -> tuple[bytes, str]:
+    """Give the message's payload and key, from the topic that it came from where the letter has no room for it."""
+    if not letter.payload_omitted:
+        return letter.payload, letter.key
+    source = letter.properties.get(history.SOURCE_TOPIC, "")
+    place = letter.properties.get(history.SOURCE_MESSAGE_ID, "")
+    try:
+        ledger, entry, partition, batch = (int(number) for number in place.strip("()").split(","))
+    except ValueError as problem:
+        raise OriginalGoneError("the letter has no payload and does not say where the message lies") from problem
+    name = source if partition < 0 else f"{source}-partition-{partition}"
+    # Inclusive, or it would begin with the message after it.
+    reader = client.create_reader(
+        name, pulsar.MessageId(partition, ledger, entry, batch), start_message_id_inclusive=True
+    )
+    try:
+        if reader.has_message_available():
+            message = reader.read_next(30_000)
+            found = message.message_id()
+            if (found.ledger_id(), found.entry_id(), found.batch_index()) == (ledger, entry, batch):
+                return message.data(), message.partition_key()
+    except pulsar.Timeout:
+        pass
+    finally:
+        reader.close()
+    raise OriginalGoneError(f"its message is no longer in {name.rsplit('/', 1)[-1]}, whose retention has dropped it")

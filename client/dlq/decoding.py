@@ -1,0 +1,47 @@
+"""Shows what a message says: its fields where its topic's type is known and fits, else its first bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError, Message
+
+from schemas.tienda.v1 import ordenes_pb2, pagos_pb2, reporting_pb2
+
+TYPES: dict[str, type[Message]] = {
+    "crear-orden": ordenes_pb2.CrearOrden,
+    "orden-creada": ordenes_pb2.OrdenCreada,
+    "orden-actualizada": ordenes_pb2.OrdenActualizada,
+    "transaccion-creada": pagos_pb2.TransaccionProcesada,
+    "reembolsar-transaccion": pagos_pb2.ReembolsarTransaccion,
+    "ordenes-reintento": ordenes_pb2.VencerOrdenes,
+    "generar-reporte": reporting_pb2.GenerarReporte,
+    "reporte-generado": reporting_pb2.ReporteGenerado,
+}
+SHOWN_BYTES = 256
+
+
+def fields(topic: str, payload: bytes) -> dict[str, Any] | None:
+    """Give a message's fields by name, or None where its topic has no known type or the bytes are none of it."""
+    kind = TYPES.get(topic)
+    if kind is None:
+        return None
+    try:
+        message = kind.FromString(payload)
+        values: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
+    except (DecodeError, ValueError):
+        return None
+    return values
+
+
+def hexadecimal(payload: bytes) -> str:
+    """Give the first bytes as one reads them in an editor for binary files: 16 a line, text beside them."""
+    lines = []
+    for start in range(0, min(len(payload), SHOWN_BYTES), 16):
+        part = payload[start : start + 16]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        lines.append(f"{start:06x}  {part.hex(' '):<47}  {text}")
+    if len(payload) > SHOWN_BYTES:
+        lines.append(f"… {len(payload):,} bytes in all")
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""What a replayed message carries of its earlier failures, in properties. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+PREFIX = "replay."
+"""Of the properties that say how a replayed message failed before; functions carry them on."""
+KEPT = 10
+"""Failures that a message carries; of more the oldest are dropped. Their letters still lie in the dead-letter topic."""
+MAX_MESSAGE_CHARS = 500
+"""Longest ``error.message`` that is carried: its end, which says most."""
+
+ERROR_TYPE = "error.type"
+ERROR_MESSAGE = "error.message"
+ERROR_FUNCTION = "error.function"
+SOURCE_TOPIC = "source.topic"
+SOURCE_MESSAGE_ID = "source.message_id"
+ATTEMPT = "attempt"
+OMITTED = "payload.omitted"
+
+_OF_THE_FAILURE = (ERROR_TYPE, ERROR_MESSAGE, ERROR_FUNCTION, ATTEMPT)
+_NOT_THE_MESSAGES = {*_OF_THE_FAILURE, SOURCE_TOPIC, SOURCE_MESSAGE_ID, OMITTED}
+_ENTRY = re.compile(r"replay\.([1-9][0-9]{0,5})\.([a-z._]+)")
+
+
+class Replay(NamedTuple):
+    """An earlier failure of a message, and its replay.
+
+    Attributes
+    ----------
+    number : int
+        1 for the first.
+    values : Mapping of str to str
+        ``letter``, ``at``, ``by``, ``error.type``, ``error.message``, ``error.function``, ``attempt``.
+    """
+
+    number: int
+    values: Mapping[str, str]
+
+
+def history(properties: Mapping[str, str]) -> list[Replay]:
+    """Read from a message's properties how it failed before, the oldest first."""
+    found: dict[int, dict[str, str]] = {}
+    for name, value in properties.items():
+        if entry := _ENTRY.fullmatch(name):
+            found.setdefault(int(entry[1]), {})[entry[2]] = value
+    return [Replay(number, found[number]) for number in sorted(found)]
+
+
+def own(properties: Mapping[str, str]) -> dict[str, str]:
+    """Give what the message itself had, without what functions and operators added."""
+    return {k: v for k, v in properties.items() if k not in _NOT_THE_MESSAGES and not _ENTRY.fullmatch(k)}
+
+
+def replayed(properties: Mapping[str, str], letter_id: str, at: str, by: str) -> dict[str, str]:
+    """Make the properties with which a letter is sent again: its own, and the history with this failure added.
+
+    Parameters
+    ----------
+    properties
+        The letter's.
+    letter_id
+        The letter's id.
+    at, by
+        When it is replayed (ISO 8601), and who does it.
+    """
+    before = history(properties)
+    number = before[-1].number + 1 if before else 1
+    failure = {"letter": letter_id, "at": at, "by": by}
+    for name in _OF_THE_FAILURE:
+        if name in properties:
+            failure[name] = properties[name][-MAX_MESSAGE_CHARS:]
+    kept = [*before, Replay(number, failure)][-KEPT:]
+    entries = {f"{PREFIX}{n}.{name}": value for n, values in kept for name, value in values.items()}
+    return own(properties) | entries

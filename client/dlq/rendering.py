@@ -1,0 +1,153 @@
+"""Shows dead letters in the terminal, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from client.dlq import decoding, history
+from client.dlq.actions import Outcome
+from client.dlq.letters import Letter
+from client.dlq.log import Entry
+from client.rendering import printable
+
+SHOWN_CHARS = 200
+"""A property's value is shown up to here; --json has all of it."""
+
+Counts = Counter[tuple[str, str, str]]
+"""Letters by topic, error type and function."""
+
+
+def show_list(console: Console, counts: Counts, letters: list[Letter]) -> None:
+    """Print how many letters wait and why, and some of them."""
+    total = counts.total()
+    if not total:
+        console.print("No dead letters wait.")
+        return
+    table = _table("topic", "error", "function", letters="right")
+    for (topic, error, function), count in sorted(counts.items()):
+        table.add_row(*(escape(printable(text)) for text in (topic, error, function)), f"{count:,}")
+    table.add_section()
+    table.add_row("all", "", "", f"{total:,}", style="bold")
+    console.print(table)
+    if not letters:
+        return
+    console.print()
+    rows = _table("id", "since", "error", "key", "why")
+    for letter in letters:
+        cells = (letter.id, moment(letter.published_ms), letter.error_type, letter.key[:40], _last_line(letter))
+        rows.add_row(*(escape(printable(str(cell))) for cell in cells))
+    console.print(rows)
+    if total > len(letters):
+        console.print(f"… and {total - len(letters):,} more; --limit shows more of them, --json all.", style="dim")
+
+
+def show_letter(console: Console, letter: Letter, entries: list[Entry]) -> None:
+    """Print all that is known of a letter."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    described = as_json(letter, entries)
+    for name in ("id", "topic", "key", "since", "error", "function", "attempt", "source_message_id"):
+        table.add_row(name.replace("_", " "), escape(printable(str(described[name]))))
+    for entry in entries:
+        why = f": {entry.reason}" if entry.reason else ""
+        table.add_row(entry.action, escape(printable(f"{entry.at} by {entry.by}{why}")))
+    console.print(table)
+    console.print("\n[bold]why[/]", escape(printable(letter.error_message)), sep="\n", soft_wrap=True)
+    for replay in history.history(letter.properties):
+        values = replay.values
+        what = f"failed before as {values.get('error.type', '?')} in {values.get('error.function', '?')}"
+        when = f"sent again {values.get('at', '?')} by {values.get('by', '?')}, from letter {values.get('letter', '?')}"
+        console.print(f"\n[bold]replay {replay.number}[/]", escape(printable(f"{what}; {when}")), soft_wrap=True)
+        console.print(escape(printable(values.get("error.message", ""))), soft_wrap=True)
+    if own := history.own(letter.properties):
+        console.print(
+            "\n[bold]its properties[/]",
+            escape(printable(_text({name: _cut(value) for name, value in own.items()}))),
+            sep="\n",
+            soft_wrap=True,
+        )
+    console.print("\n[bold]message[/]", escape(printable(_content(letter))), sep="\n", soft_wrap=True)
+
+
+def show_outcome(console: Console, outcome: Outcome, what: str) -> None:
+    """Print what became of the chosen letters, and what is to be done about the rest."""
+    console.print(f"{outcome.done:,} letters {what}.")
+    if outcome.unnoted:
+        console.print(
+            f"[bold red]{outcome.unnoted:,} more were {what}, which could not be noted:[/] they still show as waiting, "
+            "and may be sent once more without harm.",
+            soft_wrap=True,
+        )
+    for reason, count in outcome.failures.most_common():
+        example = outcome.examples[reason]
+        console.print(
+            f"[bold red]{count:,} not {what}:[/] {escape(printable(reason))}, such as {example}", soft_wrap=True
+        )
+
+
+def as_json(letter: Letter, entries: list[Entry] | None = None) -> dict[str, Any]:
+    """Give a letter as a JSON object."""
+    described: dict[str, Any] = {
+        "id": str(letter.id),
+        "topic": letter.id.topic,
+        "key": letter.key,
+        "since": moment(letter.published_ms),
+        "error": letter.error_type,
+        "message": letter.error_message,
+        "function": letter.function,
+        "attempt": letter.properties.get(history.ATTEMPT, "1"),
+        "source_message_id": letter.properties.get(history.SOURCE_MESSAGE_ID, ""),
+        "payload_omitted": letter.payload_omitted,
+        "properties": history.own(letter.properties),
+        "history": [{"number": replay.number, **replay.values} for replay in history.history(letter.properties)],
+        "fields": decoding.fields(letter.id.topic, letter.payload),
+    }
+    if entries is not None:
+        described |= {"payload": letter.payload.hex(), "dealt_with": [entry._asdict() for entry in entries]}
+    return described
+
+
+def moment(milliseconds: int) -> str:
+    """Give a time as it is written everywhere here: UTC, to the second."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _content(letter: Letter) -> str:
+    if letter.payload_omitted:
+        size = letter.properties[history.OMITTED]
+        return f"{size} bytes, too many for the letter; they lie in {letter.id.topic}, from where a replay takes them"
+    if not letter.payload:
+        return "(empty)"
+    values = decoding.fields(letter.id.topic, letter.payload)
+    return decoding.hexadecimal(letter.payload) if values is None else _text(values)
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= SHOWN_CHARS else f"{value[:SHOWN_CHARS]}… ({len(value):,} characters in all)"
+
+
+def _text(values: Any) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False)
+
+
+def _last_line(letter: Letter) -> str:
+    # Of a traceback the last line says what it was.
+    lines = letter.error_message.strip().splitlines()
+    return lines[-1][:200] if lines else ""
+
+
+def _table(*columns: str, **right: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True, overflow="ignore" if column == "id" else "ellipsis")
+    for column in right:
+        table.add_column(column, justify="right")
+    return table

@@ -1,0 +1,197 @@
+"""`alpes dlq` on the real system: letters are listed, shown, sent again and discarded, and none is lost on the way."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from tests.e2e.tienda import ROOT, Tienda, alpes, note, orders, wait_until
+
+LETTERS = 2_000
+PLANTED = {
+    "error.type": "planted",
+    "error.message": "Traceback\nValueError: planted",
+    "error.function": "ordenes",
+    "source.topic": "persistent://alpes/tienda/crear-orden",
+    "source.message_id": "(1,2,0,-1)",
+    "attempt": "1",
+}
+
+
+def prefix() -> str:
+    return f"d{uuid.uuid4().hex[:10]}-"
+
+
+def dlq(stack: Tienda, *arguments: str) -> str:
+    done = alpes("dlq", *arguments, tienda=stack)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def waiting(stack: Tienda, start: str) -> list[dict[str, Any]]:
+    """Return the letters that wait and whose key begins so."""
+    return [
+        letter
+        for line in dlq(stack, "list", "--json").splitlines()
+        if (letter := json.loads(line))["key"].startswith(start)
+    ]
+
+
+def one(stack: Tienda, start: str) -> dict[str, Any]:
+    wait_until(lambda: len(waiting(stack, start)) == 1, 30, "one letter waits", every=0.5)
+    return waiting(stack, start)[0]
+
+
+def test_a_letter_that_fails_again_says_how_it_failed_before(stack: Tienda) -> None:
+    start = prefix()
+    stack.publish("crear-orden", [(f"{start}a", b"\xffno order")], {"mine": "ñ"})
+    first = one(stack, start)
+    assert (first["topic"], first["error"], first["function"]) == ("crear-orden", "invalid", "ordenes")
+    dlq(stack, "replay", first["id"])
+    second = one(stack, start)
+    assert second["id"] != first["id"]
+    dlq(stack, "replay", second["id"])
+    third = one(stack, start)
+    assert (third["key"], third["properties"], third["error"]) == (f"{start}a", {"mine": "ñ"}, "invalid")
+    assert [entry["letter"] for entry in third["history"]] == [first["id"], second["id"]]
+    assert all(entry["error.type"] == "invalid" for entry in third["history"])
+    shown = dlq(stack, "show", third["id"])
+    assert "not a CrearOrden" in shown
+    assert "replay 2" in shown
+    assert b"\xffno".hex(" ") in shown
+
+
+def test_a_message_too_big_for_its_letter_is_sent_again_whole(stack: Tienda) -> None:
+    start = prefix()
+    payload = b"\xff" + random.Random(1).randbytes(5_050_000)
+    stack.publish("crear-orden", [(f"{start}big", payload)], {"note": "x" * 20_000})
+    letter = one(stack, start)
+    assert letter["payload_omitted"]
+    dlq(stack, "replay", letter["id"])
+    again = one(stack, start)
+    assert again["history"][0]["letter"] == letter["id"]
+    assert again["properties"] == {"note": "x" * 20_000}
+    sent = [m for m in stack.read("crear-orden") if m.partition_key() == f"{start}big"]
+    assert [m.data() == payload for m in sent] == [True, True]
+    dlq(stack, "discard", again["id"], "--yes")
+
+
+def test_a_discarded_letter_waits_no_more_and_is_kept_whole_in_the_log(stack: Tienda) -> None:
+    start = prefix()
+    stack.publish("crear-orden", [(f"{start}a", b"\xffgone"), (f"{start}b", b"\xffstays")], {"mine": "1"})
+    wait_until(lambda: len(waiting(stack, start)) == 2, 30, "two letters wait", every=0.5)
+    gone, stays = waiting(stack, start)
+    refused = subprocess.run(
+        [sys.executable, "-m", "client", "dlq", "discard", gone["id"]],
+        cwd=ROOT,
+        env={**os.environ, "PULSAR_SERVICE_URL": stack.service_url, "PULSAR_ADMIN_URL": stack.admin_url},
+        input="n\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "Discard 1 dead letters?" in refused.stderr
+    assert len(waiting(stack, start)) == 2
+    dlq(stack, "discard", gone["id"], "--reason", "a test's", "--yes")
+    assert [letter["id"] for letter in waiting(stack, start)] == [stays["id"]]
+    kept = [m for m in stack.read("dlq-bitacora") if m.partition_key() == gone["id"]]
+    assert [m.data() for m in kept] == [b"\xffgone"]
+    properties = kept[0].properties()
+    assert properties["bitacora.action"] == "discarded"
+    assert properties["bitacora.reason"] == "a test's"
+    assert properties["bitacora.key"] == f"{start}a"
+    assert (properties["error.type"], properties["mine"]) == ("invalid", "1")
+    assert "a test's" in dlq(stack, "show", gone["id"])
+
+
+def test_an_early_transaction_is_replayed_once_its_order_is_there(stack: Tienda) -> None:
+    """The case that replaying is for: a database was restored, and what came later is missing."""
+    start = prefix()
+    stack.publish("crear-orden", orders(start, 1))
+    stack.wait_ended(start, 1, 60)
+    order_id = f"{start}000000"
+    decided = next(m for m in stack.read("transaccion-creada") if m.partition_key() == order_id)
+    row = stack.rows("ordenes", "DELETE FROM ordenes WHERE id = %s RETURNING status, version", order_id)[0]
+    stack.publish("transaccion-creada", [(order_id, decided.data())])
+    letter = one(stack, start)
+    assert (letter["error"], letter["fields"]["order_id"]) == ("early", order_id)
+    assert letter["fields"]["status"] == TransaccionProcesada.FromString(decided.data()).status
+    stack.publish("crear-orden", orders(start, 1))
+    dlq(stack, "replay", "--error", "early", "--topic", "transaccion-creada")
+    assert waiting(stack, start) == []
+    wait_until(lambda: stack.statuses("ordenes", start) == {order_id: row[0]}, 60, "the order has its status again")
+
+
+def test_two_operators_and_an_interruption_lose_no_letter(stack: Tienda) -> None:
+    start = prefix()
+    stack.publish("crear-orden-DLQ", orders(start, LETTERS), PLANTED)
+    command = [sys.executable, "-m", "client", "dlq", "replay", "--error", "planted", "--json"]
+    environment = {**os.environ, "PULSAR_SERVICE_URL": stack.service_url, "PULSAR_ADMIN_URL": stack.admin_url}
+
+    def operator() -> subprocess.Popen[str]:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+
+    started = time.monotonic()
+    interrupted, killed = operator(), operator()
+    wait_until(lambda: stack.statuses("ordenes", start), 60, "the first letters are sent", every=0.01)
+    interrupted.send_signal(signal.SIGINT)
+    killed.kill()
+    told = json.loads(interrupted.communicate(timeout=60)[0])
+    killed.wait(60)
+    left = len(waiting(stack, start))
+    assert told["done"] <= LETTERS - left, "what was reported as done is noted"
+    both = [operator(), operator()]
+    for one_of_them in both:
+        one_of_them.communicate(timeout=120)
+        assert one_of_them.returncode == 0
+    assert waiting(stack, start) == []
+    stack.wait_ended(start, LETTERS, 60)
+    assert len(stack.statuses("pagos", start)) == LETTERS
+    sent = [m for m in stack.read("crear-orden") if m.partition_key().startswith(start)]
+    note(
+        f"dlq replay, interrupted and killed with {left} of {LETTERS} left, then by two at once: {len(sent)} messages"
+        f" for {LETTERS} letters, each order ended once, {time.monotonic() - started:.1f} s in all"
+    )
+
+
+def test_letters_of_a_topic_with_partitions_go_back_with_their_keys(stack: Tienda) -> None:
+    topic = f"prueba-{uuid.uuid4().hex[:8]}"
+    for name in (topic, f"{topic}-DLQ"):
+        stack.admin("PUT", f"/admin/v2/persistent/alpes/tienda/{name}/partitions", 3)
+    try:
+        start = prefix()
+        stack.publish(f"{topic}-DLQ", [(f"{start}{n}", f"{n}".encode()) for n in range(60)], PLANTED)
+        letters = waiting(stack, start)
+        assert {letter["id"].split(":")[1] for letter in letters} == {"0", "1", "2"}
+        dlq(stack, "replay", "--topic", topic)
+        assert waiting(stack, start) == []
+        sent = {(m.partition_key(), m.data()) for m in stack.read(topic)}
+        assert sent == {(f"{start}{n}", f"{n}".encode()) for n in range(60)}
+    finally:
+        for name in (topic, f"{topic}-DLQ"):
+            stack.admin("DELETE", f"/admin/v2/persistent/alpes/tienda/{name}/partitions?force=true")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["show", "crear-orden:0:1:999999"], 1, "There is no dead letter crear-orden:0:1:999999"),
+        (["show", "nonsense"], 1, "is no letter's id"),
+        (["replay"], 2, "Say which"),
+        (["discard", "--all", "crear-orden:0:1:1"], 2, "Say which"),
+        (["replay", "crear-orden:0:1:999999"], 1, "There is no dead letter"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(stack: Tienda, arguments: list[str], code: int, says: str) -> None:
+    done = alpes("dlq", *arguments, tienda=stack)
+    assert done.returncode == code
+    assert says in done.stderr
