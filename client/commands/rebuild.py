@@ -109,8 +109,9 @@ def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
 def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url: str) -> None:  # noqa: FBT001 - by name
     """Have every order's status, and Reporting's totals, written to the state store again.
 
-    Ordenes itself writes them, a few thousand orders at a time, so what it writes is never older than the table. Orders
-    that come meanwhile wait no longer for it than else. Then it waits for Reporting's totals, which are written every
+    Ordenes itself writes them, so what it writes is never older than the table; a few thousand orders are marked at a
+    time, so that others needn't wait long behind them. While orders come faster than estado_por_segundo, these wait in
+    turn behind what is marked already. Then it waits for Reporting's totals, which are written every
     minute. Keys that name no order are left: nobody can list a store's keys.
 
     What is marked already is written also after an interruption; --after continues behind it.

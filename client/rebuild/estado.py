@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import psycopg
@@ -81,7 +81,7 @@ def rewrite_orders(
     after_id
         Leave out the orders up to this id.
     patience_seconds
-        How long to wait without any of it having been written.
+        How long to wait without anything having been written, of this or of what was marked before it.
     page
         Orders in one mark.
 
@@ -92,7 +92,7 @@ def rewrite_orders(
     """
     done, last_id, ended = Progress(0, after_id), after_id, False
     waiting: dict[int, _Page] = {}
-    moved = time.monotonic()
+    before, moved = 0, time.monotonic()
     while waiting or not ended:
         while not ended and len(waiting) < PAGES_AT_ONCE and not stop.is_set():
             row = connection.execute(query("rebuild_state/page"), {"after_id": last_id, "most": page}).fetchone()
@@ -101,12 +101,13 @@ def rewrite_orders(
             else:
                 waiting[row[0]] = _Page(row[1], last_id)
                 last_id = row[2]
-        there = {row[0] for row in connection.execute(query("rebuild_state/left"), {"marks": list(waiting)})}
+        oldest, there = _left(connection, waiting)
+        if oldest != before:
+            before, moved = oldest, time.monotonic()
         for mark in waiting.keys() - there:
             orders = done.orders + waiting.pop(mark).orders
             # Pages may be written out of turn: it is continued behind those before the first that isn't.
             done = Progress(orders, waiting[min(waiting)].after_id if waiting else last_id)
-            moved = time.monotonic()
             show(done)
         if stop.is_set():
             return done
@@ -119,6 +120,11 @@ def rewrite_orders(
         if waiting:
             time.sleep(POLL_SECONDS)
     return done
+
+
+def _left(connection: psycopg.Connection, marks: Iterable[int]) -> tuple[int, set[int]]:
+    row = connection.execute(query("rebuild_state/left"), {"marks": list(marks)}).fetchone()
+    return (row[0], set(row[1])) if row else (0, set())
 
 
 def totals_version(admin: Admin) -> int:
