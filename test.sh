@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Passes every check and test. With arguments it only runs pytest with them: ./test.sh tests/unit -k retry
 #
+# ./test.sh faults [PYTEST ARGUMENT…] runs the faults in their long form: at least 20,000 orders each, about half an hour.
+#
 # Among the tests: what buf says of schemas/ (lint, breaking changes, generated code that is not current), in tests/contract,
 # and what shellcheck, hadolint and `docker compose config` say of scripts and containers, in tests/deploy.
 set -euo pipefail
@@ -32,6 +34,10 @@ static_checks() {
 main() {
     venv_ensure dev
     export PATH=$VENV/bin:$PATH
+    if [ "${1:-}" = faults ]; then
+        shift
+        ALPES_FAULTS=long exec pytest tests/faults "$@"
+    fi
     if [ $# -gt 0 ]; then
         exec pytest "$@"
     fi

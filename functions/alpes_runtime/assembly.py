@@ -37,6 +37,8 @@ class Stage:
         Does one piece of work, waiting for it at most so many seconds.
     until
         Whether there is nothing more to be done.
+    patient
+        Whether a step may take as long as it likes, since it waits for somebody outside.
 
     Attributes
     ----------
@@ -44,8 +46,11 @@ class Stage:
         Called within a step that may rightly take long.
     """
 
-    def __init__(self, name: str, step: Callable[[float], object], until: Callable[[], bool]) -> None:
+    def __init__(
+        self, name: str, step: Callable[[float], object], until: Callable[[], bool], *, patient: bool = False
+    ) -> None:
         self.name = name
+        self.patient = patient
         self.step = step
         self.finished = False
         self.alive: Callable[[], None] = lambda: None
@@ -166,7 +171,9 @@ class Assembly:
                 Stage(f"intake {n}", intake.step, self.stopping.is_set) for n, intake in enumerate(self._intakes)
             ]
         for role, ask in self._asks.items():
-            stages += [Stage(f"{role} asks {n}", ask.step, self.stopping.is_set) for n in range(ask.at_once)]
+            stages += [
+                Stage(f"{role} asks {n}", ask.step, self.stopping.is_set, patient=True) for n in range(ask.at_once)
+            ]
         if not direct:
             self._runtime_intake = RuntimeIntake(self._inputs, self._inbox, self.stopping)
         return stages

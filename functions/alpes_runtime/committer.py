@@ -141,6 +141,9 @@ class Committer:
                 )
                 self._halt(role)
                 return None
+            if role != asking(role):
+                # Something has been done outside: a dead letter would say that nothing was.
+                outcomes = [_once_more(outcome) for outcome in outcomes]
             return self._settled(group, outcomes)
 
     def _apply(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
@@ -248,6 +251,10 @@ class Committer:
 
 def _is_bug(outcome: Outcome | None) -> TypeGuard[Rejected]:
     return isinstance(outcome, Rejected) and outcome.error_type == "bug"
+
+
+def _once_more(outcome: Outcome | None) -> Outcome | None:
+    return Retry("bug", outcome.reason, until_known=True) if _is_bug(outcome) else outcome
 
 
 def _publishable(outcome: Outcome) -> Outcome:

@@ -50,9 +50,15 @@ class Inbox:
         A group is taken whole as soon as the lane of its first message is below its capacity, so a lane holds less than
         its capacity and a group. Only what comes through a retry topic is of several roles.
         """
-        lane = self._lanes[messages[0].role]
+        first = messages[0]
+        lane = self._lanes[first.role]
         with self._changed:
-            if not self._changed.wait_for(lambda: self._closed or len(lane) < self._capacity, timeout_s):
+
+            def room() -> bool:
+                # A retry topic carries messages of several roles, timers too: one that was shut must not hold them up.
+                return self._closed or len(lane) < self._capacity or (first.retried and first.role in self._shut)
+
+            if not self._changed.wait_for(room, timeout_s):
                 return False
             if self._closed:
                 return False
@@ -91,6 +97,14 @@ class Inbox:
         with self._changed:
             self._changed.notify_all()
 
+    def passes_over(self, role: str) -> bool:
+        """Whether nothing of this role is taken for now, because what it leads to has no room."""
+        return role in self._holds and self._holds[role]()
+
+    def is_shut(self, role: str) -> bool:
+        """Whether nothing of this role will be taken any more."""
+        return role in self._shut
+
     def shut(self, role: str) -> None:
         """Take nothing of this role any more. Its lane fills up, and then nothing more of it is received."""
         self._shut.add(role)
@@ -106,6 +120,6 @@ class Inbox:
 
     def _next(self) -> str | None:
         for role, lane in self._lanes.items():
-            if lane and role not in self._shut and not (role in self._holds and self._holds[role]()):
+            if lane and role not in self._shut and not self.passes_over(role):
                 return role
         return None

@@ -148,7 +148,7 @@ class RuntimeIntake:
     def offer(self, raw: bytes, context: Any) -> None:
         """Take one message in. Waits for room, but neither past a stop nor for long: then the message is squeezed in.
 
-        A message that isn't taken because of a stop stays unacknowledged and is redelivered.
+        A message that isn't taken because of a stop, or because its input was shut, stays unacknowledged.
         """
         published = getattr(getattr(context, "message", None), "publish_timestamp", int)()
         message = HandedOver(
@@ -161,6 +161,12 @@ class RuntimeIntake:
         )
         topic = without_partition(message.topic)
         received = self._inputs.received(topic, message, ContextAcknowledger(context))
+        # There is one thread for all inputs: what can't be taken now must not hold up the others.
+        if self._inbox.is_shut(received.role):
+            return
+        if self._inbox.passes_over(received.role):
+            self._inbox.squeeze_in(received)
+            return
         slice_s = 0.2
         for _ in range(int(ROOM_TIMEOUT_S / slice_s)):
             if self._stopping.is_set() or self._inbox.put([received], slice_s):

@@ -69,7 +69,7 @@ class Outside(Generic[T]):
     ----------
     ask
         Called with `Ask.question` in one of several threads, as often as the message is delivered: the question must
-        be one that may be asked twice. Returns the answer, or a `Retry` where there is none; takes 100 s at most.
+        be one that may be asked twice. Returns the answer, or a `Retry` where there is none, in bounded time.
     apply
         Like `Handler.apply`, for ``(decoded message, answer)``.
     at_once

@@ -17,9 +17,12 @@ CONNECT_OPTIONS: Mapping[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
-    "options": "-c statement_timeout=25s -c lock_timeout=20s -c timezone=UTC",
+    "options": (
+        "-c statement_timeout=25s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+    ),
 }
-"""A silent peer is noticed within 30 s, and no statement keeps the function for longer."""
+"""A silent peer is noticed within 30 s, no statement keeps the function for longer, and a client that is gone or
+stopped in the middle of a transaction keeps nobody else for longer than a minute."""
 STREAM_ROWS = 5_000
 """Rows fetched at a time by `stream`."""
 MESSAGE_FAULTS = ("21", "22", "23", "54")

@@ -75,6 +75,6 @@ class Runner:
         )
 
     def _worker(self, stage: Stage) -> Worker:
-        worker = Worker(stage.name, partial(stage.step, POLL_S), stage.over, self._clock)
+        worker = Worker(stage.name, partial(stage.step, POLL_S), stage.over, self._clock, patient=stage.patient)
         stage.alive = worker.alive
         return worker

@@ -30,13 +30,24 @@ class Worker(threading.Thread):
         Called over and over; short when there is nothing to do.
     until
         Asked before each step; True ends the thread in good order.
+    patient
+        Whether a step may take as long as it likes.
     """
 
-    def __init__(self, name: str, step: Callable[[], object], until: Callable[[], bool], clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], object],
+        until: Callable[[], bool],
+        clock: Clock,
+        *,
+        patient: bool = False,
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._step = step
         self._until = until
         self._clock = clock
+        self._patient = patient
         self.beat = clock.monotonic()
         self.error: BaseException | None = None
         self.finished = False
@@ -63,7 +74,7 @@ class Worker(threading.Thread):
             return f"thread {self.name} died: {type(self.error).__name__}: {self.error}"
         if not self.is_alive():
             return f"thread {self.name} is gone"
-        if now - self.beat > HANG_LIMIT_S:
+        if now - self.beat > HANG_LIMIT_S and not self._patient:
             return f"thread {self.name} hangs for {now - self.beat:.0f} s"
         return ""
 

@@ -91,10 +91,14 @@ class Ventana(NamedTuple):
 
 
 class Vencimiento(NamedTuple):
-    """A timer: the orders of a window, from the first id after ``after_id`` on, may have to expire."""
+    """A timer: the orders of a window, from the first id after ``after_id`` on, may have to expire.
+
+    With ``done`` all of them are dealt with and told, and the window can be closed.
+    """
 
     ventana: Ventana
     after_id: str = ""
+    done: bool = False
 
 
 def difference(sent: Orden, accepted: Orden) -> str:

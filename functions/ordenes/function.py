@@ -41,7 +41,7 @@ class OrdenesConfig(FunctionConfig):
     expira_segundos
         How long an order waits for its payment, up to 30 days; 0 for ever.
     vencimiento_cubo_segundos
-        Orders accepted within so many seconds share a timer, and expire up to so much later. 1 to 3,600.
+        Orders accepted within so many seconds share a timer, and expire up to so much later. 1 to 60.
     estado_por_orden
         Keep each order's latest status in the state store.
     estado_por_segundo
@@ -59,7 +59,7 @@ class OrdenesConfig(FunctionConfig):
         super().__post_init__()
         require(0 <= self.expira_segundos <= MONTH_S, "expira_segundos", self.expira_segundos, f"0 to {MONTH_S}")
         width = self.vencimiento_cubo_segundos
-        require(1 <= width <= 3600, "vencimiento_cubo_segundos", width, "1 to 3600")
+        require(1 <= width <= 60, "vencimiento_cubo_segundos", width, "1 to 60")
         require(1 <= self.estado_por_segundo <= 10_000, "estado_por_segundo", self.estado_por_segundo, "1 to 10000")
 
 

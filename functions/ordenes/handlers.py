@@ -20,8 +20,14 @@ from .domain import (
     ventana,
 )
 
-UNFINISHED_WAIT_MS = 1000
+UNFINISHED_WAIT_MS = 5000
 """How long a timer waits for transactions that may still accept an order within its window."""
+LEAST_WAIT_MS = 2000
+"""Shortest wait of a timer that came too early."""
+FORGOTTEN_MS = 60_000
+"""A window that ended so long ago and whose timer never came is started again."""
+MOST_FORGOTTEN = 20
+"""How many of these at a time."""
 REMEMBERED_WINDOWS = 1000
 
 
@@ -110,31 +116,26 @@ class Ordenes:
         return Done((messages.orden_creada(self.topics.orden_creada, accepted),))
 
     def _timers(self, transaction: Transaction, accepted: store.Accepted) -> list[Event]:
-        """Return the timers that the batch has to start.
+        """Return the timers that the batch has to start; they come at once, and then wait.
 
         The one of a new order's window, unless a committed transaction opened it: that one's batch is not acknowledged
-        before its timer is confirmed. A repeated order may be of a batch that did not come so far: its timer again.
+        before its timer is confirmed. A repeated order may be of a batch that did not come so far: its timer again,
+        unless it has arrived meanwhile.
         """
         windows: set[Ventana] = set()
-        now_ms = accepted.now_ms
         if accepted.new:
-            window = ventana(now_ms, self.plazo.width_ms)
+            window = ventana(accepted.now_ms, self.plazo.width_ms)
             if window not in self._known:
                 if store.open_window(transaction, window):
                     windows.add(window)
                 else:
                     self._remember(window)
         if repeated := accepted.ordenes.keys() - set(accepted.new):
-            waiting = store.waiting(transaction, sorted(repeated))
-            windows.update(ventana(accepted_at_ms, self.plazo.width_ms) for accepted_at_ms in waiting)
-        return [
-            messages.vencer_ordenes(
-                self.topics.reintento,
-                Vencimiento(window),
-                self.plazo.delay_ms(window, now_ms) if now_ms else 0,
-            )
-            for window in sorted(windows)
-        ]
+            windows.update(store.unarmed_windows_of(transaction, sorted(repeated)))
+        return [self._timer(Vencimiento(window), 0) for window in sorted(windows)]
+
+    def _timer(self, vencimiento: Vencimiento, delay_ms: int) -> Event:
+        return messages.vencer_ordenes(self.topics.reintento, vencimiento, delay_ms)
 
     def _remember(self, window: Ventana) -> None:
         if len(self._known) >= REMEMBERED_WINDOWS:
@@ -160,15 +161,25 @@ class Ordenes:
                 return Retry("early", f"order {order_id} is {guardada.status}, and could not be settled yet")
 
     def _vencida(self, transaction: Transaction, vencimiento: Vencimiento) -> Outcome:
+        window = vencimiento.ventana
         if not self.plazo.after_ms:
+            # Never, for now: should that change, somebody has to find this window again.
+            store.arm_window(transaction, window, armed=False)
             return Done()
-        window, first_page = vencimiento.ventana, not vencimiento.after_id
+        if vencimiento.done:
+            store.close_window(transaction, window)
+            return Done()
+        if not store.arm_window(transaction, window, armed=True):
+            return Done()
         due = store.due(transaction, window)
         wait_ms = self.plazo.delay_ms(window, due.now_ms)
         if wait_ms > 0:
-            return Done((messages.vencer_ordenes(self.topics.reintento, vencimiento, wait_ms),))
-        if due.unfinished and first_page:
-            return Done((messages.vencer_ordenes(self.topics.reintento, vencimiento, UNFINISHED_WAIT_MS),))
+            forgotten = store.forgotten_windows(transaction, FORGOTTEN_MS, MOST_FORGOTTEN)
+            timers = [self._timer(Vencimiento(other), 0) for other in forgotten]
+            # Pulsar may deliver a tick early, and a timer must not go round and round for it.
+            return Done((self._timer(vencimiento, max(wait_ms, LEAST_WAIT_MS)), *timers))
+        if due.unfinished and not vencimiento.after_id:
+            return Done((self._timer(vencimiento, UNFINISHED_WAIT_MS),))
         expired = store.expire(transaction, vencimiento, self.page)
         if self.estado_por_orden:
             store.mark(transaction, expired.changed)
@@ -177,12 +188,10 @@ class Ordenes:
             for guardada in expired.ordenes.values()
             if guardada.status == EXPIRADA
         ]
-        if len(expired.ordenes) < self.page:
-            store.close_window(transaction, window)
-        else:
-            rest = Vencimiento(window, max(expired.ordenes))
-            events.append(messages.vencer_ordenes(self.topics.reintento, rest, 0))
-        return Done(tuple(events))
+        full = len(expired.ordenes) == self.page
+        # After the events: whoever gets it knows that these are confirmed.
+        following = Vencimiento(window, max(expired.ordenes)) if full else Vencimiento(window, done=True)
+        return Done((*events, self._timer(following, 0)))
 
 
 def _along(outcomes: list[Outcome], events: Sequence[Event]) -> list[Outcome]:

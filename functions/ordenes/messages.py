@@ -67,7 +67,7 @@ def decode_vencer_ordenes(received: Received) -> Vencimiento:
         raise InvalidMessage("accepted_until_ms must be later than accepted_from_ms")
     if message.after_id:
         refuse_if(rules.id_problem("after_id", message.after_id))
-    return Vencimiento(Ventana(message.accepted_from_ms, message.accepted_until_ms), message.after_id)
+    return Vencimiento(Ventana(message.accepted_from_ms, message.accepted_until_ms), message.after_id, message.done)
 
 
 def orden_creada(topic: str, orden: Orden) -> Event:
@@ -135,8 +135,7 @@ def reembolsar_transaccion(topic: str, transaccion: Transaccion, guardada: Orden
 
 def vencer_ordenes(topic: str, vencimiento: Vencimiento, delay_ms: int) -> Event:
     """Build the timer that looks at a window's orders in ``delay_ms``."""
-    (from_ms, until_ms), after_id = vencimiento
-    payload = VencerOrdenes(accepted_from_ms=from_ms, accepted_until_ms=until_ms, after_id=after_id).SerializeToString(
-        deterministic=True
-    )
+    (from_ms, until_ms), after_id, done = vencimiento
+    message = VencerOrdenes(accepted_from_ms=from_ms, accepted_until_ms=until_ms, after_id=after_id, done=done)
+    payload = message.SerializeToString(deterministic=True)
     return Event(topic, f"vencer:{from_ms}", payload, delay_ms=max(0, delay_ms))

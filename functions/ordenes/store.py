@@ -127,14 +127,26 @@ def open_window(transaction: Transaction, window: Ventana) -> bool:
     return bool(transaction.execute(_SQL["open_window"], window._asdict()))
 
 
+def arm_window(transaction: Transaction, window: Ventana, *, armed: bool) -> bool:
+    """Record whether a window's timer is under way; False where the window is closed, or was never opened."""
+    return bool(transaction.execute(_SQL["arm_window"], {**window._asdict(), "armed": armed}))
+
+
+def forgotten_windows(transaction: Transaction, older_ms: int, most: int) -> list[Ventana]:
+    """Return windows that ended so long ago and whose timer never came."""
+    return [
+        Ventana(*row) for row in transaction.execute(_SQL["forgotten_windows"], {"older_ms": older_ms, "most": most})
+    ]
+
+
 def close_window(transaction: Transaction, window: Ventana) -> None:
     """Forget a window that no order waits in any more."""
     transaction.execute(_SQL["close_window"], window._asdict())
 
 
-def waiting(transaction: Transaction, ids: Sequence[str]) -> list[int]:
-    """Return when those of the orders that wait for their payment were accepted, in Unix milliseconds."""
-    return [row[0] for row in transaction.execute(_SQL["waiting"], {"ids": ids})]
+def unarmed_windows_of(transaction: Transaction, ids: Sequence[str]) -> list[Ventana]:
+    """Return the windows of these orders whose timer may never have been published."""
+    return [Ventana(*row) for row in transaction.execute(_SQL["unarmed_windows_of"], {"ids": ids})]
 
 
 def due(transaction: Transaction, window: Ventana) -> Due:

@@ -90,6 +90,8 @@ class Pagos(BatchFunction):
     def build(self, config: PagosConfig, setup: Setup) -> Service:
         """Wire the handlers, and the gateway."""
         topic = setup.output()
+        if config.gateway == "http":
+            setup.retry_topic()  # what may have been charged must have somewhere to wait
         handlers = PagosHandlers(topic, GATEWAYS[config.gateway](config.options()), setup.clock.now_ms)
         return Service(
             # What is owed goes before what is to be earned.

@@ -53,9 +53,8 @@ class Pagos:
         now_ms = self.now_ms()
         decided = [domain.transaccion(cobro, answer, now_ms) for cobro, answer in batch if isinstance(answer, str)]
         stored = store.record(transaction, decided) if decided else {}
-        if self.gateway.at_once:
-            refused = [cobro.order_id for cobro, answer in batch if _nothing_happened(answer)]
-            store.forget_intents(transaction, {*stored, *refused})
+        if self.gateway.at_once and stored:
+            store.forget_intents(transaction, stored)
         return [
             self._charged(cobro, stored[cobro.order_id]) if isinstance(answer, str) else answer
             for cobro, answer in batch
@@ -100,9 +99,11 @@ class Pagos:
         return [self._refunded(done[asked.order_id]) if answer is None else answer for asked, answer in batch]
 
     def _ask_to_charge(self, transaction: Transaction, batch: Sequence[Cobro]) -> Sequence[Outcome]:
-        charged = store.stored(transaction, {cobro.order_id for cobro in batch})
-        open_ones = [cobro for cobro in batch if cobro.order_id not in charged]
-        intents = store.intend(transaction, open_ones) if open_ones else {}
+        intents = store.intend(transaction, batch)
+        # Read after the intents are locked: whoever has charged an order meanwhile has recorded it by now.
+        charged = store.stored(transaction, intents)
+        if charged:
+            store.forget_intents(transaction, charged)
         outcomes: list[Outcome] = []
         for cobro in batch:
             if cobro.order_id in charged:
@@ -124,7 +125,3 @@ class Pagos:
 
 def _other_content(cobro: Cobro, why: str) -> Outcome:
     return Rejected("conflict", f"order {cobro.order_id} was charged with other content: {why}")
-
-
-def _nothing_happened(answer: Any) -> bool:
-    return isinstance(answer, Rejected) and answer.error_type == "gateway"

@@ -48,7 +48,7 @@ def intend(transaction: Transaction, cobros: Sequence[Cobro]) -> dict[str, Cobro
     for cobro in cobros:
         first.setdefault(cobro.order_id, cobro)
     ordered = [first[order_id] for order_id in sorted(first)]
-    transaction.execute(
+    rows = transaction.execute(
         _SQL["insert_intents"],
         {
             "order_ids": [cobro.order_id for cobro in ordered],
@@ -57,7 +57,6 @@ def intend(transaction: Transaction, cobros: Sequence[Cobro]) -> dict[str, Cobro
             "traceparents": [cobro.traceparent for cobro in ordered],
         },
     )
-    rows = transaction.execute(_SQL["intents"], {"order_ids": sorted(first)})
     return {row[0]: Cobro(*row) for row in rows}
 
 

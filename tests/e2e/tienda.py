@@ -147,10 +147,16 @@ class Tienda:
                     waiting[topic] = (backlog, found.get("unackedMessages", 0))
         return waiting
 
-    def rewind(self, function: str) -> None:
-        """Reset the function's subscriptions to the start of their topics."""
+    def rewind(self, function: str, to: float = 0) -> None:
+        """Reset the function's subscriptions to a time in Unix seconds, or to the start of their topics."""
         for topic in INPUTS[function]:
-            self.admin("POST", f"/admin/v2/persistent/alpes/tienda/{topic}/subscription/{function}/resetcursor/0")
+            path = f"/admin/v2/persistent/alpes/tienda/{topic}/subscription/{function}/resetcursor"
+            self.admin("POST", f"{path}/{int(to * 1000)}")
+
+    def unload(self, function: str) -> None:
+        """Have the broker close the function's topics and open them again: whoever reads them connects anew."""
+        for topic in INPUTS[function]:
+            self.admin("PUT", f"/admin/v2/persistent/alpes/tienda/{topic}-partition-0/unload")
 
     def update(self, function: str, *options: str) -> None:
         """Run ``pulsar-admin functions update``."""

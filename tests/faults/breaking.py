@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import psutil
@@ -91,6 +92,18 @@ def scale(stack: Tienda, function: str, number: int) -> None:
     """Change a function's parallelism through the admin API's CLI, and wait until so many run."""
     stack.update(function, "--parallelism", str(number))
     wait_scaled(stack, function, number)
+
+
+def scale_all(stack: Tienda, functions: Sequence[str], number: int) -> None:
+    """Change the parallelism of several functions."""
+    for function in functions:
+        scale(stack, function, number)
+
+
+def wait_replaced(stack: Tienda, function: str, old: Sequence[psutil.Process]) -> None:
+    """Wait until the instances of before an update have gone, and others run."""
+    wait_until(lambda: not any(_lives(process) for process in old), 60, f"the old instances of {function} have gone")
+    wait_until(lambda: stack.running(function), 60, f"the new ones of {function} run")
 
 
 def wait_scaled(stack: Tienda, function: str, number: int) -> None:

@@ -67,6 +67,13 @@ def _declines(key: str) -> bool:
     return Random(key).random() < 0.1
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: whoever asked died, or waits no more."""
+
+
 class GatewayServer:
     """The gateway; use it in a ``with`` statement.
 
@@ -78,14 +85,23 @@ class GatewayServer:
         How long a slow one takes.
     seed
         Draws which requests meet a fault.
+
+    Attributes
+    ----------
+    faults_at
+        Paths that have faults of their own in place of ``faults``.
+    slowed
+        Keys of the requests that were slow.
     """
 
     def __init__(self, faults: dict[str, float] | None = None, slow_s: float = 1.0, seed: int = 0) -> None:
         self.ledger = Ledger()
         self.faults = faults or {}
+        self.faults_at: dict[str, dict[str, float]] = {}
+        self.slowed: set[str] = set()
         self.slow_s = slow_s
         self.random = Random(seed)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -94,12 +110,13 @@ class GatewayServer:
         """Where it listens."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
-    def draw(self) -> str:
+    def draw(self, path: str) -> str:
         """Return the fault that the next request meets, empty for none."""
+        faults = self.faults_at.get(path, self.faults)
         with self.ledger.lock:
             point = self.random.random()
             for fault in FAULTS:
-                point -= self.faults.get(fault, 0.0)
+                point -= faults.get(fault, 0.0)
                 if point < 0:
                     self.ledger.asked[fault] += 1
                     return fault
@@ -130,8 +147,9 @@ def _handler(gateway: GatewayServer) -> type[BaseHTTPRequestHandler]:
             path, key = self.path.removeprefix("/v1"), self.headers["Idempotency-Key"]
             with gateway.ledger.lock:
                 gateway.ledger.asked[path] += 1
-            fault = gateway.draw()
+            fault = gateway.draw(path)
             if fault == "slow":
+                gateway.slowed.add(key)
                 time.sleep(gateway.slow_s)
             if fault in REFUSALS:
                 self._answer(*REFUSALS[fault])
@@ -147,8 +165,11 @@ def _handler(gateway: GatewayServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+            try:
+                self.end_headers()
+                self.wfile.write(body)
+            except OSError:
+                self.close_connection = True  # whoever asked did not wait
 
         def _reset(self) -> None:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -2,6 +2,7 @@
 
 import csv
 import tempfile
+import time
 import urllib.error
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,15 +30,8 @@ from tests.faults.history import (
     Unreadable,
 )
 
-DEAD_LETTER_SOURCES = (
-    "crear-orden",
-    *EVENTS,
-    "reembolsar-transaccion",
-    "generar-reporte",
-    "ordenes-reintento",
-    "pagos-reintento",
-    "reporting-reintento",
-)
+RETRIES = ("ordenes-reintento", "pagos-reintento", "reporting-reintento")
+DEAD_LETTER_SOURCES = ("crear-orden", *EVENTS, "reembolsar-transaccion", "generar-reporte", *RETRIES)
 FETCH_ROWS = 10_000
 STATE_IN_FLIGHT = 128
 FINAL_STATUSES = ("aprobada", "rechazada", "expirada", "reembolsada")
@@ -62,7 +56,7 @@ class Recorder:
     def __init__(self, stack: Tienda, prefix: str, *, whole: bool = False) -> None:
         self._stack = stack
         self._prefix = prefix
-        topics = ["crear-orden", *EVENTS, *(f"{topic}-DLQ" for topic in DEAD_LETTER_SOURCES)]
+        topics = ["crear-orden", *EVENTS, *RETRIES, *(f"{topic}-DLQ" for topic in DEAD_LETTER_SOURCES)]
         self._since = {topic: None if whole else self._last(topic) for topic in topics}
 
     def history(
@@ -124,6 +118,15 @@ class Recorder:
         return all(shown == counted for _status, shown, counted in self._totals())
 
     # -- topics
+
+    def seconds_since_last_retry(self) -> float:
+        """Return how long ago a message was last put off for another attempt; timers don't count."""
+        last_ms = 0
+        for topic in RETRIES:
+            for message in self._read(topic):
+                if "source.topic" in message.properties():
+                    last_ms = max(last_ms, message.publish_timestamp())
+        return time.time() - last_ms / 1000
 
     def _last(self, topic: str) -> Position:
         last = self._stack.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}-partition-0/lastMessageId")

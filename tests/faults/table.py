@@ -78,11 +78,11 @@ def markdown(lines: list[Line]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def write(lines: list[Line], folder: Path) -> None:
-    """Write ``faults.md`` and ``faults.json``."""
+def write(lines: list[Line], folder: Path, name: str = "faults") -> None:
+    """Write ``<name>.md`` and ``<name>.json``."""
     folder.mkdir(exist_ok=True)
-    (folder / "faults.md").write_text(markdown(lines) + "\n")
-    (folder / "faults.json").write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
+    (folder / f"{name}.md").write_text(markdown(lines) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,7 @@ def test_orders_survive_kill_9_of_an_instance_at_random_moments(stack: Tienda, f
         breaking.scale(stack, function, parallelism)
     try:
         # With one instance nothing ends until its successor runs.
-        with Ordeal(stack, f"kill -9 of {function}, parallelism {parallelism}") as ordeal:
+        with Ordeal(stack, f"kill -9 of {function}, parallelism {parallelism}", total=parallelism == 1) as ordeal:
             for _ in range(KILLS):
                 ordeal.rest(0.1, 2.0)
                 with ordeal.fault():

@@ -195,12 +195,27 @@ def test_a_charge_of_which_nobody_knows_keeps_its_intent(database: Postgres, row
     assert rows("SELECT order_id FROM intentos") == [("a",)]
 
 
-def test_a_charge_that_the_gateway_refused_leaves_nothing(database: Postgres, rows: Rows) -> None:
-    begun(database, cobro("a"), cobro("b"))
-    refused, conflict = Rejected("gateway", "bad request"), Rejected("conflict", "look at the gateway")
-    assert known(database, (cobro("a"), refused), (cobro("b"), conflict)) == [refused, conflict]
-    assert rows("SELECT order_id FROM intentos") == [("b",)]
+def test_a_charge_that_the_gateway_refused_stays_on_the_list_of_doubts(database: Postgres, rows: Rows) -> None:
+    begun(database, cobro("a"))
+    refused = Rejected("gateway", "bad request")
+    assert known(database, (cobro("a"), refused)) == [refused]
+    assert rows("SELECT order_id FROM intentos") == [("a",)]
     assert rows("SELECT count(*) FROM transacciones") == [(0,)]
+
+
+def test_who_meets_an_intent_that_is_just_being_settled_waits_and_tells_the_outcome(
+    connect: Connect, rows: Rows
+) -> None:
+    begun(connect(), cobro())
+    results: list[Sequence[Outcome]] = []
+    late = threading.Thread(target=lambda: results.append(begun(connect(), cobro())))
+    with connect().transaction() as transaction:
+        won = SLOW.cobrados(transaction, [(cobro(), "aprobada")])
+        late.start()
+        wait_until(lambda: blocked(rows))
+    late.join(30)
+    assert results == [won]
+    assert rows("SELECT count(*) FROM intentos") == [(0,)]
 
 
 def test_an_order_of_another_amount_is_a_conflict_while_the_first_is_being_charged(database: Postgres) -> None:

@@ -69,7 +69,10 @@ class Both:
     def simulated_rows(self, table: str) -> list[dict[str, Any]]:
         rows = [dict(row) for row in self.server.rows(table)]
         if table == "vencimientos":
-            return [dict(zip(("accepted_from", "accepted_until"), row["window"], strict=True)) for row in rows]
+            return [
+                {"accepted_from": row["window"][0], "accepted_until": row["window"][1], "armed": row["armed"]}
+                for row in rows
+            ]
         hidden = {"intentos": "created_at", "estado_pendiente": "created_at"}.get(table)
         return [{key: value for key, value in row.items() if key != hidden} for row in rows]
 
@@ -154,7 +157,7 @@ def _ordenes_step(
         ]
         return lambda transaction: list(next(turn).liquidar(transaction, pagos))
     if kind == "vencer":
-        timer = Vencimiento(draw.choice(windows), draw.choice(["", "", "o3"]))
+        timer = Vencimiento(draw.choice(windows), draw.choice(["", "", "o3"]), done=draw.random() < 0.2)
         return lambda transaction: list(next(turn).vencer(transaction, [timer]))
     if kind == "announce":
         most = draw.randint(1, 3)

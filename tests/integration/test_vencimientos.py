@@ -1,25 +1,45 @@
 """Orders that nobody pays in time: one timer a window, forward only, paid back where the payment comes too late."""
 
 import itertools
+import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from functions.alpes_runtime import Done, Event, Outcome, Rejected, Retry
+from functions.alpes_runtime.migrations import migrate
 from functions.alpes_runtime.postgres import Postgres
 from functions.ordenes import messages, store
 from functions.ordenes.domain import REACTIONS, Reaction, Transaccion, Vencimiento, Ventana
 from functions.ordenes.handlers import UNFINISHED_WAIT_MS, Ordenes, Plazo
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
+from tests.integration.conftest import MIGRATIONS
 from tests.integration.test_ordenes import HANDLERS, Connect, Rows, blocked, orden, pago, wait_until
 from tests.unit.services.wire import arrived
 
 SERVICE = "ordenes"
+
+
+@pytest.fixture
+def connect_to() -> Iterator[Callable[[str], Postgres]]:
+    """Opens connections to any database."""
+    with ExitStack() as opened:
+
+        def make(dsn: str) -> Postgres:
+            database = Postgres(dsn, "alpes pruebas")
+            opened.callback(database.close)
+            return database
+
+        yield make
+
+
 HOUR_MS = 3_600_000
 LONG = Plazo(after_ms=HOUR_MS, width_ms=HOUR_MS)
 AT_ONCE = Plazo(after_ms=1, width_ms=1)
@@ -69,13 +89,23 @@ def a_due_window(database: Postgres, *ids: str) -> Vencimiento:
     return timer
 
 
+def end(database: Postgres, timer: Vencimiento, page: int = 1000) -> list[Event]:
+    """Let a due timer and all that follow from it come; return what they publish besides."""
+    published: list[Event] = []
+    coming = [timer]
+    while coming:
+        each = vencer(database, handlers(AT_ONCE, page), coming.pop())
+        coming += [following for following, _ in timers(each)]
+        published += [event for event in each if event.topic != "reintento"]
+    return published
+
+
 def test_the_orders_of_a_window_share_one_timer(database: Postgres, rows: Rows) -> None:
     by = handlers()
     ((timer, delay_ms),) = timers(crear(database, by, "a", "b"))
-    start, end = timer.ventana
-    now_ms = time.time() * 1000
-    assert start <= now_ms < end == start + HOUR_MS
-    assert delay_ms == pytest.approx(end + HOUR_MS - now_ms, abs=5000)
+    start, until = timer.ventana
+    assert start <= time.time() * 1000 < until == start + HOUR_MS
+    assert delay_ms == 0
     assert (
         timers(crear(database, by, "c"))
         == timers(crear(database, handlers(), "d"))
@@ -93,10 +123,77 @@ def test_orders_that_come_again_start_their_timer_again_for_it_may_not_have_been
     assert [timer for timer, _ in together] == [timer for timer, _ in first]
 
 
-def test_orders_that_come_again_when_they_are_final_need_no_timer(database: Postgres) -> None:
-    crear(database, handlers(), "a")
+def test_a_final_order_that_comes_again_starts_the_timer_too_for_others_of_its_window_may_rely_on_it(
+    database: Postgres,
+) -> None:
+    first = timers(crear(database, handlers(), "a"))
+    assert timers(crear(database, handlers(), "b")) == []
     liquidar(database, pago("a"))
-    assert timers(crear(database, handlers(), "a")) == []
+    assert timers(crear(database, handlers(), "a")) == first
+
+
+def test_once_the_timer_has_arrived_no_repetition_starts_it_again(database: Postgres) -> None:
+    ((timer, _),) = timers(crear(database, handlers(), "a", "b"))
+    vencer(database, handlers(), timer)
+    for _ in range(3):
+        assert timers(crear(database, handlers(), "b", "a")) == []
+
+
+def test_however_often_orders_come_again_each_is_told_a_few_times_at_most(database: Postgres) -> None:
+    ids = [f"o{n}" for n in range(20)]
+    coming = [timer for timer, _ in timers(crear(database, handlers(AT_ONCE), *ids))]
+    time.sleep(0.01)
+    told_of: list[str] = []
+    for order_id in ids * 2:
+        coming += [timer for timer, _ in timers(crear(database, handlers(AT_ONCE), order_id))]
+    for timer in coming[:3]:
+        told_of += [event.key for event in end(database, timer)]
+    assert len(coming) == 41, "none of them has arrived yet"
+    for timer in coming[3:]:
+        assert end(database, timer) == []
+    assert sorted(told_of) == sorted(ids)
+
+
+def test_a_window_whose_timer_never_came_is_found_by_the_next_one(database: Postgres, rows: Rows) -> None:
+    with database.transaction() as transaction:
+        transaction.execute(
+            "INSERT INTO vencimientos VALUES (now() - interval '1 hour', now() - interval '30 minutes', false),"
+            " (now() - interval '2 hours', now() - interval '90 minutes', true)"
+        )
+    ((timer, _),) = timers(crear(database, handlers(), "a"))
+    again, forgotten = timers(vencer(database, handlers(), timer))
+    assert again[0] == timer
+    start = forgotten[0].ventana.from_ms
+    assert start == pytest.approx(time.time() * 1000 - HOUR_MS, abs=60_000)
+    assert forgotten[1] == 0
+    assert rows("SELECT count(*) FROM vencimientos WHERE NOT armed") == [(1,)]
+
+
+def test_orders_from_before_the_first_timers_have_windows_after_the_migration(
+    empty_dsn: str, tmp_path: Path, connect_to: Callable[[str], Postgres]
+) -> None:
+    shutil.copy(MIGRATIONS["ordenes"] / "0001_ordenes.sql", tmp_path)
+    migrate(empty_dsn, tmp_path)
+    before = connect_to(empty_dsn)
+    with before.transaction() as transaction:
+        transaction.execute(
+            "INSERT INTO ordenes (id, client_id, address, status, total_cents, currency, version, created_at,"
+            " accepted_at, updated_at)"
+            " SELECT 'o' || n, 1, 'x', CASE n WHEN 3 THEN 'aprobada' ELSE 'creada' END, 1, 'USD',"
+            " 1, now(), now() - n * interval '1 hour', now() FROM generate_series(1, 3) n"
+        )
+    migrate(empty_dsn, MIGRATIONS["ordenes"])
+    ((timer, _),) = timers(crear(before, handlers(), "new"))
+    found = [each for each, _ in timers(vencer(before, handlers(), timer)) if each != timer]
+    assert len(found) == 2
+    for each in found:
+        end(before, each)
+    with before.transaction() as transaction:
+        assert transaction.execute("SELECT id, status FROM ordenes WHERE id <> 'new' ORDER BY id") == [
+            ("o1", "expirada"),
+            ("o2", "expirada"),
+            ("o3", "aprobada"),
+        ]
 
 
 def test_a_window_that_another_instance_is_opening_is_waited_for_so_that_none_is_left_without_a_timer(
@@ -122,8 +219,11 @@ def test_with_no_time_set_no_timer_is_started_and_none_does_anything(database: P
     timer = a_due_window(database, "a")
     never = handlers(Plazo(after_ms=0, width_ms=1000))
     assert timers(crear(database, never, "b")) == []
+    vencer(database, handlers(), timer)
     assert vencer(database, never, timer) == []
     assert rows("SELECT DISTINCT status FROM ordenes") == [("creada",)]
+    # Set again, somebody's next timer finds the window.
+    assert rows("SELECT armed FROM vencimientos") == [(False,)]
 
 
 def test_a_timer_that_comes_too_early_waits_for_the_rest(database: Postgres, rows: Rows) -> None:
@@ -137,7 +237,7 @@ def test_a_timer_that_comes_too_early_waits_for_the_rest(database: Postgres, row
 def test_only_what_is_still_unpaid_expires_and_is_told(database: Postgres, rows: Rows) -> None:
     timer = a_due_window(database, "a", "b", "c")
     liquidar(database, pago("a"), pago("b", "rechazada"))
-    assert told(vencer(database, handlers(AT_ONCE), timer)) == [("c", "expirada", 2)]
+    assert told(end(database, timer)) == [("c", "expirada", 2)]
     assert rows("SELECT id, status, version, transaction_id FROM ordenes ORDER BY id") == [
         ("a", "aprobada", 2, "t-a"),
         ("b", "rechazada", 2, "t-b"),
@@ -169,16 +269,18 @@ def test_a_window_of_many_orders_expires_page_by_page(number: int, database: Pos
     liquidar(database, pago("paid"))
     expired: list[str] = []
     pages = 0
-    while timer is not None:
+    while not timer.done:
         published = vencer(database, handlers(AT_ONCE, page=3), timer)
         expired += [order_id for order_id, _, _ in told(published)]
         assert len(told(published)) <= 3
-        following = timers(published)
-        assert all(delay_ms == 0 for _, delay_ms in following)
-        timer = following[0][0] if following else None  # type: ignore[assignment]
+        ((timer, delay_ms),) = timers(published)
+        assert delay_ms == 0
+        assert published[-1].topic == "reintento", "what follows comes after what is told"
         pages += 1
     assert expired == ids
     assert pages == number // 3 + 1
+    assert rows("SELECT count(*) FROM vencimientos") == [(1,)]
+    assert vencer(database, handlers(AT_ONCE), timer) == []
     assert rows("SELECT count(*) FROM vencimientos") == [(0,)]
 
 
@@ -201,7 +303,7 @@ def test_who_only_reads_holds_no_timer_up(connect: Connect, dsn: str) -> None:
 
 
 def expire(database: Postgres, order_id: str = "a") -> None:
-    assert told(vencer(database, handlers(AT_ONCE), a_due_window(database, order_id))) == [(order_id, "expirada", 2)]
+    assert told(end(database, a_due_window(database, order_id))) == [(order_id, "expirada", 2)]
 
 
 def test_a_payment_of_an_expired_order_is_paid_back_once_and_ends_it(database: Postgres, rows: Rows) -> None:

@@ -80,7 +80,15 @@ def stored(view: View, params: Params) -> list[Row]:
 
 def open_window(view: View, params: Params) -> list[Row]:
     key = (params["from_ms"], params["until_ms"])
-    return [(1,)] if _insert_new(view, "vencimientos", "window", [{"window": key}]) else []
+    return [(1,)] if _insert_new(view, "vencimientos", "window", [{"window": key, "armed": False}]) else []
+
+
+def arm_window(view: View, params: Params) -> list[Row]:
+    key = (params["from_ms"], params["until_ms"])
+    if view.get("vencimientos", key) is None or (latest := view.lock("vencimientos", key)) is None:
+        return []
+    view.put("vencimientos", key, {**latest, "armed": params["armed"]})
+    return [(1,)]
 
 
 def close_window(view: View, params: Params) -> list[Row]:
@@ -90,9 +98,16 @@ def close_window(view: View, params: Params) -> list[Row]:
     return []
 
 
-def waiting(view: View, params: Params) -> list[Row]:
-    rows = _found(view, "ordenes", params["ids"])
-    return [(ms,) for ms in sorted({row["accepted_at"] for row in rows if row["status"] == "creada"})]
+def unarmed_windows_of(view: View, params: Params) -> list[Row]:
+    times = [row["accepted_at"] for row in _found(view, "ordenes", params["ids"])]
+    windows = [row["window"] for _, row in view.scan("vencimientos") if not row["armed"]]
+    return [window for window in windows if any(window[0] <= moment < window[1] for moment in times)]
+
+
+def forgotten_windows(view: View, params: Params) -> list[Row]:
+    old = view.now_ms - params["older_ms"]
+    found = [row["window"] for _, row in view.scan("vencimientos") if not row["armed"] and row["window"][1] < old]
+    return found[: params["most"]]
 
 
 def due(view: View, params: Params) -> list[Row]:
@@ -218,12 +233,12 @@ def insert_intents(view: View, params: Params) -> list[Row]:
     rows = _columns(
         params, order_id="order_ids", amount_cents="amounts", currency="currencies", traceparent="traceparents"
     )
-    _insert_new(view, "intentos", "order_id", rows)
-    return []
-
-
-def intents(view: View, params: Params) -> list[Row]:
-    return [tuple(row[c] for c in INTENTO) for row in _found(view, "intentos", params["order_ids"])]
+    told = []
+    for row in rows:
+        latest = view.lock("intentos", row["order_id"]) or row
+        view.put("intentos", row["order_id"], latest)
+        told.append(tuple(latest[column] for column in INTENTO))
+    return told
 
 
 def delete_intents(view: View, params: Params) -> list[Row]:
@@ -294,7 +309,9 @@ BY_NAME: Mapping[str, Mapping[str, Statement]] = {
             stored,
             open_window,
             close_window,
-            waiting,
+            arm_window,
+            unarmed_windows_of,
+            forgotten_windows,
             due,
             unpaid,
             expire,
@@ -310,7 +327,7 @@ BY_NAME: Mapping[str, Mapping[str, Statement]] = {
     "pagos": {
         "insert_new": insert_transactions,
         "stored": stored_transactions,
-        **{each.__name__: each for each in (insert_intents, intents, delete_intents, insert_refunds, refunds)},
+        **{each.__name__: each for each in (insert_intents, delete_intents, insert_refunds, refunds)},
     },
     "reporting": {each.__name__: each for each in (upsert, totals, every_order)},
 }

@@ -84,15 +84,41 @@ VALUES (
 ON CONFLICT DO NOTHING
 RETURNING 1
 
+-- Its timer has arrived, so that repeated orders need not start it again; false to have it started again.
+-- name: arm_window
+UPDATE vencimientos
+SET armed = %(armed)s
+WHERE
+    accepted_from = timestamptz 'epoch' + %(from_ms)s * interval '1 millisecond'
+    AND accepted_until = timestamptz 'epoch' + %(until_ms)s * interval '1 millisecond'
+RETURNING 1
+
 -- name: close_window
 DELETE FROM vencimientos
 WHERE
     accepted_from = timestamptz 'epoch' + %(from_ms)s * interval '1 millisecond'
     AND accepted_until = timestamptz 'epoch' + %(until_ms)s * interval '1 millisecond'
 
--- name: waiting
-SELECT DISTINCT (extract(EPOCH FROM accepted_at) * 1000)::bigint FROM ordenes
-WHERE id = any(%(ids)s::text []) AND status = 'creada'
+-- Windows of these orders whose timer may never have been published, whatever became of the orders themselves.
+-- name: unarmed_windows_of
+SELECT DISTINCT
+    (extract(EPOCH FROM ventana.accepted_from) * 1000)::bigint,
+    (extract(EPOCH FROM ventana.accepted_until) * 1000)::bigint
+FROM vencimientos AS ventana
+INNER JOIN
+    ordenes AS orden
+    ON ventana.accepted_from <= orden.accepted_at AND orden.accepted_at < ventana.accepted_until
+WHERE orden.id = any(%(ids)s::text []) AND NOT ventana.armed
+
+-- Windows that ended long ago and whose timer never came.
+-- name: forgotten_windows
+SELECT
+    (extract(EPOCH FROM accepted_from) * 1000)::bigint,
+    (extract(EPOCH FROM accepted_until) * 1000)::bigint
+FROM vencimientos
+WHERE NOT armed AND accepted_until < now() - %(older_ms)s * interval '1 millisecond'
+ORDER BY accepted_from
+LIMIT %(most)s
 
 -- An order is accepted at its transaction's start, so one that began within the window may still bring an order there. Asked
 -- before the orders are looked at: whoever had ended by then is seen. Only an instance's own connection accepts orders, and

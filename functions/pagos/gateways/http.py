@@ -10,14 +10,14 @@ What a call came to:
 |---|---|
 | 200, 201 with a ``status`` | what it says |
 | 402 | declined |
-| 400, 422 | refused as it is; nothing was charged |
-| 409 | the key was used with other content: whoever looks must look at the gateway |
+| 400, 422 | the gateway refuses the request: a person has to look |
 | 408, 425, 429, 5xx, no answer | not known; tried again with growing pauses, then put off |
-| anything else (401, 403, 404, a redirect, no JSON) | not known either: the gateway or its address is set up wrongly |
+| anything else (409: still at it; 401, 403, 404, a redirect, no JSON: set up wrongly) | not known either |
 """
 
 import json
 import logging
+import time
 from typing import Any
 
 import urllib3
@@ -33,6 +33,7 @@ BACKOFF_S = 0.1
 LONGEST_PAUSE_S = 5.0
 STATUSES = {"approved": APROBADA, "declined": RECHAZADA}
 MAX_SHOWN_CHARS = 200
+MAX_ANSWER_BYTES = 64_000
 
 # It warns of every try that is made again: hundreds of times a second while a gateway is away. The runtime tells of it.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -58,8 +59,9 @@ class HttpGateway:
             redirect=False,
             raise_on_status=False,
         )
+        self._timeout_s = options.timeout_s
         self._http = urllib3.PoolManager(
-            maxsize=options.at_once,
+            maxsize=2 * options.at_once,  # charges and refunds have threads of their own
             block=True,
             retries=retries,
             timeout=urllib3.Timeout(connect=options.timeout_s, read=options.timeout_s),
@@ -95,25 +97,38 @@ class HttpGateway:
         if traceparent:
             headers["traceparent"] = traceparent
         try:
-            answer = self._http.request("POST", f"{self._url}/{path}", body=json.dumps(body), headers=headers)
+            answer = self._http.request(
+                "POST", f"{self._url}/{path}", body=json.dumps(body), headers=headers, preload_content=False
+            )
+            data = self._read(answer)
         except urllib3.exceptions.HTTPError as error:
             return _unknown(f"{type(error).__name__}: {error}")
-        said = answer.data[:MAX_SHOWN_CHARS].decode(errors="replace")
+        said = data[:MAX_SHOWN_CHARS].decode(errors="replace")
         if answer.status == 402:
             return RECHAZADA
         if answer.status in (400, 422):
             return Rejected(
-                "gateway", f"the gateway refused it, nothing was charged or paid back: {answer.status} {said}"
+                "gateway", f"the gateway refused the request {key}, see what it did: {answer.status} {said}"
             )
-        if answer.status == 409:
-            return Rejected("conflict", f"the gateway knows {key} with other content, see what it did: {said}")
         if answer.status in (200, 201):
             try:
-                content = json.loads(answer.data)
+                content = json.loads(data)
             except ValueError:
                 content = None
             return content if isinstance(content, dict) else _unknown(f"it answered no JSON object: {said}")
         return _unknown(f"it answered {answer.status} {said}")
+
+    def _read(self, answer: urllib3.BaseHTTPResponse) -> bytes:
+        """Read an answer's body: the timeout counts for each piece, and whoever sends drop by drop would meet none."""
+        deadline = time.monotonic() + self._timeout_s
+        data = b""
+        while piece := answer.read1():
+            data += piece
+            if len(data) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+                answer.close()
+                raise urllib3.exceptions.ProtocolError(f"its answer is too long or too slow, after {len(data)} bytes")
+        answer.release_conn()
+        return data
 
 
 def _unknown(what: str) -> Retry:

@@ -36,6 +36,7 @@ FROM transacciones
 WHERE order_id = any(%(order_ids)s::text [])
 
 -- Before the gateway is asked: whoever comes next sees that it may have charged the order. Ids are distinct and sorted.
+-- The update changes nothing: it waits for whoever is just removing the intent, and returns the one that stands.
 -- name: insert_intents
 INSERT INTO intentos (order_id, amount_cents, currency, traceparent)
 SELECT
@@ -47,16 +48,13 @@ FROM
     unnest(
         %(order_ids)s::text [], %(amounts)s::bigint [], %(currencies)s::text [], %(traceparents)s::text []
     ) AS nuevo (order_id, amount_cents, currency, traceparent)
-ON CONFLICT (order_id) DO NOTHING
-
--- name: intents
-SELECT
-    order_id,
-    amount_cents,
-    currency,
-    traceparent
-FROM intentos
-WHERE order_id = any(%(order_ids)s::text [])
+ON CONFLICT (order_id) DO UPDATE
+SET order_id = excluded.order_id
+RETURNING
+    intentos.order_id,
+    intentos.amount_cents,
+    intentos.currency,
+    intentos.traceparent
 
 -- name: delete_intents
 DELETE FROM intentos

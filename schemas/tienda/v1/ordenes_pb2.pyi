@@ -95,11 +95,13 @@ class OrdenActualizada(_message.Message):
     def __init__(self, id: _Optional[str] = ..., client_id: _Optional[int] = ..., address: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[float] = ..., service: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., total_cents: _Optional[int] = ..., currency: _Optional[str] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., schema_version: _Optional[int] = ..., version: _Optional[int] = ..., updated_at_ms: _Optional[int] = ..., transaction_id: _Optional[str] = ...) -> None: ...
 
 class VencerOrdenes(_message.Message):
-    __slots__ = ("accepted_from_ms", "accepted_until_ms", "after_id")
+    __slots__ = ("accepted_from_ms", "accepted_until_ms", "after_id", "done")
     ACCEPTED_FROM_MS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     AFTER_ID_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
     accepted_from_ms: int
     accepted_until_ms: int
     after_id: str
-    def __init__(self, accepted_from_ms: _Optional[int] = ..., accepted_until_ms: _Optional[int] = ..., after_id: _Optional[str] = ...) -> None: ...
+    done: bool
+    def __init__(self, accepted_from_ms: _Optional[int] = ..., accepted_until_ms: _Optional[int] = ..., after_id: _Optional[str] = ..., done: _Optional[bool] = ...) -> None: ...

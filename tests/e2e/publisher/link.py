@@ -33,7 +33,8 @@ class Link:
         self._lock = threading.Lock()
         self._ends: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"pulsar://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port = int(self._listener.getsockname()[1])
+        self.url = f"pulsar://127.0.0.1:{self.port}"
         self.tamper: Callable[[bytes], bytes] | None = None
         self.closed_to_newcomers = False
         threading.Thread(target=self._accept, name="link", daemon=True).start()

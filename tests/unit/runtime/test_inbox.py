@@ -198,3 +198,12 @@ def test_nothing_is_lost_or_doubled_and_each_lane_keeps_its_order(steps: list[St
     while group := box.take(3, 0):
         left[group[0].role] += group
     assert left == entered
+
+
+def test_a_retry_of_a_shut_role_does_not_hold_up_the_timers_behind_it() -> None:
+    box = inbox(capacity=1)
+    box.shut(PLAIN)
+    box.put([message(PLAIN)], 0)
+    timer = message(URGENT)
+    assert box.put([received(b"a", role=PLAIN, retried=True), timer], 0)
+    assert box.take(10, 0) == [timer]

@@ -187,3 +187,10 @@ def test_a_bug_of_what_is_asked_harms_its_message_only_and_does_not_say_that_not
     one = Instance(b"ask 1", b"ask 2", ask=ask)
     one.run()
     assert {event.key: event.topic for event in one.publisher.published} == {"ask 1": RETRY, "ask 2": OUT}
+
+
+def test_a_bug_in_what_is_done_with_an_answer_says_not_that_nothing_happened() -> None:
+    one = Instance(b"ask 1", ask=lambda _text: Rejected("bug", "a bug"))
+    one.run()
+    (again,) = one.publisher.published
+    assert again.topic == RETRY

@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,13 +77,42 @@ def test_a_gateway_that_is_not_there_is_waited_for() -> None:
     assert answer.until_known
 
 
-def test_the_same_key_with_other_content_is_a_conflict_that_points_to_the_gateway(server: GatewayServer) -> None:
+def test_a_gateway_that_says_it_is_still_at_it_is_asked_again(server: GatewayServer) -> None:
+    """Many answer 409 to a key whose first call they have not finished."""
     gateway = client(server.url)
     gateway.charge(COBRO)
     answer = gateway.charge(COBRO._replace(amount_cents=1))
-    assert isinstance(answer, Rejected)
-    assert answer.error_type == "conflict"
-    assert "orden-1" in answer.reason
+    assert isinstance(answer, Retry)
+    assert answer.until_known
+
+
+def test_an_answer_that_comes_drop_by_drop_is_not_waited_for() -> None:
+    class Dripping(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "500")
+            self.end_headers()
+            for _ in range(500):
+                try:
+                    self.wfile.write(b" ")
+                except OSError:
+                    return
+                time.sleep(0.05)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        started = time.monotonic()
+        answer = client(f"http://127.0.0.1:{server.server_address[1]}", tries=1).charge(COBRO)
+        assert time.monotonic() - started < 5
+        server.shutdown()
+    assert isinstance(answer, Retry)
+    assert "too slow" in answer.reason
 
 
 ANSWERS = [
@@ -91,7 +121,7 @@ ANSWERS = [
     (402, b"", "rechazada"),
     (400, b"bad amount", "gateway"),
     (422, b'{"error": "currency"}', "gateway"),
-    (409, b"", "conflict"),
+    (409, b"still at it", None),
     (200, b"<html>a proxy's page</html>", None),
     (200, b'["approved"]', None),
     (200, b'{"status": "pending"}', None),

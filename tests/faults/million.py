@@ -1,0 +1,83 @@
+"""A million orders and every kind of fault in one run: python -m tests.faults.million --orders 1000000 --faults 60.
+
+Takes 20 to 30 minutes and a stack of its own, which it makes and removes. Not part of CI.
+"""
+
+import argparse
+import os
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+
+from tests.e2e.publisher.link import Link
+from tests.e2e.tienda import FIGURES, ROOT, Tienda
+from tests.faults import breaking, table
+from tests.faults.ordeal import Ordeal, Size, settings_of
+from tests.faults.repertoire import Scene, draw
+from tests.stack import bring_up, connect, deploy, own_environment
+
+
+def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool:
+    """Send the orders, break things meanwhile, and judge; return whether everything held."""
+    settings = settings_of(stack)
+    state = Link(f"pulsar://127.0.0.1:{settings.ports.state}")
+    through = replace(settings, state_port=state.port)
+    breaking.restart_broker(stack, state_port=state.port)
+    ordeal = Ordeal(stack, f"{orders:,} orders, {faults} faults", size=Size(orders, rate), seed=seed)
+    scene = Scene(stack, ordeal, through, state)
+    drawn = draw(scene, faults)
+    injected: Counter[str] = Counter()
+    with ordeal:
+        started = time.monotonic()
+        for number, fault in enumerate(drawn):
+            # One in each slot of the run, at a random moment of it.
+            moment = (number + ordeal.random.random()) * orders / rate / faults
+            time.sleep(max(0.0, moment - (time.monotonic() - started)))
+            with ordeal.fault():
+                words = fault(scene)
+            injected[fault.__name__] += 1
+            seconds = ordeal.wait_normal(300)
+            _say(f"{number + 1:3} of {faults}: {words}; normal again after {seconds:.1f} s; {ordeal.load.sent:,} sent")
+        verdict = ordeal.finish(seconds=900, idle_seconds=1800, with_report=True)
+    _say(f"injected: {', '.join(f'{name} {count}' for name, count in injected.most_common())}")
+    _say(table.markdown(table.LINES))
+    _say("\n".join(FIGURES))
+    figures = verdict.figures
+    _say(
+        f"{verdict.name}: {figures['accepted']:,} accepted, {figures['lost']} lost, {figures['paid_twice']} paid twice,"
+        f" {figures['cents_apart']} cents of difference; {figures['ordenes_cents']:,} cents approved in Ordenes,"
+        f" {figures['pagos_cents']:,} in Pagos, {figures['reporting_cents']:,} in Reporting"
+    )
+    return verdict.name == "holds" and len(drawn) == faults
+
+
+def main() -> int:
+    """Run it; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, default=1_000_000)
+    parser.add_argument("--faults", type=int, default=60)
+    parser.add_argument("--rate", type=float, default=800, help="orders a second")
+    parser.add_argument("--seed", default=os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(10**6)))
+    parser.add_argument("--keep", action="store_true", help="leave the stack as it is afterwards")
+    arguments = parser.parse_args()
+    _say(f"seed {arguments.seed}")
+    environment = own_environment()
+    stack = connect(bring_up(environment), environment)
+    try:
+        held = run(stack, arguments.orders, arguments.faults, arguments.rate, arguments.seed)
+    finally:
+        table.write(table.LINES, ROOT / "build", "million")
+        stack.client.close()
+        if not arguments.keep:
+            deploy("destroy", "--yes", environment=environment)
+    return 0 if held else 1
+
+
+def _say(text: str) -> None:
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

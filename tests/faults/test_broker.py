@@ -1,0 +1,33 @@
+"""A broker that is killed and comes back with its data, while the client goes on sending."""
+
+import time
+from dataclasses import replace
+
+from tests.e2e.tienda import FUNCTIONS, Tienda, note
+from tests.faults import breaking
+from tests.faults.ordeal import Ordeal, often, settings_of
+
+
+def test_orders_survive_kill_9_of_the_broker_and_old_instances_beside_new_ones(restored: Tienda) -> None:
+    stack = restored
+    # With Pulsar's own interval of health checks instances outlive their broker, and work beside their successors.
+    slow = replace(settings_of(stack), liveness_check_ms=breaking.SLOW_CHECKS_MS)
+    breaking.restart_broker(stack, liveness_check_ms=breaking.SLOW_CHECKS_MS)
+    together = 0.0
+    with Ordeal(stack, "kill -9 of the broker", total=True) as ordeal:
+        for _ in range(often(long=3, short=1)):
+            ordeal.rest(0.5, 3.0)
+            old = {function: stack.processes(function) for function in FUNCTIONS}
+            with ordeal.fault():
+                breaking.kill_broker(stack)
+                breaking.start_broker(stack, slow)
+            started = time.monotonic()
+            lived = [process for processes in old.values() for process in processes if process.is_running()]
+            assert lived, "an old instance lives on beside its successor"
+            ordeal.wait_normal()
+            together = max(together, time.monotonic() - started if any(p.is_running() for p in lived) else 0.0)
+        ordeal.finish()
+        note(
+            f"kill -9 of the broker: {ordeal.load.resent} orders were sent again by the client; old and new instances"
+            f" worked side by side for at least {together:.0f} s"
+        )

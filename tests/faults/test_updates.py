@@ -1,0 +1,53 @@
+"""New code, more and fewer instances, and another intake, while orders flow."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, wait_until
+from tests.faults import breaking
+from tests.faults.ordeal import Ordeal, often, settings_of
+from tests.faults.packages import changed
+
+FUNCTIONS_TRIED = FUNCTIONS if often(2, 1) == 2 else ("ordenes",)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS_TRIED)
+def test_orders_survive_an_update_to_new_code(stack: Tienda, function: str, tmp_path: Path) -> None:
+    good = ROOT / "build" / f"alpes-{function}.zip"
+    with Ordeal(stack, f"update of {function} to new code and back") as ordeal:
+        mark = f"version {ordeal.prefix}"
+        new = changed(good, tmp_path, mark)
+        for package in (new, good):
+            old = stack.processes(function)
+            with ordeal.fault():
+                stack.update(function, "--py", str(package))
+                breaking.wait_replaced(stack, function, old)
+            ordeal.wait_normal()
+        logs = (settings_of(stack).function_logs / "alpes" / "tienda" / function).glob("*.log*")
+        assert any(mark in log.read_text(errors="replace") for log in logs), "the new code ran"
+        ordeal.finish()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS_TRIED)
+def test_orders_survive_scaling_from_one_to_three_and_back(stack: Tienda, function: str) -> None:
+    with Ordeal(stack, f"scale of {function} 1→3→1") as ordeal:
+        for number in (3, 1):
+            with ordeal.fault():
+                breaking.scale(stack, function, number)
+            ordeal.wait_normal()
+        ordeal.finish()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS_TRIED)
+def test_orders_survive_a_switch_of_intake(stack: Tienda, function: str) -> None:
+    with Ordeal(stack, f"intake of {function} direct→runtime→direct") as ordeal:
+        for intake in ("runtime", "direct"):
+            old = stack.processes(function)
+            with ordeal.fault():
+                stack.update(function, "--user-config", json.dumps(stack.user_config(function) | {"intake": intake}))
+                breaking.wait_replaced(stack, function, old)
+            ordeal.wait_normal()
+        ordeal.finish()
+    wait_until(lambda: stack.user_config(function)["intake"] == "direct", 5, "it takes in directly again")

@@ -1,0 +1,172 @@
+"""Plants bugs one by one in a copy of the checkout, and sees that the suite which has to notice each one does.
+
+python -m tests.planted_bugs                     every bug that a simulation notices, and a table
+python -m tests.planted_bugs --all               those that need the local stack, too: minutes each
+python -m tests.planted_bugs ack-before-commit   this one
+python -m tests.planted_bugs --list              what there is
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.planted_bugs.bugs import BUGS, SIMULATION, Bug
+
+ROOT = Path(__file__).parents[2]
+SLOW = ("tests/e2e", "tests/faults")
+"""Suites that start the local stack."""
+HANGS_S = 1800.0
+
+
+@dataclass(frozen=True)
+class Caught:
+    """What became of a bug.
+
+    Attributes
+    ----------
+    bug
+        Which one.
+    caught
+        Whether its suite failed.
+    after
+        After how many seeds, or how long.
+    by
+        The first thing that was found wrong.
+    """
+
+    bug: Bug
+    caught: bool
+    after: str
+    by: str
+
+
+def copy_checkout(to: Path) -> None:
+    """Copy the files of the checkout, those not committed yet included."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True).stdout
+    for name in filter(None, names.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    if (ROOT / ".venv").exists():
+        (to / ".venv").symlink_to(ROOT / ".venv")
+
+
+def planted(bug: Bug, root: Path = ROOT) -> dict[Path, str]:
+    """Return the files that a bug changes, with their content, by path.
+
+    Raises
+    ------
+    ValueError
+        A text that it replaces isn't there, or is there more than once: the code has changed, so change the bug.
+    """
+    texts: dict[Path, str] = {}
+    for edit in bug.edits:
+        path = root / edit.file
+        text = texts.get(path) or path.read_text(encoding="utf-8")
+        if (found := text.count(edit.before)) != 1:
+            raise ValueError(f"{bug.name}: {edit.file} has {found} times, not once: {edit.before!r}")
+        texts[path] = text.replace(edit.before, edit.after)
+    return texts
+
+
+def run(suite: str, seeds: int, root: Path) -> subprocess.CompletedProcess[str]:
+    """Run a suite until the first thing that fails."""
+    if suite == SIMULATION:
+        command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--stop"]
+    else:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *suite.split()]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        return subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=HANGS_S
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, f"VIOLATED: it hangs for {HANGS_S:.0f} s", "")
+
+
+def judge(bug: Bug, seeds: int, root: Path) -> Caught:
+    """Plant a bug, run its suite, and take the bug out again."""
+    changed = planted(bug, root)
+    before = {path: path.read_text(encoding="utf-8") for path in changed}
+    for path, text in changed.items():
+        path.write_text(text, encoding="utf-8")
+    started = time.monotonic()
+    try:
+        done = run(bug.suite, seeds, root)
+    finally:
+        for path, text in before.items():
+            path.write_text(text, encoding="utf-8")
+    ran = re.search(r"([\d,]+) seeds in", done.stdout)
+    after = f"{ran[1]} seeds" if ran else f"{time.monotonic() - started:.0f} s"
+    return Caught(bug, done.returncode != 0 and _ran(bug, done), after, _first_finding(done))
+
+
+def _ran(bug: Bug, done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether the suite came to a verdict: one that could not even start has caught nothing."""
+    return "VIOLATED" in done.stdout if bug.suite == SIMULATION else done.returncode == 1
+
+
+def _first_finding(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode == 0:
+        return "nothing"
+    for pattern in (r"VIOLATED: (.*)", r"^FAILED (.*)", r"^E +(.*)"):
+        if found := re.search(pattern, done.stdout, re.MULTILINE):
+            return found[1][:100]
+    return (done.stdout + done.stderr).strip()[-200:].replace("\n", " ")
+
+
+def chosen(names: Sequence[str], *, every: bool) -> list[Bug]:
+    """Return the bugs of these names; without a name all that are quick to judge, or every one."""
+    known = {bug.name: bug for bug in BUGS}
+    if unknown := set(names) - set(known):
+        raise SystemExit(f"no such bug: {', '.join(sorted(unknown))}; --list shows them")
+    if names:
+        return [known[name] for name in names]
+    return [bug for bug in BUGS if every or not bug.suite.startswith(SLOW)]
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.planted_bugs", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("names", nargs="*", metavar="BUG", help="plant these")
+    parser.add_argument("--all", action="store_true", help="also those that only the local stack can show")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    parser.add_argument("--seeds", type=int, default=10_000, help="most seeds that a simulation gets (10000)")
+    options = parser.parse_args()
+    if options.list:
+        for bug in BUGS:
+            print(f"{bug.name:<44} {bug.suite:<50} {bug.what}")
+        return 0
+    bugs = chosen(options.names, every=options.all)
+    verdicts: list[Caught] = []
+    with tempfile.TemporaryDirectory(prefix="alpes-bugs-") as folder:
+        root = Path(folder)
+        copy_checkout(root)
+        for suite in sorted({bug.suite for bug in bugs}):
+            if run(suite, 200, root).returncode:
+                print(f"{suite} fails without any bug: it can't show one")
+                return 2
+        print("| bug | what it does | caught by | after | what was seen first |\n|---|---|---|---|---|", flush=True)
+        for bug in bugs:
+            verdict = judge(bug, options.seeds, root)
+            verdicts.append(verdict)
+            by = bug.suite if verdict.caught else f"**not caught** ({bug.suite})"
+            print(f"| {bug.name} | {bug.what} | {by} | {verdict.after} | {verdict.by} |", flush=True)
+    missed = [verdict.bug.name for verdict in verdicts if not verdict.caught]
+    print(
+        f"\n{len(verdicts) - len(missed)} of {len(verdicts)} bugs were caught" + "".join(f"; not {n}" for n in missed)
+    )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

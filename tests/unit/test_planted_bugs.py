@@ -1,0 +1,20 @@
+"""The list of planted bugs, held against the code that they are planted in: it must not rot."""
+
+import pytest
+
+from tests.planted_bugs.__main__ import planted
+from tests.planted_bugs.bugs import BUGS, Bug
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_bug_can_be_planted_and_what_it_makes_is_python(bug: Bug) -> None:
+    changed = planted(bug)
+    assert changed
+    for path, text in changed.items():
+        assert text != path.read_text(encoding="utf-8")
+        if path.suffix == ".py":
+            compile(text, str(path), "exec")
+
+
+def test_each_bug_has_a_name_of_its_own_and_there_are_enough() -> None:
+    assert len({bug.name for bug in BUGS}) == len(BUGS) >= 25
