@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from client.commands.dlq import dlq
+from client.commands.rebuild import rebuild
 from client.commands.reconcile import reconcile
 from client.commands.report import report
 from client.commands.send import send
 from client.commands.show import show
+from client.commands.trace import trace
 from client.errors import ClientError
 
 INTERRUPTED_EXIT_CODE = 130
@@ -42,7 +44,7 @@ def installed_version() -> str:
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    commands=[send, show, report, dlq, reconcile],
+    commands=[send, show, report, trace, dlq, reconcile, rebuild],
 )
 @click.version_option(installed_version(), message="alpes %(version)s")
 def alpes() -> None:
