@@ -519,8 +519,19 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 "functions/ordenes/handlers.py",
-                "        if due.unfinished and first_page:\n",
-                "        if due.unfinished and not first_page:\n",
+                "        if due.unfinished and not vencimiento.after_id:\n",
+                "        if due.unfinished and vencimiento.after_id:\n",
+            )
+        ],
+    ),
+    Bug(
+        "window-closed-with-its-last-page",
+        "a timer forgets its window in the transaction whose events are still to be published",
+        [
+            Edit(
+                "functions/ordenes/handlers.py",
+                "        full = len(expired.ordenes) == self.page\n",
+                "        full = len(expired.ordenes) == self.page\n        if not full:\n            store.close_window(transaction, window)\n",
             )
         ],
     ),

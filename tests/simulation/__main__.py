@@ -18,6 +18,9 @@ from tests.simulation.scheduler import Stuck
 from tests.simulation.world import World
 
 CHUNK = 25
+"""Seeds that a process runs in one go."""
+SMALL_CHUNK = 4
+"""The same where the first failure ends it all."""
 
 
 class Result(NamedTuple):
@@ -114,7 +117,8 @@ def main() -> int:
         return replay(options.seed)
     started = time.monotonic()
     last = options.first + options.seeds
-    chunks = [range(start, min(start + CHUNK, last)) for start in range(options.first, last, CHUNK)]
+    size = SMALL_CHUNK if options.stop else CHUNK
+    chunks = [range(start, min(start + size, last)) for start in range(options.first, last, size)]
     total = Result(0, {}, Counter(), Counter(), Counter())
     with multiprocessing.Pool(options.processes) as pool:
         for result in pool.imap_unordered(run_chunk, chunks):

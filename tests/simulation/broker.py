@@ -15,6 +15,7 @@ import pulsar
 from functions.alpes_runtime.message import without_partition
 from tests.simulation.scheduler import Scheduler
 
+NEVER_S = float("inf")
 MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 10 * 1024
 
 
@@ -115,7 +116,8 @@ class Broker:
 
     def next_due(self) -> float | None:
         """Return when the next delayed message is due."""
-        return min((message.due_s for each in self.subscriptions.values() for message in each.delayed), default=None)
+        due_s = min((each.due_s for each in self.subscriptions.values()), default=NEVER_S)
+        return due_s if due_s < NEVER_S else None
 
 
 class Subscription:
@@ -127,6 +129,7 @@ class Subscription:
         self.name = name
         self.waiting: list[Message] = []
         self.delayed: list[Message] = []
+        self.due_s = NEVER_S
         self.outstanding: dict[str, Message] = {}
         self.acknowledged: set[str] = set()
 
@@ -136,17 +139,20 @@ class Subscription:
         if self.broker.random.random() < self.broker.duplicating:
             copies = 2
             self.broker.duplicates += 1
-        (self.delayed if message.due_s > self.broker.scheduler.now else self.waiting).extend([message] * copies)
+        if message.due_s > self.broker.scheduler.now:
+            self.delayed.extend([message] * copies)
+            self.due_s = min(self.due_s, message.due_s)
+        else:
+            self.waiting.extend([message] * copies)
 
     def ready(self) -> bool:
         """Whether there is a message for some consumer."""
-        if self.broker.away:
-            return False
         now = self.broker.scheduler.now
-        if self.delayed and any(message.due_s <= now for message in self.delayed):
+        if self.due_s <= now:
             self.waiting += [message for message in self.delayed if message.due_s <= now]
             self.delayed = [message for message in self.delayed if message.due_s > now]
-        return bool(self.waiting)
+            self.due_s = min((message.due_s for message in self.delayed), default=NEVER_S)
+        return bool(self.waiting) and not self.broker.away
 
     def take(self) -> Message:
         """Hand a message out."""

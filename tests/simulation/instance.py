@@ -322,26 +322,37 @@ class Instance:
 
     def _follow(self, stage: Stage) -> None:
         scheduler = self.world.scheduler
-        idle = self._idle(stage)
-        assert self.assembly is not None
-        ending = self.assembly.stopping.is_set
+        may_go_on = self._may_go_on(stage)
+        receives = stage.name.startswith("intake")
         while not stage.over():
             if not stage.step(0):
-                scheduler.until(lambda: ending() or not idle(), "work")
-            else:
-                scheduler.pause("next group")
+                scheduler.until(may_go_on, "work")
+            elif receives:
+                # The other stages pause anyway, at the first thing that they do with the next group.
+                scheduler.pause("receive")
 
-    def _idle(self, stage: Stage) -> Callable[[], bool]:
-        """Return what says that there is nothing for a stage to do. It only looks, the stage decides."""
+    def _may_go_on(self, stage: Stage) -> Callable[[], bool]:
+        """Return what says that there may be something for a stage to do. It only looks, the stage decides.
+
+        This is asked more often than anything else, so it looks into things directly.
+        """
+        assert self.assembly is not None
+        stopping: Any = self.assembly.stopping
         owner = stage.step.__self__  # type: ignore[attr-defined]
         kind = type(owner).__name__
         if kind == "CommitStage":
-            return lambda: bool(owner._inbox._next() is None if owner._held is None else owner._committed.full())
+            inbox, committed = owner._inbox, owner._committed
+            return lambda: bool(
+                stopping._flag
+                or (inbox._next() is not None if owner._held is None else len(committed.queue) < committed.maxsize)
+            )
         if kind == "PublishStage":
-            return lambda: owner._held is None and owner._committed.empty()
+            committed = owner._committed
+            return lambda: bool(stopping._flag or owner._held is not None or committed.queue)
         if kind == "AskStage":
-            return lambda: bool(owner._waiting.empty())
-        return lambda: not (_fits(owner) if owner._held else owner._consumer.subscription.ready())
+            return lambda: bool(stopping._flag or not owner._waiting.empty())
+        ready = owner._consumer.subscription.ready
+        return lambda: bool(stopping._flag or (_fits(owner) if owner._held else ready()))
 
     def _process(self, name: str, assembly: Assembly) -> None:
         """Hand messages over one by one, as Pulsar's runtime does."""

@@ -51,6 +51,11 @@ class Actor:
         self.wake = 0.0
         self.greenlet = greenlet.greenlet(run)
 
+    @property
+    def state(self) -> str:
+        """What it does next, or waits for."""
+        return self.next if self.condition is None else f"waits for {self.next}"
+
 
 class Scheduler:
     """Decides who goes on.
@@ -60,7 +65,7 @@ class Scheduler:
     random
         Draws everything.
     between
-        Called between any two steps, outside of every actor: the place where things are broken.
+        Called between any two steps, outside of every actor: the place where things are broken; None for no more.
 
     Attributes
     ----------
@@ -73,7 +78,7 @@ class Scheduler:
         What happened, where somebody wants to know: ``(seconds, actor, step)``.
     """
 
-    def __init__(self, random: Random, between: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, random: Random, between: Callable[[], None] | None = None) -> None:
         self.random = random
         self.between = between
         self.next_event: Callable[[], float | None] = lambda: None
@@ -97,17 +102,17 @@ class Scheduler:
         actor.next = step
         turns = self.steps
         self._hub.switch()
-        others = self.steps - turns > 1
-        self.pairs[actor.name, actor.last, step, "others ran" if others else "went on"] += 1
+        self.pairs[actor.name, actor.last, step, "others ran" if self.steps - turns > 1 else "went on"] += 1
         actor.last = step
-        self.note(step)
+        if self.trace is not None:
+            self.note(step)
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Let others go on until something holds."""
         actor = self._current
         if actor is None or actor.dead:
             return
-        actor.next, actor.condition = f"waits for {what}", condition
+        actor.next, actor.condition = what, condition
         self._hub.switch()
 
     def sleep(self, event: threading.Event, seconds: float) -> bool:
@@ -115,7 +120,7 @@ class Scheduler:
         actor = self._current
         if actor is None or actor.dead or event.is_set() or seconds <= 0:
             return event.is_set()
-        actor.next, actor.wake = f"sleeps {seconds:.2f} s", self.now + seconds
+        actor.next, actor.wake = "time", self.now + seconds
         actor.condition = event.is_set
         self._hub.switch()
         return event.is_set()
@@ -139,7 +144,7 @@ class Scheduler:
 
     def whereabouts(self) -> str:
         """Return where everybody is."""
-        return "; ".join(f"{actor.name}: {actor.next}" for actor in self.actors)
+        return "; ".join(f"{actor.name}: {actor.state}" for actor in self.actors)
 
     def kill(self, owner: Any) -> None:
         """End all actors of an owner where they are; their code does nothing more."""
@@ -161,10 +166,8 @@ class Scheduler:
                 return False
             actor = self._choose()
             self._step(actor)
-            self.between()
             while not actor.dead and actor.condition is None and self.random.random() < BURST:
                 self._step(actor)
-                self.between()
         return True
 
     def _step(self, actor: Actor) -> None:
@@ -186,6 +189,8 @@ class Scheduler:
                 self._runnable.remove(actor)
         while self._deferred:
             self._deferred.pop(0)()
+        if self.between is not None:
+            self.between()
 
     def _remove(self, actor: Actor) -> None:
         actor.dead = True
@@ -199,9 +204,9 @@ class Scheduler:
                 return self._runnable[int(self.random.random() * len(self._runnable))]
             now, actors = self.now, self.actors
             start = int(self.random.random() * len(actors))
-            for actor in actors[start:] + actors[:start]:
-                condition = actor.condition
-                if condition is None or condition():
+            for place in range(start - len(actors), start):
+                actor = actors[place]
+                if (condition := actor.condition) is None or condition():
                     return actor
                 if 0 < actor.wake <= now and (actor.useful is None or actor.useful()):
                     return actor

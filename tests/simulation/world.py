@@ -290,6 +290,7 @@ class World:
     def _soothe(self) -> None:
         """Mend everything, and bring every function up."""
         self._calm = True
+        self.scheduler.between = None
         self.scheduler.note("calm")
         broker = self.broker
         broker.away = broker.reordering = False
@@ -312,7 +313,7 @@ class World:
         return self.random.choice(["lost", "unanswered"])
 
     def _between(self) -> None:
-        if self._calm or self.random.random() >= self.weather.breaking:
+        if self.random.random() >= self.weather.breaking:
             return
         incident = self.random.choice(INCIDENTS)
         self.incidents[incident] += 1
