@@ -28,7 +28,7 @@ ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SERVICES = ("ordenes", "pagos", "reporting")
 
 
-@click.command()
+@click.command(short_help="Show one order's way through topics and tables.")
 @click.argument("order_id")
 @click.option(
     "--margin",
