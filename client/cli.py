@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -9,17 +10,23 @@ from typing import Any
 
 import click
 
-from client.commands.dlq import dlq
-from client.commands.reconcile import reconcile
-from client.commands.report import report
-from client.commands.send import send
-from client.commands.show import show
 from client.errors import ClientError
 
 INTERRUPTED_EXIT_CODE = 130
+COMMANDS = ("send", "show", "report", "trace", "dlq", "reconcile", "rebuild")
+"""Each lies in the module of its name in client/commands, and is imported when it is asked for: most need little."""
 
 
 class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"client.commands.{cmd_name}"), cmd_name)
+        return command
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -42,7 +49,6 @@ def installed_version() -> str:
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    commands=[send, show, report, dlq, reconcile],
 )
 @click.version_option(installed_version(), message="alpes %(version)s")
 def alpes() -> None:
@@ -58,6 +64,8 @@ def alpes() -> None:
     When something went wrong:
       alpes dlq list                               what could not be processed, and why
       alpes reconcile                              whether any order is lost, or differs between services
+      alpes trace 0c5e…                            one order's way through topics and tables
+      alpes rebuild reporting --dry-run            whether a table is what its topic tells
 
     \b
     Where Pulsar is comes from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL (./deploy.sh env prints

@@ -13,7 +13,9 @@ CONNECT_TIMEOUT_SECONDS = 5
 
 
 @contextmanager
-def database(service: str, dsn: str | None, *, statement_timeout_seconds: int) -> Iterator[psycopg.Connection]:
+def database(
+    service: str, dsn: str | None, *, statement_timeout_seconds: int, read_only: bool = False
+) -> Iterator[psycopg.Connection]:
     """Connect to a service's database, for the length of a `with` block; each statement commits unless told otherwise.
 
     Parameters
@@ -24,6 +26,8 @@ def database(service: str, dsn: str | None, *, statement_timeout_seconds: int) -
         Where it is; None where nobody said.
     statement_timeout_seconds
         Longest that one statement may take.
+    read_only
+        Whether the database shall refuse every change.
 
     Raises
     ------
@@ -37,13 +41,18 @@ def database(service: str, dsn: str | None, *, statement_timeout_seconds: int) -
         raise UnreachableError(
             f'There is no {variable}: eval "$(./deploy.sh env)" sets it, or name the database by it.'
         )
+    settings = {
+        "statement_timeout": f"{statement_timeout_seconds}s",
+        "timezone": "UTC",
+        "default_transaction_read_only": "on" if read_only else "off",
+    }
     try:
         connection = psycopg.connect(
             dsn,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name="alpes operator",
-            options=f"-c statement_timeout={statement_timeout_seconds}s -c timezone=UTC",
+            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         )
     except psycopg.Error as problem:
         # The text of the error may repeat the DSN's host and user, never its password.

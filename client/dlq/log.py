@@ -84,9 +84,9 @@ class Log:
         """Give what was done with a letter, the earliest first."""
         return [_entry(message) for message in self._messages() if message.partition_key() == letter_id]
 
-    def discarded(self) -> set[str]:
-        """Give the ids of all letters that were discarded."""
-        return {m.partition_key() for m in self._messages() if m.properties().get(_ACTION) == DISCARDED}
+    def sent_again(self) -> set[str]:
+        """Give the ids of all letters that were replayed."""
+        return {m.partition_key() for m in self._messages() if m.properties().get(_ACTION) == REPLAYED}
 
     def _messages(self) -> Iterator[pulsar.Message]:
         for partition in partitions(self._client, self._admin, DLQ_BITACORA):

@@ -31,9 +31,8 @@ def command_ids(client: pulsar.Client, admin: Admin) -> Iterator[str]:
 
 def letters(client: pulsar.Client, admin: Admin) -> Iterator[tuple[str, str]]:
     """Yield the order's id, empty where there is none, and the topic of each letter that waits or was discarded."""
-    log = Log(client, admin)
     found = DeadLetters(client, admin)
-    sent_again = log.dealt_with() - log.discarded()
+    sent_again = Log(client, admin).sent_again()
     for letter in found:
         if str(letter.id) not in sent_again:
             fields = decoding.fields(letter.id.topic, letter.payload) or {}

@@ -41,6 +41,7 @@ def silent_port() -> Iterator[int]:
         ["dlq", "show"],
         ["dlq", "replay"],
         ["dlq", "discard"],
+        ["reconcile"],
     ],
 )
 def test_help_has_an_example(command: list[str]) -> None:

@@ -1,0 +1,146 @@
+"""`alpes rebuild`: rebuilds Reporting's read model, or the state store."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+from rich.console import Console
+
+from client.admin import Admin
+from client.commands.options import admin_url_option, service_url_option
+from client.connection import connected
+from client.database import database
+from client.interrupt import interruptible
+from client.rebuild import estado
+from client.rebuild.reporting import Rebuilt, ReportingRebuild, kept_for_ever
+from client.rendering import Counting
+
+STATEMENT_TIMEOUT_SECONDS = 3_600
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+
+
+@click.group(short_help="Rebuild the read model, or the state store.")
+def rebuild() -> None:
+    """Rebuild what is derived, while the system runs.
+
+    \b
+    Examples:
+      alpes rebuild reporting --dry-run        what is wrong in Reporting's table
+      alpes rebuild reporting                  have it as the topic orden-actualizada tells it
+      alpes rebuild state                      have the state store as the tables tell it
+    """  # noqa: D301 - \b is click's mark
+
+
+@rebuild.command()
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option(
+    "--remove-unknown",
+    is_flag=True,
+    help="Remove rows that no event tells of, although the topic isn't kept for ever.",
+)
+@json_option
+@click.option("--dsn", envvar="ALPES_REPORTING_DSN", metavar="DSN", help="Database of Reporting.", show_envvar=True)
+@service_url_option
+@admin_url_option
+def reporting(
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+    remove_unknown: bool,  # noqa: FBT001 - the same
+    as_json: bool,  # noqa: FBT001 - the same
+    dsn: str | None,
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Rebuild Reporting's table from the topic orden-actualizada.
+
+    Reads all of the topic and keeps each order's newest change; then, in one transaction, locks the table against
+    writers, reads what has come since, removes the rows that no event tells of, and replaces or adds those that
+    differ. Readers are never kept waiting, and Reporting only for that last moment. Interrupted, it has changed
+    nothing.
+
+    A row that no event tells of is removed only where the topic is kept for ever, as it is by default.
+    """
+    admin = Admin(admin_url)
+    with (
+        interruptible() as stop,
+        connected(service_url) as client,
+        database("reporting", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS) as connection,
+        Counting(Console(stderr=True), "events read") as counting,
+    ):
+        remove = remove_unknown or kept_for_ever(admin)
+        rebuilt = ReportingRebuild(client, admin, connection, stop, counting.show).run(remove=remove, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps({**rebuilt._asdict(), "dry_run": dry_run}, indent=2))
+    else:
+        _show(rebuilt, dry_run=dry_run)
+
+
+def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    right = rebuilt.orders - rebuilt.corrected - rebuilt.added
+    refused = f"; {rebuilt.refused:,} were refused, as Reporting does" if rebuilt.refused else ""
+    click.echo(f"read   {rebuilt.events:,} events of {rebuilt.orders:,} orders{refused}")
+    click.echo(
+        f"rows   {rebuilt.removed:,} {would}removed, {rebuilt.corrected:,} {would}corrected, "
+        f"{rebuilt.added:,} {would}added; {right:,} were right"
+    )
+    if rebuilt.left:
+        click.echo(
+            f"left   {rebuilt.left:,} that no event tells of, as the topic isn't kept for ever; see --remove-unknown"
+        )
+    click.echo(f"took   {rebuilt.seconds:,.1f} s, for {rebuilt.locked_seconds:,.1f} s of which Reporting waited")
+
+
+@rebuild.command()
+@click.option("--after", default="", metavar="ORDER_ID", help="Leave out orders up to this id: continues a rebuild.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop when nothing has been written for this long.",
+)
+@json_option
+@click.option("--dsn", envvar="ALPES_ORDENES_DSN", metavar="DSN", help="Database of Ordenes.", show_envvar=True)
+@admin_url_option
+def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url: str) -> None:  # noqa: FBT001 - by name
+    """Have every order's status, and Reporting's totals, written to the state store again.
+
+    Ordenes itself writes them, so what it writes is never older than the table; a few thousand orders are marked at a
+    time, so that others needn't wait long behind them. While orders come faster than estado_por_segundo, these wait in
+    turn behind what is marked already. Then it waits for Reporting's totals, which are written every
+    minute. Keys that name no order are left: nobody can list a store's keys.
+
+    What is marked already is written also after an interruption; --after continues behind it.
+    """
+    admin = Admin(admin_url)
+    for function in estado.SWITCHES:
+        estado.require_switched_on(admin, function)
+    started = time.monotonic()
+    with (
+        interruptible() as stop,
+        database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS) as connection,
+        Counting(Console(stderr=True), "orders written") as counting,
+    ):
+        before = estado.totals_version(admin)
+        done = estado.rewrite_orders(
+            connection,
+            stop,
+            lambda progress: counting.show(progress.orders),
+            after_id=after,
+            patience_seconds=timeout,
+        )
+        totals = not stop.is_set() and estado.wait_for_totals(admin, before, stop, patience_seconds=timeout)
+    seconds = time.monotonic() - started
+    if as_json:
+        click.echo(json.dumps({"orders": done.orders, "after": done.after_id, "totals": totals, "seconds": seconds}))
+    else:
+        click.echo(f"wrote  the status of {done.orders:,} orders{', and the totals' if totals else ''}")
+        click.echo(f"took   {seconds:,.1f} s")
+    if stop.is_set():
+        if not as_json:
+            click.echo(f"left   the rest; continue with --after '{done.after_id}'")
+        raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""Rebuilds what is derived from topics and tables, while the system runs."""

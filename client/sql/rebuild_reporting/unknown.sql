@@ -1,0 +1,2 @@
+SELECT count(*) FROM ordenes
+WHERE NOT EXISTS (SELECT FROM reconstruida WHERE reconstruida.id = ordenes.id)

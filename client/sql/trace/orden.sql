@@ -1,0 +1,12 @@
+SELECT
+    status,
+    version,
+    total_cents,
+    currency,
+    (extract(EPOCH FROM created_at) * 1000)::bigint,
+    (extract(EPOCH FROM accepted_at) * 1000)::bigint,
+    (extract(EPOCH FROM updated_at) * 1000)::bigint,
+    transaction_id,
+    traceparent
+FROM ordenes
+WHERE id = %(order_id)s

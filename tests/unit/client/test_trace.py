@@ -1,0 +1,119 @@
+"""What a message, and a row, says of an order's way."""
+
+import pytest
+
+from client.trace.hops import CONTRACTS, TOPICS, Hop, Rows, in_order, message_hop, money, trace_id
+from client.trace.messages import Span
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
+ACCEPTED_MS = 5_000
+
+
+def hop(topic: str, payload: bytes, **properties: str) -> Hop | None:
+    named = {name.replace("_", "."): value for name, value in properties.items()}
+    return message_hop(topic, "a", ACCEPTED_MS, payload, named, 7, "1:2")
+
+
+def source(topic: str) -> str:
+    return f"persistent://alpes/tienda/{topic}"
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "what"),
+    [
+        (
+            "crear-orden",
+            CrearOrden(id="a", client_id=3, address="Calle 3", total_cents=0, status="x"),
+            "ordered by client 3 for 'Calle 3', 0.00 USD",
+        ),
+        (
+            "orden-actualizada",
+            OrdenActualizada(id="a", status="aprobada", version=2, total_cents=1250, currency="COP"),
+            "aprobada, version 2, 12.50 COP",
+        ),
+        ("transaccion-creada", TransaccionProcesada(order_id="a", status="rechazada"), "rechazada"),
+        ("reembolsar-transaccion", ReembolsarTransaccion(order_id="a", amount_cents=5), "asked for, 0.05 USD"),
+    ],
+)
+def test_a_message_says_what_it_is_about(topic: str, payload: CrearOrden, what: str) -> None:
+    payload.traceparent = PARENT
+    assert hop(topic, payload.SerializeToString()) == Hop(7, topic, what, TRACE, "1:2")
+
+
+@pytest.mark.parametrize("topic", CONTRACTS)
+def test_a_message_of_another_order_is_none_of_ours(topic: str) -> None:
+    contract = CONTRACTS[topic]
+    other = contract.kind(**{contract.id_field: "ab"})
+    assert hop(topic, other.SerializeToString()) is None
+    assert hop(f"{topic}-DLQ", other.SerializeToString()) is None
+
+
+def test_what_cannot_be_decoded_under_the_orders_key_is_shown() -> None:
+    assert hop("crear-orden", b"\xff") == Hop(7, "crear-orden", "can't be decoded", "", "1:2")
+
+
+def test_a_dead_letter_says_why() -> None:
+    payload = TransaccionProcesada(order_id="a", status="aprobada").SerializeToString()
+    properties = {"error_type": "bug", "error_message": "Traceback\n…\nValueError: no\n"}
+    found = hop("transaccion-creada-DLQ", payload, source_topic=source("transaccion-creada"), **properties)
+    assert found is not None
+    assert found.what == "dead letter, bug: ValueError: no"
+
+
+def test_a_later_attempt_says_what_it_is_of() -> None:
+    payload = TransaccionProcesada(order_id="a", status="aprobada").SerializeToString()
+    found = hop("ordenes-reintento", payload, source_topic=source("transaccion-creada"), attempt="2")
+    assert found is not None
+    assert found.what == "attempt 2 at transaccion-creada is put off; aprobada"
+
+
+def test_a_timer_is_about_the_orders_of_its_window() -> None:
+    def timer(from_ms: int, until_ms: int) -> Hop | None:
+        payload = VencerOrdenes(accepted_from_ms=from_ms, accepted_until_ms=until_ms).SerializeToString()
+        return hop("ordenes-reintento", payload)
+
+    assert timer(5_000, 6_000) is not None
+    assert timer(4_000, 5_000) is None
+    assert timer(5_001, 6_000) is None
+
+
+def test_what_comes_again_is_marked_and_rows_are_not() -> None:
+    hops = [Hop(3, "crear-orden", "x", "", "1:3"), Hop(1, "crear-orden", "x", "", "1:1"), Hop(2, "table ordenes", "x")]
+    assert [(hop.at_ms, hop.what) for hop in in_order(hops)] == [(1, "x"), (2, "x"), (3, "x (again, 2)")]
+
+
+def test_in_the_same_millisecond_causes_come_before_effects() -> None:
+    places = ["client", "crear-orden", "table ordenes", "orden-creada", "table transacciones", "orden-actualizada"]
+    told = in_order([Hop(1, place, "") for place in reversed(places)])
+    assert [hop.place for hop in told] == places
+
+
+def test_rows_tell_the_way_of_an_order() -> None:
+    rows = Rows(
+        orden=("reembolsada", 3, 1250, "USD", 90, 100, 400, "t", PARENT),
+        transaccion=("t", "aprobada", 1250, "USD", 300),
+        reembolso=("t", 1250, "USD", 390),
+        leida=("reembolsada", 3, 1250, "USD", 400),
+        marks=[410],
+    )
+    assert [hop.at_ms for hop in rows.hops()] == [90, 100, 400, 300, 390]
+    assert (rows.trace_id, rows.accepted_at_ms) == (TRACE, 100)
+    span = Span.around(rows.times(), 0.01)
+    assert (span.since_ms, span.until_ms) == (90, 420)
+    assert Rows().hops() == []
+    assert Rows().times() == []
+
+
+def test_amounts_and_traces_read_as_people_write_them() -> None:
+    assert (money(0, "USD"), money(123456789, "COP"), money(5, "USD")) == ("0.00 USD", "1,234,567.89 COP", "0.05 USD")
+    assert (trace_id(PARENT), trace_id(""), trace_id("a-b-c-d")) == (TRACE, "", "")
+
+
+def test_every_topic_that_is_about_orders_is_looked_at() -> None:
+    from deployment import topology
+
+    declared = {topic.name for topic in topology.load().topics}
+    assert set(TOPICS) <= declared
