@@ -107,6 +107,7 @@ def _of_letters(world: World) -> list[str]:
     expected = {
         ("crear-orden-DLQ", "invalid"): world.sent.invalid,
         ("crear-orden-DLQ", "conflict"): world.sent.conflicts,
+        ("crear-orden-DLQ", "bug"): world.sent.refused,
         ("transaccion-creada-DLQ", "early"): world.sent.orphans,
     }
     for place, ids in expected.items():

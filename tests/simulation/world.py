@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.simulation.broker import Broker, Message
+from tests.simulation.broker import MAX_MESSAGE_BYTES, Broker, Message
 from tests.simulation.instance import FUNCTIONS, Instance, SimulatedGateway, SimulatedState, install_gateway, topic
 from tests.simulation.scheduler import Scheduler, Stuck
 from tests.simulation.server import Server
@@ -20,6 +20,9 @@ POOL = 100
 """Orders are drawn from a pool of so many, so that one run without faults says how each of them ends."""
 CHAOS_STEPS = 1500
 """Longest time in which things go wrong, in steps."""
+REFUSED = "an address that the database refuses"
+HUGE = b"\xff" * (MAX_MESSAGE_BYTES - 100)
+"""No order, and so near the size limit that a dead letter with all of it would not fit."""
 CALM_STEPS = 60_000
 """Within so many steps more everything must have ended."""
 
@@ -91,12 +94,15 @@ class Sent:
     invalid, conflicts, orphans
         Numbers of the messages in ``crear-orden`` that are no order, and that contradict an order; ids of transactions
         without an order.
+    refused
+        Numbers of the messages in ``crear-orden`` whose values the database refuses.
     """
 
     orders: dict[str, CrearOrden] = field(default_factory=dict)
     invalid: set[str] = field(default_factory=set)
     conflicts: set[str] = field(default_factory=set)
     orphans: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
 
 
 def order(number: int) -> CrearOrden:
@@ -162,6 +168,7 @@ class World:
 
     def run(self) -> None:
         """Let it all happen. Raises `Stuck` where it doesn't end."""
+        self.servers["ordenes"].refused = {REFUSED}
         for server in self.servers.values():
             server.fail_commit = self._fail_commit
         self._worsen()
@@ -203,6 +210,11 @@ class World:
                 sent.orphans.add(f"nobody-{one.id}")
                 orphan = TransaccionProcesada(order_id=f"nobody-{one.id}", status="aprobada")
                 self.broker.publish(topic("transaccion-creada"), orphan.SerializeToString(), orphan.order_id)
+            elif draw < 0.27:
+                refused = CrearOrden(id=f"refused-{one.id}", client_id=1, address=REFUSED, total_cents=1)
+                sent.refused.add(self.broker.publish(crear, refused.SerializeToString(), refused.id).id)
+            elif draw < 0.275:
+                sent.invalid.add(self.broker.publish(crear, HUGE, "garbage").id)
             if draw > 0.7:
                 self.scheduler.sleep(NEVER, random.uniform(0, 0.5))
         self.sent_all = True
@@ -379,7 +391,7 @@ class World:
         inputs = [topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names if "reintento" not in name]
         stored = self.broker.topics.get(self.random.choice(inputs), [])
         for message in self.random.sample(stored, len(stored) // 2):
-            if message.id not in self.sent.invalid | self.sent.conflicts:
+            if message.id not in self.sent.invalid | self.sent.conflicts | self.sent.refused:
                 self.broker.publish(message.topic, message.payload, message.key, message.own)
 
     def _later(self, seconds: float, act: Any) -> None:
