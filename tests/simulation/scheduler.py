@@ -16,6 +16,8 @@ START_S = 1_767_225_600.0
 """Time of day at which every simulation begins, in Unix seconds."""
 BURST = 0.6
 """How often an actor goes on for another step before others are looked at."""
+STEP_S = 0.001
+"""How long a step takes, so that no two happen at the same moment."""
 KNOWN = 0.7
 """How often it is one of those that wait for nothing, if there are any, before all others are looked at."""
 
@@ -172,6 +174,7 @@ class Scheduler:
 
     def _step(self, actor: Actor) -> None:
         self.steps += 1
+        self.now += STEP_S
         waited = actor.condition is not None
         actor.condition = None
         actor.wake = 0.0

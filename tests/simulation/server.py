@@ -54,6 +54,7 @@ class Server:
         self.away = False
         self.refused: set[Any] = set()
         self.fail_commit: Callable[[], str] = lambda: ""
+        self.deadlock: Callable[[], bool] = lambda: False
         self.commits = 0
         self.deadlocks = 0
         self.locks: dict[tuple[str, Any], OpenTransaction] = {}
@@ -134,6 +135,10 @@ class OpenTransaction:
         self.check_alive()
         if self.failed:
             raise Unavailable("the transaction has failed already")
+        if self.server.deadlock():
+            self.failed = True
+            self.server.deadlocks += 1
+            raise Unavailable("deadlock detected")
         values = params or {}
         if self.server.refused and any(_mentions(value, self.server.refused) for value in values.values()):
             self.failed = True

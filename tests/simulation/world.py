@@ -38,7 +38,8 @@ class Weather:
     failing, duplicating, losing_acks
         Shares of flushes, deliveries and acknowledgements, see `Broker`.
     commits, puts, asks
-        Shares of commits, of puts to the state store and of calls to the gateway that fail.
+        Shares of commits, of puts to the state store and of calls to the gateway that fail; of statements, a quarter as
+        many as of commits end in a deadlock.
     reordering
         Whether messages come in any order.
     patience_s
@@ -171,6 +172,7 @@ class World:
         self.servers["ordenes"].refused = {REFUSED}
         for server in self.servers.values():
             server.fail_commit = self._fail_commit
+            server.deadlock = self._deadlock
         self._worsen()
         for function in FUNCTIONS:
             for _ in range(self._parallelism[function]):
@@ -318,6 +320,9 @@ class World:
         for function in FUNCTIONS:
             if not any(each.function == function for each in self.instances):
                 self._start(function)
+
+    def _deadlock(self) -> bool:
+        return not self._calm and self.random.random() < self.weather.commits / 4
 
     def _fail_commit(self) -> str:
         if self._calm or self.random.random() >= self.weather.commits:
