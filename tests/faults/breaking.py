@@ -65,6 +65,14 @@ def all_run(stack: Tienda) -> bool:
     return len(found) >= len(FUNCTIONS) and all(instance["running"] for instance in found)
 
 
+def running(stack: Tienda, function: str) -> int:
+    """Return how many instances run; none while the worker has no answer ("Not alive", for one that has just died)."""
+    try:
+        return stack.running(function)
+    except OSError:
+        return 0
+
+
 def restart_broker(stack: Tienda, **changes: int | None) -> None:
     """Restart the broker gently, with other settings: none for the stack's own."""
     settings = settings_of(stack)
@@ -103,14 +111,14 @@ def scale_all(stack: Tienda, functions: Sequence[str], number: int) -> None:
 def wait_replaced(stack: Tienda, function: str, old: Sequence[psutil.Process]) -> None:
     """Wait until the instances of before an update have gone, and others run."""
     wait_until(lambda: not any(_lives(process) for process in old), 60, f"the old instances of {function} have gone")
-    wait_until(lambda: stack.running(function), 60, f"the new ones of {function} run")
+    wait_until(lambda: running(stack, function), 60, f"the new ones of {function} run")
 
 
 def wait_scaled(stack: Tienda, function: str, number: int) -> None:
     """Wait until exactly so many instances run."""
     time.sleep(0.5)
     wait_until(
-        lambda: stack.running(function) == number == len(stack.processes(function)), 90, f"{number} of {function} run"
+        lambda: running(stack, function) == number == len(stack.processes(function)), 90, f"{number} of {function} run"
     )
 
 

@@ -54,7 +54,7 @@ class Size:
     rate: float
 
 
-SIZE = Size(20_000, 700) if LONG else Size(2_500, 500)
+SIZE = Size(20_000, 700) if LONG else Size(2_000, 250)
 
 
 def often(long: int, short: int) -> int:
@@ -105,7 +105,7 @@ class Ordeal:
     def __enter__(self) -> Self:
         self.load.start()
         self.probe.start()
-        wait_until(lambda: self.load.error or self.probe.ended > self.load.rate, 60, "orders flow")
+        wait_until(lambda: self.load.error or self.probe.ended > self.load.rate, 120, "orders flow")
         assert self.load.error is None, self.load.error
         return self
 
@@ -131,7 +131,7 @@ class Ordeal:
         """Let orders flow for a drawn time in seconds."""
         time.sleep(self.random.uniform(least, most))
 
-    def wait_normal(self, seconds: float = 60) -> float:
+    def wait_normal(self, seconds: float = 120) -> float:
         """Wait until no more orders are under way than usual since the last fault; return how long that took."""
         end = self.faults[-1][1]
         wait_until(lambda: self._recovered() < float("inf"), seconds, "the flow is normal again")
