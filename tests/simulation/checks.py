@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.simulation.instance import SimulatedGateway, topic
+from tests.simulation.instance import topic
 from tests.simulation.world import CALM, POOL, World, order
 
 BUSINESS = (
@@ -146,8 +146,8 @@ def _of_the_gateway(world: World, pagos: dict[str, Any], refunds: dict[str, Any]
     if world.weather.gateway != "http":
         return []
     found = []
-    if {order_id: row["status"] for order_id, row in pagos.items()} != SimulatedGateway.charged:
+    if {order_id: row["status"] for order_id, row in pagos.items()} != world.charged:
         found.append("the gateway's ledger and the transactions differ")
-    if {order_id: row["amount_cents"] for order_id, row in refunds.items()} != SimulatedGateway.refunded:
+    if {order_id: row["amount_cents"] for order_id, row in refunds.items()} != world.refunded:
         found.append("the gateway's refunds and ours differ")
     return found

@@ -381,9 +381,10 @@ def _fits(intake: Any) -> bool:
     return bool(len(inbox._lanes[intake._held[0].role]) < inbox._capacity)
 
 
-def install_gateway(scheduler: Scheduler, random: Random) -> None:
-    """Make ``gateway: http`` lead to the simulated gateway, with an empty ledger."""
+def install_gateway(scheduler: Scheduler, random: Random) -> tuple[dict[str, str], dict[str, int]]:
+    """Make ``gateway: http`` lead to the simulated gateway; return its ledger, of charges and of refunds."""
     SimulatedGateway.scheduler, SimulatedGateway.random = scheduler, random
     SimulatedGateway.charged, SimulatedGateway.refunded = {}, {}
     SimulatedGateway.failing = 0.0
     GATEWAYS["http"] = SimulatedGateway  # type: ignore[index]
+    return SimulatedGateway.charged, SimulatedGateway.refunded

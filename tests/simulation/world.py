@@ -152,7 +152,7 @@ class World:
             name: Server(STATEMENTS[name], clock_ms, self.scheduler.pause, self.scheduler.until) for name in FUNCTIONS
         }
         self.states = {name: SimulatedState(self.scheduler, self.random) for name in FUNCTIONS}
-        install_gateway(self.scheduler, self.random)
+        self.charged, self.refunded = install_gateway(self.scheduler, self.random)
         self.sent = Sent()
         self.instances: list[Instance] = []
         self.metrics: Counter[tuple[str, str]] = Counter()
