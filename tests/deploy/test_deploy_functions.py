@@ -41,7 +41,7 @@ def test_the_first_deployment_makes_tenant_namespace_topics_and_schemas(
     assert list(cluster.tenants) == ["alpes"]
     assert list(cluster.namespaces) == [NAMESPACE]
     assert cluster.retention[NAMESPACE] == {"retentionTimeInMinutes": -1, "retentionSizeInMB": -1}
-    wanted = {*INPUTS, *(f"{name}-DLQ" for name in INPUTS), "reporte-generado"}
+    wanted = {*INPUTS, *(f"{name}-DLQ" for name in INPUTS), "reporte-generado", "dlq-bitacora"}
     assert cluster.topics == {f"{NAMESPACE}/{name}": 1 for name in wanted}
     assert set(cluster.schemas) == {f"{NAMESPACE}/{name}" for name in EVENTS}
 

@@ -58,8 +58,11 @@ def test_orders_expire_without_a_payment_and_are_paid_back_when_it_comes_too_lat
     assert paid_back == [(charged["aprobada"], charged["aprobada"])]
     told = [
         (event.id, event.status, event.version)
-        for event in (OrdenActualizada.FromString(m.data()) for m in stack.read("orden-actualizada"))
-        if event.id.startswith(start)
+        for event in (
+            OrdenActualizada.FromString(m.data())
+            for m in stack.read("orden-actualizada")
+            if m.partition_key().startswith(start)
+        )
     ]
     assert Counter((status, version) for _, status, version in set(told)) == {
         ("expirada", 2): LOAD,
