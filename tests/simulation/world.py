@@ -231,6 +231,9 @@ class World:
     def _all_ended(self) -> bool:
         if not self.sent_all or not self.broker.at_rest():
             return False
+        inputs = (topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names)
+        if not all(name in self.broker.subscriptions for name in inputs):
+            return False  # somebody has not even begun
         return not self.state_is_behind() and not self.totals_are_behind()
 
     def state_is_behind(self) -> bool:
