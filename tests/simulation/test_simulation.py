@@ -13,7 +13,7 @@ from tests.simulation.checks import violations, without_faults
 from tests.simulation.world import CALM, ORDERS, World
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 2_100
+SEEDS = 1_200
 """Of the 10,000 that `python -m tests.simulation` runs by itself."""
 
 
