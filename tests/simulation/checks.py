@@ -146,8 +146,8 @@ def _of_the_gateway(world: World, pagos: dict[str, Any], refunds: dict[str, Any]
     if world.weather.gateway != "http":
         return []
     found = []
-    if {order_id: row["status"] for order_id, row in pagos.items()} != world.charged:
+    if {order_id: row["status"] for order_id, row in pagos.items()} != world.gateway.charged:
         found.append("the gateway's ledger and the transactions differ")
-    if {order_id: row["amount_cents"] for order_id, row in refunds.items()} != world.refunded:
+    if {order_id: row["amount_cents"] for order_id, row in refunds.items()} != world.gateway.refunded:
         found.append("the gateway's refunds and ours differ")
     return found

@@ -18,7 +18,7 @@ from functions.alpes_runtime.service import Surroundings
 from functions.ordenes.function import Ordenes, OrdenesConfig
 from functions.pagos.domain import Cobro, Reembolso, drawn
 from functions.pagos.function import Pagos, PagosConfig
-from functions.pagos.gateways import GATEWAYS, GatewayOptions
+from functions.pagos.gateways import GatewayOptions
 from functions.reporting.function import Reporting, ReportingConfig
 from tests.simulation.broker import Client, Consumer
 from tests.simulation.scheduler import Scheduler, SimulatedClock
@@ -108,22 +108,27 @@ class SimulatedGateway:
     Its approvals are those of the simulated one, so that a run with it ends like one without.
     """
 
-    failing = 0.0
-    scheduler: Scheduler
-    random: Random
-    charged: dict[str, str]
-    refunded: dict[str, int]
+    def __init__(self, scheduler: Scheduler, random: Random) -> None:
+        self.charged: dict[str, str] = {}
+        self.refunded: dict[str, int] = {}
+        self.failing = 0.0
+        self.at_once = 0
+        self._rate = 0.0
+        self._scheduler = scheduler
+        self._random = random
 
-    def __init__(self, options: GatewayOptions) -> None:
+    def __call__(self, options: GatewayOptions) -> "SimulatedGateway":
+        """Be what a function makes of its configuration: all instances ask the same gateway."""
         self.at_once = options.at_once
         self._rate = options.approval_rate
+        return self
 
     def charge(self, cobro: Cobro) -> str | Retry | Rejected:
         """Charge an order, unless the request gets lost; and say so, unless the answer does."""
         lost = self._lost()
         if lost != "request":
             self.charged.setdefault(cobro.order_id, drawn(cobro.order_id, self._rate))
-        self.scheduler.pause("charged")
+        self._scheduler.pause("charged")
         return self.charged[cobro.order_id] if not lost else Retry("gateway", lost, until_known=True)
 
     def refund(self, refund: Reembolso) -> Retry | Rejected | None:
@@ -131,14 +136,14 @@ class SimulatedGateway:
         lost = self._lost()
         if lost != "request":
             self.refunded.setdefault(refund.order_id, refund.amount_cents)
-        self.scheduler.pause("refunded")
+        self._scheduler.pause("refunded")
         return Retry("gateway", lost, until_known=True) if lost else None
 
     def _lost(self) -> str:
-        self.scheduler.pause("ask")
-        if self.random.random() >= self.failing:
+        self._scheduler.pause("ask")
+        if self._random.random() >= self.failing:
             return ""
-        return self.random.choice(["request", "answer"])
+        return self._random.choice(["request", "answer"])
 
 
 class SimulatedSurroundings(Surroundings):
@@ -379,12 +384,3 @@ def _fits(intake: Any) -> bool:
     """Whether the inbox has room for what an intake holds."""
     inbox = intake._inbox
     return bool(len(inbox._lanes[intake._held[0].role]) < inbox._capacity)
-
-
-def install_gateway(scheduler: Scheduler, random: Random) -> tuple[dict[str, str], dict[str, int]]:
-    """Make ``gateway: http`` lead to the simulated gateway; return its ledger, of charges and of refunds."""
-    SimulatedGateway.scheduler, SimulatedGateway.random = scheduler, random
-    SimulatedGateway.charged, SimulatedGateway.refunded = {}, {}
-    SimulatedGateway.failing = 0.0
-    GATEWAYS["http"] = SimulatedGateway  # type: ignore[index]
-    return SimulatedGateway.charged, SimulatedGateway.refunded

@@ -6,11 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
+from functions.pagos.gateways import GATEWAYS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.simulation.broker import MAX_MESSAGE_BYTES, Broker, Message
-from tests.simulation.instance import FUNCTIONS, Instance, SimulatedGateway, SimulatedState, install_gateway, topic
+from tests.simulation.instance import FUNCTIONS, Instance, SimulatedGateway, SimulatedState, topic
 from tests.simulation.scheduler import Scheduler, Stuck
 from tests.simulation.server import Server
 from tests.simulation.statements import STATEMENTS
@@ -152,7 +154,7 @@ class World:
             name: Server(STATEMENTS[name], clock_ms, self.scheduler.pause, self.scheduler.until) for name in FUNCTIONS
         }
         self.states = {name: SimulatedState(self.scheduler, self.random) for name in FUNCTIONS}
-        self.charged, self.refunded = install_gateway(self.scheduler, self.random)
+        self.gateway = SimulatedGateway(self.scheduler, self.random)
         self.sent = Sent()
         self.instances: list[Instance] = []
         self.metrics: Counter[tuple[str, str]] = Counter()
@@ -170,6 +172,10 @@ class World:
 
     def run(self) -> None:
         """Let it all happen. Raises `Stuck` where it doesn't end."""
+        with patch.dict(GATEWAYS, {"http": self.gateway}):
+            self._run()
+
+    def _run(self) -> None:
         self.servers["ordenes"].refused = {REFUSED}
         for server in self.servers.values():
             server.fail_commit = self._fail_commit
@@ -302,7 +308,7 @@ class World:
         weather, broker = self.weather, self.broker
         broker.failing, broker.duplicating = weather.failing, weather.duplicating
         broker.losing_acks, broker.reordering = weather.losing_acks, weather.reordering
-        SimulatedGateway.failing = weather.asks
+        self.gateway.failing = weather.asks
         for state in self.states.values():
             state.failing = weather.puts
 
@@ -314,7 +320,7 @@ class World:
         broker = self.broker
         broker.away = broker.reordering = False
         broker.failing = broker.duplicating = broker.losing_acks = 0.0
-        SimulatedGateway.failing = 0.0
+        self.gateway.failing = 0.0
         for state in self.states.values():
             state.failing = 0.0
         for server in self.servers.values():
