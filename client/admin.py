@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from http import HTTPStatus
@@ -13,6 +14,8 @@ from client.errors import ClientError, NotDeployedError, UnreachableError
 from client.topics import NAMESPACE
 
 TIMEOUT_SECONDS = 30.0
+AGAIN_AFTER_SECONDS = (0.2, 0.5, 1.0, 2.0)
+"""A broker that is just taking a topic over answers 5xx, and a moment later answers."""
 ADVICE = "Start it with ./deploy.sh up, or name another address with --admin-url or PULSAR_ADMIN_URL."
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -54,14 +57,26 @@ class Admin:
         ClientError
             If it refuses.
         """
+        for pause in (*AGAIN_AFTER_SECONDS, None):
+            try:
+                return self._ask(path)
+            except urllib.error.HTTPError as problem:
+                if problem.code == HTTPStatus.NOT_FOUND:
+                    return None
+                if pause is None or problem.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise ClientError(
+                        f"Pulsar at {self._url} refused {path}: HTTP {problem.code}{_reason(problem)}."
+                    ) from problem
+                time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _ask(self, path: str) -> Any:
         request = urllib.request.Request(self._url + path, headers={"Accept": "application/json"})  # noqa: S310 - http(s)
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 body = answer.read()
-        except urllib.error.HTTPError as problem:
-            if problem.code == HTTPStatus.NOT_FOUND:
-                return None
-            raise ClientError(f"Pulsar at {self._url} refused {path}: HTTP {problem.code}.") from problem
+        except urllib.error.HTTPError:
+            raise
         except (urllib.error.URLError, OSError) as problem:
             reason = getattr(problem, "reason", problem)
             raise UnreachableError(
@@ -91,3 +106,12 @@ class Admin:
         """Give the short names of all partitioned topics of Alpes, sorted."""
         names = self.get(f"/admin/v2/persistent/{NAMESPACE}/partitioned")
         return sorted(name.rsplit("/", 1)[-1] for name in names)
+
+
+def _reason(problem: urllib.error.HTTPError) -> str:
+    """Give what Pulsar says of an error, as ``, reason``; empty where it says nothing."""
+    try:
+        said = json.loads(problem.read()).get("reason")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return f", {' '.join(str(said).split())[:200].rstrip('.')}" if said else ""

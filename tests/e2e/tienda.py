@@ -101,6 +101,11 @@ class Tienda:
             )
             time.sleep(0.2)
 
+    def ends_of_logs(self, lines: int = 25) -> list[tuple[str, str]]:
+        """Return how the log of each function instance ends, with its name."""
+        logs = sorted(Path(self.environment["ALPES_HOME"]).glob("logs/functions/**/*.log"))
+        return [(log.name, "\n".join(log.read_text(errors="replace").splitlines()[-lines:])) for log in logs]
+
     # -- admin
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
