@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from .backoff import Backoff, RetryPolicy
 from .clock import Clock
-from .database import Database
+from .database import Database, Transaction
 from .dead_letter import dead_letter, retry
 from .errors import InvalidMessage, Unavailable
 from .halt import BugShare
@@ -20,7 +20,10 @@ from .turn import Turn
 CAREFUL_GROUPS = 100
 """After a message that broke its batch, so many groups are applied in parts: where one was, there are more."""
 CAREFUL_PART = 100
-"""Messages of such a part. Smaller means more commits, larger means more of the batch done in vain."""
+"""Messages of such a part, at most. It halves with a part that breaks and grows again with those that don't: smaller
+means more statements, larger means more of them in vain."""
+SMALLEST_PART = 10
+PART_GROWTH = 1.25
 UNKNOWN_LOG_S = 10.0
 """Messages that are put off because an outcome isn't known are told of this often at most: there may be many."""
 
@@ -99,6 +102,7 @@ class Committer:
         self._halt = halt
         self._bugs = {role: BugShare() for role in handlers}
         self._careful_groups = 0
+        self._part: float = CAREFUL_PART
         self._put_off = 0
         self._put_off_told: float | None = None
         self._backoff = backoff or Backoff()
@@ -147,33 +151,25 @@ class Committer:
             return self._settled(group, outcomes)
 
     def _apply(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
-        if not self._careful_groups or len(batch) <= CAREFUL_PART:
-            return self._attempt(handler, batch)
-        self._careful_groups -= 1
-        outcomes: list[Outcome] = []
-        for start in range(0, len(batch), CAREFUL_PART):
-            applied = self._attempt(handler, batch[start : start + CAREFUL_PART])
-            if applied is None:
-                return None
-            outcomes.extend(applied)
-        return outcomes
+        careful = self._careful_groups > 0
+        if careful:
+            self._careful_groups -= 1
+        return self._attempt(handler, batch, careful=careful)
 
-    def _attempt(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
-        """Apply a batch in one transaction; where that fails for a message, split it until the message is alone."""
+    def _attempt(self, handler: AnyHandler, batch: Sequence[Any], *, careful: bool) -> Sequence[Outcome] | None:
+        """Apply a batch in one transaction; where that fails for a message, again, in parts that can be undone."""
         while not self._stopping.is_set():
             self._alive()
             try:
                 with self._database.transaction() as transaction:
-                    outcomes = handler.apply(transaction, batch)
-                    if len(outcomes) != len(batch):
-                        raise RuntimeError(f"apply returned {len(outcomes)} outcomes for {len(batch)} messages")
+                    apply = self._in_parts if careful else _applied
+                    outcomes = apply(handler, transaction, batch)
             except Unavailable as error:
                 self._wait(error)
             except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
-                self._careful_groups = CAREFUL_GROUPS
-                if len(batch) == 1:
-                    return [Rejected("bug", traceback.format_exc())]
-                return self._bisect(handler, batch)
+                if careful:
+                    return self._refused_at_commit(handler, batch, Rejected("bug", traceback.format_exc()))
+                careful, self._careful_groups = True, CAREFUL_GROUPS
             else:
                 if self._backoff.failures:
                     self._log.info("The database is back after %d attempts", self._backoff.failures)
@@ -181,15 +177,50 @@ class Committer:
                 return outcomes
         return None
 
-    def _bisect(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
+    def _in_parts(self, handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]) -> Sequence[Outcome]:
+        outcomes: list[Outcome] = []
+        while rest := batch[len(outcomes) :]:
+            part = rest[: int(self._part)]
+            applied = _tried(handler, transaction, part)
+            if isinstance(applied, Rejected):
+                self._careful_groups = CAREFUL_GROUPS
+                self._part = max(self._part / 2, SMALLEST_PART)
+                applied = self._separated(handler, transaction, part, applied)
+            else:
+                self._part = min(self._part * PART_GROWTH, CAREFUL_PART)
+            outcomes.extend(applied)
+        return outcomes
+
+    def _separated(
+        self, handler: AnyHandler, transaction: Transaction, batch: Sequence[Any], failure: Rejected
+    ) -> Sequence[Outcome]:
+        """Apply what fails as a whole: halves of halves, until the message that fails is alone."""
+        self._alive()
+        if len(batch) == 1:
+            return [failure]
+        outcomes: list[Outcome] = []
         middle = len(batch) // 2
-        first = self._attempt(handler, batch[:middle])
-        if first is None:
-            return None
-        second = self._attempt(handler, batch[middle:])
-        if second is None:
-            return None
-        return [*first, *second]
+        for half in (batch[:middle], batch[middle:]):
+            applied = _tried(handler, transaction, half)
+            if isinstance(applied, Rejected):
+                applied = self._separated(handler, transaction, half, applied)
+            outcomes.extend(applied)
+        return outcomes
+
+    def _refused_at_commit(
+        self, handler: AnyHandler, batch: Sequence[Any], failure: Rejected
+    ) -> Sequence[Outcome] | None:
+        """Apply in transactions of their own the halves of what failed only when it was to be committed."""
+        if len(batch) == 1:
+            return [failure]
+        outcomes: list[Outcome] = []
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            applied = self._attempt(handler, half, careful=True)
+            if applied is None:
+                return None
+            outcomes.extend(applied)
+        return outcomes
 
     def _wait(self, error: Unavailable) -> None:
         seconds = self._backoff.next()
@@ -247,6 +278,24 @@ class Committer:
     def _dead_letter(self, received: Received, error_type: str, reason: str) -> Event:
         self._log.warning("Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason[-500:])
         return dead_letter(received, error_type, reason, self._function)
+
+
+def _applied(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]) -> Sequence[Outcome]:
+    outcomes = handler.apply(transaction, batch)
+    if len(outcomes) != len(batch):
+        raise RuntimeError(f"apply returned {len(outcomes)} outcomes for {len(batch)} messages")
+    return outcomes
+
+
+def _tried(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]) -> Sequence[Outcome] | Rejected:
+    """Apply a batch, or undo it and return how it failed."""
+    try:
+        with transaction.savepoint():
+            return _applied(handler, transaction, batch)
+    except Unavailable:
+        raise
+    except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
+        return Rejected("bug", traceback.format_exc())
 
 
 def _is_bug(outcome: Outcome | None) -> TypeGuard[Rejected]:

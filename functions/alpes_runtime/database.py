@@ -26,6 +26,18 @@ class Transaction(Protocol):
         """Run one query and yield its rows in constant memory, all from one snapshot."""
         ...
 
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Return a context that undoes on an exception what was done in it; the transaction can go on. Not nested.
+
+        Raises
+        ------
+        Unavailable
+            The transaction is gone.
+        BadData
+            At its end, where a statement in it had failed and that was passed over.
+        """
+        ...
+
 
 class Database(Protocol):
     """Opens transactions, connecting when needed."""

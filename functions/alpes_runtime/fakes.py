@@ -142,6 +142,22 @@ class FakeTransaction:
         """Run one query and yield its rows; see `Transaction.stream`."""
         yield from self.execute(query, params)
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo on an exception what was done since; see `Transaction.savepoint`."""
+        written, deleted = dict(self.written), set(self.deleted)
+        try:
+            yield
+            if self.aborted:
+                raise BadData("a statement before had failed")
+        except Unavailable:
+            raise
+        except Exception:
+            for key in (self.written.keys() | self.deleted) - written.keys() - deleted:
+                del self._database.locks[key]
+            self.written, self.deleted, self.aborted = written, deleted, False
+            raise
+
 
 class _Seen(MutableMapping[Any, Any]):
     """The rows as one transaction sees them."""

@@ -27,6 +27,8 @@ STREAM_ROWS = 5_000
 """Rows fetched at a time by `stream`."""
 MESSAGE_FAULTS = ("21", "22", "23", "54")
 """Classes of SQLSTATE that values can cause: cardinality, data, integrity, program limits. The rest is the system's."""
+PASSED_OVER = "25P02"
+"""A statement had failed before, and the handler goes on as if nothing were."""
 
 
 class Postgres:
@@ -113,11 +115,27 @@ class PostgresTransaction:
         with _away(self._turn):
             return cursor.fetchmany(STREAM_ROWS)
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo on an exception what was done since; see `Transaction.savepoint`."""
+        self.run("SAVEPOINT parte")
+        try:
+            yield
+            self.run("RELEASE SAVEPOINT parte")
+        except Unavailable:
+            raise
+        except Exception:
+            self.run("ROLLBACK TO SAVEPOINT parte; RELEASE SAVEPOINT parte")
+            raise
+
     def run(self, command: str) -> None:
-        """Run BEGIN or COMMIT. Raises `BadData` where a statement had failed and the handler went on regardless."""
+        """Run BEGIN, COMMIT or another that steers the transaction.
+
+        Raises `BadData` where a statement had failed and the handler went on regardless.
+        """
         with _away(self._turn), translated(command):
             done = self._connection.execute(pgsql.SQL(command), prepare=False)
-        if done.statusmessage != command:
+        if done.statusmessage != command.split()[0]:
             # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and no error.
             raise BadData(f"{command} was answered with {done.statusmessage}: a statement before it had failed")
 
@@ -129,7 +147,7 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         state = error.sqlstate or ""
-        if state[:2] in MESSAGE_FAULTS or (not state and isinstance(error, psycopg.DataError)):
+        if state[:2] in MESSAGE_FAULTS or state == PASSED_OVER or (not state and isinstance(error, psycopg.DataError)):
             raise BadData(f"PostgreSQL refused a value ({state or type(error).__name__}): {error}") from error
         raise Unavailable(f"PostgreSQL, {doing}: {state or type(error).__name__} {_first_line(error)}") from error
 

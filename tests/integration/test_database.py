@@ -133,6 +133,44 @@ def test_a_handler_that_goes_on_after_a_refused_value_has_not_committed(both: Bo
     assert both.kept() == []
 
 
+def test_what_fails_in_a_savepoint_is_undone_and_the_rest_is_committed(both: Both) -> None:
+    with both.one.transaction() as transaction:
+        transaction.execute(KEEP, {"keys": ["a"]})
+        for refused in ("nul\0", UNINDEXABLE):
+            with pytest.raises(BadData), transaction.savepoint():
+                transaction.execute(KEEP, {"keys": ["b"]})
+                transaction.execute(KEEP, {"keys": [refused]})
+        with pytest.raises(ZeroDivisionError), transaction.savepoint():
+            transaction.execute(KEEP, {"keys": ["c"]})
+            raise ZeroDivisionError
+        with transaction.savepoint():
+            transaction.execute(KEEP, {"keys": ["d"]})
+        with pytest.raises(BadData), transaction.savepoint(), contextlib.suppress(BadData):
+            transaction.execute(KEEP, {"keys": [UNINDEXABLE]})
+        keep(both.other, "b")
+    assert both.kept() == ["a", "b", "d"]
+
+
+def test_after_a_failed_statement_every_other_one_is_refused(database: Postgres) -> None:
+    with pytest.raises(BadData), database.transaction() as transaction:
+        with contextlib.suppress(BadData):
+            transaction.execute("SELECT 1 / 0")
+        with pytest.raises(BadData):
+            transaction.execute("SELECT 1")
+
+
+def test_a_savepoint_whose_connection_is_lost_is_unavailable(server: Server, database: Postgres, dsn: str) -> None:
+    def fail() -> None:
+        with database.transaction() as transaction, transaction.savepoint():
+            transaction.execute(KEEP, {"keys": ["a"]})
+            assert server.terminate(dsn)
+            raise ZeroDivisionError
+
+    with pytest.raises(Unavailable):
+        fail()
+    assert keep(database, "a") == [("a",)]
+
+
 def test_a_lost_connection_is_unavailable_leaves_nothing_and_is_opened_again(both: Both) -> None:
     def fail() -> None:
         with both.one.transaction() as transaction:

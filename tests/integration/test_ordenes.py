@@ -195,6 +195,9 @@ class Recorded:
     def stream(self, query: str, params: Any = None) -> Any:
         return self.transaction.stream(query, params)
 
+    def savepoint(self) -> Any:
+        return self.transaction.savepoint()
+
 
 def test_ids_are_distinct_and_sorted_so_that_instances_lock_in_the_same_order(database: Postgres) -> None:
     with database.transaction() as transaction:

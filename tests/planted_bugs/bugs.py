@@ -113,8 +113,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 f"{RUNTIME}/committer.py",
-                "                    outcomes = handler.apply(transaction, batch)\n",
-                "                    outcomes = handler.apply(transaction, batch)\n"
+                "                    outcomes = apply(handler, transaction, batch)\n",
+                "                    outcomes = apply(handler, transaction, batch)\n"
                 "                    self.publisher.publish(\n"
                 "                        [event for outcome in outcomes if isinstance(outcome, Done) for event in outcome.events]\n"
                 "                    )\n",
@@ -183,8 +183,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 f"{RUNTIME}/committer.py",
-                "            except Unavailable as error:\n",
-                "            except ZeroDivisionError as error:\n",
+                "            except Unavailable as error:\n                self._wait(error)\n",
+                "            except ZeroDivisionError as error:\n                self._wait(error)\n",
             )
         ],
     ),
@@ -205,8 +205,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 f"{RUNTIME}/committer.py",
-                "                return self._bisect(handler, batch)\n",
-                '                return [Rejected("bug", traceback.format_exc())] * len(batch)\n',
+                "                applied = self._separated(handler, transaction, part, applied)\n",
+                "                applied = [applied] * len(part)\n",
             )
         ],
     ),
@@ -216,8 +216,10 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 f"{RUNTIME}/committer.py",
-                "        second = self._attempt(handler, batch[middle:])\n",
-                "        second = [Done()] * len(batch[middle:])\n",
+                "        for half in (batch[:middle], batch[middle:]):\n"
+                "            applied = _tried(handler, transaction, half)\n",
+                "        for half in (batch[:middle], batch[middle:]):\n"
+                "            applied = [Done()] * len(half) if outcomes else _tried(handler, transaction, half)\n",
             )
         ],
     ),

@@ -134,7 +134,7 @@ class OpenTransaction:
         self.server.pause("statement")
         self.check_alive()
         if self.failed:
-            raise Unavailable("the transaction has failed already")
+            raise BadData("the transaction has failed already")
         if self.server.deadlock():
             self.failed = True
             self.server.deadlocks += 1
@@ -155,6 +155,26 @@ class OpenTransaction:
     def stream(self, query: str, params: Mapping[str, Any] | None = None) -> Iterator[Row]:
         """Run one query and yield its rows; see `Transaction.stream`."""
         yield from self.execute(query, params)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo on an exception what was done since; see `Transaction.savepoint`."""
+        self.check_alive()
+        written = dict(self.written)
+        held = {key for key, holder in self.server.locks.items() if holder is self}
+        try:
+            yield
+            if self.failed:
+                raise BadData("a statement before had failed")
+        except Unavailable:
+            raise
+        except Exception:
+            self.server.pause("undo")
+            self.check_alive()
+            self.written, self.failed = written, False
+            for key in [key for key, holder in self.server.locks.items() if holder is self and key not in held]:
+                del self.server.locks[key]
+            raise
 
     def check_alive(self) -> None:
         """Raise `Unavailable` where the server ended the transaction meanwhile."""

@@ -49,9 +49,9 @@ def keep(rows: Rows, params: Mapping[str, Any]) -> list[Row]:
     return []
 
 
-def database() -> FakeDatabase:
+def database(kind: type[FakeDatabase] = FakeDatabase) -> FakeDatabase:
     """Keeps the keys that its one statement, ``keep``, is given."""
-    return FakeDatabase({"keep": keep})
+    return kind({"keep": keep})
 
 
 def decode(message: Received) -> str:

@@ -1,7 +1,8 @@
 """A group is decoded, applied in one transaction, and what follows from it is said; an outage loses nothing."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from functions.alpes_runtime import message as message_module
 from functions.alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, Committer, Settled
-from functions.alpes_runtime.database import Transaction
+from functions.alpes_runtime.database import BadData, Transaction
 from functions.alpes_runtime.errors import Unavailable
-from functions.alpes_runtime.fakes import FakeClock, FakeDatabase
+from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakeTransaction
 from functions.alpes_runtime.message import Event, Received
 from functions.alpes_runtime.outcome import Done, Handler, Outcome
 from functions.alpes_runtime.watchdog import HANG_LIMIT_S, Worker
@@ -238,14 +239,41 @@ def test_an_event_of_a_later_attempt_says_so_beside_its_payload() -> None:
 
 def test_after_a_message_that_broke_its_batch_groups_are_applied_in_parts_for_a_while() -> None:
     store = database()
-    stage = committer(store)
+    applied: list[int] = []
+
+    def counted(transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
+        applied.append(len(batch))
+        return apply(transaction, batch)
+
+    stage = committer(store, handler=Handler(decode, counted))
     settled(stage, group("bug"))
-    commits = []
+    parts = []
     for n in range(CAREFUL_GROUPS + 2):
+        applied.clear()
         before = store.commits
-        settled(stage, group(*(f"g{n} {m}" for m in range(2 * CAREFUL_PART + 1))))
-        commits.append(store.commits - before)
-    assert commits == [3] * CAREFUL_GROUPS + [1, 1]
+        settled(stage, group(*(f"g{n} {m}" for m in range(4 * CAREFUL_PART))))
+        assert store.commits == before + 1, "a group is one transaction, however many parts it has"
+        parts.append(len(applied))
+    assert parts[0] > 4, "small parts at first"
+    assert parts[10:] == [4] * (CAREFUL_GROUPS - 10) + [1, 1], "larger ones while all goes well, then none"
+
+
+def test_what_only_the_commit_refuses_is_found_in_transactions_of_its_own() -> None:
+    """As a constraint that is checked at the end of a transaction."""
+
+    class Deferring(FakeDatabase):
+        @contextmanager
+        def transaction(self) -> Iterator[FakeTransaction]:
+            with super().transaction() as transaction:
+                yield transaction
+                if "refused later" in transaction.written:
+                    raise BadData("a deferred constraint")
+
+    store = database(Deferring)
+    result = settled(committer(store), group("a", "b", "refused later", "c"))
+    assert reasons(result) == {"refused later": "bug"}
+    assert out(result) == ["a", "b", "c"]
+    assert store.rows.keys() == {"a", "b", "c"}
 
 
 def test_a_bad_message_costs_little_more_than_its_part_when_there_was_one_before() -> None:
