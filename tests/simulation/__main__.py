@@ -111,7 +111,7 @@ def main() -> int:
         os.execve(  # noqa: S606 -- the same program again
             sys.executable,
             [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
-            {**os.environ, "PYTHONHASHSEED": "0"},
+            {**os.environ, "PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"},
         )
     if options.seed is not None:
         return replay(options.seed)

@@ -63,6 +63,8 @@ class Broker:
 
     Attributes
     ----------
+    topics, keys
+        Every message of each topic, and its keys.
     away
         Nobody can connect, and nothing is published or received.
     failing
@@ -79,6 +81,7 @@ class Broker:
         self.scheduler = scheduler
         self.random = random
         self.topics: dict[str, list[Message]] = {}
+        self.keys: dict[str, set[str]] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.away = False
         self.failing = 0.0
@@ -102,9 +105,13 @@ class Broker:
     ) -> Message:
         """Store a message."""
         now = self.scheduler.now
-        stored = self.topics.setdefault(topic, [])
+        stored = self.topics.get(topic)
+        if stored is None:
+            stored, self.keys[topic] = [], set()
+            self.topics[topic] = stored
         message = Message(topic, len(stored), payload, key, own or {}, now, now + delay_s)
         stored.append(message)
+        self.keys[topic].add(key)
         subscription = self.subscriptions.get(topic)
         if subscription is not None:
             subscription.add(message)

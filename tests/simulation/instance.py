@@ -1,24 +1,30 @@
 """One function instance in the simulation: the real composition root and the real stages, in a world of stand-ins."""
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cache, partial
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pulsar
+from pulsar.schema import ProtobufNativeSchema
 
 from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, parse_config
 from functions.alpes_runtime.assembly import Assembly, Stage
 from functions.alpes_runtime.backoff import Backoff
 from functions.alpes_runtime.host import Host
 from functions.alpes_runtime.service import Surroundings
+from functions.ordenes import function as ordenes
 from functions.ordenes.function import Ordenes, OrdenesConfig
+from functions.pagos import function as pagos
 from functions.pagos.domain import Cobro, Reembolso, drawn
 from functions.pagos.function import Pagos, PagosConfig
 from functions.pagos.gateways import GatewayOptions
+from functions.reporting import function as reporting
+from functions.reporting.formats import formats
 from functions.reporting.function import Reporting, ReportingConfig
 from tests.simulation.broker import Client, Consumer
 from tests.simulation.scheduler import Scheduler, SimulatedClock
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
 TENANT, NAMESPACE = "alpes", "tienda"
 LOG = logging.getLogger("simulation")
 LOG.disabled = True
+FORMATS = formats()
+LARGEST = 100
+"""Most messages of a group."""
 FUNCTIONS: Mapping[str, tuple[type[Any], type[FunctionConfig], tuple[str, ...], str]] = {
     "ordenes": (
         Ordenes,
@@ -58,6 +67,25 @@ def topic(name: str) -> str:
     return f"persistent://{TENANT}/{NAMESPACE}/{name}"
 
 
+@cache
+def parsed(function: str, items: tuple[tuple[str, Any], ...]) -> Any:
+    """Return a function's configuration; the same few come again and again."""
+    return parse_config(FUNCTIONS[function][1], dict(items))
+
+
+schema_of = cache(ProtobufNativeSchema)
+
+
+@contextmanager
+def built_once() -> Iterator[None]:
+    """Let all instances share what each would build alike."""
+    with ExitStack() as stack:
+        for module in (ordenes, pagos, reporting):
+            stack.enter_context(patch.object(module, "ProtobufNativeSchema", schema_of))
+        stack.enter_context(patch.object(reporting, "formats", lambda: FORMATS))
+        yield
+
+
 class NoTurn:
     """Takes the place of the turn: only one actor runs at a time anyway, and it may stop anywhere."""
 
@@ -80,11 +108,15 @@ class SteadyRandom(Random):
         return (a + b) / 2
 
 
+STEADY = SteadyRandom(0)
+
+
 class SimulatedState:
     """The state store: keeps values, slowly, and refuses some or all when it is told to."""
 
     def __init__(self, scheduler: Scheduler, random: Random) -> None:
         self.values: dict[str, str] = {}
+        self.changes = 0
         self.failing = 0.0
         self._scheduler = scheduler
         self._random = random
@@ -96,6 +128,7 @@ class SimulatedState:
             if self._random.random() < self.failing:
                 raise Unavailable("the state store refused a put")
             self.values[key] = value
+            self.changes += 1
 
     def get(self, key: str) -> str | None:
         """Return a value."""
@@ -157,7 +190,7 @@ class SimulatedSurroundings(Surroundings):
 
     def backoff(self, initial: float = 0.05, maximum: float = 2.0) -> Backoff:
         """Return a backoff without jitter."""
-        return Backoff(initial, maximum, SteadyRandom(0))
+        return Backoff(initial, maximum, STEADY)
 
     def turn(self) -> Any:
         """Return no turn."""
@@ -281,6 +314,13 @@ class Instance:
         for connection in self.connections:
             connection.server.drop(connection)
 
+    def hurry(self) -> None:
+        """Take everything that is there at once from now on."""
+        if self.assembly is not None:
+            self.assembly._commit._batch_max = LARGEST
+            for intake in self.assembly._intakes:
+                intake._most = LARGEST
+
     def stop(self) -> None:
         """Ask it to end in good order; it drains, and the rest comes again."""
         if self.assembly is None:
@@ -297,8 +337,8 @@ class Instance:
         self.world.retire(self)
 
     def _start(self) -> None:
-        kind, config_kind, _, _ = FUNCTIONS[self.function]
-        config = parse_config(config_kind, self._config)
+        kind = FUNCTIONS[self.function][0]
+        config = parsed(self.function, tuple(self._config.items()))
         host = Host(self.context)
         root = object.__new__(kind)
         surroundings = SimulatedSurroundings(self.world, self.function, self)
@@ -355,9 +395,17 @@ class Instance:
             committed = owner._committed
             return lambda: bool(stopping._flag or owner._held is not None or committed.queue)
         if kind == "AskStage":
-            return lambda: bool(stopping._flag or not owner._waiting.empty())
-        ready = owner._consumer.subscription.ready
-        return lambda: bool(stopping._flag or (_fits(owner) if owner._held else ready()))
+            return lambda: bool(stopping._flag or owner._waiting.queue)
+        subscription = owner._consumer.subscription
+        broker, scheduler = subscription.broker, self.world.scheduler
+        return lambda: bool(
+            stopping._flag
+            or (
+                _fits(owner)
+                if owner._held
+                else (subscription.waiting or subscription.due_s <= scheduler.now) and not broker.away
+            )
+        )
 
     def _process(self, name: str, assembly: Assembly) -> None:
         """Hand messages over one by one, as Pulsar's runtime does."""

@@ -67,10 +67,13 @@ class Scheduler:
     random
         Draws everything.
     between
-        Called between any two steps, outside of every actor: the place where things are broken; None for no more.
+        Called between two steps, outside of every actor, as often as ``breaking`` says: the place where things are
+        broken.
 
     Attributes
     ----------
+    breaking
+        Chance that ``between`` is called between any two steps.
     next_event
         Tells the next moment at which something happens by itself, such as a delayed message.
     pairs
@@ -80,9 +83,10 @@ class Scheduler:
         What happened, where somebody wants to know: ``(seconds, actor, step)``.
     """
 
-    def __init__(self, random: Random, between: Callable[[], None] | None = None) -> None:
+    def __init__(self, random: Random, between: Callable[[], None] = lambda: None) -> None:
         self.random = random
         self.between = between
+        self.breaking = 0.0
         self.next_event: Callable[[], float | None] = lambda: None
         self.now = START_S
         self.actors: list[Actor] = []
@@ -93,6 +97,7 @@ class Scheduler:
         self._hub = greenlet.getcurrent()
         self._current: Actor | None = None
         self._deferred: list[Callable[[], None]] = []
+        self._breaks = False
 
     # -- what actors call
 
@@ -101,10 +106,20 @@ class Scheduler:
         actor = self._current
         if actor is None or actor.dead:
             return
-        actor.next = step
-        turns = self.steps
-        self._hub.switch()
-        self.pairs[actor.name, actor.last, step, "others ran" if self.steps - turns > 1 else "went on"] += 1
+        how = "went on"
+        draw = self.random.random
+        if (breaks := draw() < self.breaking) or self._deferred or draw() >= BURST:
+            actor.next = step
+            self._breaks = breaks
+            turns = self.steps
+            self._hub.switch()
+            if self.steps - turns > 1:
+                how = "others ran"
+        else:
+            # What the hub would do, without the way there and back.
+            self.steps += 1
+            self.now += STEP_S
+        self.pairs[actor.name, actor.last, step, how] += 1
         actor.last = step
         if self.trace is not None:
             self.note(step)
@@ -157,6 +172,14 @@ class Scheduler:
             if actor.greenlet:
                 actor.greenlet.throw()
 
+    def close(self) -> None:
+        """End everybody: a greenlet that stands still would keep its whole world in memory."""
+        for actor in self.actors:
+            actor.dead = True
+            if actor.greenlet:
+                actor.greenlet.throw()
+        self.actors.clear()
+
     def run(self, done: Callable[[], bool], most: int) -> bool:
         """Step actors until nobody has anything at hand and all is ``done``; False where ``most`` steps aren't enough.
 
@@ -166,10 +189,7 @@ class Scheduler:
         while self._runnable or not done():
             if self.steps >= last:
                 return False
-            actor = self._choose()
-            self._step(actor)
-            while not actor.dead and actor.condition is None and self.random.random() < BURST:
-                self._step(actor)
+            self._step(self._choose())
         return True
 
     def _step(self, actor: Actor) -> None:
@@ -183,6 +203,8 @@ class Scheduler:
             actor.greenlet.switch()
         finally:
             self._current = None
+        if actor.condition is not None and self.random.random() < self.breaking:
+            self._breaks = True
         if actor.greenlet.dead:
             self._remove(actor)
         elif waited != (actor.condition is not None):
@@ -192,7 +214,8 @@ class Scheduler:
                 self._runnable.remove(actor)
         while self._deferred:
             self._deferred.pop(0)()
-        if self.between is not None:
+        if self._breaks:
+            self._breaks = False
             self.between()
 
     def _remove(self, actor: Actor) -> None:
@@ -207,12 +230,12 @@ class Scheduler:
                 return self._runnable[int(self.random.random() * len(self._runnable))]
             now, actors = self.now, self.actors
             start = int(self.random.random() * len(actors))
-            for place in range(start - len(actors), start):
-                actor = actors[place]
-                if (condition := actor.condition) is None or condition():
-                    return actor
-                if 0 < actor.wake <= now and (actor.useful is None or actor.useful()):
-                    return actor
+            for some in (actors[start:], actors[:start]):
+                for actor in some:
+                    if (condition := actor.condition) is None or condition():
+                        return actor
+                    if 0 < actor.wake <= now and (actor.useful is None or actor.useful()):
+                        return actor
             sleeping = [actor for actor in self.actors if actor.wake > now]
             wakes = [actor.wake for actor in sleeping if actor.useful is None or actor.useful()]
             if (event := self.next_event()) is not None and event > now:

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +13,8 @@ from functions.pagos.gateways import GATEWAYS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.simulation.broker import MAX_MESSAGE_BYTES, Broker, Message
-from tests.simulation.instance import FUNCTIONS, Instance, SimulatedGateway, SimulatedState, topic
+from tests.simulation.instance import FUNCTIONS, LARGEST, Instance, SimulatedGateway, SimulatedState, built_once, topic
+from tests.simulation.one_thread import one_thread
 from tests.simulation.scheduler import Scheduler, Stuck
 from tests.simulation.server import Server
 from tests.simulation.statements import STATEMENTS
@@ -109,6 +111,7 @@ class Sent:
     refused: set[str] = field(default_factory=set)
 
 
+@cache
 def order(number: int) -> CrearOrden:
     """Return the pool's order of that number."""
     digest = hashlib.blake2b(str(number).encode(), digest_size=8).digest()
@@ -165,15 +168,17 @@ class World:
         self._calm = False
         self._chaos_ends = 0
         self._generation = 0
-        self._totals_seen = -1
+        self._totals_seen = (-1, -1)
+        self._totals_behind = False
         self._parallelism = dict.fromkeys(FUNCTIONS, 2)
-        self._published_keys: dict[str, set[str]] = {}
-        self._scanned: Counter[str] = Counter()
 
     def run(self) -> None:
         """Let it all happen. Raises `Stuck` where it doesn't end."""
-        with patch.dict(GATEWAYS, {"http": self.gateway}):
-            self._run()
+        with patch.dict(GATEWAYS, {"http": self.gateway}), one_thread(), built_once():
+            try:
+                self._run()
+            finally:
+                self.scheduler.close()
 
     def _run(self) -> None:
         self.servers["ordenes"].refused = {REFUSED}
@@ -237,8 +242,7 @@ class World:
     def _all_ended(self) -> bool:
         if not self.sent_all or not self.broker.at_rest():
             return False
-        inputs = (topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names)
-        if not all(name in self.broker.subscriptions for name in inputs):
+        if not self.broker.subscriptions.keys() >= INPUTS:
             return False  # somebody has not even begun
         return not self.state_is_behind() and not self.totals_are_behind()
 
@@ -248,6 +252,12 @@ class World:
 
     def totals_are_behind(self) -> bool:
         """Whether the view of Reporting shows less than its table."""
+        server, state = self.servers["reporting"], self.states["reporting"]
+        if (seen := (server.commits, state.changes)) != self._totals_seen:
+            self._totals_seen, self._totals_behind = seen, self._totals_differ()
+        return self._totals_behind
+
+    def _totals_differ(self) -> bool:
         rows = self.servers["reporting"].tables.get("ordenes", {})
         values = self.states["reporting"].values
         if not rows:
@@ -264,7 +274,7 @@ class World:
         random, weather = self.random, self.weather
         config: dict[str, Any] = {
             "dsn_env": "X",
-            "batch_max": random.choice([1, 3, 10, 100]),
+            "batch_max": random.choice([1, 3, 10, LARGEST]),
             "intake": "runtime" if random.random() < weather.runtime else "direct",
             "retry_max_attempts": 6,
             "retry_initial_seconds": 0.5,
@@ -306,6 +316,7 @@ class World:
 
     def _worsen(self) -> None:
         weather, broker = self.weather, self.broker
+        self.scheduler.breaking = weather.breaking
         broker.failing, broker.duplicating = weather.failing, weather.duplicating
         broker.losing_acks, broker.reordering = weather.losing_acks, weather.reordering
         self.gateway.failing = weather.asks
@@ -315,7 +326,7 @@ class World:
     def _soothe(self) -> None:
         """Mend everything, and bring every function up."""
         self._calm = True
-        self.scheduler.between = None
+        self.scheduler.breaking = 0.0
         self.scheduler.note("calm")
         broker = self.broker
         broker.away = broker.reordering = False
@@ -326,6 +337,7 @@ class World:
         for server in self.servers.values():
             server.away = False
         for instance in self.instances:
+            instance.hurry()
             for consumer in instance.consumers:
                 consumer.send_acks()
         for function in FUNCTIONS:
@@ -341,8 +353,6 @@ class World:
         return self.random.choice(["lost", "unanswered"])
 
     def _between(self) -> None:
-        if self.random.random() >= self.weather.breaking:
-            return
         incident = self.random.choice(INCIDENTS)
         self.incidents[incident] += 1
         self.scheduler.note(f"** {incident}")
@@ -421,23 +431,18 @@ class World:
 
     def _acknowledged(self, message: Message) -> None:
         """See that what a message asked for is done when it is acknowledged."""
-        name = message.topic.rpartition("/")[2]
-        followers = FOLLOWERS.get(name)
-        if followers is None or not message.key:
+        followers = FOLLOWERS.get(message.topic)
+        if followers is None or not (key := message.key):
             return
-        if not any(message.key in self._keys(follower) for follower in followers):
-            self.early_acks.append(f"{name} {message.key} was acknowledged, and nothing had followed from it")
-
-    def _keys(self, name: str) -> set[str]:
-        keys = self._published_keys.setdefault(name, set())
-        stored = self.broker.topics.get(topic(name), [])
-        for message in stored[self._scanned[name] :]:
-            keys.add(message.key)
-        self._scanned[name] = len(stored)
-        return keys
+        keys = self.broker.keys
+        for follower in followers:
+            if key in keys.get(follower, ()):
+                return
+        name = message.topic.rpartition("/")[2]
+        self.early_acks.append(f"{name} {key} was acknowledged, and nothing had followed from it")
 
 
-FOLLOWERS = {
+_FOLLOWERS = {
     "crear-orden": ("orden-creada", "crear-orden-DLQ"),
     "orden-creada": ("transaccion-creada", "orden-creada-DLQ", "pagos-reintento"),
     "transaccion-creada": (
@@ -448,8 +453,10 @@ FOLLOWERS = {
     ),
     "reembolsar-transaccion": ("transaccion-creada", "pagos-reintento", "reembolsar-transaccion-DLQ"),
 }
+FOLLOWERS = {topic(name): tuple(map(topic, followers)) for name, followers in _FOLLOWERS.items()}
 """Where something of the same key must be when a message is acknowledged: in one of these topics."""
 
+INPUTS = {topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names}
 INCIDENTS = (
     "crash",
     "crash",
