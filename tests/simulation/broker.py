@@ -73,6 +73,8 @@ class Broker:
         Share of messages that are delivered once more than they were published.
     reordering
         Whether messages come in any order.
+    spreading
+        How often a consumer that asks finds that what comes next was given to another one.
     losing_acks
         Share of acknowledgements that are kept back, and lost with the connection.
     """
@@ -87,6 +89,7 @@ class Broker:
         self.failing = 0.0
         self.duplicating = 0.0
         self.reordering = False
+        self.spreading = 0.0
         self.losing_acks = 0.0
         self.duplicates = 0
         self.on_acknowledged: Callable[[Message], None] = lambda _message: None
@@ -204,7 +207,7 @@ class Consumer:
         """Return a message, or raise ``pulsar.Timeout``."""
         if self.closed:
             raise pulsar.AlreadyClosed("the consumer is closed")
-        if not self.subscription.ready():
+        if not self.subscription.ready() or self.broker.random.random() < self.broker.spreading:
             raise pulsar.Timeout(f"nothing within {timeout_millis} ms")
         message = self.subscription.take()
         self.held.append(message)

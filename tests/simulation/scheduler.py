@@ -14,8 +14,6 @@ import greenlet
 
 START_S = 1_767_225_600.0
 """Time of day at which every simulation begins, in Unix seconds."""
-BURST = 0.6
-"""How often an actor goes on for another step before others are looked at."""
 STEP_S = 0.001
 """How long a step takes, so that no two happen at the same moment."""
 KNOWN = 0.7
@@ -72,8 +70,13 @@ class Scheduler:
 
     Attributes
     ----------
+    burst
+        How often an actor goes on for another step before others are looked at.
     breaking
         Chance that ``between`` is called between any two steps.
+    aiming
+        Chance that ``strike`` is called with an actor that is between two steps between which none of its kind has
+        been yet: so that what is rare is interrupted, too.
     next_event
         Tells the next moment at which something happens by itself, such as a delayed message.
     pairs
@@ -86,7 +89,10 @@ class Scheduler:
     def __init__(self, random: Random, between: Callable[[], None] = lambda: None) -> None:
         self.random = random
         self.between = between
+        self.strike: Callable[[Actor], None] = lambda _actor: None
+        self.burst = 0.6
         self.breaking = 0.0
+        self.aiming = 0.0
         self.next_event: Callable[[], float | None] = lambda: None
         self.now = START_S
         self.actors: list[Actor] = []
@@ -98,6 +104,8 @@ class Scheduler:
         self._current: Actor | None = None
         self._deferred: list[Callable[[], None]] = []
         self._breaks = False
+        self._struck: Actor | None = None
+        self._met: set[tuple[str, str, str]] = set()
 
     # -- what actors call
 
@@ -108,7 +116,11 @@ class Scheduler:
             return
         how = "went on"
         draw = self.random.random
-        if (breaks := draw() < self.breaking) or self._deferred or draw() >= BURST:
+        if self.aiming and (pair := (actor.name, actor.last, step)) not in self._met:
+            self._met.add(pair)
+            if draw() < self.aiming:
+                self._struck = actor
+        if (breaks := draw() < self.breaking) or self._struck or self._deferred or draw() >= self.burst:
             actor.next = step
             self._breaks = breaks
             turns = self.steps
@@ -217,6 +229,10 @@ class Scheduler:
         if self._breaks:
             self._breaks = False
             self.between()
+        if self._struck is not None:
+            struck, self._struck = self._struck, None
+            if not struck.dead:
+                self.strike(struck)
 
     def _remove(self, actor: Actor) -> None:
         actor.dead = True

@@ -46,7 +46,7 @@ def test_without_faults_every_order_ends_approved_or_rejected() -> None:
     assert len(rows) == ORDERS
     assert {row["status"] for row in rows} == {"aprobada", "rechazada"}
     assert {tuple(row[c] for c in ("id", "status")) for row in rows} <= {
-        (order[0], order[3]) for order in without_faults().values()
+        (order["id"], order["status"]) for order in without_faults().values()
     }
 
 

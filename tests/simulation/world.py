@@ -15,7 +15,7 @@ from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.simulation.broker import MAX_MESSAGE_BYTES, Broker, Message
 from tests.simulation.instance import FUNCTIONS, LARGEST, Instance, SimulatedGateway, SimulatedState, built_once, topic
 from tests.simulation.one_thread import one_thread
-from tests.simulation.scheduler import Scheduler, Stuck
+from tests.simulation.scheduler import Actor, Scheduler, Stuck
 from tests.simulation.server import Server
 from tests.simulation.statements import STATEMENTS
 
@@ -40,6 +40,12 @@ class Weather:
     ----------
     breaking
         Chance of an incident between any two steps.
+    aiming
+        Chance that an instance crashes between two steps between which none of its kind has been yet.
+    burst
+        How often who is under way goes on, see `Scheduler`.
+    spreading
+        How often what comes next goes to another instance, see `Broker`.
     failing, duplicating, losing_acks
         Shares of flushes, deliveries and acknowledgements, see `Broker`.
     commits, puts, asks
@@ -56,6 +62,9 @@ class Weather:
     """
 
     breaking: float
+    aiming: float
+    burst: float
+    spreading: float
     failing: float
     duplicating: float
     losing_acks: float
@@ -72,6 +81,9 @@ class Weather:
         """Draw how bad it gets."""
         return cls(
             breaking=random.choice([0.0, 0.005, 0.01, 0.02]),
+            aiming=random.choice([0.0, 0.02, 0.1]),
+            burst=random.choice([0.3, 0.6, 0.9]),
+            spreading=random.choice([0.0, 0.1, 0.5]),
             failing=random.choice([0.0, 0.1, 0.3]),
             duplicating=random.choice([0.0, 0.2, 0.5]),
             losing_acks=random.choice([0.0, 0.3, 0.9]),
@@ -85,7 +97,22 @@ class Weather:
         )
 
 
-CALM = Weather(0, 0, 0, 0, 0, 0, 0, reordering=False, patience_s=900, gateway="simulada", runtime=0)
+CALM = Weather(
+    breaking=0,
+    aiming=0,
+    burst=0.6,
+    spreading=0,
+    failing=0,
+    duplicating=0,
+    losing_acks=0,
+    commits=0,
+    puts=0,
+    asks=0,
+    reordering=False,
+    patience_s=900,
+    gateway="simulada",
+    runtime=0,
+)
 """No faults."""
 
 
@@ -102,6 +129,9 @@ class Sent:
         without an order.
     refused
         Numbers of the messages in ``crear-orden`` whose values the database refuses.
+    rivals
+        Of orders sent at once with different contents: what each message in ``crear-orden`` says, by its number, by
+        order. Whichever is accepted, exactly the other contradicts.
     """
 
     orders: dict[str, CrearOrden] = field(default_factory=dict)
@@ -109,6 +139,12 @@ class Sent:
     conflicts: set[str] = field(default_factory=set)
     orphans: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    rivals: dict[str, dict[str, CrearOrden]] = field(default_factory=dict)
+
+    @property
+    def once(self) -> set[str]:
+        """Numbers of the messages in ``crear-orden`` that must not be sent again, each being judged by itself."""
+        return set().union(self.invalid, self.conflicts, self.refused, *self.rivals.values())
 
 
 @cache
@@ -147,6 +183,7 @@ class World:
         self.random = Random(seed)
         self.weather = weather or Weather.drawn(self.random)
         self.scheduler = Scheduler(self.random, self._between)
+        self.scheduler.strike = self._strike
         if traced:
             self.scheduler.trace = []
         self.broker = Broker(self.scheduler, self.random)
@@ -209,8 +246,11 @@ class World:
             sent.orders[one.id] = one
             raw = one.SerializeToString()
             crear = topic("crear-orden")
-            self.broker.publish(crear, raw, one.id)
             draw = random.random()
+            if draw > 0.9:
+                self._send_rivals(one)
+                continue
+            self.broker.publish(crear, raw, one.id)
             if draw < 0.1:
                 self.broker.publish(crear, raw, one.id)
             elif draw < 0.15:
@@ -230,11 +270,22 @@ class World:
                 sent.refused.add(self.broker.publish(crear, refused.SerializeToString(), refused.id).id)
             elif draw < 0.275:
                 sent.invalid.add(self.broker.publish(crear, HUGE, "garbage").id)
-            if draw > 0.7:
+            if draw > 0.6:
                 self.scheduler.sleep(NEVER, random.uniform(0, 0.5))
         self.sent_all = True
 
     sent_all = False
+
+    def _send_rivals(self, one: CrearOrden) -> None:
+        """Send an order and another one under its id at once, in any order."""
+        other = CrearOrden(id=one.id, client_id=one.client_id + 1, address="elsewhere", currency=one.currency)
+        other.total_cents, other.created_at_ms = one.total_cents + 100, one.created_at_ms
+        both = [one, other]
+        self.random.shuffle(both)
+        crear = topic("crear-orden")
+        self.sent.rivals[one.id] = {
+            self.broker.publish(crear, each.SerializeToString(), each.id).id: each for each in both
+        }
 
     def _stands(self, order_id: str) -> bool:
         return order_id in self.servers["ordenes"].tables.get("ordenes", {})
@@ -316,7 +367,9 @@ class World:
 
     def _worsen(self) -> None:
         weather, broker = self.weather, self.broker
-        self.scheduler.breaking = weather.breaking
+        self.scheduler.breaking, self.scheduler.aiming = weather.breaking, weather.aiming
+        self.scheduler.burst = weather.burst
+        broker.spreading = weather.spreading
         broker.failing, broker.duplicating = weather.failing, weather.duplicating
         broker.losing_acks, broker.reordering = weather.losing_acks, weather.reordering
         self.gateway.failing = weather.asks
@@ -326,11 +379,12 @@ class World:
     def _soothe(self) -> None:
         """Mend everything, and bring every function up."""
         self._calm = True
-        self.scheduler.breaking = 0.0
+        self.scheduler.breaking = self.scheduler.aiming = 0.0
+        self.scheduler.burst = 0.6
         self.scheduler.note("calm")
         broker = self.broker
         broker.away = broker.reordering = False
-        broker.failing = broker.duplicating = broker.losing_acks = 0.0
+        broker.failing = broker.duplicating = broker.losing_acks = broker.spreading = 0.0
         self.gateway.failing = 0.0
         for state in self.states.values():
             state.failing = 0.0
@@ -357,6 +411,15 @@ class World:
         self.incidents[incident] += 1
         self.scheduler.note(f"** {incident}")
         getattr(self, "_" + incident.replace(" ", "_"))()
+
+    def _strike(self, actor: Actor) -> None:
+        """Crash the instance that an actor belongs to, where it stands."""
+        instance = actor.owner
+        if instance in self.instances:
+            self.incidents["aimed crash"] += 1
+            self.scheduler.note(f"** crash of {actor.name}")
+            self._end(instance)
+            self._start(instance.function)
 
     def _some_instance(self) -> Instance | None:
         return self.random.choice(self.instances) if self.instances else None
@@ -416,8 +479,9 @@ class World:
         """Publish some messages of an input again, as a relay does that delivers twice."""
         inputs = [topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names if "reintento" not in name]
         stored = self.broker.topics.get(self.random.choice(inputs), [])
+        once = self.sent.once if stored and stored[0].topic == topic("crear-orden") else set()
         for message in self.random.sample(stored, len(stored) // 2):
-            if message.id not in self.sent.invalid | self.sent.conflicts | self.sent.refused:
+            if message.id not in once:
                 self.broker.publish(message.topic, message.payload, message.key, message.own)
 
     def _later(self, seconds: float, act: Any) -> None:
