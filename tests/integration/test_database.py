@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from functions.alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transaction, Unavailable
-from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, Rows
 from functions.alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
 from functions.alpes_runtime.turn import Turn
+from tests.fakes import FakeClock, FakeDatabase, Rows
 from tests.integration.server import Server
 from tests.unit.runtime.parts import committer, received
 
