@@ -19,6 +19,10 @@ NEVER_S = float("inf")
 MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 10 * 1024
 
 
+class Broken(Exception):
+    """A consumer is of no use any more, and says so; whoever has it must give it up."""
+
+
 class Message:
     """A message in a topic, as ``pulsar.Message`` shows it."""
 
@@ -202,11 +206,14 @@ class Consumer:
         self.held: list[Message] = []
         self.unsent: list[Message] = []
         self.closed = False
+        self.broken = False
 
     def receive(self, timeout_millis: int) -> Message:
         """Return a message, or raise ``pulsar.Timeout``."""
         if self.closed:
             raise pulsar.AlreadyClosed("the consumer is closed")
+        if self.broken:
+            raise Broken("the consumer is broken")
         if not self.subscription.ready() or self.broker.random.random() < self.broker.spreading:
             raise pulsar.Timeout(f"nothing within {timeout_millis} ms")
         message = self.subscription.take()
@@ -230,6 +237,12 @@ class Consumer:
                 if message in self.held:
                     self.held.remove(message)
             self.unsent.clear()
+
+    def breaks(self) -> None:
+        """Be of no use any more, with all in hand that waits: nobody else gets it before this one is closed."""
+        self.broken = True
+        while self.subscription.ready():
+            self.held.append(self.subscription.take())
 
     def reconnect(self) -> None:
         """Lose the connection: unsent acknowledgements are lost, and what is not acknowledged comes again."""

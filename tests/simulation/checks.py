@@ -45,7 +45,7 @@ def without_faults() -> dict[str, dict[str, Any]]:
 
 def violations(world: World) -> list[str]:
     """Return what is wrong, empty when everything is as promised."""
-    found = [*world.early_acks, *(f"a thread died: {death}" for death in world.deaths)]
+    found = [*world.early_acks, *world.forgotten, *(f"a thread died: {death}" for death in world.deaths)]
     ordenes = {row["id"]: row for row in world.servers["ordenes"].rows("ordenes")}
     pagos = {row["order_id"]: row for row in world.servers["pagos"].rows("transacciones")}
     refunds = {row["order_id"]: row for row in world.servers["pagos"].rows("reembolsos")}

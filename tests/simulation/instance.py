@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pulsar
 from pulsar.schema import ProtobufNativeSchema
 
-from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, parse_config
+from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
 from functions.alpes_runtime.assembly import Assembly, Stage
 from functions.alpes_runtime.backoff import Backoff
 from functions.alpes_runtime.host import Host
@@ -74,6 +74,7 @@ def parsed(function: str, items: tuple[tuple[str, Any], ...]) -> Any:
 
 
 schema_of = cache(ProtobufNativeSchema)
+encoded_of = cache(encoded)
 
 
 @contextmanager
@@ -82,6 +83,7 @@ def built_once() -> Iterator[None]:
     with ExitStack() as stack:
         for module in (ordenes, pagos, reporting):
             stack.enter_context(patch.object(module, "ProtobufNativeSchema", schema_of))
+            stack.enter_context(patch.object(module, "encoded", encoded_of))
         stack.enter_context(patch.object(reporting, "formats", lambda: FORMATS))
         yield
 
@@ -288,6 +290,11 @@ class Instance:
         Which one it is.
     config
         Its userConfig.
+
+    Attributes
+    ----------
+    unverified
+        Keys that it has put in the state store, and not looked at again.
     """
 
     def __init__(self, world: "World", function: str, number: int, config: dict[str, Any]) -> None:
@@ -297,6 +304,7 @@ class Instance:
         self.connections: list[Connection] = []
         self.context = Context(world, function, number, config)
         self.assembly: Assembly | None = None
+        self.unverified: set[str] = set()
         self.gone = False
         self._config = config
         world.scheduler.spawn(f"{function} start", self, self._start)
@@ -350,6 +358,8 @@ class Instance:
         if not assembly.direct:
             for name in host.inputs:
                 self._spawn("process", partial(self._process, name, assembly))
+        for view in assembly._service.views:
+            self.unverified = getattr(view, "_unverified", self.unverified)
         for follow in assembly.views():
             useful = self.world.state_is_behind if self.function == "ordenes" else self.world.totals_are_behind
             self.world.scheduler.spawn(f"{self.function} view", self, follow, useful)
@@ -376,7 +386,7 @@ class Instance:
                 # The other stages pause anyway, at the first thing that they do with the next group.
                 scheduler.pause("receive")
 
-    def _may_go_on(self, stage: Stage) -> Callable[[], bool]:
+    def _may_go_on(self, stage: Stage) -> Callable[[], Any]:
         """Return what says that there may be something for a stage to do. It only looks, the stage decides.
 
         This is asked more often than anything else, so it looks into things directly.
@@ -387,23 +397,25 @@ class Instance:
         kind = type(owner).__name__
         if kind == "CommitStage":
             inbox, committed = owner._inbox, owner._committed
-            return lambda: bool(
+            return lambda: (
                 stopping._flag
                 or (inbox._next() is not None if owner._held is None else len(committed.queue) < committed.maxsize)
             )
         if kind == "PublishStage":
             committed = owner._committed
-            return lambda: bool(stopping._flag or owner._held is not None or committed.queue)
+            return lambda: stopping._flag or owner._held is not None or committed.queue
         if kind == "AskStage":
-            return lambda: bool(stopping._flag or owner._waiting.queue)
-        subscription = owner._consumer.subscription
+            return lambda: stopping._flag or owner._waiting.queue
+        consumer = owner._consumer
+        subscription = consumer.subscription
         broker, scheduler = subscription.broker, self.world.scheduler
-        return lambda: bool(
+        return lambda: (
             stopping._flag
             or (
                 _fits(owner)
                 if owner._held
-                else (subscription.waiting or subscription.due_s <= scheduler.now) and not broker.away
+                else ((subscription.waiting or subscription.due_s <= scheduler.now) and not broker.away)
+                or consumer.broken
             )
         )
 
@@ -417,7 +429,12 @@ class Instance:
         room = 2 * assembly._config.batch_max
         while not assembly.stopping.is_set():
             scheduler.until(
-                lambda: assembly.stopping.is_set() or (consumer.subscription.ready() and len(inbox) < room), "a message"
+                lambda: (
+                    assembly.stopping.is_set()
+                    or consumer.broken
+                    or (consumer.subscription.ready() and len(inbox) < room)
+                ),
+                "a message",
             )
             scheduler.pause("receive")
             try:

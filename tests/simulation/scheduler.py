@@ -5,8 +5,9 @@ for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over t
 """
 
 import threading
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -14,10 +15,29 @@ import greenlet
 
 START_S = 1_767_225_600.0
 """Time of day at which every simulation begins, in Unix seconds."""
-STEP_S = 0.001
-"""How long a step takes, so that no two happen at the same moment."""
+SELDOM = {("ask", "refunded"), ("refunded", "ask"), ("start", "acknowledge")}
+"""Steps of which few follow each other before the calm: aimed at five times as often."""
 KNOWN = 0.7
 """How often it is one of those that wait for nothing, if there are any, before all others are looked at."""
+
+
+Pair = tuple[str, str, str]
+"""Kind of actor, step, next step."""
+
+
+@dataclass(slots=True)
+class Met:
+    """How often actors went on between two steps, how often others ran in between, and how often they died there."""
+
+    went_on: int = 0
+    others_ran: int = 0
+    died: int = 0
+
+    def add(self, other: "Met") -> None:
+        """Count these, too."""
+        self.went_on += other.went_on
+        self.others_ran += other.others_ran
+        self.died += other.died
 
 
 class Stuck(AssertionError):
@@ -47,9 +67,10 @@ class Actor:
         self.last = "start"
         self.next = ""
         self.turns = 0
-        self.condition: Callable[[], bool] | None = None
+        self.condition: Callable[[], Any] | None = None
         self.wake = 0.0
         self.greenlet = greenlet.greenlet(run)
+        self.switch = self.greenlet.switch
 
     @property
     def state(self) -> str:
@@ -72,6 +93,8 @@ class Scheduler:
     ----------
     burst
         How often an actor goes on for another step before others are looked at.
+    step_s
+        How long a step takes, in seconds, so that no two happen at the same moment.
     breaking
         Chance that ``between`` is called between any two steps.
     aiming
@@ -80,8 +103,7 @@ class Scheduler:
     next_event
         Tells the next moment at which something happens by itself, such as a delayed message.
     pairs
-        How often an actor went from one named step to the next, and how often others ran in between, or it died there:
-        ``(kind of actor, step, next step, "went on" | "others ran" | "died")``.
+        What happened between one named step of an actor and the next.
     trace
         What happened, where somebody wants to know: ``(seconds, actor, step)``.
     """
@@ -91,13 +113,14 @@ class Scheduler:
         self.between = between
         self.strike: Callable[[Actor], None] = lambda _actor: None
         self.burst = 0.6
+        self.step_s = 0.001
         self.breaking = 0.0
         self.aiming = 0.0
         self.next_event: Callable[[], float | None] = lambda: None
         self.now = START_S
         self.actors: list[Actor] = []
         self._runnable: list[Actor] = []
-        self.pairs: Counter[tuple[str, str, str, str]] = Counter()
+        self.pairs: dict[Pair, Met] = {}
         self.trace: list[tuple[float, str, str]] | None = None
         self.steps = 0
         self._hub = greenlet.getcurrent()
@@ -105,7 +128,6 @@ class Scheduler:
         self._deferred: list[Callable[[], None]] = []
         self._breaks = False
         self._struck: Actor | None = None
-        self._met: set[tuple[str, str, str]] = set()
 
     # -- what actors call
 
@@ -114,11 +136,11 @@ class Scheduler:
         actor = self._current
         if actor is None or actor.dead:
             return
-        how = "went on"
         draw = self.random.random
-        if self.aiming and (pair := (actor.name, actor.last, step)) not in self._met:
-            self._met.add(pair)
-            if draw() < self.aiming:
+        pair = (actor.name, actor.last, step)
+        if (met := self.pairs.get(pair)) is None:
+            met = self.pairs[pair] = Met()
+            if draw() < (5 * self.aiming if pair[1:] in SELDOM else self.aiming):
                 self._struck = actor
         if (breaks := draw() < self.breaking) or self._struck or self._deferred or draw() >= self.burst:
             actor.next = step
@@ -126,17 +148,19 @@ class Scheduler:
             turns = self.steps
             self._hub.switch()
             if self.steps - turns > 1:
-                how = "others ran"
+                met.others_ran += 1
+            else:
+                met.went_on += 1
         else:
             # What the hub would do, without the way there and back.
             self.steps += 1
-            self.now += STEP_S
-        self.pairs[actor.name, actor.last, step, how] += 1
+            self.now += self.step_s
+            met.went_on += 1
         actor.last = step
         if self.trace is not None:
             self.note(step)
 
-    def until(self, condition: Callable[[], bool], what: str) -> None:
+    def until(self, condition: Callable[[], Any], what: str) -> None:
         """Let others go on until something holds."""
         actor = self._current
         if actor is None or actor.dead:
@@ -180,9 +204,25 @@ class Scheduler:
         for actor in [each for each in self.actors if each.owner is owner]:
             self._remove(actor)
             if actor.next and actor.condition is None:
-                self.pairs[actor.name, actor.last, actor.next, "died"] += 1
+                self.pairs[actor.name, actor.last, actor.next].died += 1
             if actor.greenlet:
                 actor.greenlet.throw()
+
+    def freeze(self, owner: Any, seconds: float) -> None:
+        """Let nobody of an owner go on for so long, as if its process were stopped.
+
+        Who is within a put is spared: what may come of that is not promised (docs/reliability.md).
+        """
+        until = self.now + seconds
+        for actor in self.actors:
+            if actor.owner is owner and not (actor.condition is None and actor.next == "put"):
+                if actor.condition is None:
+                    self._runnable.remove(actor)
+                actor.condition = partial(self._thawed, until, actor.condition)
+                actor.wake = max(actor.wake, until) if actor.wake else 0.0
+
+    def _thawed(self, until: float, condition: Callable[[], Any] | None) -> Any:
+        return self.now >= until and (condition is None or condition())
 
     def close(self) -> None:
         """End everybody: a greenlet that stands still would keep its whole world in memory."""
@@ -206,24 +246,31 @@ class Scheduler:
 
     def _step(self, actor: Actor) -> None:
         self.steps += 1
-        self.now += STEP_S
+        self.now += self.step_s
         waited = actor.condition is not None
-        actor.condition = None
-        actor.wake = 0.0
+        if waited:
+            actor.condition = None
+            actor.wake = 0.0
         self._current = actor
         try:
-            actor.greenlet.switch()
+            actor.switch()
         finally:
             self._current = None
-        if actor.condition is not None and self.random.random() < self.breaking:
-            self._breaks = True
         if actor.greenlet.dead:
             self._remove(actor)
-        elif waited != (actor.condition is not None):
+        elif actor.condition is None:
             if waited:
                 self._runnable.append(actor)
-            else:
+        else:
+            if not waited:
                 self._runnable.remove(actor)
+            if self.random.random() < self.breaking:
+                self._breaks = True
+        if self._deferred or self._breaks or self._struck is not None:
+            self._happen()
+
+    def _happen(self) -> None:
+        """Let happen what must happen outside of every actor."""
         while self._deferred:
             self._deferred.pop(0)()
         if self._breaks:

@@ -53,6 +53,7 @@ class Server:
         self.away = False
         self.refused: set[Any] = set()
         self.fail_commit: Callable[[], str] = lambda: ""
+        self.on_commit: Callable[[Mapping[tuple[str, Any], dict[str, Any] | None]], None] = lambda _written: None
         self.deadlock: Callable[[], bool] = lambda: False
         self.commits = 0
         self.deadlocks = 0
@@ -185,6 +186,7 @@ class OpenTransaction:
             else:
                 rows[key] = row
         self.server.commits += 1
+        self.server.on_commit(self.written)
 
     def end(self) -> None:
         """Release the locks; what isn't committed is gone."""
