@@ -135,7 +135,7 @@ class PostgresTransaction:
         """
         with _away(self._turn), translated(command):
             done = self._connection.execute(pgsql.SQL(command), prepare=False)
-        if done.statusmessage != command.split()[0]:
+        if done.statusmessage != command.split(maxsplit=1)[0]:
             # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and no error.
             raise BadData(f"{command} was answered with {done.statusmessage}: a statement before it had failed")
 

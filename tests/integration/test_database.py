@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from functions.alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transaction, Unavailable
-from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, Rows
 from functions.alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
 from functions.alpes_runtime.turn import Turn
+from tests.fakes import FakeClock, FakeDatabase, Rows
 from tests.integration.server import Server
 from tests.unit.runtime.parts import committer, received
 
@@ -133,30 +133,43 @@ def test_a_handler_that_goes_on_after_a_refused_value_has_not_committed(both: Bo
     assert both.kept() == []
 
 
+def keep_within(transaction: Transaction, *keys: str, error: Exception | None = None) -> None:
+    with transaction.savepoint():
+        for key in keys:
+            transaction.execute(KEEP, {"keys": [key]})
+        if error:
+            raise error
+
+
+def keep_and_pass_over(transaction: Transaction, refused: str) -> None:
+    with transaction.savepoint(), contextlib.suppress(BadData):
+        transaction.execute(KEEP, {"keys": [refused]})
+
+
 def test_what_fails_in_a_savepoint_is_undone_and_the_rest_is_committed(both: Both) -> None:
     with both.one.transaction() as transaction:
         transaction.execute(KEEP, {"keys": ["a"]})
         for refused in ("nul\0", UNINDEXABLE):
-            with pytest.raises(BadData), transaction.savepoint():
-                transaction.execute(KEEP, {"keys": ["b"]})
-                transaction.execute(KEEP, {"keys": [refused]})
-        with pytest.raises(ZeroDivisionError), transaction.savepoint():
-            transaction.execute(KEEP, {"keys": ["c"]})
-            raise ZeroDivisionError
-        with transaction.savepoint():
-            transaction.execute(KEEP, {"keys": ["d"]})
-        with pytest.raises(BadData), transaction.savepoint(), contextlib.suppress(BadData):
-            transaction.execute(KEEP, {"keys": [UNINDEXABLE]})
+            with pytest.raises(BadData):
+                keep_within(transaction, "b", refused)
+        with pytest.raises(ZeroDivisionError):
+            keep_within(transaction, "c", error=ZeroDivisionError())
+        keep_within(transaction, "d")
+        with pytest.raises(BadData):
+            keep_and_pass_over(transaction, UNINDEXABLE)
         keep(both.other, "b")
     assert both.kept() == ["a", "b", "d"]
 
 
 def test_after_a_failed_statement_every_other_one_is_refused(database: Postgres) -> None:
-    with pytest.raises(BadData), database.transaction() as transaction:
-        with contextlib.suppress(BadData):
-            transaction.execute("SELECT 1 / 0")
-        with pytest.raises(BadData):
+    def go_on() -> None:
+        with database.transaction() as transaction:
+            with contextlib.suppress(BadData):
+                transaction.execute("SELECT 1 / 0")
             transaction.execute("SELECT 1")
+
+    with pytest.raises(BadData, match="25P02"):
+        go_on()
 
 
 def test_a_savepoint_whose_connection_is_lost_is_unavailable(server: Server, database: Postgres, dsn: str) -> None:

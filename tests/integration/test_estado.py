@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from functions.alpes_runtime import Mark, Unavailable, Versioned, WriteBehind
-from functions.alpes_runtime.fakes import FakeClock, FakeStateStore
 from functions.alpes_runtime.postgres import Postgres
 from functions.alpes_runtime.views import IDLE_S
 from functions.ordenes.estado import EstadoMarks
+from tests.fakes import FakeClock, FakeStateStore
 from tests.integration.test_ordenes import HANDLERS, crear, liquidar, orden, pago, wait_until
 from tests.unit.runtime.parts import LOG
 

@@ -11,9 +11,9 @@ import pytest
 from client.errors import NoAnswerError
 from client.rebuild.estado import Progress, rewrite_orders
 from functions.alpes_runtime import WriteBehind
-from functions.alpes_runtime.fakes import FakeClock, FakeStateStore
 from functions.alpes_runtime.postgres import Postgres
 from functions.ordenes.estado import EstadoMarks
+from tests.fakes import FakeClock, FakeStateStore
 from tests.integration.test_ordenes import crear, orden
 from tests.unit.runtime.parts import LOG
 

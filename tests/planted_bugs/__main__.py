@@ -1,6 +1,6 @@
 """Plants bugs one by one in a copy of the checkout, and sees that the suite which has to notice each one does.
 
-python -m tests.planted_bugs                     every bug that a simulation notices, and a table
+python -m tests.planted_bugs                     every bug that needs no local stack, and a table
 python -m tests.planted_bugs --all               those that need the local stack, too: minutes each
 python -m tests.planted_bugs ack-before-commit   this one
 python -m tests.planted_bugs --list              what there is
@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 SLOW = ("tests/e2e", "tests/faults")
 """Suites that start the local stack."""
 HANGS_S = 1800.0
+SHOWN = 70
+"""Characters of what was found."""
 BASELINE_SEEDS = 60
 """Seeds that must hold without any bug before one is planted."""
 
@@ -39,7 +41,7 @@ class Caught:
     caught
         Whether its suite failed.
     after
-        After how many seeds, or how long.
+        After how many seeds and at which, or how long.
     by
         The first thing that was found wrong.
     """
@@ -107,8 +109,10 @@ def judge(bug: Bug, seeds: int, root: Path) -> Caught:
     finally:
         for path, text in before.items():
             path.write_text(text, encoding="utf-8")
-    ran = re.search(r"([\d,]+) seeds in", done.stdout)
-    after = f"{ran[1]} seeds" if ran else f"{time.monotonic() - started:.0f} s"
+    after = f"{time.monotonic() - started:.0f} s"
+    if ran := re.search(r"([\d,]+) seeds in", done.stdout):
+        failed = re.search(r"^seed (\d+) \(", done.stdout, re.MULTILINE)
+        after = f"{ran[1]} seeds" + (f", seed {failed[1]}" if failed else "")
     return Caught(bug, done.returncode != 0 and _ran(bug, done), after, _first_finding(done))
 
 
@@ -122,7 +126,7 @@ def _first_finding(done: subprocess.CompletedProcess[str]) -> str:
         return "nothing"
     for pattern in (r"VIOLATED: (.*)", r"^FAILED (.*)", r"^E +(.*)"):
         if found := re.search(pattern, done.stdout, re.MULTILINE):
-            return found[1][:100]
+            return found[1][:SHOWN].replace("|", "\\|")
     return (done.stdout + done.stderr).strip()[-200:].replace("\n", " ")
 
 

@@ -485,7 +485,7 @@ BUGS: Sequence[Bug] = (
                 "                    names = [topic]\n",
             )
         ],
-        "tests/e2e/publisher/test_publisher_on_pulsar.py",
+        "tests/unit/runtime/test_publisher.py -k partition",
     ),
     # -- the saga
     Bug(
@@ -627,7 +627,7 @@ BUGS: Sequence[Bug] = (
                 '        headers = {**self._headers, "Idempotency-Key": key + str(id(body))}\n',
             )
         ],
-        "tests/faults/test_gateway.py",
+        "tests/unit/services/test_gateways.py",
     ),
     # -- the tests themselves
     Bug(

@@ -19,6 +19,10 @@ NEVER_S = float("inf")
 MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 10 * 1024
 
 
+class Broken(Exception):
+    """A consumer is of no use any more, and says so; whoever has it must give it up."""
+
+
 class Message:
     """A message in a topic, as ``pulsar.Message`` shows it."""
 
@@ -63,6 +67,8 @@ class Broker:
 
     Attributes
     ----------
+    topics, keys
+        Every message of each topic, and its keys.
     away
         Nobody can connect, and nothing is published or received.
     failing
@@ -71,6 +77,8 @@ class Broker:
         Share of messages that are delivered once more than they were published.
     reordering
         Whether messages come in any order.
+    spreading
+        How often a consumer that asks finds that what comes next was given to another one.
     losing_acks
         Share of acknowledgements that are kept back, and lost with the connection.
     """
@@ -79,11 +87,13 @@ class Broker:
         self.scheduler = scheduler
         self.random = random
         self.topics: dict[str, list[Message]] = {}
+        self.keys: dict[str, set[str]] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.away = False
         self.failing = 0.0
         self.duplicating = 0.0
         self.reordering = False
+        self.spreading = 0.0
         self.losing_acks = 0.0
         self.duplicates = 0
         self.on_acknowledged: Callable[[Message], None] = lambda _message: None
@@ -102,9 +112,13 @@ class Broker:
     ) -> Message:
         """Store a message."""
         now = self.scheduler.now
-        stored = self.topics.setdefault(topic, [])
+        stored = self.topics.get(topic)
+        if stored is None:
+            stored, self.keys[topic] = [], set()
+            self.topics[topic] = stored
         message = Message(topic, len(stored), payload, key, own or {}, now, now + delay_s)
         stored.append(message)
+        self.keys[topic].add(key)
         subscription = self.subscriptions.get(topic)
         if subscription is not None:
             subscription.add(message)
@@ -192,12 +206,15 @@ class Consumer:
         self.held: list[Message] = []
         self.unsent: list[Message] = []
         self.closed = False
+        self.broken = False
 
     def receive(self, timeout_millis: int) -> Message:
         """Return a message, or raise ``pulsar.Timeout``."""
         if self.closed:
             raise pulsar.AlreadyClosed("the consumer is closed")
-        if not self.subscription.ready():
+        if self.broken:
+            raise Broken("the consumer is broken")
+        if not self.subscription.ready() or self.broker.random.random() < self.broker.spreading:
             raise pulsar.Timeout(f"nothing within {timeout_millis} ms")
         message = self.subscription.take()
         self.held.append(message)
@@ -220,6 +237,12 @@ class Consumer:
                 if message in self.held:
                     self.held.remove(message)
             self.unsent.clear()
+
+    def breaks(self) -> None:
+        """Be of no use any more, with all in hand that waits: nobody else gets it before this one is closed."""
+        self.broken = True
+        while self.subscription.ready():
+            self.held.append(self.subscription.take())
 
     def reconnect(self) -> None:
         """Lose the connection: unsent acknowledgements are lost, and what is not acknowledged comes again."""

@@ -1,24 +1,30 @@
 """One function instance in the simulation: the real composition root and the real stages, in a world of stand-ins."""
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cache, partial
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pulsar
+from pulsar.schema import ProtobufNativeSchema
 
-from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, parse_config
+from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
 from functions.alpes_runtime.assembly import Assembly, Stage
 from functions.alpes_runtime.backoff import Backoff
 from functions.alpes_runtime.host import Host
 from functions.alpes_runtime.service import Surroundings
+from functions.ordenes import function as ordenes
 from functions.ordenes.function import Ordenes, OrdenesConfig
+from functions.pagos import function as pagos
 from functions.pagos.domain import Cobro, Reembolso, drawn
 from functions.pagos.function import Pagos, PagosConfig
 from functions.pagos.gateways import GatewayOptions
+from functions.reporting import function as reporting
+from functions.reporting.formats import formats
 from functions.reporting.function import Reporting, ReportingConfig
 from tests.simulation.broker import Client, Consumer
 from tests.simulation.scheduler import Scheduler, SimulatedClock
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
 TENANT, NAMESPACE = "alpes", "tienda"
 LOG = logging.getLogger("simulation")
 LOG.disabled = True
+FORMATS = formats()
+LARGEST = 100
+"""Most messages of a group."""
 FUNCTIONS: Mapping[str, tuple[type[Any], type[FunctionConfig], tuple[str, ...], str]] = {
     "ordenes": (
         Ordenes,
@@ -58,6 +67,27 @@ def topic(name: str) -> str:
     return f"persistent://{TENANT}/{NAMESPACE}/{name}"
 
 
+@cache
+def parsed(function: str, items: tuple[tuple[str, Any], ...]) -> Any:
+    """Return a function's configuration; the same few come again and again."""
+    return parse_config(FUNCTIONS[function][1], dict(items))
+
+
+schema_of = cache(ProtobufNativeSchema)
+encoded_of = cache(encoded)
+
+
+@contextmanager
+def built_once() -> Iterator[None]:
+    """Let all instances share what each would build alike."""
+    with ExitStack() as stack:
+        for module in (ordenes, pagos, reporting):
+            stack.enter_context(patch.object(module, "ProtobufNativeSchema", schema_of))
+            stack.enter_context(patch.object(module, "encoded", encoded_of))
+        stack.enter_context(patch.object(reporting, "formats", lambda: FORMATS))
+        yield
+
+
 class NoTurn:
     """Takes the place of the turn: only one actor runs at a time anyway, and it may stop anywhere."""
 
@@ -80,11 +110,15 @@ class SteadyRandom(Random):
         return (a + b) / 2
 
 
+STEADY = SteadyRandom(0)
+
+
 class SimulatedState:
     """The state store: keeps values, slowly, and refuses some or all when it is told to."""
 
     def __init__(self, scheduler: Scheduler, random: Random) -> None:
         self.values: dict[str, str] = {}
+        self.changes = 0
         self.failing = 0.0
         self._scheduler = scheduler
         self._random = random
@@ -96,6 +130,7 @@ class SimulatedState:
             if self._random.random() < self.failing:
                 raise Unavailable("the state store refused a put")
             self.values[key] = value
+            self.changes += 1
 
     def get(self, key: str) -> str | None:
         """Return a value."""
@@ -157,7 +192,7 @@ class SimulatedSurroundings(Surroundings):
 
     def backoff(self, initial: float = 0.05, maximum: float = 2.0) -> Backoff:
         """Return a backoff without jitter."""
-        return Backoff(initial, maximum, SteadyRandom(0))
+        return Backoff(initial, maximum, STEADY)
 
     def turn(self) -> Any:
         """Return no turn."""
@@ -255,6 +290,11 @@ class Instance:
         Which one it is.
     config
         Its userConfig.
+
+    Attributes
+    ----------
+    unverified
+        Keys that it has put in the state store, and not looked at again.
     """
 
     def __init__(self, world: "World", function: str, number: int, config: dict[str, Any]) -> None:
@@ -264,6 +304,7 @@ class Instance:
         self.connections: list[Connection] = []
         self.context = Context(world, function, number, config)
         self.assembly: Assembly | None = None
+        self.unverified: set[str] = set()
         self.gone = False
         self._config = config
         world.scheduler.spawn(f"{function} start", self, self._start)
@@ -281,6 +322,13 @@ class Instance:
         for connection in self.connections:
             connection.server.drop(connection)
 
+    def hurry(self) -> None:
+        """Take everything that is there at once from now on."""
+        if self.assembly is not None:
+            self.assembly._commit._batch_max = LARGEST
+            for intake in self.assembly._intakes:
+                intake._most = LARGEST
+
     def stop(self) -> None:
         """Ask it to end in good order; it drains, and the rest comes again."""
         if self.assembly is None:
@@ -297,8 +345,8 @@ class Instance:
         self.world.retire(self)
 
     def _start(self) -> None:
-        kind, config_kind, _, _ = FUNCTIONS[self.function]
-        config = parse_config(config_kind, self._config)
+        kind = FUNCTIONS[self.function][0]
+        config = parsed(self.function, tuple(self._config.items()))
         host = Host(self.context)
         root = object.__new__(kind)
         surroundings = SimulatedSurroundings(self.world, self.function, self)
@@ -310,6 +358,8 @@ class Instance:
         if not assembly.direct:
             for name in host.inputs:
                 self._spawn("process", partial(self._process, name, assembly))
+        for view in assembly._service.views:
+            self.unverified = getattr(view, "_unverified", self.unverified)
         for follow in assembly.views():
             useful = self.world.state_is_behind if self.function == "ordenes" else self.world.totals_are_behind
             self.world.scheduler.spawn(f"{self.function} view", self, follow, useful)
@@ -336,7 +386,7 @@ class Instance:
                 # The other stages pause anyway, at the first thing that they do with the next group.
                 scheduler.pause("receive")
 
-    def _may_go_on(self, stage: Stage) -> Callable[[], bool]:
+    def _may_go_on(self, stage: Stage) -> Callable[[], Any]:
         """Return what says that there may be something for a stage to do. It only looks, the stage decides.
 
         This is asked more often than anything else, so it looks into things directly.
@@ -347,17 +397,27 @@ class Instance:
         kind = type(owner).__name__
         if kind == "CommitStage":
             inbox, committed = owner._inbox, owner._committed
-            return lambda: bool(
+            return lambda: (
                 stopping._flag
                 or (inbox._next() is not None if owner._held is None else len(committed.queue) < committed.maxsize)
             )
         if kind == "PublishStage":
             committed = owner._committed
-            return lambda: bool(stopping._flag or owner._held is not None or committed.queue)
+            return lambda: stopping._flag or owner._held is not None or committed.queue
         if kind == "AskStage":
-            return lambda: bool(stopping._flag or not owner._waiting.empty())
-        ready = owner._consumer.subscription.ready
-        return lambda: bool(stopping._flag or (_fits(owner) if owner._held else ready()))
+            return lambda: stopping._flag or owner._waiting.queue
+        consumer = owner._consumer
+        subscription = consumer.subscription
+        broker, scheduler = subscription.broker, self.world.scheduler
+        return lambda: (
+            stopping._flag
+            or (
+                _fits(owner)
+                if owner._held
+                else ((subscription.waiting or subscription.due_s <= scheduler.now) and not broker.away)
+                or consumer.broken
+            )
+        )
 
     def _process(self, name: str, assembly: Assembly) -> None:
         """Hand messages over one by one, as Pulsar's runtime does."""
@@ -369,7 +429,12 @@ class Instance:
         room = 2 * assembly._config.batch_max
         while not assembly.stopping.is_set():
             scheduler.until(
-                lambda: assembly.stopping.is_set() or (consumer.subscription.ready() and len(inbox) < room), "a message"
+                lambda: (
+                    assembly.stopping.is_set()
+                    or consumer.broken
+                    or (consumer.subscription.ready() and len(inbox) < room)
+                ),
+                "a message",
             )
             scheduler.pause("receive")
             try:

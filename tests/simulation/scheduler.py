@@ -5,8 +5,9 @@ for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over t
 """
 
 import threading
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -14,12 +15,29 @@ import greenlet
 
 START_S = 1_767_225_600.0
 """Time of day at which every simulation begins, in Unix seconds."""
-BURST = 0.6
-"""How often an actor goes on for another step before others are looked at."""
-STEP_S = 0.001
-"""How long a step takes, so that no two happen at the same moment."""
+SELDOM = {("ask", "refunded"), ("refunded", "ask"), ("start", "acknowledge")}
+"""Steps of which few follow each other before the calm: aimed at five times as often."""
 KNOWN = 0.7
 """How often it is one of those that wait for nothing, if there are any, before all others are looked at."""
+
+
+Pair = tuple[str, str, str]
+"""Kind of actor, step, next step."""
+
+
+@dataclass(slots=True)
+class Met:
+    """How often actors went on between two steps, how often others ran in between, and how often they died there."""
+
+    went_on: int = 0
+    others_ran: int = 0
+    died: int = 0
+
+    def add(self, other: "Met") -> None:
+        """Count these, too."""
+        self.went_on += other.went_on
+        self.others_ran += other.others_ran
+        self.died += other.died
 
 
 class Stuck(AssertionError):
@@ -49,9 +67,10 @@ class Actor:
         self.last = "start"
         self.next = ""
         self.turns = 0
-        self.condition: Callable[[], bool] | None = None
+        self.condition: Callable[[], Any] | None = None
         self.wake = 0.0
         self.greenlet = greenlet.greenlet(run)
+        self.switch = self.greenlet.switch
 
     @property
     def state(self) -> str:
@@ -67,32 +86,48 @@ class Scheduler:
     random
         Draws everything.
     between
-        Called between any two steps, outside of every actor: the place where things are broken; None for no more.
+        Called between two steps, outside of every actor, as often as ``breaking`` says: the place where things are
+        broken.
 
     Attributes
     ----------
+    burst
+        How often an actor goes on for another step before others are looked at.
+    step_s
+        How long a step takes, in seconds, so that no two happen at the same moment.
+    breaking
+        Chance that ``between`` is called between any two steps.
+    aiming
+        Chance that ``strike`` is called with an actor that is between two steps between which none of its kind has
+        been yet: so that what is rare is interrupted, too.
     next_event
         Tells the next moment at which something happens by itself, such as a delayed message.
     pairs
-        How often an actor went from one named step to the next, and how often others ran in between, or it died there:
-        ``(kind of actor, step, next step, "went on" | "others ran" | "died")``.
+        What happened between one named step of an actor and the next.
     trace
         What happened, where somebody wants to know: ``(seconds, actor, step)``.
     """
 
-    def __init__(self, random: Random, between: Callable[[], None] | None = None) -> None:
+    def __init__(self, random: Random, between: Callable[[], None] = lambda: None) -> None:
         self.random = random
         self.between = between
+        self.strike: Callable[[Actor], None] = lambda _actor: None
+        self.burst = 0.6
+        self.step_s = 0.001
+        self.breaking = 0.0
+        self.aiming = 0.0
         self.next_event: Callable[[], float | None] = lambda: None
         self.now = START_S
         self.actors: list[Actor] = []
         self._runnable: list[Actor] = []
-        self.pairs: Counter[tuple[str, str, str, str]] = Counter()
+        self.pairs: dict[Pair, Met] = {}
         self.trace: list[tuple[float, str, str]] | None = None
         self.steps = 0
         self._hub = greenlet.getcurrent()
         self._current: Actor | None = None
         self._deferred: list[Callable[[], None]] = []
+        self._breaks = False
+        self._struck: Actor | None = None
 
     # -- what actors call
 
@@ -101,15 +136,31 @@ class Scheduler:
         actor = self._current
         if actor is None or actor.dead:
             return
-        actor.next = step
-        turns = self.steps
-        self._hub.switch()
-        self.pairs[actor.name, actor.last, step, "others ran" if self.steps - turns > 1 else "went on"] += 1
+        draw = self.random.random
+        pair = (actor.name, actor.last, step)
+        if (met := self.pairs.get(pair)) is None:
+            met = self.pairs[pair] = Met()
+            if draw() < (5 * self.aiming if pair[1:] in SELDOM else self.aiming):
+                self._struck = actor
+        if (breaks := draw() < self.breaking) or self._struck or self._deferred or draw() >= self.burst:
+            actor.next = step
+            self._breaks = breaks
+            turns = self.steps
+            self._hub.switch()
+            if self.steps - turns > 1:
+                met.others_ran += 1
+            else:
+                met.went_on += 1
+        else:
+            # What the hub would do, without the way there and back.
+            self.steps += 1
+            self.now += self.step_s
+            met.went_on += 1
         actor.last = step
         if self.trace is not None:
             self.note(step)
 
-    def until(self, condition: Callable[[], bool], what: str) -> None:
+    def until(self, condition: Callable[[], Any], what: str) -> None:
         """Let others go on until something holds."""
         actor = self._current
         if actor is None or actor.dead:
@@ -153,9 +204,33 @@ class Scheduler:
         for actor in [each for each in self.actors if each.owner is owner]:
             self._remove(actor)
             if actor.next and actor.condition is None:
-                self.pairs[actor.name, actor.last, actor.next, "died"] += 1
+                self.pairs[actor.name, actor.last, actor.next].died += 1
             if actor.greenlet:
                 actor.greenlet.throw()
+
+    def freeze(self, owner: Any, seconds: float) -> None:
+        """Let nobody of an owner go on for so long, as if its process were stopped.
+
+        Who is within a put is spared: what may come of that is not promised (docs/reliability.md).
+        """
+        until = self.now + seconds
+        for actor in self.actors:
+            if actor.owner is owner and not (actor.condition is None and actor.next == "put"):
+                if actor.condition is None:
+                    self._runnable.remove(actor)
+                actor.condition = partial(self._thawed, until, actor.condition)
+                actor.wake = max(actor.wake, until) if actor.wake else 0.0
+
+    def _thawed(self, until: float, condition: Callable[[], Any] | None) -> Any:
+        return self.now >= until and (condition is None or condition())
+
+    def close(self) -> None:
+        """End everybody: a greenlet that stands still would keep its whole world in memory."""
+        for actor in self.actors:
+            actor.dead = True
+            if actor.greenlet:
+                actor.greenlet.throw()
+        self.actors.clear()
 
     def run(self, done: Callable[[], bool], most: int) -> bool:
         """Step actors until nobody has anything at hand and all is ``done``; False where ``most`` steps aren't enough.
@@ -166,34 +241,45 @@ class Scheduler:
         while self._runnable or not done():
             if self.steps >= last:
                 return False
-            actor = self._choose()
-            self._step(actor)
-            while not actor.dead and actor.condition is None and self.random.random() < BURST:
-                self._step(actor)
+            self._step(self._choose())
         return True
 
     def _step(self, actor: Actor) -> None:
         self.steps += 1
-        self.now += STEP_S
+        self.now += self.step_s
         waited = actor.condition is not None
-        actor.condition = None
-        actor.wake = 0.0
+        if waited:
+            actor.condition = None
+            actor.wake = 0.0
         self._current = actor
         try:
-            actor.greenlet.switch()
+            actor.switch()
         finally:
             self._current = None
         if actor.greenlet.dead:
             self._remove(actor)
-        elif waited != (actor.condition is not None):
+        elif actor.condition is None:
             if waited:
                 self._runnable.append(actor)
-            else:
+        else:
+            if not waited:
                 self._runnable.remove(actor)
+            if self.random.random() < self.breaking:
+                self._breaks = True
+        if self._deferred or self._breaks or self._struck is not None:
+            self._happen()
+
+    def _happen(self) -> None:
+        """Let happen what must happen outside of every actor."""
         while self._deferred:
             self._deferred.pop(0)()
-        if self.between is not None:
+        if self._breaks:
+            self._breaks = False
             self.between()
+        if self._struck is not None:
+            struck, self._struck = self._struck, None
+            if not struck.dead:
+                self.strike(struck)
 
     def _remove(self, actor: Actor) -> None:
         actor.dead = True
@@ -207,12 +293,12 @@ class Scheduler:
                 return self._runnable[int(self.random.random() * len(self._runnable))]
             now, actors = self.now, self.actors
             start = int(self.random.random() * len(actors))
-            for place in range(start - len(actors), start):
-                actor = actors[place]
-                if (condition := actor.condition) is None or condition():
-                    return actor
-                if 0 < actor.wake <= now and (actor.useful is None or actor.useful()):
-                    return actor
+            for some in (actors[start:], actors[:start]):
+                for actor in some:
+                    if (condition := actor.condition) is None or condition():
+                        return actor
+                    if 0 < actor.wake <= now and (actor.useful is None or actor.useful()):
+                        return actor
             sleeping = [actor for actor in self.actors if actor.wake > now]
             wakes = [actor.wake for actor in sleeping if actor.useful is None or actor.useful()]
             if (event := self.next_event()) is not None and event > now:

@@ -8,7 +8,7 @@ Whoever runs the simulation decides what happens in between, through two hooks: 
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from functions.alpes_runtime import BadData, Row, Unavailable
 
@@ -54,6 +54,7 @@ class Server:
         self.away = False
         self.refused: set[Any] = set()
         self.fail_commit: Callable[[], str] = lambda: ""
+        self.on_commit: Callable[[Mapping[tuple[str, Any], dict[str, Any] | None]], None] = lambda _written: None
         self.deadlock: Callable[[], bool] = lambda: False
         self.commits = 0
         self.deadlocks = 0
@@ -88,27 +89,9 @@ class Connection:
         self.server = server
         self.application = application
 
-    @contextmanager
-    def transaction(self) -> Iterator["OpenTransaction"]:
+    def transaction(self) -> "OpenTransaction":
         """Open a transaction; see `Database.transaction`."""
-        server = self.server
-        server.pause("begin")
-        if server.away:
-            raise Unavailable("the database is away")
-        transaction = OpenTransaction(self)
-        try:
-            yield transaction
-            server.pause("commit")
-            transaction.check_alive()
-            how = server.fail_commit()
-            if how == "lost":
-                raise Unavailable("the connection broke before the commit")
-            transaction.commit()
-            if how == "unanswered":
-                raise Unavailable("the connection broke after the commit")
-        finally:
-            transaction.end()
-        server.pause("answer")
+        return OpenTransaction(self)
 
     def close(self) -> None:
         """Give the connection back: whatever is open is rolled back."""
@@ -116,18 +99,46 @@ class Connection:
 
 
 class OpenTransaction:
-    """An open transaction; see `Transaction`."""
+    """A transaction, open within its ``with``; see `Transaction`."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.server = connection.server
-        self.now_ms = self.server.clock_ms()
+        self.now_ms = 0
         self.written: dict[tuple[str, Any], dict[str, Any] | None] = {}
         self.failed = False
         self.waits_for: OpenTransaction | None = None
         self.running: View | None = None
+        self._locked: list[tuple[str, Any]] = []
         self._ended = False
-        self.server.open.append(self)
+
+    def __enter__(self) -> Self:
+        server = self.server
+        server.pause("begin")
+        if server.away:
+            raise Unavailable("the database is away")
+        self.now_ms = server.clock_ms()
+        server.open.append(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._commit()
+        finally:
+            self.end()
+        if kind is None:
+            self.server.pause("answer")
+
+    def _commit(self) -> None:
+        self.server.pause("commit")
+        self.check_alive()
+        how = self.server.fail_commit()
+        if how == "lost":
+            raise Unavailable("the connection broke before the commit")
+        self.commit()
+        if how == "unanswered":
+            raise Unavailable("the connection broke after the commit")
 
     def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement; see `Transaction.execute`."""
@@ -186,24 +197,30 @@ class OpenTransaction:
         """Make everything visible to whoever begins a statement from now on."""
         if self.failed:
             raise BadData("COMMIT was answered with ROLLBACK: a statement before it had failed")
+        running = [other.running for other in self.server.open if other is not self and other.running is not None]
         for (table, key), row in self.written.items():
             rows = self.server.tables.setdefault(table, {})
-            for other in self.server.open:
-                if other is not self and other.running is not None:
-                    other.running.keep(table, key, rows.get(key))
+            for view in running:
+                view.keep(table, key, rows.get(key))
             if row is None:
                 rows.pop(key, None)
             else:
                 rows[key] = row
         self.server.commits += 1
+        self.server.on_commit(self.written)
 
     def end(self) -> None:
         """Release the locks; what isn't committed is gone."""
         if not self._ended:
             self._ended = True
             self.server.open.remove(self)
-            for key in [key for key, holder in self.server.locks.items() if holder is self]:
-                del self.server.locks[key]
+            for place in self._locked:
+                self.server.locks.pop(place, None)
+
+    def lock(self, place: tuple[str, Any]) -> None:
+        """Hold a row that nobody else holds, until the end."""
+        self.server.locks[place] = self
+        self._locked.append(place)
 
     @property
     def ended(self) -> bool:
@@ -254,7 +271,7 @@ class View:
         """Wait until nobody else has written a row, lock it, and return it as it is then."""
         while holder := self._holder(table, key):
             self._wait_for(holder, f"{table} {key}")
-        self._server.locks[table, key] = self._transaction
+        self._transaction.lock((table, key))
         return self._latest(table, key)
 
     def insert(self, table: str, key: Any, row: dict[str, Any]) -> bool:
@@ -263,7 +280,7 @@ class View:
             self._wait_for(holder, f"{table} {key}")
         if self._latest(table, key) is not None:
             return False
-        self._server.locks[table, key] = self._transaction
+        self._transaction.lock((table, key))
         self.put(table, key, row)
         return True
 

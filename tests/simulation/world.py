@@ -2,18 +2,22 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from functions.alpes_runtime.message import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS
-from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.simulation.broker import MAX_MESSAGE_BYTES, Broker, Message
-from tests.simulation.instance import FUNCTIONS, Instance, SimulatedGateway, SimulatedState, topic
-from tests.simulation.scheduler import Scheduler, Stuck
+from tests.simulation.broker import MAX_MESSAGE_BYTES, Broken, Broker, Message
+from tests.simulation.instance import FUNCTIONS, LARGEST, Instance, SimulatedGateway, SimulatedState, built_once, topic
+from tests.simulation.one_thread import one_thread
+from tests.simulation.scheduler import Actor, Scheduler, Stuck
 from tests.simulation.server import Server
 from tests.simulation.statements import STATEMENTS
 
@@ -22,10 +26,12 @@ APPROVAL_RATE = 0.7
 POOL = 100
 """Orders are drawn from a pool of so many, so that one run without faults says how each of them ends."""
 CHAOS_STEPS = 1500
-"""Longest time in which things go wrong, in steps."""
+"""Longest time in which things go wrong, in steps; twice as long where orders are paid back."""
 REFUSED = "an address that the database refuses"
 HUGE = b"\xff" * (MAX_MESSAGE_BYTES - 100)
 """No order, and so near the size limit that a dead letter with all of it would not fit."""
+FREEZING = 0.3
+"""Share of the aimed incidents in which an instance is stopped for a while; in the others it crashes."""
 CALM_STEPS = 60_000
 """Within so many steps more everything must have ended."""
 
@@ -36,8 +42,16 @@ class Weather:
 
     Attributes
     ----------
+    step_s
+        How long a step takes, in seconds.
     breaking
         Chance of an incident between any two steps.
+    aiming
+        Chance that an instance crashes between two steps between which none of its kind has been yet.
+    burst
+        How often who is under way goes on, see `Scheduler`.
+    spreading
+        How often what comes next goes to another instance, see `Broker`.
     failing, duplicating, losing_acks
         Shares of flushes, deliveries and acknowledgements, see `Broker`.
     commits, puts, asks
@@ -53,7 +67,11 @@ class Weather:
         Share of instances that take their messages one by one.
     """
 
+    step_s: float
     breaking: float
+    aiming: float
+    burst: float
+    spreading: float
     failing: float
     duplicating: float
     losing_acks: float
@@ -69,7 +87,11 @@ class Weather:
     def drawn(cls, random: Random) -> "Weather":
         """Draw how bad it gets."""
         return cls(
+            step_s=random.choice([0.001, 0.005]),
             breaking=random.choice([0.0, 0.005, 0.01, 0.02]),
+            aiming=random.choice([0.0, 0.02, 0.1]),
+            burst=random.choice([0.3, 0.6, 0.9]),
+            spreading=random.choice([0.0, 0.1, 0.5]),
             failing=random.choice([0.0, 0.1, 0.3]),
             duplicating=random.choice([0.0, 0.2, 0.5]),
             losing_acks=random.choice([0.0, 0.3, 0.9]),
@@ -83,7 +105,23 @@ class Weather:
         )
 
 
-CALM = Weather(0, 0, 0, 0, 0, 0, 0, reordering=False, patience_s=900, gateway="simulada", runtime=0)
+CALM = Weather(
+    step_s=0.001,
+    breaking=0,
+    aiming=0,
+    burst=0.6,
+    spreading=0,
+    failing=0,
+    duplicating=0,
+    losing_acks=0,
+    commits=0,
+    puts=0,
+    asks=0,
+    reordering=False,
+    patience_s=900,
+    gateway="simulada",
+    runtime=0,
+)
 """No faults."""
 
 
@@ -100,6 +138,9 @@ class Sent:
         without an order.
     refused
         Numbers of the messages in ``crear-orden`` whose values the database refuses.
+    rivals
+        Of orders sent at once with different contents: what each message in ``crear-orden`` says, by its number, by
+        order. Whichever is accepted, exactly the other contradicts.
     """
 
     orders: dict[str, CrearOrden] = field(default_factory=dict)
@@ -107,8 +148,15 @@ class Sent:
     conflicts: set[str] = field(default_factory=set)
     orphans: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    rivals: dict[str, dict[str, CrearOrden]] = field(default_factory=dict)
+
+    @property
+    def once(self) -> set[str]:
+        """Numbers of the messages in ``crear-orden`` that must not be sent again, each being judged by itself."""
+        return set().union(self.invalid, self.conflicts, self.refused, *self.rivals.values())
 
 
+@cache
 def order(number: int) -> CrearOrden:
     """Return the pool's order of that number."""
     digest = hashlib.blake2b(str(number).encode(), digest_size=8).digest()
@@ -144,6 +192,8 @@ class World:
         self.random = Random(seed)
         self.weather = weather or Weather.drawn(self.random)
         self.scheduler = Scheduler(self.random, self._between)
+        self.scheduler.strike = self._strike
+        self.scheduler.step_s = self.weather.step_s
         if traced:
             self.scheduler.trace = []
         self.broker = Broker(self.scheduler, self.random)
@@ -161,22 +211,28 @@ class World:
         self.incidents: Counter[str] = Counter()
         self.early_acks: list[str] = []
         self.deaths: list[str] = []
+        self.forgotten: list[str] = []
+        self._told_expired: set[str] = set()
+        self._told_so_far = 0
         self._numbers = numbers or self.random.sample(range(POOL), ORDERS)
         self._calm = False
         self._chaos_ends = 0
         self._generation = 0
-        self._totals_seen = -1
+        self._totals_seen = (-1, -1)
+        self._totals_behind = False
         self._parallelism = dict.fromkeys(FUNCTIONS, 2)
-        self._published_keys: dict[str, set[str]] = {}
-        self._scanned: Counter[str] = Counter()
 
     def run(self) -> None:
         """Let it all happen. Raises `Stuck` where it doesn't end."""
-        with patch.dict(GATEWAYS, {"http": self.gateway}):
-            self._run()
+        with patch.dict(GATEWAYS, {"http": self.gateway}), one_thread(), built_once():
+            try:
+                self._run()
+            finally:
+                self.scheduler.close()
 
     def _run(self) -> None:
         self.servers["ordenes"].refused = {REFUSED}
+        self.servers["ordenes"].on_commit = self._committed
         for server in self.servers.values():
             server.fail_commit = self._fail_commit
             server.deadlock = self._deadlock
@@ -186,6 +242,8 @@ class World:
                 self._start(function)
         self.scheduler.spawn("client", self, self._send)
         chaos = int(self.random.uniform(0.3, 1.0) * CHAOS_STEPS)
+        if self.weather.patience_s <= 2 and self.weather.gateway == "http":
+            chaos *= 2  # refunds come late
         with suppress(Stuck):  # when all that is left are acknowledgements that were kept back
             self.scheduler.run(self._all_ended, chaos)
         self._soothe()
@@ -204,8 +262,11 @@ class World:
             sent.orders[one.id] = one
             raw = one.SerializeToString()
             crear = topic("crear-orden")
-            self.broker.publish(crear, raw, one.id)
             draw = random.random()
+            if draw > 0.9:
+                self._send_rivals(one)
+                continue
+            self.broker.publish(crear, raw, one.id)
             if draw < 0.1:
                 self.broker.publish(crear, raw, one.id)
             elif draw < 0.15:
@@ -225,11 +286,22 @@ class World:
                 sent.refused.add(self.broker.publish(crear, refused.SerializeToString(), refused.id).id)
             elif draw < 0.275:
                 sent.invalid.add(self.broker.publish(crear, HUGE, "garbage").id)
-            if draw > 0.7:
+            if draw > 0.6:
                 self.scheduler.sleep(NEVER, random.uniform(0, 0.5))
         self.sent_all = True
 
     sent_all = False
+
+    def _send_rivals(self, one: CrearOrden) -> None:
+        """Send an order and another one under its id at once, in any order."""
+        other = CrearOrden(id=one.id, client_id=one.client_id + 1, address="elsewhere", currency=one.currency)
+        other.total_cents, other.created_at_ms = one.total_cents + 100, one.created_at_ms
+        both = [one, other]
+        self.random.shuffle(both)
+        crear = topic("crear-orden")
+        self.sent.rivals[one.id] = {
+            self.broker.publish(crear, each.SerializeToString(), each.id).id: each for each in both
+        }
 
     def _stands(self, order_id: str) -> bool:
         return order_id in self.servers["ordenes"].tables.get("ordenes", {})
@@ -237,17 +309,23 @@ class World:
     def _all_ended(self) -> bool:
         if not self.sent_all or not self.broker.at_rest():
             return False
-        inputs = (topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names)
-        if not all(name in self.broker.subscriptions for name in inputs):
+        if not self.broker.subscriptions.keys() >= INPUTS:
             return False  # somebody has not even begun
         return not self.state_is_behind() and not self.totals_are_behind()
 
     def state_is_behind(self) -> bool:
-        """Whether there is something for the view of Ordenes to write."""
-        return bool(self.servers["ordenes"].tables.get("estado_pendiente"))
+        """Whether there is something for a view of Ordenes to write, or to look at again."""
+        marked = self.servers["ordenes"].tables.get("estado_pendiente")
+        return bool(marked) or any(instance.unverified for instance in self.instances)
 
     def totals_are_behind(self) -> bool:
         """Whether the view of Reporting shows less than its table."""
+        server, state = self.servers["reporting"], self.states["reporting"]
+        if (seen := (server.commits, state.changes)) != self._totals_seen:
+            self._totals_seen, self._totals_behind = seen, self._totals_differ()
+        return self._totals_behind
+
+    def _totals_differ(self) -> bool:
         rows = self.servers["reporting"].tables.get("ordenes", {})
         values = self.states["reporting"].values
         if not rows:
@@ -264,9 +342,10 @@ class World:
         random, weather = self.random, self.weather
         config: dict[str, Any] = {
             "dsn_env": "X",
-            "batch_max": random.choice([1, 3, 10, 100]),
+            "batch_max": random.choice([1, 3, 10, LARGEST]),
             "intake": "runtime" if random.random() < weather.runtime else "direct",
-            "retry_max_attempts": 6,
+            # In Pagos, where nothing comes early, few: a charge whose outcome is not known is asked for all the same.
+            "retry_max_attempts": 2 if function == "pagos" else 6,
             "retry_initial_seconds": 0.5,
         }
         if function == "ordenes":
@@ -292,7 +371,8 @@ class World:
 
     def died(self, instance: Instance, error: Exception) -> None:
         """End an instance one of whose threads died, and start another, as watchdog and worker do."""
-        self.deaths.append(f"{instance.function}: {type(error).__name__}: {error}")
+        if not isinstance(error, Broken):
+            self.deaths.append(f"{instance.function}: {type(error).__name__}: {error}")
         self.incidents["a thread died"] += 1
         self.scheduler.defer(lambda: self._end(instance))
         self.scheduler.defer(lambda: self._start(instance.function))
@@ -306,6 +386,9 @@ class World:
 
     def _worsen(self) -> None:
         weather, broker = self.weather, self.broker
+        self.scheduler.breaking, self.scheduler.aiming = weather.breaking, weather.aiming
+        self.scheduler.burst = weather.burst
+        broker.spreading = weather.spreading
         broker.failing, broker.duplicating = weather.failing, weather.duplicating
         broker.losing_acks, broker.reordering = weather.losing_acks, weather.reordering
         self.gateway.failing = weather.asks
@@ -315,17 +398,19 @@ class World:
     def _soothe(self) -> None:
         """Mend everything, and bring every function up."""
         self._calm = True
-        self.scheduler.between = None
+        self.scheduler.breaking = self.scheduler.aiming = 0.0
+        self.scheduler.burst = 0.6
         self.scheduler.note("calm")
         broker = self.broker
         broker.away = broker.reordering = False
-        broker.failing = broker.duplicating = broker.losing_acks = 0.0
+        broker.failing = broker.duplicating = broker.losing_acks = broker.spreading = 0.0
         self.gateway.failing = 0.0
         for state in self.states.values():
             state.failing = 0.0
         for server in self.servers.values():
             server.away = False
         for instance in self.instances:
+            instance.hurry()
             for consumer in instance.consumers:
                 consumer.send_acks()
         for function in FUNCTIONS:
@@ -341,12 +426,25 @@ class World:
         return self.random.choice(["lost", "unanswered"])
 
     def _between(self) -> None:
-        if self.random.random() >= self.weather.breaking:
-            return
         incident = self.random.choice(INCIDENTS)
         self.incidents[incident] += 1
         self.scheduler.note(f"** {incident}")
         getattr(self, "_" + incident.replace(" ", "_"))()
+
+    def _strike(self, actor: Actor) -> None:
+        """Crash the instance that an actor belongs to, where it stands, or stop its process for a while."""
+        instance = actor.owner
+        if instance not in self.instances:
+            return
+        if self.random.random() < FREEZING:
+            self.incidents["aimed freeze"] += 1
+            self.scheduler.note(f"** freeze of {actor.name}")
+            self._freeze(instance)
+        else:
+            self.incidents["aimed crash"] += 1
+            self.scheduler.note(f"** crash of {actor.name}")
+            self._end(instance)
+            self._start(instance.function)
 
     def _some_instance(self) -> Instance | None:
         return self.random.choice(self.instances) if self.instances else None
@@ -373,9 +471,19 @@ class World:
         for _ in range(self.random.randint(1, 3)):
             self._start(function)
 
+    def _freeze(self, instance: Instance | None = None) -> None:
+        if instance := instance or self._some_instance():
+            seconds = self.random.uniform(0.5, 10.0)
+            self.scheduler.freeze(instance, seconds)
+            self._later(seconds, lambda: None)
+
     def _reconnect(self) -> None:
         if (instance := self._some_instance()) and instance.consumers:
             self.random.choice(instance.consumers).reconnect()
+
+    def _consumer_breaks(self) -> None:
+        if (instance := self._some_instance()) and instance.consumers:
+            self.random.choice(instance.consumers).breaks()
 
     def _broker_restarts(self) -> None:
         self.broker.away = True
@@ -406,8 +514,9 @@ class World:
         """Publish some messages of an input again, as a relay does that delivers twice."""
         inputs = [topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names if "reintento" not in name]
         stored = self.broker.topics.get(self.random.choice(inputs), [])
+        once = self.sent.once if stored and stored[0].topic == topic("crear-orden") else set()
         for message in self.random.sample(stored, len(stored) // 2):
-            if message.id not in self.sent.invalid | self.sent.conflicts | self.sent.refused:
+            if message.id not in once:
                 self.broker.publish(message.topic, message.payload, message.key, message.own)
 
     def _later(self, seconds: float, act: Any) -> None:
@@ -419,25 +528,60 @@ class World:
 
     # -- what is seen at once
 
+    def _committed(self, written: Mapping[tuple[str, Any], Any]) -> None:
+        """See that every order that waits has a window that is open."""
+        server = self.servers["ordenes"]
+        windows = server.tables.get("vencimientos", {})
+        for (table, window), row in written.items():
+            if table == "ordenes" and row and row["status"] == "creada":
+                if not any(start <= row["accepted_at"] < end for start, end in windows):
+                    self.forgotten.append(f"{row['id']} was accepted, and no window was opened for it")
+                continue
+            if table != "vencimientos" or row is not None:
+                continue
+            orders = [*server.tables.get("ordenes", {}).values()]
+            for each in server.open:
+                orders += [row for (name, _), row in each.written.items() if name == "ordenes" and row]
+            self.forgotten += [
+                f"{each['id']} waits in a window that was closed"
+                for each in orders
+                if window[0] <= each["accepted_at"] < window[1] and each["status"] == "creada"
+            ]
+
     def _acknowledged(self, message: Message) -> None:
         """See that what a message asked for is done when it is acknowledged."""
-        name = message.topic.rpartition("/")[2]
-        followers = FOLLOWERS.get(name)
-        if followers is None or not message.key:
+        if message.topic == TIMERS and SOURCE_TOPIC not in message.own:
+            self._timer_acknowledged(VencerOrdenes.FromString(message.payload))
+        followers = FOLLOWERS.get(message.topic)
+        if followers is None or not (key := message.key):
             return
-        if not any(message.key in self._keys(follower) for follower in followers):
-            self.early_acks.append(f"{name} {message.key} was acknowledged, and nothing had followed from it")
+        keys = self.broker.keys
+        for follower in followers:
+            if key in keys.get(follower, ()):
+                return
+        name = message.topic.rpartition("/")[2]
+        self.early_acks.append(f"{name} {key} was acknowledged, and nothing had followed from it")
 
-    def _keys(self, name: str) -> set[str]:
-        keys = self._published_keys.setdefault(name, set())
-        stored = self.broker.topics.get(topic(name), [])
-        for message in stored[self._scanned[name] :]:
-            keys.add(message.key)
-        self._scanned[name] = len(stored)
-        return keys
+    def _timer_acknowledged(self, timer: VencerOrdenes) -> None:
+        """See that every expired order is told when its window is closed, or is to be closed."""
+        server = self.servers["ordenes"]
+        start, end = window = (timer.accepted_from_ms, timer.accepted_until_ms)
+        if not timer.done and window in server.tables.get("vencimientos", {}):
+            return
+        told = self.broker.topics.get(topic("orden-actualizada"), [])
+        for message in told[self._told_so_far :]:
+            event = OrdenActualizada.FromString(message.payload)
+            if event.status == "expirada":
+                self._told_expired.add(event.id)
+        self._told_so_far = len(told)
+        self.forgotten += [
+            f"{row['id']} expired, and its timer was acknowledged before anybody was told"
+            for row in server.rows("ordenes")
+            if row["status"] == "expirada" and start <= row["accepted_at"] < end and row["id"] not in self._told_expired
+        ]
 
 
-FOLLOWERS = {
+_FOLLOWERS = {
     "crear-orden": ("orden-creada", "crear-orden-DLQ"),
     "orden-creada": ("transaccion-creada", "orden-creada-DLQ", "pagos-reintento"),
     "transaccion-creada": (
@@ -448,8 +592,11 @@ FOLLOWERS = {
     ),
     "reembolsar-transaccion": ("transaccion-creada", "pagos-reintento", "reembolsar-transaccion-DLQ"),
 }
+FOLLOWERS = {topic(name): tuple(map(topic, followers)) for name, followers in _FOLLOWERS.items()}
 """Where something of the same key must be when a message is acknowledged: in one of these topics."""
 
+TIMERS = topic("ordenes-reintento")
+INPUTS = {topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names}
 INCIDENTS = (
     "crash",
     "crash",
@@ -457,8 +604,10 @@ INCIDENTS = (
     "crash and come back later",
     "new generation beside the old",
     "rescale",
+    "freeze",
     "reconnect",
     "reconnect",
+    "consumer breaks",
     "broker restarts",
     "database restarts",
     "rewind",

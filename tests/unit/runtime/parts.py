@@ -10,10 +10,11 @@ from functions.alpes_runtime.clock import Clock
 from functions.alpes_runtime.committer import Committer
 from functions.alpes_runtime.database import Row, Transaction
 from functions.alpes_runtime.errors import InvalidMessage
-from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakeMessage, FakeSubscription, Rows
+from functions.alpes_runtime.fakes import FakeMessage
 from functions.alpes_runtime.message import Event, Received
 from functions.alpes_runtime.outcome import Done, Handler, Outcome, Retry
 from functions.alpes_runtime.turn import Turn
+from tests.fakes import FakeClock, FakeDatabase, FakeSubscription, Rows
 
 TOPIC = "persistent://alpes/tienda/crear-orden"
 OTHER = "persistent://alpes/tienda/transaccion-creada"

@@ -12,10 +12,10 @@ from functions.alpes_runtime import message as message_module
 from functions.alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, Committer, Settled
 from functions.alpes_runtime.database import BadData, Transaction
 from functions.alpes_runtime.errors import Unavailable
-from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakeTransaction
 from functions.alpes_runtime.message import Event, Received
 from functions.alpes_runtime.outcome import Done, Handler, Outcome
 from functions.alpes_runtime.watchdog import HANG_LIMIT_S, Worker
+from tests.fakes import FakeClock, FakeDatabase, FakeTransaction
 from tests.unit.runtime.parts import OUT, RETRY, TOPIC, apply, committer, database, decode, received
 
 

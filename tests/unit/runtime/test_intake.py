@@ -8,11 +8,12 @@ import pulsar
 import pytest
 
 from functions.alpes_runtime import intake as module
-from functions.alpes_runtime.fakes import FakeClock, FakeMessage, FakePublisher, FakeSubscription
+from functions.alpes_runtime.fakes import FakeMessage
 from functions.alpes_runtime.inbox import Inbox
 from functions.alpes_runtime.intake import DirectIntake, Inputs, RuntimeIntake
 from functions.alpes_runtime.pipeline import CommitStage, PublishStage, handoff
 from functions.alpes_runtime.turn import Turn
+from tests.fakes import FakeClock, FakePublisher, FakeSubscription
 from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription
 
 ROLES = ["transaccion-creada", "crear-orden", "ordenes-reintento"]

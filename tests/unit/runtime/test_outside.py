@@ -9,7 +9,6 @@ import pytest
 from functions.alpes_runtime.backoff import LONGEST_WAIT_S
 from functions.alpes_runtime.committer import UNKNOWN_LOG_S
 from functions.alpes_runtime.database import Transaction
-from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakePublisher
 from functions.alpes_runtime.inbox import Inbox
 from functions.alpes_runtime.intake import DirectIntake, Inputs
 from functions.alpes_runtime.message import Event
@@ -17,6 +16,7 @@ from functions.alpes_runtime.outcome import Ask, Done, Handler, Outcome, Outside
 from functions.alpes_runtime.outside import ANSWERED, AskStage, with_answers
 from functions.alpes_runtime.pipeline import CommitStage, PublishStage, handoff
 from functions.alpes_runtime.turn import Turn
+from tests.fakes import FakeClock, FakeDatabase, FakePublisher
 from tests.unit.runtime.parts import (
     HANDLER,
     LOG,

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime.fakes import (
+from functions.alpes_runtime.inbox import Inbox
+from functions.alpes_runtime.intake import DirectIntake, Inputs
+from functions.alpes_runtime.pipeline import HANDOFF_GROUPS, CommitStage, Handoff, PublishStage, handoff
+from functions.alpes_runtime.turn import Turn
+from tests.fakes import (
     FakeClock,
     FakeConsumer,
     FakeDatabase,
@@ -15,10 +19,6 @@ from functions.alpes_runtime.fakes import (
     FakeSubscription,
     Journal,
 )
-from functions.alpes_runtime.inbox import Inbox
-from functions.alpes_runtime.intake import DirectIntake, Inputs
-from functions.alpes_runtime.pipeline import HANDOFF_GROUPS, CommitStage, Handoff, PublishStage, handoff
-from functions.alpes_runtime.turn import Turn
 from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription
 
 

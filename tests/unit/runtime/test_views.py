@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from functions.alpes_runtime import views as module
 from functions.alpes_runtime.database import Transaction
 from functions.alpes_runtime.errors import Unavailable
-from functions.alpes_runtime.fakes import FakeClock, FakeDatabase, FakeStateStore, Statement
 from functions.alpes_runtime.views import CLAIM_MARKS, IDLE_S, Mark, Totals, Versioned, WriteBehind, run_view
+from tests.fakes import FakeClock, FakeDatabase, FakeStateStore, Statement
 from tests.unit.runtime.parts import LOG
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from functions.alpes_runtime.fakes import FakeClock
 from functions.alpes_runtime.watchdog import CHECK_EVERY_S, HANG_LIMIT_S, Watchdog, Worker
+from tests.fakes import FakeClock
 
 
 class Ended(list[str]):
