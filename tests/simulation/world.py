@@ -472,10 +472,21 @@ class World:
             self._start(function)
 
     def _freeze(self, instance: Instance | None = None) -> None:
-        if instance := instance or self._some_instance():
+        if instance := instance or self._accepting() or self._some_instance():
             seconds = self.random.uniform(0.5, 10.0)
             self.scheduler.freeze(instance, seconds)
             self._later(seconds, lambda: None)
+
+    def _accepting(self) -> Instance | None:
+        """Return an instance that has accepted an order and not committed it, None where there is none."""
+        busy = {
+            id(transaction.connection)
+            for transaction in self.servers["ordenes"].open
+            for row in transaction.written.values()
+            if row and row.get("status") == "creada"
+        }
+        found = (each for each in self.instances for connection in each.connections if id(connection) in busy)
+        return next(found, None)
 
     def _reconnect(self) -> None:
         if (instance := self._some_instance()) and instance.consumers:
