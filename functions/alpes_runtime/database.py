@@ -1,4 +1,4 @@
-"""What the runtime and the stores ask of a database; `postgres` is the real one, `fakes` has one for tests."""
+"""What the runtime and the stores ask of a database; `postgres` has the real one."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager

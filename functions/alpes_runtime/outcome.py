@@ -93,7 +93,8 @@ class Handler(Generic[T]):
         Takes a transaction and a batch of decoded messages, and returns one outcome for each, in the same order. It
         must be idempotent: a batch may come again, whole or in part, mixed with others, here or in another instance.
         What it wrote is committed before any of its events is published. An exception that comes from the messages'
-        content makes the runtime split the batch until the bad one is alone.
+        content makes the runtime split the batch until the bad one is alone: then it is called for several parts of one
+        transaction, and what it did for some of them is undone.
     most
         Most messages that share a transaction; None takes the configuration's ``batch_max``. Small for messages that
         ask for much work each.

@@ -61,6 +61,29 @@ class Plazo:
         return window.until_ms + self.after_ms - now_ms
 
 
+class KnownWindows:
+    """Windows that a committed transaction has opened, so that their timers are under way."""
+
+    def __init__(self) -> None:
+        self._known: set[Ventana] = set()
+        self._opening: Transaction | None = None
+
+    def __contains__(self, window: Ventana) -> bool:
+        return window in self._known
+
+    def opened_by(self, transaction: Transaction) -> None:
+        """Note who has just opened one: its commit is still to come, and may not."""
+        self._opening = transaction
+
+    def found_open(self, window: Ventana, transaction: Transaction) -> None:
+        """Remember one that another transaction has opened, which is committed if it is seen; not one's own."""
+        if transaction is self._opening:
+            return
+        if len(self._known) >= REMEMBERED_WINDOWS:
+            self._known.clear()
+        self._known.add(window)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ordenes:
     """The three handlers.
@@ -81,8 +104,7 @@ class Ordenes:
     plazo: Plazo
     page: int
     estado_por_orden: bool
-    _known: set[Ventana] = field(default_factory=set)
-    """Windows that a committed transaction has opened, so that their timers are under way."""
+    _windows: KnownWindows = field(default_factory=KnownWindows)
 
     def crear(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
         """Record the orders, and emit `orden-creada` for each: for a repeated one the same event again."""
@@ -125,22 +147,18 @@ class Ordenes:
         windows: set[Ventana] = set()
         if accepted.new:
             window = ventana(accepted.now_ms, self.plazo.width_ms)
-            if window not in self._known:
+            if window not in self._windows:
                 if store.open_window(transaction, window):
                     windows.add(window)
+                    self._windows.opened_by(transaction)
                 else:
-                    self._remember(window)
+                    self._windows.found_open(window, transaction)
         if repeated := accepted.ordenes.keys() - set(accepted.new):
             windows.update(store.unarmed_windows_of(transaction, sorted(repeated)))
         return [self._timer(Vencimiento(window), 0) for window in sorted(windows)]
 
     def _timer(self, vencimiento: Vencimiento, delay_ms: int) -> Event:
         return messages.vencer_ordenes(self.topics.reintento, vencimiento, delay_ms)
-
-    def _remember(self, window: Ventana) -> None:
-        if len(self._known) >= REMEMBERED_WINDOWS:
-            self._known.clear()
-        self._known.add(window)
 
     def _liquidada(self, transaccion: Transaccion, guardada: OrdenGuardada | None) -> Outcome:
         order_id = transaccion.order_id

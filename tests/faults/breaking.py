@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import psutil
 
-from local_stack import broker, credentials, postgres
+from local_stack import broker, credentials, ports, postgres
 from local_stack import stack as local
 from local_stack.settings import Settings
 from tests.e2e.tienda import FUNCTIONS, Tienda, wait_until
@@ -34,6 +34,9 @@ def kill_broker(stack: Tienda) -> None:
     process = psutil.Process(pid)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not _lives(process), 10, "the broker is gone", every=0.05)
+    # The last of its threads closes its sockets.
+    listening = settings.ports.of_pulsar().values()
+    wait_until(lambda: not any(map(ports.is_taken, listening)), 10, "its ports are free", every=0.05)
 
 
 def start_broker(stack: Tienda, settings: Settings | None = None, *, wait: bool = True) -> None:

@@ -17,7 +17,7 @@ from functions.alpes_runtime.migrations import migrate
 from functions.alpes_runtime.postgres import Postgres
 from functions.ordenes import messages, store
 from functions.ordenes.domain import REACTIONS, Reaction, Transaccion, Vencimiento, Ventana
-from functions.ordenes.handlers import UNFINISHED_WAIT_MS, Ordenes, Plazo
+from functions.ordenes.handlers import UNFINISHED_WAIT_MS, KnownWindows, Ordenes, Plazo
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
 from tests.integration.conftest import MIGRATIONS
@@ -47,7 +47,7 @@ AT_ONCE = Plazo(after_ms=1, width_ms=1)
 
 def handlers(plazo: Plazo = LONG, page: int = 1000) -> Ordenes:
     """Handlers of an instance that has just started: they remember nothing."""
-    return replace(HANDLERS, plazo=plazo, page=page, _known=set())
+    return replace(HANDLERS, plazo=plazo, page=page, _windows=KnownWindows())
 
 
 def crear(database: Postgres, by: Ordenes, *ids: str) -> list[Event]:
@@ -377,3 +377,17 @@ def test_a_window_is_found_by_time_and_not_by_reading_the_table(database: Postgr
     plan = "\n".join(row[0] for row in rows(f"EXPLAIN {query}"))
     assert "ordenes_accepted_at" in plan
     assert "Seq Scan" not in plan
+
+
+def test_what_another_part_of_a_transaction_opened_is_not_taken_for_committed(database: Postgres) -> None:
+    by = handlers()
+
+    def two_parts_and_no_commit() -> None:
+        with database.transaction() as transaction:
+            assert timers(events(by.crear(transaction, [orden("a")])))
+            assert not timers(events(by.crear(transaction, [orden("b")])))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        two_parts_and_no_commit()
+    assert timers(crear(database, by, "a", "b")), "the window was rolled back with them"

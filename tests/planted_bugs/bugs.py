@@ -505,8 +505,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 "functions/ordenes/handlers.py",
-                "                if store.open_window(transaction, window):\n                    windows.add(window)\n                else:\n                    self._remember(window)\n",
-                "                if store.open_window(transaction, window):\n                    windows.add(window)\n                self._remember(window)\n",
+                "                if store.open_window(transaction, window):\n                    windows.add(window)\n                    self._windows.opened_by(transaction)\n                else:\n                    self._windows.found_open(window, transaction)\n",
+                "                if store.open_window(transaction, window):\n                    windows.add(window)\n                self._windows.found_open(window, transaction)\n",
             )
         ],
     ),
