@@ -1,0 +1,141 @@
+"""Messages that come again, each of them: results unchanged to the row."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pulsar
+
+from tests.e2e.tienda import FUNCTIONS, INPUTS, LAST, Tienda, note, wait_until
+from tests.faults.ordeal import Ordeal, often
+
+RELAYED = "relayed"
+"""Property of a message that the relay published: it is not relayed again."""
+RELAY_S = often(long=20, short=4)
+RESETS = often(long=3, short=1)
+TABLES = {"ordenes": ("ordenes", "id"), "pagos": ("transacciones", "order_id"), "reporting": ("ordenes", "id")}
+
+
+class Relay:
+    """Publishes each message of a topic once more, with its key and its properties.
+
+    What is published again of a repeated message is itself relayed only where its content is new: every content comes
+    at least twice, and the number of messages stays in bounds.
+    """
+
+    def __init__(self, client: Any, topic: str) -> None:
+        (partition,) = client.get_topic_partitions(topic)
+        self.relayed = 0
+        self.error: BaseException | None = None
+        self._reader = client.create_reader(partition, pulsar.MessageId.latest, receiver_queue_size=5_000)
+        self._producer = client.create_producer(topic, block_if_queue_full=True, batching_max_publish_delay_ms=5)
+        self._seen: set[bytes] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Relay what is there, and no more."""
+        self._stop.set()
+        self._thread.join(60)
+        self._reader.close()
+        self._producer.close()
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._pass_on(self._reader.read_next(timeout_millis=200))
+                except pulsar.Timeout:
+                    continue
+            self._producer.flush()
+        except BaseException as error:  # noqa: BLE001 -- told to whoever stops it
+            self.error = error
+
+    def _pass_on(self, message: Any) -> None:
+        properties, data = message.properties(), message.data()
+        if RELAYED in properties or data in self._seen:
+            return
+        self._seen.add(data)
+        key = message.partition_key() or None
+        self._producer.send_async(data, _ignored, properties | {RELAYED: "1"}, partition_key=key)
+        self.relayed += 1
+
+
+def _ignored(_result: Any, _message_id: Any) -> None:
+    """Take a confirmation: what isn't relayed is one duplicate less."""
+
+
+@contextmanager
+def relays(stack: Tienda) -> Iterator[list[Relay]]:
+    """Relay every input of every function."""
+    log = pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull)
+    client = pulsar.Client(stack.service_url, logger=log)
+    running: list[Relay] = []
+    try:
+        for topics in INPUTS.values():
+            running.extend(Relay(client, stack.topic(topic)) for topic in topics)
+        yield running
+    finally:
+        for relay in running:
+            relay.stop()
+        client.close()
+
+
+def test_every_message_delivered_twice_changes_nothing(stack: Tienda) -> None:
+    with relays(stack) as running, Ordeal(stack, "every message delivered twice") as ordeal:
+        with ordeal.fault():
+            time.sleep(RELAY_S)
+            wait_until(lambda: not ordeal.load.sent < ordeal.load.at_least, 120, "all orders are sent")
+        ordeal.load.finish()
+        sent = ordeal.load.sent
+        wait_until(lambda: ordeal.probe.ended >= sent, 120, "all orders have ended")
+        wait_until(lambda: not stack.waiting(), 60, "nothing waits")
+        before = rows(stack, ordeal.prefix)
+        verdict = ordeal.finish(more_faults=sum(relay.relayed for relay in running) - 1)
+    relayed = sum(relay.relayed for relay in running)
+    assert verdict.figures["duplicates"] >= 4 * sent, "every message of four topics came again"
+    assert rows(stack, ordeal.prefix) == before
+    note(f"relay: {relayed} messages published again, of {sent} orders")
+
+
+def test_every_subscription_reset_to_the_start_under_load_changes_no_row(stack: Tienda) -> None:
+    before: dict[tuple[str, str], tuple[Any, ...]] = {}
+    with Ordeal(stack, "every subscription reset to the start under load") as ordeal:
+        with ordeal.fault():
+            for _ in range(RESETS):
+                ordeal.rest(0.5, 2.0)
+                before = final_rows(stack, ordeal.prefix)
+                for function in FUNCTIONS:
+                    stack.rewind(function)
+                ended = ordeal.probe.ended
+                # What is new waits behind all that comes again.
+                wait_until(lambda: ordeal.probe.ended > ended + 100, 300, "orders end again")  # noqa: B023
+                after = rows(stack, ordeal.prefix)
+                assert all(after[key] == row for key, row in before.items())
+        ordeal.wait_normal(300)
+        ordeal.finish(seconds=300, more_faults=RESETS * (len(FUNCTIONS) * 3 - 1))
+    after = rows(stack, ordeal.prefix)
+    assert all(after[key] == row for key, row in before.items())
+    note(f"resets: {len(before)} rows of ended orders were there before the last one, and are the same after it")
+
+
+def rows(stack: Tienda, prefix: str) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """Return every row of the run's orders, with the transaction that wrote it last."""
+    found: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for service, (table, key) in TABLES.items():
+        query = f"SELECT {key}, xmin::text, t.* FROM {table} t WHERE {key} >= %s AND {key} < %s"
+        found |= {(service, row[0]): row for row in stack.rows(service, query, prefix, prefix + LAST)}
+    return found
+
+
+def final_rows(stack: Tienda, prefix: str) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """Return the rows of orders that have ended."""
+    found = rows(stack, prefix)
+    ended = {order_id for service, order_id in found if service == "reporting"}
+    return {key: row for key, row in found.items() if key[1] in ended}
