@@ -197,10 +197,10 @@ class Assembly:
         """Whether messages come from consumers of our own."""
         return self._runtime_intake is None
 
-    def offer(self, raw: bytes, context: Any) -> None:
+    def offer(self, given: object, context: Any) -> None:
         """Take what Pulsar's runtime hands over; with the direct intake, leave it: it comes again there."""
         if self._runtime_intake is not None:
-            self._runtime_intake.offer(raw, context)
+            self._runtime_intake.offer(given, context)
 
     def stop(self) -> None:
         """Take in nothing more; `commit` and `publish` are over once they have finished what is in hand."""

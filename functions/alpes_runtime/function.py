@@ -56,12 +56,12 @@ class BatchFunction(pulsar.Function):
         """
         raise NotImplementedError
 
-    def process(self, raw: bytes, context: Any) -> None:
+    def process(self, given: object, context: Any) -> None:
         """Take one message from Pulsar's runtime. Never raises: that would be a negative acknowledgement after 60 s."""
         try:
             runner = self._started(context)
             if runner is not None and not self._terminated:
-                runner.offer(raw, context)
+                runner.offer(given, context)
         except Exception as error:
             logger = context.get_logger()
             logger.exception("A message could not be taken in; it stays unacknowledged")

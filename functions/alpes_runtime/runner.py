@@ -53,9 +53,9 @@ class Runner:
             "direct" if self._assembly.direct else "runtime",
         )
 
-    def offer(self, raw: bytes, context: Any) -> None:
+    def offer(self, given: object, context: Any) -> None:
         """Take what Pulsar's runtime hands over; see `Assembly.offer`."""
-        self._assembly.offer(raw, context)
+        self._assembly.offer(given, context)
 
     def stop(self) -> None:
         """Finish what is in hand, within `DRAIN_S`, and give the rest back to the broker."""

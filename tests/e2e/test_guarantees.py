@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.e2e.tienda import FUNCTIONS, LAST, ROOT, Tienda, note, orders, wait_until
 
@@ -80,6 +80,16 @@ def switch_intake(stack: Tienda, function: str, to: str) -> None:
     stack.update(function, "--user-config", json.dumps(stack.user_config(function) | {"intake": to}))
     wait_until(lambda: not any(p.is_running() for p in before), 60, "the old instances have gone")
     wait_until(lambda: stack.running(function), 60, "the new one runs")
+
+
+def test_orders_whose_bytes_are_a_text_are_orders(stack: Tienda, intake: str) -> None:
+    """Pulsar's own SerDe gives a function a text where a message is UTF-8, and most Protobuf messages are not."""
+    start = prefix()
+    texts = [CrearOrden(id=f"{start}{n:06d}", client_id=1, address="Calle 1", total_cents=100 + n) for n in range(20)]
+    assert all(order.SerializeToString().isascii() for order in texts)
+    stack.publish("crear-orden", ((order.id, order.SerializeToString()) for order in texts))
+    stack.wait_ended(start, len(texts), 60)
+    check_agreement(stack, start, len(texts))
 
 
 def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> None:

@@ -618,6 +618,17 @@ BUGS: Sequence[Bug] = (
     ),
     # -- the gateway
     Bug(
+        "serde-trusted",
+        "what Pulsar's SerDe hands over counts as a message's bytes: those that are UTF-8 come as a text",
+        [
+            Edit(
+                f"{RUNTIME}/intake.py",
+                "            _bytes_of(given, context),\n",
+                "            given,  # type: ignore[arg-type]\n",
+            )
+        ],
+    ),
+    Bug(
         "no-idempotency-key",
         "every call to the gateway is a new charge",
         [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pulsar
+from pulsar.functions.serde import IdentitySerDe
 from pulsar.schema import ProtobufNativeSchema
 
 from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
@@ -33,6 +34,8 @@ from tests.simulation.server import Connection
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+SERDE = IdentitySerDe()
+"""What Pulsar makes of a message before it calls a function."""
 TENANT, NAMESPACE = "alpes", "tienda"
 LOG = logging.getLogger("simulation")
 LOG.disabled = True
@@ -442,7 +445,7 @@ class Instance:
             except pulsar.Timeout:
                 continue
             self.context.message = message
-            assembly.offer(message.data(), self.context)
+            assembly.offer(SERDE.deserialize(message.data()), self.context)
 
 
 def _fits(intake: Any) -> bool:

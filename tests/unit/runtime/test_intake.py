@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import pulsar
 import pytest
+from pulsar.functions.serde import IdentitySerDe
 
 from functions.alpes_runtime import intake as module
 from functions.alpes_runtime.fakes import FakeMessage
@@ -76,7 +77,7 @@ class Runtime:
     def step(self) -> bool:
         if not self.context.next():
             return False
-        self.intake.offer(self.context.message.data(), self.context)
+        self.intake.offer(IdentitySerDe().deserialize(self.context.message.data()), self.context)
         return True
 
     def close(self) -> None:
@@ -243,3 +244,36 @@ def test_process_takes_keys_and_properties_that_are_not_utf8_as_none() -> None:
     RuntimeIntake(Inputs([TOPIC], RETRY), box, threading.Event()).offer(b"a", context)
     (message,) = box.take(1, 0)
     assert (message.key, message.properties) == ("", {})
+
+
+@pytest.mark.parametrize("data", [b"", b"007", b"1e3", b"1j", b"text", "ñ".encode(), b"\n\x02o1\x10\x01", b"\xff\xfe"])
+def test_bytes_that_pulsars_serde_takes_for_something_else_stay_what_they_are(data: bytes, way: Open) -> None:
+    box = Inbox(ROLES, 10)
+    opened = way(subscription(data), Inputs([TOPIC], RETRY), box, threading.Event())
+    assert opened.step()
+    (message,) = box.take(1, 0)
+    assert message.data == data
+
+
+@pytest.mark.parametrize(("given", "data"), [("ñ", "ñ".encode()), (b"\xff", b"\xff")])
+def test_where_the_message_itself_is_not_shown_a_text_is_its_bytes(given: object, data: bytes) -> None:
+    class Closed(Context):
+        message = property(lambda self: None, lambda self, _value: None)
+
+        def get_message_key(self) -> str:
+            return ""
+
+        get_message_id = get_message_key
+
+        def get_message_properties(self) -> dict[str, str]:
+            return {}
+
+        def get_current_message_topic_name(self) -> str:
+            return TOPIC
+
+    box = Inbox(ROLES, 1)
+    intake = RuntimeIntake(Inputs([TOPIC], RETRY), box, threading.Event())
+    intake.offer(given, Closed(subscription()))
+    assert [message.data for message in box.take(1, 0)] == [data]
+    with pytest.raises(TypeError, match="set intake to direct"):
+        intake.offer(7, Closed(subscription()))
