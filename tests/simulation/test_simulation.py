@@ -33,7 +33,8 @@ def test_every_seed_holds() -> None:
     done = simulate("--seeds", str(SEEDS), timeout=1700)
     print(done.stdout)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    note(f"simulation: {SEEDS:,} seeds in {time.monotonic() - started:.0f} s; {done.stdout.splitlines()[-2]}")
+    totals = next(line for line in done.stdout.splitlines() if line.startswith("totals: "))
+    note(f"simulation: {SEEDS:,} seeds in {time.monotonic() - started:.0f} s; {totals.removeprefix('totals: ')}")
 
 
 def test_without_faults_every_order_ends_approved_or_rejected() -> None:
