@@ -43,7 +43,9 @@ def check_agreement(stack: Tienda, start: str, number: int, lots: Sequence[str] 
     assert len(paid) == len(accepted), "paid twice, or not"
     assert ordenes == pagos == reporting
     assert {order_id: row[1] for order_id, row in ordenes.items()} == accepted
-    assert {row[0] for row in ordenes.values()} == {"aprobada", "rechazada"}
+    outcomes = {row[0] for row in ordenes.values()}
+    assert outcomes <= {"aprobada", "rechazada"}
+    assert len(outcomes) == 2 or number < 100, "of many, some are refused"
     settled = {order_id: {row} for order_id, row in ordenes.items()}
     assert told(stack, "orden-actualizada", OrdenActualizada, start) == settled
     assert told(stack, "transaccion-creada", TransaccionProcesada, start) == settled
