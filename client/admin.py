@@ -57,18 +57,19 @@ class Admin:
         ClientError
             If it refuses.
         """
-        for pause in (*AGAIN_AFTER_SECONDS, None):
+        pauses = iter(AGAIN_AFTER_SECONDS)
+        while True:
             try:
                 return self._ask(path)
             except urllib.error.HTTPError as problem:
                 if problem.code == HTTPStatus.NOT_FOUND:
                     return None
+                pause = next(pauses, None)
                 if pause is None or problem.code < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise ClientError(
-                        f"Pulsar at {self._url} refused {path}: HTTP {problem.code}{_reason(problem)}."
-                    ) from problem
+                    reason = " ".join(reason_of(_body(problem)).split())[:200].rstrip(".")
+                    why = f", {reason}" if reason else ""
+                    raise ClientError(f"Pulsar at {self._url} refused {path}: HTTP {problem.code}{why}.") from problem
                 time.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
 
     def _ask(self, path: str) -> Any:
         request = urllib.request.Request(self._url + path, headers={"Accept": "application/json"})  # noqa: S310 - http(s)
@@ -108,10 +109,16 @@ class Admin:
         return sorted(name.rsplit("/", 1)[-1] for name in names)
 
 
-def _reason(problem: urllib.error.HTTPError) -> str:
-    """Give what Pulsar says of an error, as ``, reason``; empty where it says nothing."""
+def reason_of(body: bytes) -> str:
+    """Give what Pulsar's admin API says of an error; empty where it says nothing."""
     try:
-        said = json.loads(problem.read()).get("reason")
-    except (OSError, ValueError, AttributeError):
+        return str(json.loads(body)["reason"])
+    except (ValueError, KeyError, TypeError):
         return ""
-    return f", {' '.join(str(said).split())[:200].rstrip('.')}" if said else ""
+
+
+def _body(problem: urllib.error.HTTPError) -> bytes:
+    try:
+        return problem.read()
+    except OSError:
+        return b""

@@ -8,6 +8,7 @@ import urllib.request
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
+from client.admin import reason_of
 from client.errors import ClientError, NotDeployedError, StateUnavailableError, UnknownOrderError, UnreachableError
 from client.topics import NAMESPACE
 
@@ -76,7 +77,7 @@ def parse_status(body: bytes, admin_url: str) -> str:
 
 def explain(code: int, body: bytes, admin_url: str, order_id: str) -> ClientError:
     """Say what an error of the admin API means for whoever asked about an order."""
-    reason = _reason(body)
+    reason = reason_of(body)
     if code == HTTPStatus.NOT_FOUND:
         if f"'{FUNCTION}' is not found" in reason:
             return NotDeployedError(
@@ -92,10 +93,3 @@ def explain(code: int, body: bytes, admin_url: str, order_id: str) -> ClientErro
         f"The state store behind {admin_url} can't answer now (HTTP {code}{': ' + reason if reason else ''}). "
         "Just after a start this passes in seconds; if it does not, see ./deploy.sh status."
     )
-
-
-def _reason(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["reason"])
-    except (ValueError, KeyError, TypeError):
-        return ""
