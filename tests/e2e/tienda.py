@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pulsar
 
+from local_stack.settings import from_environment
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +104,7 @@ class Tienda:
 
     def ends_of_logs(self, lines: int = 25) -> list[tuple[str, str]]:
         """Return how the log of each function instance ends, with its name."""
-        logs = sorted(Path(self.environment["ALPES_HOME"]).glob("logs/functions/**/*.log"))
+        logs = sorted(from_environment(self.environment).function_logs.rglob("*.log"))
         return [(log.name, "\n".join(log.read_text(errors="replace").splitlines()[-lines:])) for log in logs]
 
     # -- admin

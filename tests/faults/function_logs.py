@@ -18,7 +18,7 @@ class FunctionLog:
     """
 
     def __init__(self, stack: Tienda, function: str) -> None:
-        self._folder = settings_of(stack).logs / "functions" / "alpes" / "tienda" / function
+        self._folder = settings_of(stack).function_logs / "alpes" / "tienda" / function
         self._since = {path: path.stat().st_size for path in self._files()}
 
     def lines(self, part: str) -> list[str]:
