@@ -181,7 +181,7 @@ class Committer:
         outcomes: list[Outcome] = []
         while rest := batch[len(outcomes) :]:
             part = rest[: int(self._part)]
-            applied = _tried(handler, transaction, part)
+            applied = self._tried(handler, transaction, part)
             if isinstance(applied, Rejected):
                 self._careful_groups = CAREFUL_GROUPS
                 self._part = max(self._part / 2, SMALLEST_PART)
@@ -195,17 +195,29 @@ class Committer:
         self, handler: AnyHandler, transaction: Transaction, batch: Sequence[Any], failure: Rejected
     ) -> Sequence[Outcome]:
         """Apply what fails as a whole: halves of halves, until the message that fails is alone."""
-        self._alive()
         if len(batch) == 1:
             return [failure]
         outcomes: list[Outcome] = []
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
-            applied = _tried(handler, transaction, half)
+            applied = self._tried(handler, transaction, half)
             if isinstance(applied, Rejected):
                 applied = self._separated(handler, transaction, half, applied)
             outcomes.extend(applied)
         return outcomes
+
+    def _tried(
+        self, handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]
+    ) -> Sequence[Outcome] | Rejected:
+        """Apply a batch, or undo it and return how it failed."""
+        self._alive()
+        try:
+            with transaction.savepoint():
+                return _applied(handler, transaction, batch)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
+            return Rejected("bug", traceback.format_exc())
 
     def _refused_at_commit(
         self, handler: AnyHandler, batch: Sequence[Any], failure: Rejected
@@ -285,17 +297,6 @@ def _applied(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]
     if len(outcomes) != len(batch):
         raise RuntimeError(f"apply returned {len(outcomes)} outcomes for {len(batch)} messages")
     return outcomes
-
-
-def _tried(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]) -> Sequence[Outcome] | Rejected:
-    """Apply a batch, or undo it and return how it failed."""
-    try:
-        with transaction.savepoint():
-            return _applied(handler, transaction, batch)
-    except Unavailable:
-        raise
-    except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
-        return Rejected("bug", traceback.format_exc())
 
 
 def _is_bug(outcome: Outcome | None) -> TypeGuard[Rejected]:

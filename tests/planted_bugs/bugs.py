@@ -217,9 +217,9 @@ BUGS: Sequence[Bug] = (
             Edit(
                 f"{RUNTIME}/committer.py",
                 "        for half in (batch[:middle], batch[middle:]):\n"
-                "            applied = _tried(handler, transaction, half)\n",
+                "            applied = self._tried(handler, transaction, half)\n",
                 "        for half in (batch[:middle], batch[middle:]):\n"
-                "            applied = [Done()] * len(half) if outcomes else _tried(handler, transaction, half)\n",
+                "            applied = [Done()] * len(half) if outcomes else self._tried(handler, transaction, half)\n",
             )
         ],
     ),
