@@ -171,8 +171,7 @@ class OpenTransaction:
     def savepoint(self) -> Iterator[None]:
         """Undo on an exception what was done since; see `Transaction.savepoint`."""
         self.check_alive()
-        written = dict(self.written)
-        held = {key for key, holder in self.server.locks.items() if holder is self}
+        written, locked = dict(self.written), list(self._locked)
         try:
             yield
             if self.failed:
@@ -182,9 +181,9 @@ class OpenTransaction:
         except Exception:
             self.server.pause("undo")
             self.check_alive()
-            self.written, self.failed = written, False
-            for key in [key for key, holder in self.server.locks.items() if holder is self and key not in held]:
-                del self.server.locks[key]
+            for place in set(self._locked).difference(locked):
+                del self.server.locks[place]
+            self.written, self._locked, self.failed = written, locked, False
             raise
 
     def check_alive(self) -> None:
