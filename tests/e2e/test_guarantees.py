@@ -214,8 +214,8 @@ def test_postgresql_connections_cut_during_load_lose_nothing(stack: Tienda) -> N
 def test_subscriptions_reset_to_the_start_change_no_row(stack: Tienda) -> None:
     tables = {"ordenes": "ordenes", "pagos": "transacciones", "reporting": "ordenes"}
 
-    def everything() -> dict[str, list[tuple[object, ...]]]:
-        return {name: stack.rows(name, f"SELECT * FROM {table} ORDER BY 1") for name, table in tables.items()}
+    def everything() -> set[tuple[object, ...]]:
+        return {(name, *row) for name, table in tables.items() for row in stack.rows(name, f"SELECT * FROM {table}")}
 
     wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
     before = everything()
@@ -223,5 +223,7 @@ def test_subscriptions_reset_to_the_start_change_no_row(stack: Tienda) -> None:
         stack.rewind(function)
     wait_until(lambda: stack.backlog() > 0, 30, "the topics are read again", every=0.05)
     took = wait_until(lambda: stack.backlog() == 0, 300, "all has been read again")
-    assert everything() == before
-    note(f"{len(before['ordenes'])} orders read again in {took:.1f} s, not one row changed")
+    # Of many rows, the first that differ: comparing them all in an assertion takes longer than the test.
+    differing = sorted(before ^ everything(), key=str)
+    assert not differing[:10], f"{len(differing)} rows differ"
+    note(f"{len(before)} rows read again in {took:.1f} s, not one changed")
