@@ -8,11 +8,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from local_stack import conf_files, credentials, distribution, processes
+from local_stack import conf_files, credentials, distribution, processes, state_store
 from local_stack.errors import StartError
 from local_stack.settings import Settings
 
@@ -55,20 +56,24 @@ def configure(settings: Settings) -> None:
     ):
         (target / name).write_text(rewrite((source / name).read_text(), settings))
     (target / "log4j2.yaml").write_text(conf_files.log4j_yaml((source / "log4j2.yaml").read_text()))
-    variables = {
-        "JAVA_HOME": str(distribution.java_home()),
-        "PULSAR_CLIENT_CONF": str(target / "client.conf"),
-        "PULSAR_MEM": CLI_MEMORY,
-        "PULSAR_GC": f"{CLI_COMPILER} -XX:SharedArchiveFile={distribution.class_data_archive(settings)}",
-        "PULSAR_LOG_LEVEL": "warn",
-    }
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in _of_cli(settings).items())
     command = shlex.quote(str(settings.distribution / "bin" / "pulsar-admin"))
     settings.pulsar_admin.parent.mkdir(exist_ok=True)
     settings.pulsar_admin.write_text(
         f'#!/usr/bin/env bash\n# Pulsar\'s CLI on this stack. Written by each `up`.\n{exports}exec {command} "$@"\n'
     )
     settings.pulsar_admin.chmod(0o755)
+
+
+def _of_cli(settings: Settings) -> dict[str, str]:
+    """What the distribution's CLI needs in its environment."""
+    return {
+        "JAVA_HOME": str(distribution.java_home()),
+        "PULSAR_CLIENT_CONF": str(settings.home / "conf" / "client.conf"),
+        "PULSAR_MEM": CLI_MEMORY,
+        "PULSAR_GC": f"{CLI_COMPILER} -XX:SharedArchiveFile={distribution.class_data_archive(settings)}",
+        "PULSAR_LOG_LEVEL": "warn",
+    }
 
 
 def broker_environment(settings: Settings, known: credentials.Credentials) -> dict[str, str]:
@@ -114,6 +119,7 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
     settings.logs.mkdir(parents=True, exist_ok=True)
     output = settings.logs / "pulsar.out"
     output.unlink(missing_ok=True)
+    dead = state_store.DeadRegistration(settings, {"PATH": os.environ.get("PATH", os.defpath), **_of_cli(settings)})
     processes.start_detached(
         [
             settings.distribution / "bin" / "pulsar",
@@ -132,14 +138,21 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
         cwd=settings.home,
     )
     try:
-        wait_ready(settings)
+        wait_ready(settings, meanwhile=dead.remove_if_waited_for)
     except BaseException:
         stop(settings)
         raise
 
 
-def wait_ready(settings: Settings) -> None:
+def wait_ready(settings: Settings, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Wait until the Pulsar that runs can take functions and state.
+
+    Parameters
+    ----------
+    settings
+        The stack.
+    meanwhile
+        Called again and again.
 
     Raises
     ------
@@ -154,6 +167,7 @@ def wait_ready(settings: Settings) -> None:
             log = settings.logs / "pulsar.log"
             words = processes.tail(settings.logs / "pulsar.out") or processes.tail(log)
             raise StartError(f"Pulsar {what}. Its log is {log}; its last words:\n{words}")
+        meanwhile()
         time.sleep(POLL_SECONDS)
 
 
@@ -174,25 +188,7 @@ def is_ready(settings: Settings) -> bool:
     # The worker's list of functions is there once it has read its metadata topic and has a leader.
     workers = json.loads(_get(settings, "/admin/v2/worker/cluster") or b"[]")
     listed = _get(settings, "/admin/v3/functions/public/default")
-    return bool(workers) and listed is not None and state_store_answers(settings)
-
-
-def state_store_answers(settings: Settings) -> bool:
-    """Whether the state store knows of its namespaces; an answer that there is none is one."""
-    import grpc  # noqa: PLC0415
-    from bookkeeper.common.constants import __ROOT_RANGE_METADATA__  # noqa: PLC0415
-    from bookkeeper.proto import storage_pb2, storage_pb2_grpc  # noqa: PLC0415
-
-    with grpc.insecure_channel(f"127.0.0.1:{settings.ports.state}") as channel:
-        try:
-            storage_pb2_grpc.RootRangeServiceStub(channel).GetNamespace(
-                storage_pb2.GetNamespaceRequest(name="public_default"),
-                metadata=__ROOT_RANGE_METADATA__,
-                timeout=REQUEST_SECONDS,
-            )
-        except grpc.RpcError:
-            return False
-    return True
+    return bool(workers) and listed is not None and state_store.answers(settings)
 
 
 def _function_processes(settings: Settings) -> list[int]:

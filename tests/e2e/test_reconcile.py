@@ -1,0 +1,149 @@
+"""`alpes reconcile` on the real system: quiet while all is well, also under load, and loud about what was planted."""
+
+import csv
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.tienda import Tienda, alpes, note, orders, wait_until
+
+LOAD = 2_000
+EVERY = 1_000_000
+"""Examples that are named: all of them, so that what other tests left behind can be told apart."""
+
+
+def prefix() -> str:
+    return f"r{uuid.uuid4().hex[:10]}-"
+
+
+def reconcile(stack: Tienda, *arguments: str) -> tuple[int, dict[str, Any]]:
+    done = alpes("reconcile", "--json", "--limit", str(EVERY), *arguments, tienda=stack)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def said_of(account: dict[str, Any], start: str) -> dict[str, tuple[str, str]]:
+    """Return order id → verdict and why, of the orders that are lost or differ and whose id begins so."""
+    return {e["id"]: (e["verdict"], e["why"]) for e in account["examples"] if e["id"].startswith(start)}
+
+
+@pytest.fixture(autouse=True)
+def _databases(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
+    for service, dsn in stack.dsns.items():
+        monkeypatch.setenv(f"ALPES_{service.upper()}_DSN", dsn)
+
+
+@contextmanager
+def stopped(stack: Tienda, function: str) -> Iterator[None]:
+    """Have Pulsar stop a function for a while."""
+    path = f"/admin/v3/functions/alpes/tienda/{function}"
+    stack.admin("POST", f"{path}/stop")
+    wait_until(lambda: not stack.processes(function), 60, f"{function} has stopped")
+    try:
+        yield
+    finally:
+        stack.admin("POST", f"{path}/start")
+        wait_until(lambda: stack.running(function), 60, f"{function} runs again")
+
+
+def test_nothing_is_said_of_orders_under_way(stack: Tienda) -> None:
+    """Looked at again and again while orders flow; each look meets orders between the services."""
+    start = prefix()
+    over = threading.Event()
+    lots: list[str] = []
+
+    def send() -> None:
+        while not over.is_set():
+            lot = f"{start}{len(lots):03d}-"
+            stack.publish("crear-orden", orders(lot, 200))
+            lots.append(lot)
+            time.sleep(0.2)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    looks = []
+    try:
+        for options in ((), ("--topics",), ("--grace", "5")):
+            _code, account = reconcile(stack, *options)
+            assert said_of(account, start) == {}
+            looks.append(account)
+    finally:
+        over.set()
+        sender.join()
+    assert looks[0]["accepted"] < looks[-1]["accepted"], "orders came in meanwhile"
+    stack.wait_ended(start, 200 * len(lots), 120)
+    note(
+        f"reconcile under load: {looks[-1]['accepted']} orders in {looks[0]['seconds']:.1f} s, with the topic of"
+        f" {looks[1]['commands']} commands in {looks[1]['seconds']:.1f} s; none of {200 * len(lots)} under way accused"
+    )
+
+
+def test_what_waits_for_a_stopped_function_is_in_flight(stack: Tienda) -> None:
+    start = prefix()
+    before = reconcile(stack)[1]["in_flight"].get("waits for its payment", 0)
+    with stopped(stack, "pagos"):
+        stack.publish("crear-orden", orders(start, LOAD))
+        wait_until(lambda: len(stack.statuses("ordenes", start)) == LOAD, 60, "the orders are stored")
+        _code, account = reconcile(stack)
+        assert said_of(account, start) == {}
+        assert account["in_flight"]["waits for its payment"] == before + LOAD
+    stack.wait_ended(start, LOAD, 120)
+
+
+def test_what_was_planted_is_named_and_what_was_mended_no_more(stack: Tienda, tmp_path: Path) -> None:
+    start = prefix()
+    stack.publish("crear-orden", orders(start, 10))
+    stack.wait_ended(start, 10, 60)
+    unseen, dearer, unpaid, vanished = (f"{start}{n:06d}" for n in range(4))
+    stack.rows("reporting", "DELETE FROM ordenes WHERE id = %s RETURNING id", unseen)
+    raise_total = "UPDATE ordenes SET total_cents = total_cents + %s WHERE id = %s RETURNING id"
+    stack.rows("ordenes", raise_total, 1, dearer)
+    query = "DELETE FROM transacciones WHERE order_id = %s RETURNING status"
+    ((was,),) = stack.rows("pagos", query, unpaid)
+    for service, query in (
+        ("reporting", "DELETE FROM ordenes WHERE id = %s RETURNING id"),
+        ("pagos", "DELETE FROM transacciones WHERE order_id = %s RETURNING order_id"),
+        ("ordenes", "DELETE FROM ordenes WHERE id = %s RETURNING id"),
+    ):
+        stack.rows(service, query, vanished)
+    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+
+    written = tmp_path / "open.csv"
+    code, account = reconcile(stack, "--topics", "--grace", "1", "--output", str(written))
+    assert code == 1
+    assert not account["holds"]
+    refused = "approved, though Pagos has charged nothing" if was == "aprobada" else "refused, though Pagos has no"
+    found = said_of(account, start)
+    assert found.pop(unpaid)[1].startswith(refused)
+    assert found == {
+        unseen: ("lost", "waits to be seen by Reporting"),
+        dearer: ("differs", "Ordenes and Pagos have different amounts"),
+        vanished: ("lost", "accepted, not in Ordenes yet"),
+    }
+    with written.open(newline="") as file:
+        assert {unseen, dearer, unpaid, vanished} <= {row["id"] for row in csv.DictReader(file)}
+    assert vanished not in said_of(reconcile(stack, "--grace", "1")[1], start), "only its command says that it was"
+
+    # What each service lacks comes again from the topics, as an operator would have it come.
+    stack.rows("ordenes", raise_total, -1, dearer)
+    stack.publish("crear-orden", [order for order in orders(start, 10) if order[0] in (unseen, vanished)])
+    created = next(m for m in stack.read("orden-creada") if m.partition_key() == unpaid)
+    stack.publish("orden-creada", [(unpaid, created.data())])
+    wait_until(lambda: unpaid in stack.statuses("pagos", start), 60, "it is decided again")
+    stack.wait_ended(start, 10, 60)
+    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+    assert said_of(reconcile(stack, "--topics")[1], start) == {}
+
+
+def test_without_its_databases_it_says_which_it_needs(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ALPES_PAGOS_DSN")
+    done = alpes("reconcile", tienda=stack)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "ALPES_PAGOS_DSN" in done.stderr
