@@ -198,8 +198,7 @@ class Committer:
         if len(batch) == 1:
             return [failure]
         outcomes: list[Outcome] = []
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]):
+        for half in _halves(batch):
             applied = self._tried(handler, transaction, half)
             if isinstance(applied, Rejected):
                 applied = self._separated(handler, transaction, half, applied)
@@ -226,8 +225,7 @@ class Committer:
         if len(batch) == 1:
             return [failure]
         outcomes: list[Outcome] = []
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]):
+        for half in _halves(batch):
             applied = self._attempt(handler, half, careful=True)
             if applied is None:
                 return None
@@ -297,6 +295,11 @@ def _applied(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]
     if len(outcomes) != len(batch):
         raise RuntimeError(f"apply returned {len(outcomes)} outcomes for {len(batch)} messages")
     return outcomes
+
+
+def _halves(batch: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    middle = len(batch) // 2
+    return batch[:middle], batch[middle:]
 
 
 def _is_bug(outcome: Outcome | None) -> TypeGuard[Rejected]:

@@ -94,6 +94,27 @@ class Host:
         self._context.record_metric(metric, value)
 
 
+def bytes_of(given: object, context: Any) -> bytes:
+    """Return the bytes of the message that is handed over.
+
+    Pulsar's own SerDe gives what it takes for a text or a number as one, and bytes only where they are no UTF-8: most
+    Protobuf messages are not, and now and then one is.
+    """
+    message = getattr(context, "message", None)
+    if message is not None:
+        return bytes(message.data())
+    if isinstance(given, str):
+        return given.encode()
+    if isinstance(given, bytes):
+        return given
+    raise TypeError(f"this Pulsar gives {given!r} for a message and doesn't show its bytes: set intake to direct")
+
+
+def published_ms(context: Any) -> int:
+    """Return when the message that is handed over was published, in Unix milliseconds; 0 where that isn't shown."""
+    return int(getattr(getattr(context, "message", None), "publish_timestamp", int)())
+
+
 def running_instance() -> Any:
     """Return the ``PythonInstance`` that is constructing a function right now, None where there is none to be found.
 

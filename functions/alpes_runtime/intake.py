@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pulsar
 
+from .host import bytes_of, published_ms
 from .inbox import Inbox
 from .message import (
     SOURCE_TOPIC,
@@ -151,12 +152,12 @@ class RuntimeIntake:
         A message that isn't taken because of a stop, or because its input was shut, stays unacknowledged.
         """
         message = HandedOver(
-            _bytes_of(given, context),
+            bytes_of(given, context),
             utf8_or("", context.get_message_key),
             dict(utf8_or({}, context.get_message_properties)),
             context.get_message_id(),
             context.get_current_message_topic_name(),
-            getattr(getattr(context, "message", None), "publish_timestamp", int)(),
+            published_ms(context),
         )
         topic = without_partition(message.topic)
         received = self._inputs.received(topic, message, ContextAcknowledger(context))
@@ -171,19 +172,3 @@ class RuntimeIntake:
             if self._stopping.is_set() or self._inbox.put([received], slice_s):
                 return
         self._inbox.squeeze_in(received)
-
-
-def _bytes_of(given: object, context: Any) -> bytes:
-    """Return a message's bytes.
-
-    Pulsar's own SerDe gives what it takes for a text or a number as one, and bytes only where they are no UTF-8: most
-    Protobuf messages are not, and now and then one is.
-    """
-    message = getattr(context, "message", None)
-    if message is not None:
-        return bytes(message.data())
-    if isinstance(given, str):
-        return given.encode()
-    if isinstance(given, bytes):
-        return given
-    raise TypeError(f"this Pulsar gives {given!r} for a message and doesn't show its bytes: set intake to direct")

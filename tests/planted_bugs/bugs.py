@@ -216,9 +216,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 f"{RUNTIME}/committer.py",
-                "        for half in (batch[:middle], batch[middle:]):\n"
-                "            applied = self._tried(handler, transaction, half)\n",
-                "        for half in (batch[:middle], batch[middle:]):\n"
+                "        for half in _halves(batch):\n            applied = self._tried(handler, transaction, half)\n",
+                "        for half in _halves(batch):\n"
                 "            applied = [Done()] * len(half) if outcomes else self._tried(handler, transaction, half)\n",
             )
         ],
@@ -616,18 +615,18 @@ BUGS: Sequence[Bug] = (
             )
         ],
     ),
-    # -- the gateway
     Bug(
         "serde-trusted",
         "what Pulsar's SerDe hands over counts as a message's bytes: those that are UTF-8 come as a text",
         [
             Edit(
                 f"{RUNTIME}/intake.py",
-                "            _bytes_of(given, context),\n",
+                "            bytes_of(given, context),\n",
                 "            given,  # type: ignore[arg-type]\n",
             )
         ],
     ),
+    # -- the gateway
     Bug(
         "no-idempotency-key",
         "every call to the gateway is a new charge",
