@@ -62,6 +62,10 @@ class Namespace:
         """Let a topic, or one partition, take nothing more, for ever."""
         self._admin.post(_path(topic) + "/terminate", None)
 
+    def rewind(self, topic: str, subscription: str) -> None:
+        """Reset a subscription to the start of its topic."""
+        self._admin.post(f"{_path(topic)}/subscription/{subscription}/resetcursor/0", None)
+
     def schema(self, topic: str) -> dict[str, Any]:
         """Return the registered schema of a topic."""
         schema: dict[str, Any] = self._admin.get(

@@ -1,0 +1,318 @@
+"""What the simulation takes for Pulsar does what Pulsar does: the same tests on both."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import Any, Protocol
+
+import pulsar
+import pytest
+
+from functions.alpes_runtime.message import without_partition
+from tests.e2e.publisher.broker import Namespace, client_of
+from tests.simulation.broker import Broker, Client
+from tests.simulation.scheduler import Scheduler
+
+SUBSCRIPTION = "pruebas"
+SOON_MS = 3_000
+"""Longer than a message needs that is there."""
+NEVER_MS = 700
+"""How long is waited for one that must not come."""
+DELAY_S = 2.5
+
+
+class System(Protocol):
+    """A broker, with what the contract needs beside its client."""
+
+    def client(self) -> Any:
+        """Open a client."""
+
+    def topic(self) -> str:
+        """Create a topic of one partition."""
+
+    def rewind(self, topic: str) -> None:
+        """Reset the subscription to the start of the topic, as an operator does."""
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def crash(self, client: Any) -> None:
+        """End a client with no word to anybody but the broker's noticing that the connection is gone."""
+
+
+class Real:
+    """The broker of the stack."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+        self._clients: list[Any] = []
+
+    def client(self) -> Any:
+        self._clients.append(client_of(self._namespace.service_url))
+        return self._clients[-1]
+
+    def topic(self) -> str:
+        return self._namespace.topic("contract")
+
+    def rewind(self, topic: str) -> None:
+        self._namespace.rewind(topic, SUBSCRIPTION)
+
+    def pass_time(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def crash(self, client: Any) -> None:
+        client.shutdown()
+
+    def close(self) -> None:
+        for client in self._clients:
+            with contextlib.suppress(Exception):
+                client.close()
+
+
+class Simulated:
+    """The simulation's, with nothing that goes wrong."""
+
+    def __init__(self) -> None:
+        self._scheduler = Scheduler(Random(1))
+        self._broker = Broker(self._scheduler, Random(1))
+        self._topics = 0
+
+    def client(self) -> Any:
+        return Client(self._broker)
+
+    def topic(self) -> str:
+        self._topics += 1
+        return f"persistent://alpes/pruebas/contract-{self._topics}"
+
+    def rewind(self, topic: str) -> None:
+        self._broker.subscription(without_partition(topic), SUBSCRIPTION).rewind()
+
+    def pass_time(self, seconds: float) -> None:
+        self._scheduler.now += seconds
+
+    def crash(self, client: Any) -> None:
+        client.crash()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(params=["simulated", "real"])
+def system(request: pytest.FixtureRequest) -> Iterator[System]:
+    found = Simulated() if request.param == "simulated" else Real(request.getfixturevalue("namespace"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def client(system: System) -> Any:
+    return system.client()
+
+
+def producer_of(client: Any, topic: str) -> Any:
+    """Open a producer as the runtime does: an entry ends at a flush and nowhere else."""
+    (partition,) = client.get_topic_partitions(topic)
+    return client.create_producer(
+        partition,
+        batching_enabled=True,
+        batching_max_publish_delay_ms=100_000,
+        batching_max_messages=100_000,
+        batching_max_allowed_size_in_bytes=5_200_000,
+        max_pending_messages=100_000,
+        send_timeout_millis=10_000,
+    )
+
+
+def consumer_of(client: Any, topic: str) -> Any:
+    (partition,) = client.get_topic_partitions(topic)
+    return client.subscribe(
+        partition,
+        SUBSCRIPTION,
+        consumer_type=pulsar.ConsumerType.Shared,
+        initial_position=pulsar.InitialPosition.Earliest,
+        receiver_queue_size=1,
+    )
+
+
+def publish(client: Any, topic: str, *payloads: bytes) -> None:
+    """Publish each in an entry of its own: one that is acknowledged in part would come again whole."""
+    producer = producer_of(client, topic)
+    for payload in payloads:
+        assert confirmed(producer, partial(producer.send_async, payload)) == [OK]
+    producer.close()
+
+
+OK = pulsar.Result.Ok
+
+
+def confirmed(producer: Any, *sends: Callable[[Callable[[Any, Any], None]], None]) -> list[Any]:
+    """Send and flush; return what the callbacks were told."""
+    results: list[Any] = []
+    for send in sends:
+        send(lambda result, _id: results.append(result))
+    producer.flush()
+    # The real one calls back on a thread of its own, also after the flush.
+    deadline = time.monotonic() + 10
+    while len(results) < len(sends) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return results
+
+
+def received(consumer: Any) -> dict[bytes, Any]:
+    """Return all that comes, by payload."""
+    found: dict[bytes, Any] = {}
+    wait_ms = SOON_MS
+    while True:
+        try:
+            message = consumer.receive(timeout_millis=wait_ms)
+        except pulsar.Timeout:
+            return found
+        found[message.data()] = message
+        wait_ms = NEVER_MS
+
+
+def test_a_message_arrives_as_it_was_sent(system: System, client: Any) -> None:
+    topic = system.topic()
+    producer = producer_of(client, topic)
+    results = confirmed(
+        producer,
+        lambda told: producer.send_async(b"a", told, {"x": "ñ"}, partition_key="k"),
+        partial(producer.send_async, b"b"),
+    )
+    assert results == [OK, OK]
+    messages = received(consumer_of(client, topic))
+    assert [(m.data(), m.partition_key(), m.properties()) for m in messages.values()] == [
+        (b"a", "k", {"x": "ñ"}),
+        (b"b", "", {}),
+    ]
+    assert len({str(message.message_id()) for message in messages.values()}) == 2
+    assert all(message.publish_timestamp() > 1_700_000_000_000 for message in messages.values())
+
+
+def test_what_is_not_flushed_is_not_there(system: System, client: Any) -> None:
+    topic = system.topic()
+    producer = producer_of(client, topic)
+    producer.send_async(b"a", None)
+    consumer = consumer_of(client, topic)
+    with pytest.raises(pulsar.Timeout):
+        consumer.receive(timeout_millis=NEVER_MS)
+    producer.flush()
+    assert consumer.receive(timeout_millis=SOON_MS).data() == b"a"
+
+
+def test_a_new_subscription_begins_with_the_first_message(system: System, client: Any) -> None:
+    topic = system.topic()
+    publish(client, topic, b"before")
+    consumer = consumer_of(client, topic)
+    publish(client, topic, b"after")
+    assert set(received(consumer)) == {b"before", b"after"}
+
+
+@pytest.mark.parametrize("how", ["close", "crash"])
+def test_what_is_not_acknowledged_comes_again_and_nothing_else_does(system: System, client: Any, how: str) -> None:
+    topic = system.topic()
+    publish(client, topic, b"a", b"b", b"c", b"d")
+    first = system.client()
+    consumer = consumer_of(first, topic)
+    messages = received(consumer)
+    # Neither the first nor all before it: an acknowledgement is of one message.
+    consumer.acknowledge(messages[b"b"])
+    consumer.acknowledge(messages[b"d"])
+    if how == "close":
+        consumer.close()
+    else:
+        # Acknowledgements are grouped, and sent after a moment.
+        system.pass_time(0.5)
+        system.crash(first)
+    assert set(received(consumer_of(client, topic))) == {b"a", b"c"}
+
+
+def test_a_message_is_one_consumers_until_that_is_closed(system: System, client: Any) -> None:
+    topic = system.topic()
+    publish(client, topic, b"a", b"b", b"c")
+    first = consumer_of(client, topic)
+    held = received(first)
+    second = consumer_of(system.client(), topic)
+    assert received(second) == {}
+    first.close()
+    assert set(received(second)) == set(held) == {b"a", b"b", b"c"}
+
+
+def test_an_acknowledgement_twice_is_one(system: System, client: Any) -> None:
+    topic = system.topic()
+    publish(client, topic, b"a", b"b")
+    consumer = consumer_of(client, topic)
+    messages = received(consumer)
+    consumer.acknowledge(messages[b"a"])
+    consumer.acknowledge(messages[b"a"])
+    consumer.close()
+    assert set(received(consumer_of(client, topic))) == {b"b"}
+
+
+def test_a_rewound_subscription_gives_everything_again_what_was_acknowledged_too(system: System, client: Any) -> None:
+    topic = system.topic()
+    publish(client, topic, b"a", b"b")
+    consumer = consumer_of(client, topic)
+    for message in received(consumer).values():
+        consumer.acknowledge(message)
+    consumer.close()
+    consumer = consumer_of(client, topic)
+    assert received(consumer) == {}
+    system.rewind(topic)
+    assert set(received(consumer)) == {b"a", b"b"}
+
+
+def test_a_delayed_message_comes_when_it_is_due(system: System, client: Any) -> None:
+    topic = system.topic()
+    consumer = consumer_of(client, topic)
+    producer = producer_of(client, topic)
+    results = confirmed(
+        producer,
+        lambda told: producer.send_async(b"later", told, deliver_after=timedelta(seconds=DELAY_S)),
+        partial(producer.send_async, b"now"),
+    )
+    assert results == [OK, OK]
+    assert set(received(consumer)) == {b"now"}
+    # The broker looks once a second.
+    system.pass_time(DELAY_S + 1)
+    assert consumer.receive(timeout_millis=SOON_MS).data() == b"later"
+
+
+def test_an_entry_over_the_brokers_limit_is_not_stored_and_its_callback_says_so(system: System, client: Any) -> None:
+    topic = system.topic()
+    producer = producer_of(client, topic)
+    big = b"x" * (5 * 1024 * 1024 + 1)
+    results: list[Any] = []
+    # The real one may refuse at once; what the runtime takes from either is that the entry isn't stored.
+    with contextlib.suppress(pulsar.PulsarException):
+        results = confirmed(producer, partial(producer.send_async, big))
+    assert OK not in results
+    publish(client, topic, b"small")
+    assert set(received(consumer_of(client, topic))) == {b"small"}
+
+
+def test_a_closed_producer_and_a_closed_consumer_refuse(system: System, client: Any) -> None:
+    topic = system.topic()
+    publish(client, topic, b"a")
+    consumer, producer = consumer_of(client, topic), producer_of(client, topic)
+    message = consumer.receive(timeout_millis=SOON_MS)
+    consumer.close()
+    producer.close()
+    for refused in (
+        lambda: consumer.receive(timeout_millis=NEVER_MS),
+        lambda: consumer.acknowledge(message),
+        producer.flush,
+    ):
+        with pytest.raises(pulsar.AlreadyClosed):
+            refused()
+
+
+def test_a_closed_client_opens_nothing(system: System) -> None:
+    client, topic = system.client(), system.topic()
+    system.crash(client)
+    for opened in (producer_of, consumer_of):
+        with pytest.raises(pulsar.PulsarException):
+            opened(client, topic)
