@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Passes every check and test. With arguments it only runs pytest with them: ./test.sh tests/unit -k retry
 #
-# ./test.sh faults [PYTEST ARGUMENT…] runs the faults in their long form: at least 20,000 orders each, about half an hour.
+# ./test.sh faults [PYTEST ARGUMENT…] runs the faults in their long form: at least 20,000 orders each, most of an hour.
 #
 # Among the tests: what buf says of schemas/ (lint, breaking changes, generated code that is not current), in tests/contract,
 # and what shellcheck, hadolint and `docker compose config` say of scripts and containers, in tests/deploy.
@@ -46,8 +46,7 @@ main() {
         printf 'No test was run: first mend %s.\n' "${failed[*]}"
         exit 1
     fi
-    # Faults take the whole machine and their time: ./test.sh faults, or ./test.sh tests/faults for their short form.
-    exec pytest --ignore=tests/faults
+    exec pytest
 }
 
 main "$@"
