@@ -8,7 +8,9 @@ from deployment.function_configs import FunctionConfig
 from deployment.rest import AdminApi
 
 # The runtime's user metric for an input that it takes nothing more of, as Pulsar's function stats show it.
-HALTED = re.compile(r"user_metric_halted\.(?P<topic>.+)_sum")
+HALTED = re.compile(r"user_metric_halted\.(?P<what>.+)_sum")
+# And for what an instance waits for, in vain for some time.
+STUCK = re.compile(r"user_metric_stuck\.(?P<what>.+)_sum")
 
 
 def backlog(config: FunctionConfig, topic: str, api: AdminApi) -> tuple[int, int] | None:
@@ -22,16 +24,16 @@ def backlog(config: FunctionConfig, topic: str, api: AdminApi) -> tuple[int, int
     return max(0, int(subscription["msgBacklog"]) - delayed), delayed
 
 
-def halted(config: FunctionConfig, api: AdminApi) -> list[str]:
-    """Inputs that some instance takes no more of, since its code fails at most of what comes there."""
+def told(config: FunctionConfig, api: AdminApi, metric: re.Pattern[str]) -> list[str]:
+    """What some instance says of itself by a user metric."""
     stats = api.find(f"{config.rest_path}/stats") or {}
     metrics = [(each.get("metrics") or {}).get("userMetrics") or {} for each in stats.get("instances") or []]
     return sorted(
         {
-            match["topic"]
+            match["what"]
             for each in metrics
             for name, value in each.items()
-            if value and (match := HALTED.fullmatch(name))
+            if value > 0 and (match := metric.fullmatch(name))
         }
     )
 
@@ -53,13 +55,18 @@ def lines(configs: Sequence[FunctionConfig], api: AdminApi) -> list[str]:
         text.extend(
             f"{'':<11}   HALTED: takes no more of {topic}, for its code fails at most of it. Nothing is lost: deploy a"
             f" mended version. What failed: ./deploy.sh logs {config.name}"
-            for topic in halted(config, api)
+            for topic in told(config, api, HALTED)
+        )
+        text.extend(
+            f"{'':<11}   STUCK: has waited in vain for the {what}. Nothing is lost; it goes on by itself once it can."
+            f" What it says: ./deploy.sh logs {config.name}"
+            for what in told(config, api, STUCK)
         )
     return text
 
 
 def all_running(configs: Sequence[FunctionConfig], api: AdminApi) -> bool:
-    """Whether every function is there with all its instances, and takes all its inputs."""
+    """Whether every function is there with all its instances, takes all its inputs, and gets on."""
     found = [instances.find(config, api) for config in configs]
     running = all(each is not None and each.wanted == each.running for each in found)
-    return running and not any(halted(config, api) for config in configs)
+    return running and not any(told(config, api, HALTED) or told(config, api, STUCK) for config in configs)

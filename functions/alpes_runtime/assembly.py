@@ -24,6 +24,8 @@ from .views import run_view
 
 HALTED = "halted"
 """User metric ``halted.<input>``: nothing more of this input is taken, see `halt`."""
+STUCK = "stuck"
+"""User metric ``stuck.database`` and ``stuck.broker``: its sum is 1 while nothing goes on for want of one of them."""
 
 
 class Stage:
@@ -133,6 +135,7 @@ class Assembly:
             logger=self._log,
             alive=self._committing,
             halt=self._halted,
+            stuck=partial(self._stuck, "database"),
             backoff=setup.surroundings.backoff(),
         )
         self._commit = CommitStage(self._inbox, committer, committed, config.batch_max, self._asks)
@@ -144,6 +147,7 @@ class Assembly:
             clock=self.clock,
             stopping=self.stopping,
             logger=self._log,
+            stuck=partial(self._stuck, "broker"),
             backoff=setup.surroundings.backoff(),
         )
         self._runtime_intake: RuntimeIntake | None = None
@@ -240,6 +244,9 @@ class Assembly:
         self._inbox.shut(role)
         self._inbox.shut(ANSWERED + role)
         self._host.record(f"{HALTED}.{role}", 1)
+
+    def _stuck(self, what: str, is_so: bool) -> None:  # noqa: FBT001 -- what it is called with
+        self._host.record(f"{STUCK}.{what}", 1 if is_so else -1)
 
     def _settled(self, messages: int, rejected: int) -> None:
         self._setup.rate.add(messages)

@@ -23,7 +23,10 @@ CAREFUL_PART = 100
 """Messages of such a part, at most. It halves with a part that breaks and grows again with those that don't: smaller
 means more statements, larger means more of them in vain."""
 SMALLEST_PART = 10
+STUCK_ATTEMPTS = 10
+"""After so many in vain, some seconds, it is said outside of the log, too, that the database is waited for."""
 PART_GROWTH = 1.25
+TOO_BIG_TO_ASK = "too big to be tried again, so nobody outside is asked about it: what came of that could be unknown"
 UNKNOWN_LOG_S = 10.0
 """Messages that are put off because an outcome isn't known are told of this often at most: there may be many."""
 
@@ -71,6 +74,8 @@ class Committer:
         How long to wait for the database.
     halt
         Called with a role of which most messages fail for a bug: take no more of it. The group at hand is withheld.
+    stuck
+        Called with True when the database has been away for `STUCK_ATTEMPTS`, and with False when it is back.
     """
 
     def __init__(  # noqa: PLR0913 the parts of a stage, each named
@@ -87,6 +92,7 @@ class Committer:
         logger: logging.Logger,
         alive: Callable[[], None] = lambda: None,
         halt: Callable[[str], None] = lambda _role: None,
+        stuck: Callable[[bool], None] = lambda _is: None,
         backoff: Backoff | None = None,
     ) -> None:
         self._handlers = handlers
@@ -100,6 +106,7 @@ class Committer:
         self._log = logger
         self._alive = alive
         self._halt = halt
+        self._stuck = stuck
         self._bugs = {role: BugShare() for role in handlers}
         self._careful_groups = 0
         self._part: float = CAREFUL_PART
@@ -124,7 +131,10 @@ class Committer:
                     outcomes[place] = received.answer
                     continue
                 try:
-                    decoded.append(handler.decode(received))
+                    message = handler.decode(received)
+                    if handler.outside is not None and retry(received, self._retry_topic or "", 0) is None:
+                        raise InvalidMessage(TOO_BIG_TO_ASK)
+                    decoded.append(message)
                     places.append(place)
                 except InvalidMessage as error:
                     outcomes[place] = Rejected("invalid", str(error))
@@ -173,6 +183,8 @@ class Committer:
             else:
                 if self._backoff.failures:
                     self._log.info("The database is back after %d attempts", self._backoff.failures)
+                    if self._backoff.failures >= STUCK_ATTEMPTS:
+                        self._stuck(False)
                     self._backoff.reset()
                 return outcomes
         return None
@@ -234,7 +246,9 @@ class Committer:
 
     def _wait(self, error: Unavailable) -> None:
         seconds = self._backoff.next()
-        if self._backoff.failures in (1, 10) or self._backoff.failures % 60 == 0:
+        if self._backoff.failures == STUCK_ATTEMPTS:
+            self._stuck(True)
+        if self._backoff.failures in (1, STUCK_ATTEMPTS) or self._backoff.failures % 60 == 0:
             self._log.warning("Nothing is lost, trying again (attempt %d): %s", self._backoff.failures, error)
         with self._turn.away():
             self._clock.wait(self._stopping, seconds)
@@ -302,8 +316,8 @@ def _halves(batch: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     return batch[:middle], batch[middle:]
 
 
-def _is_bug(outcome: Outcome | None) -> TypeGuard[Rejected]:
-    return isinstance(outcome, Rejected) and outcome.error_type == "bug"
+def _is_bug(outcome: Outcome | None) -> TypeGuard[Rejected | Retry]:
+    return isinstance(outcome, Rejected | Retry) and outcome.error_type == "bug"
 
 
 def _once_more(outcome: Outcome | None) -> Outcome | None:

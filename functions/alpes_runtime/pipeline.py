@@ -25,6 +25,9 @@ from .turn import Turn
 HANDOFF_GROUPS = 2
 """Committed groups that may wait for the publisher."""
 
+STUCK_ATTEMPTS = 5
+"""After so many in vain it is said outside of the log, too, that a group can't be published."""
+
 Handoff = queue.Queue[Settled]
 
 
@@ -96,13 +99,15 @@ class PublishStage:
         Confirms every event before it returns.
     on_settled
         Told how many messages are done: ``(processed, rejected)``.
+    stuck
+        Called with True when a group could not be published in `STUCK_ATTEMPTS`, and with False when one is.
     turn, clock, stopping, logger
         See `Committer`.
     backoff
         How long to wait for the broker.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 the parts of a stage, each named
         self,
         committed: Handoff,
         publisher: Publisher,
@@ -112,9 +117,11 @@ class PublishStage:
         clock: Clock,
         stopping: threading.Event,
         logger: logging.Logger,
+        stuck: Callable[[bool], None] = lambda _is: None,
         backoff: Backoff | None = None,
     ) -> None:
         self._committed = committed
+        self._stuck = stuck
         self._publisher = publisher
         self._on_settled = on_settled
         self._turn = turn
@@ -141,10 +148,14 @@ class PublishStage:
                     message.acknowledge()
         except Unavailable as error:
             seconds = self._backoff.next()
-            if self._backoff.failures in (1, 5) or self._backoff.failures % 30 == 0:
+            if self._backoff.failures == STUCK_ATTEMPTS:
+                self._stuck(True)
+            if self._backoff.failures in (1, STUCK_ATTEMPTS) or self._backoff.failures % 30 == 0:
                 self._log.warning("Nothing is lost, publishing again (attempt %d): %s", self._backoff.failures, error)
             self._clock.wait(self._stopping, seconds)
             return False
+        if self._backoff.failures >= STUCK_ATTEMPTS:
+            self._stuck(False)
         self._backoff.reset()
         self._held = None
         self._on_settled(len(group.messages), group.rejected)

@@ -394,6 +394,25 @@ def test_status_says_of_which_input_a_function_takes_no_more(cluster: Cluster, d
     assert "./deploy.sh logs ordenes" in told
 
 
+def test_status_says_what_a_function_waits_for_in_vain_and_not_what_is_over(
+    cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    metrics = cluster.functions[f"{NAMESPACE}/ordenes"].metrics = {
+        "user_metric_stuck.database_sum": 1.0,
+        "user_metric_stuck.database_count": 3.0,
+        "user_metric_stuck.broker_sum": 0.0,
+        "user_metric_stuck.broker_count": 2.0,
+    }
+    code, told = deployment_command("status")
+    assert code != 0
+    assert "STUCK: has waited in vain for the database" in told
+    assert "for the broker" not in told
+    metrics["user_metric_stuck.database_sum"] = 0.0
+    code, told = deployment_command("status")
+    assert (code, "STUCK" in told) == (0, False)
+
+
 def test_status_tells_what_waits_from_what_is_not_due_yet(cluster: Cluster, deployment_command: Deployment) -> None:
     deployment_command("deploy")
     cluster.backlog["ordenes-reintento"] = 7

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.alpes_runtime import message as message_module
-from functions.alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, Committer, Settled
+from functions.alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, STUCK_ATTEMPTS, Committer, Settled
 from functions.alpes_runtime.database import BadData, Transaction
 from functions.alpes_runtime.errors import Unavailable
 from functions.alpes_runtime.message import Event, Received
@@ -110,6 +110,15 @@ def test_while_the_database_is_away_the_group_waits_and_then_goes_on(step: str) 
     assert store.rows.keys() == {"a", "b"}
     assert len(clock.waits) == 7
     assert all(0 < wait <= 2 for wait in clock.waits)
+
+
+@pytest.mark.parametrize(("failures", "told"), [(STUCK_ATTEMPTS - 1, []), (STUCK_ATTEMPTS + 2, [True, False])])
+def test_that_the_database_stays_away_is_told_once_and_so_is_its_return(failures: int, told: list[bool]) -> None:
+    said: list[bool] = []
+    store = database()
+    store.fail("begin", failures)
+    settled(committer(store, stuck=said.append), group("a"))
+    assert said == told
 
 
 def test_an_outage_in_the_middle_of_the_search_for_a_bad_row_loses_nothing() -> None:

@@ -11,7 +11,7 @@ from functions.alpes_runtime.committer import UNKNOWN_LOG_S
 from functions.alpes_runtime.database import Transaction
 from functions.alpes_runtime.inbox import Inbox
 from functions.alpes_runtime.intake import DirectIntake, Inputs
-from functions.alpes_runtime.message import Event
+from functions.alpes_runtime.message import MAX_EVENT_BYTES, Event
 from functions.alpes_runtime.outcome import Ask, Done, Handler, Outcome, Outside, Rejected, Retry
 from functions.alpes_runtime.outside import ANSWERED, AskStage, with_answers
 from functions.alpes_runtime.pipeline import CommitStage, PublishStage, handoff
@@ -159,6 +159,22 @@ def test_what_may_have_happened_is_never_dead_lettered(attempt: int) -> None:
     assert event.topic == RETRY
     assert event.delay_ms <= LONGEST_WAIT_S * 1000
     assert settled.rejected == 0
+
+
+def test_what_could_not_be_tried_again_is_refused_before_anybody_is_asked() -> None:
+    one = Instance(b"ask" + bytes(MAX_EVENT_BYTES))
+    one.run()
+    (letter,) = one.publisher.published
+    assert (letter.topic, dict(letter.properties or {})["error.type"]) == (f"{TOPIC}-DLQ", "invalid")
+    assert (one.asked, one.store.rows) == ([], {})
+
+
+def test_when_nobody_can_be_asked_for_a_bug_of_ours_no_more_is_taken() -> None:
+    halted: list[str] = []
+    stage = committer(database(), halt=halted.append)
+    failed = [received(b"ask").answered(ROLE, Retry("bug", "KeyError", until_known=True)) for _ in range(30)]
+    assert stage.settle(failed) is None
+    assert halted == [ROLE]
 
 
 def test_what_is_put_off_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from functions.alpes_runtime.inbox import Inbox
 from functions.alpes_runtime.intake import DirectIntake, Inputs
-from functions.alpes_runtime.pipeline import HANDOFF_GROUPS, CommitStage, Handoff, PublishStage, handoff
+from functions.alpes_runtime.pipeline import (
+    HANDOFF_GROUPS,
+    STUCK_ATTEMPTS,
+    CommitStage,
+    Handoff,
+    PublishStage,
+    handoff,
+)
 from functions.alpes_runtime.turn import Turn
 from tests.fakes import (
     FakeClock,
@@ -33,6 +40,7 @@ class Instance:
     clock: FakeClock = field(default_factory=FakeClock)
     stopping: threading.Event = field(default_factory=threading.Event)
     done: list[tuple[int, int]] = field(default_factory=list)
+    stuck: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         turn = Turn()
@@ -55,6 +63,7 @@ class Instance:
             clock=self.clock,
             stopping=self.stopping,
             logger=LOG,
+            stuck=self.stuck.append,
         )
 
     def stages(self) -> list[str]:
@@ -205,6 +214,7 @@ def test_the_broker_away_slows_and_drops_nothing(failures: int) -> None:
     assert acknowledged(one) == [b"a", b"b"]
     assert published(one) == ["a", "b"]
     assert one.publish.idle
+    assert one.stuck == ([] if failures < STUCK_ATTEMPTS else [True, False])
 
 
 STEPS = st.lists(
