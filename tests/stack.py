@@ -32,6 +32,14 @@ def deploy(*arguments: str, environment: dict[str, str]) -> str:
     return done.stdout
 
 
+def status(tienda: Tienda) -> tuple[int, str]:
+    """Run ``./deploy.sh status``; return its exit code and what it prints."""
+    command = [str(ROOT / "deploy.sh"), "status"]
+    environment = {**os.environ, **tienda.environment}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
 def own_environment() -> dict[str, str]:
     """Return this process's environment with a folder and ports of the tests' own, unless it names others."""
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}

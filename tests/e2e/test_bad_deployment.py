@@ -1,12 +1,11 @@
 """A version that fails at everything stops, instead of emptying its topic into the dead-letter topic."""
 
-import os
-import subprocess
 import uuid
 import zipfile
 from pathlib import Path
 
 from tests.e2e.tienda import ROOT, Tienda, alpes, keys, orders, wait_until
+from tests.stack import status
 
 LOAD = 2_000
 CODE = "functions/pagos/handlers.py"
@@ -55,15 +54,3 @@ def test_a_bad_version_stops_says_so_and_loses_nothing(stack: Tienda, tmp_path: 
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     stack.wait_ended(start, LOAD, 90)
     wait_until(lambda: "HALTED" not in status(stack)[1], 60, "the status is well again")
-
-
-def status(stack: Tienda) -> tuple[int, str]:
-    done = subprocess.run(
-        [str(ROOT / "deploy.sh"), "status"],
-        env={**os.environ, **stack.environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr

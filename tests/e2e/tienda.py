@@ -153,6 +153,27 @@ class Tienda:
                     waiting[topic] = (backlog, found.get("unackedMessages", 0))
         return waiting
 
+    def consumers(self, function: str) -> int:
+        """Return how many consumers the function has on its first input."""
+        stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{INPUTS[function][0]}-partition-0/stats")
+        return len(stats["subscriptions"][function]["consumers"])
+
+    def unacknowledged(self, function: str, process: psutil.Process) -> int:
+        """Return how many messages of its first input one instance has been given and not acknowledged."""
+        ports = {connection.laddr.port for connection in process.net_connections("tcp")}
+        stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{INPUTS[function][0]}-partition-0/stats")
+        consumers = stats["subscriptions"][function]["consumers"]
+        return sum(c["unackedMessages"] for c in consumers if int(c["address"].rsplit(":", 1)[1]) in ports)
+
+    def acknowledged(self, function: str) -> dict[str, tuple[str, str]]:
+        """Return, of each input, up to where all is acknowledged, and what is beyond."""
+        found = {}
+        for topic in INPUTS[function]:
+            stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}-partition-0/internalStats")
+            cursor = stats["cursors"][function]
+            found[topic] = (cursor["markDeletePosition"], cursor["individuallyDeletedMessages"])
+        return found
+
     def rewind(self, function: str, to: float = 0) -> None:
         """Reset the function's subscriptions to a time in Unix seconds, or to the start of their topics."""
         for topic in INPUTS[function]:

@@ -1,4 +1,4 @@
-"""Shows the seed at the start and the table at the end, and leaves the stack as a fault found it."""
+"""Shows the seed with what fails and the table at the end, and leaves the stack as a fault found it."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,8 @@ from tests.stack import uses_environment
 
 @pytest.fixture(autouse=True)
 def _breakable() -> None:
+    # Shown with a test that fails, also before there is a table.
+    print(f"ALPES_SEED={SEED}")
     if uses_environment():
         pytest.skip("faults break parts of the system: they need a stack of their own (unset ALPES_E2E_USE_ENV)")
 

@@ -94,7 +94,7 @@ class GatewayServer:
         Keys of the requests that were slow.
     """
 
-    def __init__(self, faults: dict[str, float] | None = None, slow_s: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, faults: dict[str, float] | None = None, slow_s: float = 1.0, seed: int | str = 0) -> None:
         self.ledger = Ledger()
         self.faults = faults or {}
         self.faults_at: dict[str, dict[str, float]] = {}

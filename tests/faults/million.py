@@ -15,7 +15,7 @@ from tests.e2e.publisher.link import Link
 from tests.e2e.tienda import FIGURES, ROOT, Tienda
 from tests.faults import breaking, table
 from tests.faults.ordeal import Ordeal, Size, settings_of
-from tests.faults.repertoire import Scene, draw
+from tests.faults.repertoire import OUTAGES, Scene, draw
 from tests.stack import bring_up, connect, deploy, own_environment
 
 
@@ -35,7 +35,7 @@ def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool
             # One in each slot of the run, at a random moment of it.
             moment = (number + ordeal.random.random()) * orders / rate / faults
             time.sleep(max(0.0, moment - (time.monotonic() - started)))
-            with ordeal.fault():
+            with ordeal.fault(total=fault in OUTAGES):
                 words = fault(scene)
             injected[fault.__name__] += 1
             seconds = ordeal.wait_normal(300)

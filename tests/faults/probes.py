@@ -80,9 +80,13 @@ class Probe:
                 since, ended = sample.at, sample.ended
         return longest
 
-    def usual(self, until: float) -> int:
-        """Return how many orders were under way at most, but for the 5 % worst samples, up to a moment."""
-        under_way = sorted(sample.sent - sample.ended for sample in self.samples if sample.at <= until)
+    def is_normal(self) -> bool:
+        """Whether no more orders are under way than come in within `NORMAL_S`."""
+        return bool(self.samples) and self.samples[-1].sent - self.samples[-1].ended <= self._load.rate * NORMAL_S
+
+    def usual(self, since: float, until: float) -> int:
+        """Return how many orders were under way at most, but for the 5 % worst samples, in a stretch of time."""
+        under_way = sorted(sample.sent - sample.ended for sample in self.samples if since <= sample.at <= until)
         return under_way[int(len(under_way) * 0.95)] if under_way else 0
 
     def recovered_after(self, end: float, usual: int) -> float:

@@ -1,7 +1,6 @@
 """Every kind of fault as a function, so that a long run can draw from them."""
 
 import json
-import os
 import signal
 import tempfile
 import time
@@ -18,8 +17,8 @@ from tests.e2e.tienda import FUNCTIONS, INPUTS, ROOT, Tienda, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import Ordeal
 from tests.faults.packages import changed
+from tests.faults.test_poison import corpus
 
-GARBAGE = 100
 REPEATED = 300
 CONFLICTING = 20
 CUT = """
@@ -141,10 +140,18 @@ def repeat_orders(scene: Scene) -> str:
 
 
 def poison(scene: Scene) -> str:
-    """Send garbage to an input."""
-    topic = scene.ordeal.random.choice(("crear-orden", "orden-creada", "transaccion-creada", "orden-actualizada"))
-    _publish(scene, topic, [("", b"\xff" + os.urandom(20)) for _ in range(GARBAGE)])
-    return f"garbage to {topic}"
+    """Send garbage of every kind to every input."""
+    random = scene.ordeal.random
+    poisons = list(corpus("", random, with_large=False))
+    random.shuffle(poisons)
+    by_topic: dict[str, list[bytes]] = {}
+    # What comes through a retry topic needs properties that differ by message.
+    for each in poisons:
+        if not each.properties:
+            by_topic.setdefault(each.topic, []).append(each.data)
+    for topic, payloads in by_topic.items():
+        _publish(scene, topic, [("", data) for data in payloads])
+    return f"{sum(map(len, by_topic.values()))} messages of garbage to {len(by_topic)} topics"
 
 
 def update(scene: Scene) -> str:
@@ -162,10 +169,22 @@ def update(scene: Scene) -> str:
 def scale(scene: Scene) -> str:
     """Run more instances of a function, and one again."""
     function = scene.function()
-    breaking.scale(scene.stack, function, 2)
+    breaking.scale(scene.stack, function, 3)
     scene.ordeal.rest(0.5, 3.0)
     breaking.scale(scene.stack, function, 1)
-    return f"scale of {function} 1→2→1"
+    return f"scale of {function} 1→3→1"
+
+
+def kill_one_of_two(scene: Scene) -> str:
+    """Run two instances of a function, kill one of them twice, and run one again."""
+    function = scene.function()
+    breaking.scale(scene.stack, function, 2)
+    for _ in range(2):
+        scene.ordeal.rest(0.5, 2.0)
+        breaking.kill(scene.ordeal.random.choice(sorted(scene.stack.processes(function), key=lambda each: each.pid)))
+        wait_until(lambda: len(scene.stack.processes(function)) == 2, 120, "its successor is there")
+    breaking.scale(scene.stack, function, 1)
+    return f"kill -9 of one of two of {function}, twice"
 
 
 def switch_intake(scene: Scene) -> str:
@@ -188,6 +207,18 @@ def cut_state(scene: Scene) -> str:
     return "state store cut off"
 
 
+def kill_without_state(scene: Scene) -> str:
+    """Kill an instance while the state store can't be reached: its successor runs once it can."""
+    function = scene.ordeal.random.choice(("ordenes", "reporting"))
+    scene.state.break_down()
+    (victim,) = scene.stack.processes(function)
+    breaking.kill(victim)
+    scene.ordeal.rest(2.0, 5.0)
+    scene.state.repair()
+    wait_until(lambda: breaking.running(scene.stack, function), 120, "its successor runs")
+    return f"kill -9 of {function} while the state store is away"
+
+
 KINDS: dict[Callable[[Scene], str], int] = {
     kill_instance: 6,
     stop_instance: 4,
@@ -202,8 +233,12 @@ KINDS: dict[Callable[[Scene], str], int] = {
     scale: 1,
     switch_intake: 1,
     cut_state: 3,
+    kill_one_of_two: 2,
+    kill_without_state: 2,
 }
 """Each kind, and how often it is drawn beside the others."""
+OUTAGES = (kill_instance, stop_instance, kill_postgres, kill_broker, update, switch_intake, kill_without_state)
+"""Those in which nothing is expected to end, with one instance of each function."""
 
 
 def draw(scene: Scene, number: int) -> list[Callable[[Scene], str]]:

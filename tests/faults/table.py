@@ -65,6 +65,8 @@ HEADINGS = {
     "ended_during": "ended during it",
     "recovery_s": "back to normal after, s",
     "dead_lettered": "dead-lettered",
+    "invalid": "invalid",
+    "conflicts": "conflicts",
     "verdict": "verdict",
 }
 

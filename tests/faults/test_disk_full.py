@@ -13,9 +13,10 @@ import pytest
 from psycopg import sql
 
 from local_stack import credentials, postgres
-from tests.e2e.tienda import INPUTS, Tienda, wait_until
+from tests.e2e.tienda import Tienda, wait_until
 from tests.faults.function_logs import FunctionLog
 from tests.faults.ordeal import Ordeal, often, settings_of
+from tests.stack import status
 
 TABLES = {"ordenes": "ordenes", "pagos": "transacciones", "reporting": "ordenes"}
 """The table of each service that grows with every order."""
@@ -138,12 +139,17 @@ def test_orders_wait_for_room_on_a_full_disk_and_none_is_lost(stack: Tienda, ser
             wait_until(lambda: log.lines(WAITS), 30, "the log says so")
             # The room that its last pages had is used up.
             time.sleep(0.5)
-            recorded, waiting = count(stack, service), backlog(stack, service)
+            recorded, acknowledged = count(stack, service), stack.acknowledged(service)
             time.sleep(FULL_S)
             assert count(stack, service) == recorded, "nothing more is recorded"
-            assert backlog(stack, service) > waiting, "nothing more is acknowledged"
+            assert stack.acknowledged(service) == acknowledged, "nothing more is acknowledged"
+            wait_until(
+                lambda: "STUCK: has waited in vain for the database" in status(stack)[1], 30, "so says the status"
+            )
+            assert status(stack)[0] != 0
             disk.make_room()
         ordeal.finish()
+    assert "STUCK" not in status(stack)[1]
     (first, *_) = log.lines(WAITS)
     assert "53100" in first, first
     assert "No space left on device" in first, first
@@ -154,9 +160,3 @@ def test_orders_wait_for_room_on_a_full_disk_and_none_is_lost(stack: Tienda, ser
 def count(stack: Tienda, service: str) -> int:
     """Return how many rows a service's table has."""
     return int(stack.rows(service, f"SELECT count(*) FROM {TABLES[service]}")[0][0])
-
-
-def backlog(stack: Tienda, service: str) -> int:
-    """Return the messages that a service has not acknowledged."""
-    waiting = stack.waiting()
-    return sum(waiting.get(topic, (0, 0))[0] for topic in INPUTS[service])

@@ -16,7 +16,7 @@ def test_orders_survive_postgresql_that_is_shut_down_immediately_and_comes_back(
                 breaking.kill_postgres(stack)
                 ordeal.rest(0.5, 3.0)
                 breaking.start_postgres(stack)
-            ordeal.wait_normal()
+            ordeal.wait_normal_sometimes()
         ordeal.finish()
 
 

@@ -16,7 +16,7 @@ FUNCTIONS_TRIED = FUNCTIONS if often(2, 1) == 2 else ("ordenes",)
 @pytest.mark.parametrize("function", FUNCTIONS_TRIED)
 def test_orders_survive_an_update_to_new_code(stack: Tienda, function: str, tmp_path: Path) -> None:
     good = ROOT / "build" / f"alpes-{function}.zip"
-    with Ordeal(stack, f"update of {function} to new code and back") as ordeal:
+    with Ordeal(stack, f"update of {function} to new code and back", total=True) as ordeal:
         mark = f"version {ordeal.prefix}"
         new = changed(good, tmp_path, mark)
         for package in (new, good):
@@ -42,7 +42,7 @@ def test_orders_survive_scaling_from_one_to_three_and_back(stack: Tienda, functi
 
 @pytest.mark.parametrize("function", FUNCTIONS_TRIED)
 def test_orders_survive_a_switch_of_intake(stack: Tienda, function: str) -> None:
-    with Ordeal(stack, f"intake of {function} direct→runtime→direct") as ordeal:
+    with Ordeal(stack, f"intake of {function} direct→runtime→direct", total=True) as ordeal:
         for intake in ("runtime", "direct"):
             old = stack.processes(function)
             with ordeal.fault():

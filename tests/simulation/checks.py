@@ -51,6 +51,9 @@ def violations(world: World) -> list[str]:
     refunds = {row["order_id"]: row for row in world.servers["pagos"].rows("reembolsos")}
     reporting = {row["id"]: row for row in world.servers["reporting"].rows("ordenes")}
     sent = world.sent.orders
+    for table, by_order in (("transacciones", pagos), ("reembolsos", refunds)):
+        if len(world.servers["pagos"].rows(table)) != len(by_order):
+            found.append(f"an order has more than one row in {table}")
     if ordenes.keys() != sent.keys():
         found.append(f"lost or invented orders: {sorted(ordenes.keys() ^ sent.keys())}")
     if reporting.keys() != ordenes.keys():
