@@ -22,7 +22,7 @@ class Rejected(NamedTuple):
     Attributes
     ----------
     error_type
-        ``invalid``, ``conflict``, ``early`` or ``bug``; an operator filters by it.
+        ``invalid``, ``conflict``, ``early``, ``gateway`` or ``bug``; an operator filters by it.
     reason
         What was wrong, where, and what would be right.
     """
