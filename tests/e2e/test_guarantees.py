@@ -7,9 +7,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -106,15 +104,8 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
     note(f"intake {intake}: {LOAD / seconds:.0f} orders/s end to end; state current {caught_up:.1f} s later")
     check_agreement(stack, start, LOAD)
     statuses = stack.statuses("ordenes", start)
-    with ThreadPoolExecutor(8) as pool:
-        shown = dict(zip(statuses, pool.map(lambda order_id: stack.state("ordenes", order_id), statuses), strict=True))
-    assert shown == statuses
-    counted = Counter(stack.statuses("reporting", "").values())
-    wait_until(
-        lambda: {s: int(stack.state("reporting", f"total:{s}") or 0) for s in counted} == counted,
-        60,
-        "the running totals show the table",
-    )
+    assert stack.states("ordenes", statuses) == statuses
+    wait_until(lambda: stack.shown_totals() == stack.totals(), 60, "the running totals show the table")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

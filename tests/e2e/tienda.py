@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,23 @@ class Tienda:
                 return None
             raise
         return str(answer["stringValue"])
+
+    def states(self, function: str, keys: Iterable[str]) -> dict[str, str | None]:
+        """Return the values of many keys."""
+        asked = list(keys)
+        with ThreadPoolExecutor(8) as pool:
+            return dict(zip(asked, pool.map(lambda key: self.state(function, key), asked), strict=True))
+
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """Return orders and cents of every status of Reporting's table."""
+        query = "SELECT status, count(*), sum(total_cents) FROM ordenes GROUP BY status"
+        return {status: (orders, int(cents)) for status, orders, cents in self.rows("reporting", query)}
+
+    def shown_totals(self) -> dict[str, tuple[int, int]]:
+        """Return the same as the state store shows it."""
+        keys = [(status, f"total:{status}", f"total_cents:{status}") for status in self.totals()]
+        state = self.states("reporting", [key for _, *both in keys for key in both])
+        return {status: (int(state[orders] or 0), int(state[cents] or 0)) for status, orders, cents in keys}
 
     def instances(self, function: str) -> list[dict[str, Any]]:
         answer = self.admin("GET", f"/admin/v3/functions/alpes/tienda/{function}/status")
