@@ -98,7 +98,12 @@ class HttpGateway:
             headers["traceparent"] = traceparent
         try:
             answer = self._http.request(
-                "POST", f"{self._url}/{path}", body=json.dumps(body), headers=headers, preload_content=False
+                "POST",
+                f"{self._url}/{path}",
+                body=json.dumps(body),
+                headers=headers,
+                preload_content=False,
+                pool_timeout=self._timeout_s,
             )
             data = self._read(answer)
         except urllib3.exceptions.HTTPError as error:
@@ -122,12 +127,18 @@ class HttpGateway:
         """Read an answer's body: the timeout counts for each piece, and whoever sends drop by drop would meet none."""
         deadline = time.monotonic() + self._timeout_s
         data = b""
-        while piece := answer.read1():
-            data += piece
-            if len(data) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                answer.close()
-                raise urllib3.exceptions.ProtocolError(f"its answer is too long or too slow, after {len(data)} bytes")
-        answer.release_conn()
+        try:
+            while piece := answer.read1():
+                data += piece
+                if len(data) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+                    raise urllib3.exceptions.ProtocolError(
+                        f"its answer is too long or too slow, after {len(data)} bytes"
+                    )
+        finally:
+            # Read to its end it has given its connection back; otherwise that is broken off, and its place given back:
+            # one that isn't would be missing for ever.
+            answer.close()
+            answer.release_conn()
         return data
 
 

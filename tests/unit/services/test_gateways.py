@@ -4,7 +4,8 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from functions.alpes_runtime import Rejected, Retry
 from functions.pagos.domain import Cobro, Reembolso
 from functions.pagos.gateways import GATEWAYS, Gateway, GatewayOptions
+from functions.pagos.gateways.http import HttpGateway
 from tests.faults.gateway_server import FAULTS, GatewayServer
 
 COBRO = Cobro("orden-1", 1250, "USD", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 REFUND = Reembolso("orden-1", "t-1", 1250, "USD", 1, "")
+Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
 @pytest.fixture
@@ -26,6 +29,63 @@ def server() -> Iterator[GatewayServer]:
 
 def client(url: str, **options: Any) -> Gateway:
     return GATEWAYS["http"](GatewayOptions(approval_rate=0.5, url=url, **{"timeout_s": 0.2, "tries": 2, **options}))
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: whoever asked waits no more."""
+
+
+@contextmanager
+def answering(answer: Answer) -> Iterator[str]:
+    """Run a gateway that answers every request so; yields its URL."""
+
+    class Answering(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with QuietServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def say(handler: http.server.BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def drip(handler: http.server.BaseHTTPRequestHandler, data: bytes) -> None:
+    """Send byte by byte, each well within the timeout."""
+    for byte in data:
+        handler.wfile.write(bytes([byte]))
+        time.sleep(0.05)
+
+
+def approve(handler: http.server.BaseHTTPRequestHandler) -> None:
+    say(handler, 200, b'{"status": "approved"}')
+
+
+def too_long(handler: http.server.BaseHTTPRequestHandler) -> None:
+    say(handler, 200, b" " * 1_000_000)
+
+
+def too_slow(handler: http.server.BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "500")
+    handler.end_headers()
+    drip(handler, b" " * 500)
 
 
 def test_every_gateway_of_the_configuration_charges_and_pays_back(server: GatewayServer) -> None:
@@ -87,32 +147,49 @@ def test_a_gateway_that_says_it_is_still_at_it_is_asked_again(server: GatewaySer
 
 
 def test_an_answer_that_comes_drop_by_drop_is_not_waited_for() -> None:
-    class Dripping(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Length", "500")
-            self.end_headers()
-            for _ in range(500):
-                try:
-                    self.wfile.write(b" ")
-                except OSError:
-                    return
-                time.sleep(0.05)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with answering(too_slow) as url:
         started = time.monotonic()
-        answer = client(f"http://127.0.0.1:{server.server_address[1]}", tries=1).charge(COBRO)
+        answer = client(url, tries=1).charge(COBRO)
         assert time.monotonic() - started < 5
-        server.shutdown()
     assert isinstance(answer, Retry)
     assert "too slow" in answer.reason
+
+
+@pytest.mark.parametrize("bad", [too_long, too_slow])
+def test_an_answer_that_is_not_taken_costs_no_connection(bad: Answer) -> None:
+    answers = iter([bad, bad, bad])
+    with answering(lambda handler: next(answers, approve)(handler)) as url:  # noqa: PLW0108 -- a new one each time
+        gateway = client(url, tries=1, at_once=1)
+        for _ in range(2 * gateway.at_once + 1):
+            assert isinstance(gateway.charge(COBRO), Retry)
+        assert gateway.charge(COBRO) == "aprobada"
+
+
+@pytest.mark.parametrize("status", [200, 402, 404, 503])
+def test_a_connection_is_used_again(status: int) -> None:
+    seen: set[int] = set()
+
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        seen.add(handler.client_address[1])
+        say(handler, status, b'{"status": "approved"}')
+
+    with answering(answer) as url:
+        gateway = client(url, timeout_s=2.0)
+        for _ in range(3):
+            gateway.charge(COBRO)
+    assert len(seen) == 1
+
+
+def test_where_every_connection_is_in_use_nothing_is_known_after_the_timeout(server: GatewayServer) -> None:
+    gateway = client(server.url, tries=1, at_once=1)
+    assert isinstance(gateway, HttpGateway)
+    pool = gateway._http.connection_from_url(server.url)
+    in_use = [pool._get_conn() for _ in range(2 * gateway.at_once)]
+    answer = gateway.charge(COBRO)
+    assert isinstance(answer, Retry)
+    assert answer.until_known
+    pool._put_conn(in_use.pop())
+    assert gateway.charge(COBRO) in ("aprobada", "rechazada")
 
 
 ANSWERS = [
