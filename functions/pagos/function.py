@@ -40,7 +40,7 @@ class PagosConfig(FunctionConfig):
         HTTP: name of the environment variable that holds its token; empty for none. The token itself must not be in
         userConfig: Pulsar logs that.
     gateway_timeout_segundos, gateway_intentos
-        HTTP: longest wait of one try, and tries in a row before an order is put off. Together 30 s at most.
+        HTTP: longest time of one try, and tries in a row before an order is put off. Together 30 s at most.
     gateway_a_la_vez
         HTTP: calls that an instance may have on their way, 1 to 200.
     """

@@ -16,7 +16,7 @@ class GatewayOptions:
     token
         HTTP: sent as ``Authorization: Bearer``; empty for none.
     timeout_s
-        HTTP: longest wait for a connection, and for an answer, of one try.
+        HTTP: longest time of one try, from the connection to the end of the answer.
     tries
         HTTP: tries in a row, with growing pauses, before the order is put off for longer.
     at_once
