@@ -2,7 +2,8 @@
 
 ``POST /charges`` and ``POST /refunds`` with JSON and an ``Idempotency-Key``, as payment providers commonly have it:
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. The key of a charge is the order's id and
-that of a refund ``reembolso-<order id>``: a call that is made again, by this instance or the next, is the same charge.
+that of a refund ``reembolso:<order id>``: a call that is made again, by this instance or the next, is the same charge.
+No order id has a colon, so no charge has the key of a refund.
 
 What a call came to:
 
@@ -33,6 +34,8 @@ TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 BACKOFF_S = 0.1
 """The second try follows at once, the third after twice this; each further pause is twice as long, and a bit longer."""
 LONGEST_PAUSE_S = 5.0
+REFUND = "reembolso:"
+"""How the key of a refund begins, and that of no charge: its last character is none of an order id's."""
 STATUSES = {"approved": APROBADA, "declined": RECHAZADA}
 MAX_SHOWN_CHARS = 200
 
@@ -91,7 +94,7 @@ class HttpGateway:
             "amount_cents": refund.amount_cents,
             "currency": refund.currency,
         }
-        answer = self._call("refunds", f"reembolso-{refund.order_id}", body, refund.traceparent)
+        answer = self._call("refunds", f"{REFUND}{refund.order_id}", body, refund.traceparent)
         if isinstance(answer, dict):
             refunded = answer.get("status") == "refunded"
             return None if refunded else _unknown(f"its status is {str(answer.get('status'))[:MAX_SHOWN_CHARS]!r}")

@@ -16,6 +16,7 @@ from functions.alpes_runtime import Rejected, Retry
 from functions.pagos.domain import Cobro, Reembolso
 from functions.pagos.gateways import GATEWAYS, Gateway, GatewayOptions
 from functions.pagos.gateways.http import HttpGateway
+from schemas.tienda.rules import id_problem
 from tests.faults.gateway_server import FAULTS, GatewayServer
 
 COBRO = Cobro("orden-1", 1250, "USD", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -127,7 +128,17 @@ def test_a_charge_is_asked_for_under_the_orders_id_and_a_refund_under_its_own(se
     content, _ = server.ledger.done["o1"]
     assert content == {"order_id": "o1", "amount_cents": 1250, "currency": "USD"}
     assert server.ledger.refunded() == {"orden-1": 1250}
-    assert "reembolso-orden-1" in server.ledger.done
+    assert "reembolso:orden-1" in server.ledger.done
+
+
+@pytest.mark.parametrize("order_id", ["reembolso-orden-1", "reembolso.orden-1", "reembolso_orden-1"])
+def test_no_charge_has_the_key_of_a_refund(order_id: str, server: GatewayServer) -> None:
+    gateway = client(server.url)
+    assert gateway.charge(COBRO._replace(order_id=order_id)) in ("aprobada", "rechazada")
+    assert gateway.refund(REFUND) is None
+    assert server.ledger.refunded() == {"orden-1": 1250}
+    refund_keys = [key for key, (_, answer) in server.ledger.done.items() if answer["status"] == "refunded"]
+    assert [key for key in refund_keys if id_problem("id", key)] == refund_keys, "no order can have that id"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
