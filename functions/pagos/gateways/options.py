@@ -1,6 +1,6 @@
 """What the configuration says of the payment gateway."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class GatewayOptions:
 
     approval_rate: float
     url: str = ""
-    token: str = ""
+    token: str = field(default="", repr=False)
     timeout_s: float = 5.0
     tries: int = 4
     at_once: int = 32
