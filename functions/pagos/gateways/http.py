@@ -10,6 +10,7 @@ What a call came to:
 | answer | means |
 |---|---|
 | 200, 201 with a ``status`` | what it says |
+| the same with another ``order_id``, ``amount_cents`` or ``currency`` | not known: it is another's |
 | 402 | declined |
 | 400, 422 | the gateway refuses the request: a person has to look |
 | 408, 425, 429, 5xx, no answer | not known; tried again with growing pauses, then put off |
@@ -37,6 +38,8 @@ LONGEST_PAUSE_S = 5.0
 REFUND = "reembolso:"
 """How the key of a refund begins, and that of no charge: its last character is none of an order id's."""
 STATUSES = {"approved": APROBADA, "declined": RECHAZADA}
+REPEATED = ("order_id", "amount_cents", "currency")
+"""What an answer may repeat of what was asked."""
 MAX_SHOWN_CHARS = 200
 
 
@@ -115,7 +118,10 @@ class HttpGateway:
         if tried.status in (400, 422):
             return Rejected("gateway", f"the gateway refused the request {key}, see what it did: {tried.status} {said}")
         if tried.status in (200, 201):
-            return _content(tried.data) or _unknown(f"it answered no JSON object that says anything: {said}")
+            content = _content(tried.data)
+            if why := _contradiction(body, content):
+                return _unknown(f"it answered about something else: {why}")
+            return content or _unknown(f"it answered no JSON object that says anything: {said}")
         return _unknown(f"it answered {tried.status} {said}")
 
     def _ask(self, url: str, body: str, headers: dict[str, str]) -> _Try:
@@ -176,6 +182,15 @@ def _content(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _contradiction(asked: dict[str, Any], answer: dict[str, Any]) -> str:
+    """Return how an answer repeats otherwise what was asked, empty where it doesn't; it may leave it out."""
+    return ", ".join(
+        f"its {name} is {repr(answer[name])[:MAX_SHOWN_CHARS]}, not {asked[name]!r}"
+        for name in REPEATED
+        if answer.get(name) not in (None, asked[name])
+    )
 
 
 def _unknown(what: str) -> Retry:

@@ -296,6 +296,36 @@ ANSWERS = [
 ]
 
 
+@pytest.mark.parametrize("status", ["approved", "declined", "refunded"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("order_id", "orden-2"),
+        ("amount_cents", 1),
+        ("amount_cents", 1250.5),
+        ("amount_cents", "1250"),
+        ("currency", "EUR"),
+        ("currency", ["USD"]),
+    ],
+)
+def test_an_answer_about_something_else_is_none_to_this_order(field: str, value: object, status: str) -> None:
+    body = {"status": status, "order_id": "orden-1", "amount_cents": 1250, "currency": "USD", field: value}
+    with answering(lambda handler: say(handler, 200, json.dumps(body).encode())) as url:
+        gateway = client(url, timeout_s=2.0)
+        for answer in (gateway.charge(COBRO), gateway.refund(REFUND)):
+            assert isinstance(answer, Retry)
+            assert answer.until_known
+            assert f"{field} is {value!r}, not " in answer.reason
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"order_id": "orden-1"}, {"amount_cents": 1250, "currency": "USD"}, {"currency": None}]
+)
+def test_an_answer_may_leave_out_what_it_is_about(said: dict[str, object]) -> None:
+    with answering(lambda handler: say(handler, 200, json.dumps({"status": "approved", **said}).encode())) as url:
+        assert client(url, timeout_s=2.0).charge(COBRO) == "aprobada"
+
+
 @pytest.mark.parametrize(("status", "body", "expected"), ANSWERS, ids=[f"{s} {b[:25]!r}" for s, b, _ in ANSWERS])
 def test_what_each_answer_means(status: int, body: bytes, expected: str | None) -> None:
     seen: list[dict[str, str]] = []
