@@ -40,7 +40,7 @@ class PagosConfig(FunctionConfig):
         HTTP: name of the environment variable that holds its token; empty for none. The token itself must not be in
         userConfig: Pulsar logs that.
     gateway_timeout_segundos, gateway_intentos
-        HTTP: longest wait of one try, and tries in a row before an order is put off. Together 30 s at most.
+        HTTP: longest time of one try, and tries in a row before an order is put off. Together 30 s at most.
     gateway_a_la_vez
         HTTP: calls that an instance may have on their way, 1 to 200.
     """
@@ -65,21 +65,30 @@ class PagosConfig(FunctionConfig):
         require(1 <= at_once <= 200, "gateway_a_la_vez", at_once, "1 to 200")
 
     def options(self, environment: Mapping[str, str] = os.environ) -> GatewayOptions:
-        """Return what the gateway is built with. Raises `Misconfigured` where its token isn't in the environment."""
-        token = environment.get(self.gateway_token_env, "")
+        """Return what the gateway is built with. Raises `Misconfigured` where the environment has no usable token."""
+        return GatewayOptions(
+            approval_rate=self.approval_rate,
+            url=self.gateway_url,
+            token=self._token(environment),
+            timeout_s=self.gateway_timeout_segundos,
+            tries=self.gateway_intentos,
+            at_once=self.gateway_a_la_vez,
+        )
+
+    def _token(self, environment: Mapping[str, str]) -> str:
+        token = environment.get(self.gateway_token_env, "").strip()  # a file's last newline is no part of it
         if self.gateway_token_env and not token:
             raise Misconfigured(
                 f"The worker's environment has no {self.gateway_token_env} (userConfig: gateway_token_env): "
                 "set it to the gateway's token where the function worker is started"
             )
-        return GatewayOptions(
-            approval_rate=self.approval_rate,
-            url=self.gateway_url,
-            token=token,
-            timeout_s=self.gateway_timeout_segundos,
-            tries=self.gateway_intentos,
-            at_once=self.gateway_a_la_vez,
-        )
+        # No header takes it otherwise, and whoever says so with each order would show it.
+        if not (token.isascii() and token.isprintable()):
+            raise Misconfigured(
+                f"{self.gateway_token_env} in the worker's environment (userConfig: gateway_token_env) has control or "
+                "non-ASCII characters: set it to the gateway's token alone where the function worker is started"
+            )
+        return token
 
 
 class Pagos(BatchFunction):

@@ -23,8 +23,8 @@ SIZE = Size(20_000, 500) if LONG else Size(1_500, 120)
 HALF = Size(SIZE.orders, SIZE.rate / 2) if LONG else Size(SIZE.orders // 2, SIZE.rate / 2)
 ROUNDS = often(long=12, short=2)
 STATUSES = {"approved": "aprobada", "declined": "rechazada"}
-REFUND = "reembolso-"
-"""How the Idempotency-Key of a refund begins; that of a charge is the order's id."""
+REFUND = "reembolso:"
+"""How the Idempotency-Key of a refund begins; that of a charge is the order's id, which has no colon."""
 PATIENCE_S = 6
 SLOW_S = 4.0
 AT_ONCE = 64

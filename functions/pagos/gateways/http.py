@@ -2,13 +2,15 @@
 
 ``POST /charges`` and ``POST /refunds`` with JSON and an ``Idempotency-Key``, as payment providers commonly have it:
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. The key of a charge is the order's id and
-that of a refund ``reembolso-<order id>``: a call that is made again, by this instance or the next, is the same charge.
+that of a refund ``reembolso:<order id>``: a call that is made again, by this instance or the next, is the same charge.
+No order id has a colon, so no charge has the key of a refund.
 
 What a call came to:
 
 | answer | means |
 |---|---|
 | 200, 201 with a ``status`` | what it says |
+| the same with another ``order_id``, ``amount_cents`` or ``currency`` | not known: it is another's |
 | 402 | declined |
 | 400, 422 | the gateway refuses the request: a person has to look |
 | 408, 425, 429, 5xx, no answer | not known; tried again with growing pauses, then put off |
@@ -16,27 +18,43 @@ What a call came to:
 """
 
 import json
-import logging
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import urllib3
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from functions.alpes_runtime import Rejected, Retry
 from functions.pagos.domain import APROBADA, RECHAZADA, Cobro, Reembolso
 
+from .bounded import MAX_ANSWER_BYTES, BoundedPoolManager
 from .options import GatewayOptions
 
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 BACKOFF_S = 0.1
-"""First pause between two tries; each further one is twice as long, and a random bit longer."""
+"""The second try follows at once, the third after twice this; each further pause is twice as long, and a bit longer."""
 LONGEST_PAUSE_S = 5.0
+REFUND = "reembolso:"
+"""How the key of a refund begins, and that of no charge: its last character is none of an order id's."""
 STATUSES = {"approved": APROBADA, "declined": RECHAZADA}
+REPEATED = ("order_id", "amount_cents", "currency")
+"""What an answer may repeat of what was asked."""
 MAX_SHOWN_CHARS = 200
-MAX_ANSWER_BYTES = 64_000
 
-# It warns of every try that is made again: hundreds of times a second while a gateway is away. The runtime tells of it.
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+@dataclass(frozen=True)
+class _Try:
+    """What one try came to: an answer with its body, or what kept it from coming."""
+
+    response: urllib3.BaseHTTPResponse | None = None
+    data: bytes = b""
+    error: HTTPError | None = None
+
+    @property
+    def status(self) -> int:
+        """The answer's status, 0 without an answer."""
+        return self.response.status if self.response else 0
 
 
 class HttpGateway:
@@ -48,24 +66,19 @@ class HttpGateway:
         self._headers = {"Content-Type": "application/json"}
         if options.token:
             self._headers["Authorization"] = f"Bearer {options.token}"
-        retries = urllib3.Retry(
-            total=options.tries - 1,
+        self._tries = options.tries
+        self._timeout_s = options.timeout_s
+        # It only says how long to pause: where urllib3 tries again itself, it first reads the refusal to its end.
+        self._pauses = urllib3.Retry(
+            total=None,
             backoff_factor=BACKOFF_S,
             backoff_max=LONGEST_PAUSE_S,
             backoff_jitter=BACKOFF_S,
             retry_after_max=int(LONGEST_PAUSE_S),
-            status_forcelist=TRANSIENT,
             allowed_methods=None,  # every call carries its key, so any may be made again
-            redirect=False,
-            raise_on_status=False,
         )
-        self._timeout_s = options.timeout_s
-        self._http = urllib3.PoolManager(
-            maxsize=2 * options.at_once,  # charges and refunds have threads of their own
-            block=True,
-            retries=retries,
-            timeout=urllib3.Timeout(connect=options.timeout_s, read=options.timeout_s),
-        )
+        # Charges and refunds have threads of their own.
+        self._http = BoundedPoolManager(2 * options.at_once, options.timeout_s)
 
     def charge(self, cobro: Cobro) -> str | Retry | Rejected:
         """Charge an order; see `Gateway.charge`."""
@@ -84,7 +97,7 @@ class HttpGateway:
             "amount_cents": refund.amount_cents,
             "currency": refund.currency,
         }
-        answer = self._call("refunds", f"reembolso-{refund.order_id}", body, refund.traceparent)
+        answer = self._call("refunds", f"{REFUND}{refund.order_id}", body, refund.traceparent)
         if isinstance(answer, dict):
             refunded = answer.get("status") == "refunded"
             return None if refunded else _unknown(f"its status is {str(answer.get('status'))[:MAX_SHOWN_CHARS]!r}")
@@ -96,39 +109,88 @@ class HttpGateway:
         headers = {**self._headers, "Idempotency-Key": key}
         if traceparent:
             headers["traceparent"] = traceparent
-        try:
-            answer = self._http.request(
-                "POST", f"{self._url}/{path}", body=json.dumps(body), headers=headers, preload_content=False
-            )
-            data = self._read(answer)
-        except urllib3.exceptions.HTTPError as error:
-            return _unknown(f"{type(error).__name__}: {error}")
-        said = data[:MAX_SHOWN_CHARS].decode(errors="replace")
-        if answer.status == 402:
+        tried = self._ask(f"{self._url}/{path}", json.dumps(body), headers)
+        if tried.error:
+            return _unknown(f"{type(tried.error).__name__}: {tried.error}")
+        said = tried.data[:MAX_SHOWN_CHARS].decode(errors="replace")
+        if tried.status == 402:
             return RECHAZADA
-        if answer.status in (400, 422):
-            return Rejected(
-                "gateway", f"the gateway refused the request {key}, see what it did: {answer.status} {said}"
-            )
-        if answer.status in (200, 201):
-            try:
-                content = json.loads(data)
-            except ValueError:
-                content = None
-            return content if isinstance(content, dict) else _unknown(f"it answered no JSON object: {said}")
-        return _unknown(f"it answered {answer.status} {said}")
+        if tried.status in (400, 422):
+            return Rejected("gateway", f"the gateway refused the request {key}, see what it did: {tried.status} {said}")
+        if tried.status in (200, 201):
+            content = _content(tried.data)
+            if why := _contradiction(body, content):
+                return _unknown(f"it answered about something else: {why}")
+            return content or _unknown(f"it answered no JSON object that says anything: {said}")
+        return _unknown(f"it answered {tried.status} {said}")
 
-    def _read(self, answer: urllib3.BaseHTTPResponse) -> bytes:
-        """Read an answer's body: the timeout counts for each piece, and whoever sends drop by drop would meet none."""
-        deadline = time.monotonic() + self._timeout_s
-        data = b""
-        while piece := answer.read1():
-            data += piece
-            if len(data) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                answer.close()
-                raise urllib3.exceptions.ProtocolError(f"its answer is too long or too slow, after {len(data)} bytes")
-        answer.release_conn()
-        return data
+    def _ask(self, url: str, body: str, headers: dict[str, str]) -> _Try:
+        """Try until the gateway says what it did, or the number of tries or the time of all is used up."""
+        pauses, left_s = self._pauses, self._tries * self._timeout_s
+        while True:
+            began = time.monotonic()
+            tried = self._try(url, body, headers)
+            left_s -= time.monotonic() - began
+            # A try can outlast its timeout, where a name is slow to resolve or has many addresses that don't answer.
+            last = left_s <= 0 or len(pauses.history) + 1 >= self._tries
+            if last or not (tried.error or tried.status in TRANSIENT):
+                return tried
+            pauses = pauses.increment("POST", url, tried.response, tried.error)
+            _pause(pauses, tried.response)
+
+    def _try(self, url: str, body: str, headers: dict[str, str]) -> _Try:
+        try:
+            response = self._http.urlopen(
+                "POST",
+                url,
+                body=body,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                pool_timeout=self._timeout_s,
+            )
+            return _Try(response, _read(response))
+        except HTTPError as error:
+            return _Try(error=error)
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    """Read an answer's body, and give its connection back: one that isn't would be missing for ever."""
+    try:
+        data = response.read(MAX_ANSWER_BYTES + 1)
+    finally:
+        # Read to its end it has given its connection back, to be used again. Otherwise that is broken off.
+        response.close()
+        response.release_conn()
+    if len(data) > MAX_ANSWER_BYTES:
+        raise ProtocolError(f"its answer is longer than {MAX_ANSWER_BYTES} bytes")
+    return data
+
+
+def _pause(pauses: urllib3.Retry, response: urllib3.BaseHTTPResponse | None) -> None:
+    try:
+        pauses.sleep(response)
+    except (HTTPError, ValueError, OverflowError):  # its Retry-After is no time
+        pauses.sleep()
+
+
+def _content(data: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body, an empty one where it is none."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _contradiction(asked: dict[str, Any], answer: dict[str, Any]) -> str:
+    """Return how an answer repeats otherwise what was asked, empty where it doesn't; it may leave it out."""
+    return ", ".join(
+        f"its {name} is {repr(answer[name])[:MAX_SHOWN_CHARS]}, not {asked[name]!r}"
+        for name in REPEATED
+        if answer.get(name) not in (None, asked[name])
+    )
 
 
 def _unknown(what: str) -> Retry:

@@ -1,6 +1,6 @@
 """What the configuration says of the payment gateway."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class GatewayOptions:
     token
         HTTP: sent as ``Authorization: Bearer``; empty for none.
     timeout_s
-        HTTP: longest wait for a connection, and for an answer, of one try.
+        HTTP: longest time of one try, from the connection to the end of the answer.
     tries
         HTTP: tries in a row, with growing pauses, before the order is put off for longer.
     at_once
@@ -25,7 +25,7 @@ class GatewayOptions:
 
     approval_rate: float
     url: str = ""
-    token: str = ""
+    token: str = field(default="", repr=False)
     timeout_s: float = 5.0
     tries: int = 4
     at_once: int = 32

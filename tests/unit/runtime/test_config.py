@@ -147,8 +147,31 @@ def test_a_gateway_setting_out_of_range_is_refused(key: str, value: object) -> N
 def test_the_gateways_token_comes_from_the_variable_that_the_config_names() -> None:
     config = parse_config(PagosConfig, {**LEAST, "gateway_token_env": "GATEWAY_TOKEN"})
     assert config.options({"GATEWAY_TOKEN": "secret"}).token == "secret"
-    with pytest.raises(Misconfigured, match="no GATEWAY_TOKEN"):
-        config.options({})
+    for environment in ({}, {"GATEWAY_TOKEN": ""}, {"GATEWAY_TOKEN": " \n"}):
+        with pytest.raises(Misconfigured, match="no GATEWAY_TOKEN"):
+            config.options(environment)
+
+
+@pytest.mark.parametrize("token", ["secret\n", " secret", "\tsecret\r\n"])
+def test_what_a_file_or_a_shell_leaves_around_the_gateways_token_is_no_part_of_it(token: str) -> None:
+    config = parse_config(PagosConfig, {**LEAST, "gateway_token_env": "GATEWAY_TOKEN"})
+    assert config.options({"GATEWAY_TOKEN": token}).token == "secret"
+
+
+@pytest.mark.parametrize(
+    "token", ["sec\nret", "sec\r\nX-Other: ret", "sec\x00ret", "sec\x7fret", "secñret", "sec\udcffret"]
+)
+def test_a_gateway_token_that_no_header_takes_is_refused_and_not_shown(token: str) -> None:
+    config = parse_config(PagosConfig, {**LEAST, "gateway_token_env": "GATEWAY_TOKEN"})
+    with pytest.raises(Misconfigured, match="GATEWAY_TOKEN") as caught:
+        config.options({"GATEWAY_TOKEN": token})
+    assert "sec" not in str(caught.value)
+    assert "ret" not in str(caught.value)
+
+
+def test_the_gateways_options_dont_show_its_token() -> None:
+    config = parse_config(PagosConfig, {**LEAST, "gateway_token_env": "GATEWAY_TOKEN"})
+    assert "secret" not in repr(config.options({"GATEWAY_TOKEN": "secret"}))
 
 
 def test_the_dsn_comes_from_the_variable_that_the_config_names() -> None:
