@@ -50,6 +50,22 @@ def position(message: pulsar.Message) -> Position:
     return Position(message_id.ledger_id(), message_id.entry_id())
 
 
+def key(message: pulsar.Message) -> str:
+    """Give a message's key; empty where it isn't UTF-8."""
+    try:
+        return str(message.partition_key())
+    except UnicodeDecodeError:
+        return ""
+
+
+def properties(message: pulsar.Message) -> dict[str, str]:
+    """Give a message's properties; none where they aren't UTF-8."""
+    try:
+        return dict(message.properties())
+    except UnicodeDecodeError:
+        return {}
+
+
 def partitions(client: pulsar.Client, admin: Admin, topic: str) -> list[Partition]:
     """Give a topic's partitions and where each ends now.
 

@@ -9,6 +9,9 @@ REPORTE_GENERADO = "reporte-generado"
 DLQ_BITACORA = "dlq-bitacora"
 """What operators did with dead letters."""
 
+TIMER_KEY = "vencer:"
+"""Begins the keys of the timers that Ordenes sends to itself."""
+
 DEAD_LETTER_SUFFIX = "-DLQ"
 
 # An order ends in one of these when a function can't take it further.

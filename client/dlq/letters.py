@@ -12,7 +12,7 @@ import pulsar
 from client.admin import Admin
 from client.dlq.history import ERROR_FUNCTION, ERROR_MESSAGE, ERROR_TYPE, OMITTED
 from client.errors import ClientError
-from client.topic_reader import Partition, partitions, read
+from client.topic_reader import Partition, key, partitions, properties, read
 from client.topics import DEAD_LETTER_SUFFIX
 
 _ID = re.compile(r"(?P<topic>[\w.-]+):(?P<partition>-1|\d+):(?P<ledger>\d+):(?P<entry>\d+)(:(?P<batch>\d+))?")
@@ -153,18 +153,4 @@ def _source(partition: Partition) -> str:
 def _letter(partition: Partition, message: pulsar.Message) -> Letter:
     at = message.message_id()
     letter_id = LetterId(_source(partition), partition.number, at.ledger_id(), at.entry_id(), at.batch_index())
-    return Letter(letter_id, _key(message), message.data(), _properties(message), message.publish_timestamp())
-
-
-def _key(message: pulsar.Message) -> str:
-    try:
-        return str(message.partition_key())
-    except UnicodeDecodeError:
-        return ""
-
-
-def _properties(message: pulsar.Message) -> Mapping[str, str]:
-    try:
-        return dict(message.properties())
-    except UnicodeDecodeError:
-        return {}
+    return Letter(letter_id, key(message), message.data(), properties(message), message.publish_timestamp())

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pulsar
 
 from client.admin import Admin
-from client.topic_reader import partitions, read
+from client.topic_reader import key, partitions, properties, read
+from client.topics import TIMER_KEY
 from client.trace.hops import Hop, message_hop
 
 CLOCK_TOLERANCE_MILLISECONDS = 5_000
@@ -72,28 +73,14 @@ def find(
                     progress(found.messages)
                     if stop.is_set():
                         raise KeyboardInterrupt
-                payload, key = message.data(), _key(message)
-                if key != order_id and needle not in payload and not key.startswith("vencer:"):
+                payload, named = message.data(), key(message)
+                if named != order_id and needle not in payload and not named.startswith(TIMER_KEY):
                     continue
                 message_id = message.message_id()
                 place = f"{message_id.ledger_id()}:{message_id.entry_id()}"
                 if message_id.batch_index() >= 0:
                     place += f":{message_id.batch_index()}"
-                hop = message_hop(topic, order_id, accepted_at_ms, payload, _properties(message), published_ms, place)
+                hop = message_hop(topic, order_id, accepted_at_ms, payload, properties(message), published_ms, place)
                 if hop is not None:
                     found.hops.append(hop)
     return found
-
-
-def _key(message: pulsar.Message) -> str:
-    try:
-        return str(message.partition_key())
-    except UnicodeDecodeError:
-        return ""
-
-
-def _properties(message: pulsar.Message) -> dict[str, str]:
-    try:
-        return dict(message.properties())
-    except UnicodeDecodeError:
-        return {}
