@@ -85,6 +85,7 @@ def reconcile(
     ended          a final status, the same everywhere, charged as it says
     in flight      a message that takes it further waits, or a timer does
     dead-lettered  that message lies in a dead-letter topic; see alpes dlq
+    discarded      the same, and somebody discarded it
     differs        the services contradict each other
     lost           not ended, and nothing waits that would take it further
 
@@ -113,7 +114,7 @@ def reconcile(
             check.take_letters(messages.letters(client, admin))
             check.look_again(grace)
             check.find_dead_lettered()
-            check.find_lost(lambda: idle_inputs(admin, tables.timers))
+            check.find_lost(lambda: idle_inputs(client, admin))
         if stop.is_set():
             raise KeyboardInterrupt
         account = check.close(time.monotonic() - started)

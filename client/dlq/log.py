@@ -18,7 +18,7 @@ from client.admin import Admin
 from client.dlq.letters import Letter
 from client.errors import NotDeployedError
 from client.publishing import ConfirmedPublisher
-from client.topic_reader import partitions, read
+from client.topic_reader import key, partitions, properties, read
 from client.topics import DLQ_BITACORA, full_name
 
 REPLAYED = "replayed"
@@ -78,15 +78,20 @@ class Log:
 
     def dealt_with(self) -> set[str]:
         """Give the ids of all letters that were replayed or discarded."""
-        return {message.partition_key() for message in self._messages()}
+        return {key(message) for message in self._messages()}
 
     def entries(self, letter_id: str) -> list[Entry]:
         """Give what was done with a letter, the earliest first."""
-        return [_entry(message) for message in self._messages() if message.partition_key() == letter_id]
+        return [_entry(message) for message in self._messages() if key(message) == letter_id]
 
-    def sent_again(self) -> set[str]:
-        """Give the ids of all letters that were replayed."""
-        return {m.partition_key() for m in self._messages() if m.properties().get(_ACTION) == REPLAYED}
+    def what_was_done(self) -> dict[str, str]:
+        """Give by id what was done with each letter dealt with: `REPLAYED` if it ever was, else `DISCARDED`."""
+        done: dict[str, str] = {}
+        for message in self._messages():
+            action = properties(message).get(_ACTION, DISCARDED)
+            if done.get(key(message)) != REPLAYED:
+                done[key(message)] = action
+        return done
 
     def _messages(self) -> Iterator[pulsar.Message]:
         for partition in partitions(self._client, self._admin, DLQ_BITACORA):
@@ -146,5 +151,5 @@ def now() -> str:
 
 
 def _entry(message: pulsar.Message) -> Entry:
-    said = message.properties()
-    return Entry(message.partition_key(), *(said.get(name, "") for name in (_ACTION, _AT, _BY, _REASON)))
+    said = properties(message)
+    return Entry(key(message), *(said.get(name, "") for name in (_ACTION, _AT, _BY, _REASON)))

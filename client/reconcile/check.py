@@ -16,8 +16,8 @@ from itertools import islice
 from typing import TypeVar
 
 from client.reconcile.merge import Rows, facts
-from client.reconcile.rules import NOT_RECORDED, WAITING, Input, Rule, Verdict, judge
-from client.reconcile.scratch import CHUNK, Doubtful, Scratch
+from client.reconcile.rules import NOT_RECORDED, WAITING, Input, Rule, Verdict, judge, letter_topics
+from client.reconcile.scratch import CHUNK, Doubtful, OrderLetter, Scratch
 from client.reconcile.tables import Tables
 from client.topics import CREAR_ORDEN
 
@@ -37,7 +37,7 @@ class Account:
     others : dict of (str, str) to int
         The rest, by verdict and why.
     refused_messages : int
-        Dead letters that belong to no order: what could not be decoded.
+        Dead letters that wait and belong to no order: what could not be decoded.
     commands : int or None
         Orders in the topic `crear-orden`, where it was asked for.
     seconds : float
@@ -131,11 +131,11 @@ class Check:
             command = next(commands, None)
         self._scratch.doubt(doubtful)
 
-    def take_letters(self, letters: Iterable[tuple[str, str]]) -> None:
-        """Take in the dead letters that were not sent again: order id, empty for none that is known, and topic."""
+    def take_letters(self, letters: Iterable[OrderLetter]) -> None:
+        """Take in the dead letters that were not sent again."""
         for chunk in _chunks(letters):
-            self._scratch.letters(letter for letter in chunk if letter[0])
-            self.account.refused_messages += sum(1 for order_id, _ in chunk if not order_id)
+            self._scratch.letters(letter for letter in chunk if letter.order_id)
+            self.account.refused_messages += sum(1 for letter in chunk if not (letter.order_id or letter.discarded))
         for ids in self._scratch.letter_ids(CREAR_ORDEN):
             recorded = {rows.id for rows in self._tables.some(ids)}
             self._scratch.doubt(_not_recorded(order_id) for order_id in ids if order_id not in recorded)
@@ -155,14 +155,11 @@ class Check:
         return any(verdict == Verdict.DIFFERS for verdict, _ in self._scratch.counts())
 
     def find_dead_lettered(self) -> None:
-        """Tell apart what waits for an operator: an input of an order in flight has a dead letter of it."""
+        """Tell apart what waits for an operator, or was given up by one: the message itself is a dead letter."""
         for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
             lettered = self._scratch.lettered([order.id for order in chunk])
-            self._scratch.doubt(
-                Doubtful(order.id, Verdict.DEAD_LETTERED, order.why)
-                for order in chunk
-                if lettered.get(order.id, set()) & {source.topic for source in WAITING[order.why].carriers}
-            )
+            told = ((order, _by_letters(order.why, lettered.get(order.id, []))) for order in chunk)
+            self._scratch.doubt(Doubtful(order.id, verdict, order.why) for order, verdict in told if verdict)
 
     def find_lost(self, idle: Callable[[], set[Input]]) -> None:
         """Tell apart what nothing will take further.
@@ -173,12 +170,13 @@ class Check:
             Gives the inputs in which nothing waits.
         """
         for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
-            self._read(chunk)
+            # Before the inputs: a timer that is gone by then has published all that it had to say.
+            self._scratch.timed(self._tables.timed([order.id for order in self._read(chunk)]))
         nothing_waits_in = idle()
         for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
             before = {order.id: order.why for order in chunk}
             stuck = [o for o in self._read(chunk) if o.why == before[o.id] and o.verdict == Verdict.IN_FLIGHT]
-            timed = self._tables.timed([order.id for order in stuck]) if stuck else set()
+            timed = self._scratch.timed_of([order.id for order in stuck])
             self._scratch.doubt(
                 Doubtful(order.id, Verdict.LOST, order.why)
                 for order in stuck
@@ -226,6 +224,14 @@ class Check:
 
 def _not_recorded(order_id: str) -> Doubtful:
     return Doubtful(order_id, NOT_RECORDED.verdict, NOT_RECORDED.why)
+
+
+def _by_letters(why: str, letters: Iterable[OrderLetter]) -> Verdict | None:
+    topics = letter_topics(why)
+    discarded = [letter.discarded for letter in letters if letter.topic in topics]
+    if not discarded:
+        return None
+    return Verdict.DISCARDED if all(discarded) else Verdict.DEAD_LETTERED
 
 
 def _chunks(items: Iterable[T]) -> Iterator[list[T]]:

@@ -9,12 +9,16 @@ from google.protobuf.message import DecodeError
 
 from client.admin import Admin
 from client.dlq import decoding
-from client.dlq.letters import DeadLetters
-from client.dlq.log import Log
+from client.dlq.letters import DeadLetters, Letter
+from client.dlq.log import REPLAYED, Log
+from client.reconcile.scratch import OrderLetter
 from client.topic_reader import partitions, read
 from client.topics import CREAR_ORDEN
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+
+CONFLICT = "conflict"
+"""`error.type` of what contradicts what is recorded: a second order with an id, another outcome of a payment."""
 
 
 def command_ids(client: pulsar.Client, admin: Admin) -> Iterator[str]:
@@ -29,12 +33,17 @@ def command_ids(client: pulsar.Client, admin: Admin) -> Iterator[str]:
                 yield order_id
 
 
-def letters(client: pulsar.Client, admin: Admin) -> Iterator[tuple[str, str]]:
-    """Yield the order's id, empty where there is none, and the topic of each letter that waits or was discarded."""
+def letters(client: pulsar.Client, admin: Admin) -> Iterator[OrderLetter]:
+    """Yield each letter that waits or was discarded; not those of conflicts, which would take no order further."""
     found = DeadLetters(client, admin)
-    sent_again = Log(client, admin).sent_again()
+    done = Log(client, admin).what_was_done()
     for letter in found:
-        if str(letter.id) not in sent_again:
-            fields = decoding.fields(letter.id.topic, letter.payload) or {}
-            order_id = str(fields.get("order_id") or fields.get("id") or letter.key)
-            yield "" if rules.id_problem("id", order_id) else order_id, letter.id.topic
+        action = done.get(str(letter.id))
+        if action != REPLAYED and letter.error_type != CONFLICT:
+            yield OrderLetter(_order_id(letter), letter.id.topic, action is not None)
+
+
+def _order_id(letter: Letter) -> str:
+    fields = decoding.fields(letter.id.topic, letter.payload) or {}
+    order_id = str(fields.get("order_id") or fields.get("id") or letter.key)
+    return "" if rules.id_problem("id", order_id) else order_id

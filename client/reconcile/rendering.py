@@ -16,7 +16,12 @@ from client.reconcile.rules import Verdict
 from client.reconcile.scratch import Doubtful, Scratch
 from client.reconcile.tables import Tables
 
-STYLES = {Verdict.DIFFERS: "bold red", Verdict.LOST: "bold red", Verdict.DEAD_LETTERED: "yellow"}
+STYLES = {
+    Verdict.DIFFERS: "bold red",
+    Verdict.LOST: "bold red",
+    Verdict.DEAD_LETTERED: "yellow",
+    Verdict.DISCARDED: "yellow",
+}
 BAD = (Verdict.LOST, Verdict.DIFFERS)
 Named = tuple[Doubtful, Rows | None]
 

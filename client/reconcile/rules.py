@@ -36,6 +36,7 @@ class Verdict(StrEnum):
     ENDED = "ended"
     IN_FLIGHT = "in flight"
     DEAD_LETTERED = "dead-lettered"
+    DISCARDED = "discarded"
     DIFFERS = "differs"
     LOST = "lost"
 
@@ -84,7 +85,7 @@ class Rule(NamedTuple):
         Of one in flight: the inputs that may hold the message that takes it further. Unacknowledged ones count: a
         message is acknowledged only once those that it caused are published.
     timer
-        Of one in flight: whether it also ends by expiring.
+        Of one in flight: whether a timer that looks at it takes it further: lets it expire, or tells again that it did.
     """
 
     verdict: Verdict
@@ -112,7 +113,9 @@ _REFUND = _waits(
 )
 _REFUNDED = _waits("paid back, waits to hear of it", REFUNDS, PAGOS_RETRIES, TRANSACTIONS, ORDENES_RETRIES)
 _LATE_ANSWER = _waits("expired, and the payment gateway's answer is unknown", CREATED, PAGOS_RETRIES)
-_READ_MODEL = _waits("waits to be seen by Reporting", TRANSACTIONS, ORDENES_RETRIES, UPDATES, REPORTING_RETRIES)
+_READ_MODEL = _waits(
+    "waits to be seen by Reporting", TRANSACTIONS, ORDENES_RETRIES, UPDATES, REPORTING_RETRIES, timer=True
+)
 _NO_ORDER = _wrong("Pagos has it, Ordenes has not")
 _NEVER_EXPIRED = _wrong("paid back, though it never expired")
 _NOT_CHARGED = _wrong("approved, though Pagos has charged nothing")
@@ -176,6 +179,16 @@ WAITING: dict[str, Rule] = {
     rule.why: rule for rule in (*CHARGED.values(), *SEEN.values(), NOT_RECORDED) if rule.verdict is Verdict.IN_FLIGHT
 }
 """The rules of orders in flight, by what they say."""
+
+
+def letter_topics(why: str) -> set[str]:
+    """Give the topics whose dead letters can be the message that an order in flight waits for.
+
+    A command's is that only while the order isn't recorded: afterwards it is another one with the same id.
+    """
+    topics = {source.topic for source in WAITING[why].carriers}
+    return topics if why == NOT_RECORDED.why else topics - {COMMANDS.topic}
+
 
 _AMOUNTS = _wrong("Ordenes and Pagos have different amounts")
 

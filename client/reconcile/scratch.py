@@ -11,7 +11,10 @@ CHUNK = 1_000
 
 _TABLES = """
 CREATE TABLE doubtful (id TEXT PRIMARY KEY, verdict TEXT NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE letter (id TEXT NOT NULL, topic TEXT NOT NULL, PRIMARY KEY (id, topic)) WITHOUT ROWID;
+CREATE TABLE timed (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE letter (
+    id TEXT NOT NULL, topic TEXT NOT NULL, discarded INTEGER NOT NULL, PRIMARY KEY (id, topic)
+) WITHOUT ROWID;
 CREATE TABLE command (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
@@ -22,6 +25,14 @@ class Doubtful(NamedTuple):
     id: str
     verdict: str
     why: str
+
+
+class OrderLetter(NamedTuple):
+    """A dead letter: of which order (empty: of none that is known), of which topic, and whether it was discarded."""
+
+    order_id: str
+    topic: str
+    discarded: bool
 
 
 class Scratch:
@@ -61,17 +72,29 @@ class Scratch:
         rows = self._file.execute("SELECT verdict, why, count(*) FROM doubtful GROUP BY 1, 2")
         return {(verdict, why): count for verdict, why, count in rows}
 
-    def letters(self, letters: Iterable[tuple[str, str]]) -> None:
-        """Note dead letters: order id and topic."""
-        self._file.executemany("INSERT OR IGNORE INTO letter VALUES (?, ?)", letters)
+    def timed(self, ids: Iterable[str]) -> None:
+        """Note orders that a timer will look at."""
+        self._file.executemany("INSERT OR IGNORE INTO timed VALUES (?)", ((order_id,) for order_id in ids))
 
-    def lettered(self, ids: Sequence[str]) -> dict[str, set[str]]:
-        """Give the topics that have dead letters of some orders, by order."""
-        found: dict[str, set[str]] = {}
+    def timed_of(self, ids: Sequence[str]) -> set[str]:
+        """Give those of some orders that a timer will look at."""
         places = ", ".join("?" * len(ids))
-        text = f"SELECT id, topic FROM letter WHERE id IN ({places})"  # noqa: S608 - places
-        for order_id, topic in self._file.execute(text, ids):
-            found.setdefault(order_id, set()).add(topic)
+        return {row[0] for row in self._file.execute(f"SELECT id FROM timed WHERE id IN ({places})", ids)}  # noqa: S608
+
+    def letters(self, letters: Iterable[OrderLetter]) -> None:
+        """Note dead letters. Of several of an order and a topic one that waits counts before discarded ones."""
+        text = (
+            "INSERT INTO letter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET discarded = discarded AND excluded.discarded"
+        )
+        self._file.executemany(text, letters)
+
+    def lettered(self, ids: Sequence[str]) -> dict[str, list[OrderLetter]]:
+        """Give the dead letters of some orders, by order."""
+        found: dict[str, list[OrderLetter]] = {}
+        places = ", ".join("?" * len(ids))
+        text = f"SELECT id, topic, discarded FROM letter WHERE id IN ({places})"  # noqa: S608 - places
+        for order_id, topic, discarded in self._file.execute(text, ids):
+            found.setdefault(order_id, []).append(OrderLetter(order_id, topic, bool(discarded)))
         return found
 
     def letter_ids(self, topic: str) -> Iterator[list[str]]:

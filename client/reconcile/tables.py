@@ -73,11 +73,7 @@ class Tables:
         """Give those of some orders that a timer will look at."""
         return {row[0] for row in self._rows("ordenes", "reconcile/timed", ids)}
 
-    def timers(self) -> int:
-        """Count the windows of time that have a timer under way."""
-        return int(self._rows("ordenes", "reconcile/timers", [])[0][0])
-
     def _rows(self, service: str, name: str, ids: Sequence[str]) -> list[Any]:
         connection = self._connections[service]
         with connection.transaction():
-            return connection.execute(query(name), {"ids": list(ids)} if ids else None).fetchall()
+            return connection.execute(query(name), {"ids": list(ids)}).fetchall()

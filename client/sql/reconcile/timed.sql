@@ -1,8 +1,10 @@
--- Those of some orders that a timer will look at.
+-- Those of some orders that a timer will look at: unpaid ones, and those that expired, of which it tells again. A window's row
+-- is there until all that its timers had to say is published.
 SELECT orden.id
 FROM ordenes AS orden
 WHERE
     orden.id = any(%(ids)s::text [])
+    AND orden.status IN ('creada', 'expirada')
     AND EXISTS (
         SELECT FROM vencimientos AS ventana
         WHERE orden.accepted_at >= ventana.accepted_from AND orden.accepted_at < ventana.accepted_until

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -29,10 +29,11 @@ from client.reconcile.rules import (
     SEEN,
     WAITING,
     Facts,
+    Input,
     Verdict,
     judge,
 )
-from client.reconcile.scratch import Scratch
+from client.reconcile.scratch import OrderLetter, Scratch
 
 EVERY_STATE = [Facts(*state) for state in itertools.product(ORDENES, PAGOS, REPORTING, (True, False))]
 ENDED = {
@@ -87,8 +88,15 @@ def test_whatever_is_in_flight_says_what_carries_it() -> None:
             assert set(rule.carriers) <= set(DOWNSTREAM)
 
 
-def test_only_an_unpaid_order_ends_by_a_timer() -> None:
-    assert {state.orden for state in EVERY_STATE if judge(state).timer} == {CREADA}
+def test_a_timer_takes_further_what_is_unpaid_and_what_nobody_has_heard_of() -> None:
+    timed = {(state.orden, judge(state).why) for state in EVERY_STATE if judge(state).timer}
+    assert {why for orden, why in timed if orden == CREADA} == {
+        "waits for its payment",
+        "waits for the payment gateway's answer",
+        "waits to hear of its payment",
+    }
+    assert {why for orden, why in timed if orden != CREADA} == {"waits to be seen by Reporting"}
+    assert EXPIRADA in {orden for orden, _ in timed}
 
 
 def orden(order_id: str, status: str = "aprobada", version: int = 2, cents: int = 100) -> OrdenRow:
@@ -153,26 +161,34 @@ class FakeTables:
     def timed(self, ids: Sequence[str]) -> set[str]:
         return self.timers_of & set(ids)
 
-    def timers(self) -> int:
-        return len(self.timers_of)
-
 
 def run(
     tables: FakeTables,
     *,
     commands: Sequence[str] = (),
     letters: Sequence[tuple[str, str]] = (),
+    discarded: Sequence[tuple[str, str]] = (),
+    idle: Callable[[], object] = lambda: None,
     busy: Sequence[str] = (),
 ) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-    """Check these tables; return the ended by status, and the rest by verdict and why."""
+    """Check these tables; return the ended by status, and the rest by verdict and why.
+
+    `idle` is called when the inputs are looked at: what changes in the meantime.
+    """
+
+    def nothing_waits_in() -> set[Input]:
+        idle()
+        return {source for source in DOWNSTREAM if source.topic not in busy}
+
     with Scratch() as scratch:
         check = Check(tables, scratch, threading.Event(), lambda _number: None)  # type: ignore[arg-type]
         check.read_commands(commands)
         check.read_tables()
-        check.take_letters(letters)
+        check.take_letters(OrderLetter(*letter, discarded=False) for letter in letters)
+        check.take_letters(OrderLetter(*letter, discarded=True) for letter in discarded)
         check.look_again(0)
         check.find_dead_lettered()
-        check.find_lost(lambda: {source for source in DOWNSTREAM if source.topic not in busy})
+        check.find_lost(nothing_waits_in)
         account = check.close(1.0)
         return dict(account.ended), account.others
 
@@ -209,6 +225,18 @@ def test_an_order_is_in_flight_while_a_timer_will_look_at_it() -> None:
     assert run(tables)[1] == {("in flight", "waits for its payment"): 1}
 
 
+def test_an_expired_order_is_in_flight_while_its_timer_may_tell_of_it() -> None:
+    expired = Rows("a", orden("a", "expirada"), None, None)
+    assert run(FakeTables([expired], [expired], timed={"a"}))[1] == {("in flight", "waits to be seen by Reporting"): 1}
+    assert run(FakeTables([expired], [expired]))[1] == {("lost", "waits to be seen by Reporting"): 1}
+
+
+def test_a_timer_that_is_done_while_the_inputs_are_looked_at_loses_nothing() -> None:
+    expired = Rows("a", orden("a", "expirada"), None, None)
+    tables = FakeTables([expired], [expired], timed={"a"})
+    assert run(tables, idle=tables.timers_of.clear)[1] == {("in flight", "waits to be seen by Reporting"): 1}
+
+
 def test_an_order_that_nothing_takes_further_is_lost() -> None:
     tables = FakeTables([unpaid("a")], [unpaid("a")])
     assert run(tables, busy=["orden-actualizada"])[1] == {("lost", "waits for its payment"): 1}
@@ -222,6 +250,21 @@ def test_an_order_whose_message_is_a_dead_letter_is_not_lost() -> None:
 def test_a_dead_letter_that_has_nothing_to_do_with_what_it_waits_for_changes_nothing() -> None:
     tables = FakeTables([unpaid("a")], [unpaid("a")])
     assert run(tables, letters=[("a", "orden-actualizada")])[1] == {("lost", "waits for its payment"): 1}
+
+
+def test_an_order_whose_message_was_discarded_is_told_apart() -> None:
+    tables = FakeTables([unpaid("a"), unpaid("b")], [unpaid("a"), unpaid("b")])
+    both = [("a", "orden-creada"), ("b", "orden-creada"), ("x", "crear-orden")]
+    assert run(tables, letters=[("b", "orden-creada")], discarded=both)[1] == {
+        ("discarded", "waits for its payment"): 1,
+        ("discarded", NOT_RECORDED.why): 1,
+        ("dead-lettered", "waits for its payment"): 1,
+    }
+
+
+def test_another_command_with_the_id_of_a_lost_order_hides_nothing() -> None:
+    tables = FakeTables([unpaid("a")], [unpaid("a")])
+    assert run(tables, letters=[("a", "crear-orden")])[1] == {("lost", "waits for its payment"): 1}
 
 
 def test_commands_without_a_row_are_found_wherever_they_sort() -> None:
