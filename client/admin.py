@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,23 @@ AGAIN_AFTER_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """A broker that is just taking a topic over answers 5xx, and a moment later answers."""
 ADVICE = "Start it with ./deploy.sh up, or name another address with --admin-url or PULSAR_ADMIN_URL."
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class RefusedError(ClientError):
+    """Pulsar's admin API answers with an error.
+
+    Attributes
+    ----------
+    code : int
+        HTTP's.
+    reason : str
+        Pulsar's, in one line; empty where it gives none.
+    """
+
+    def __init__(self, url: str, path: str, code: int, reason: str) -> None:
+        super().__init__(f"Pulsar at {url} refused {path}: HTTP {code}{f', {reason}' if reason else ''}.")
+        self.code = code
+        self.reason = reason
 
 
 class Admin:
@@ -35,11 +53,12 @@ class Admin:
     """
 
     def __init__(self, url: str) -> None:
-        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        host = _host(url)
+        if not host:
             raise UnreachableError(f"{url!r} is no address of Pulsar's admin API: it looks like http://127.0.0.1:8080.")
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         # A proxy of the user's leads out, never to this machine.
-        proxies = [urllib.request.ProxyHandler({})] if urlsplit(url).hostname in _LOOPBACK else []
+        proxies = [urllib.request.ProxyHandler({})] if host in _LOOPBACK else []
         self._opener = urllib.request.build_opener(*proxies)
 
     def find(self, path: str) -> Any | None:
@@ -54,41 +73,46 @@ class Admin:
         ------
         UnreachableError
             If nothing there answers as Pulsar's admin API does.
-        ClientError
+        RefusedError
             If it refuses.
         """
+        try:
+            return self.ask(path)
+        except RefusedError as problem:
+            if problem.code == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def ask(self, path: str) -> Any:
+        """Ask for a path; see `find`. That there is no such thing is a refusal like others, with Pulsar's reason."""
         pauses = iter(AGAIN_AFTER_SECONDS)
         while True:
             try:
                 return self._ask(path)
-            except urllib.error.HTTPError as problem:
-                if problem.code == HTTPStatus.NOT_FOUND:
-                    return None
+            except RefusedError as problem:
                 pause = next(pauses, None)
                 if pause is None or problem.code < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    reason = " ".join(reason_of(_body(problem)).split())[:200].rstrip(".")
-                    why = f", {reason}" if reason else ""
-                    raise ClientError(f"Pulsar at {self._url} refused {path}: HTTP {problem.code}{why}.") from problem
+                    raise
                 time.sleep(pause)
 
     def _ask(self, path: str) -> Any:
-        request = urllib.request.Request(self._url + path, headers={"Accept": "application/json"})  # noqa: S310 - http(s)
+        request = urllib.request.Request(self.url + path, headers={"Accept": "application/json"})  # noqa: S310 - http(s)
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                body = answer.read()
-        except urllib.error.HTTPError:
-            raise
-        except (urllib.error.URLError, OSError) as problem:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as problem:
+            raise RefusedError(self.url, path, problem.code, _reason(problem)) from problem
+        except OSError as problem:
             reason = getattr(problem, "reason", problem)
             raise UnreachableError(
-                f"No Pulsar admin API at {self._url} ({getattr(reason, 'strerror', None) or reason}). {ADVICE}"
+                f"No Pulsar admin API at {self.url} ({getattr(reason, 'strerror', None) or reason}). {ADVICE}"
             ) from problem
-        try:
-            return json.loads(body)
-        except ValueError as problem:
-            raise UnreachableError(
-                f"What listens at {self._url} does not answer as Pulsar's admin API. {ADVICE}"
-            ) from problem
+        except (HTTPException, ValueError) as problem:
+            raise UnreachableError(self.not_pulsar()) from problem
+
+    def not_pulsar(self) -> str:
+        """Say that what answers is something else."""
+        return f"What listens at {self.url} does not answer as Pulsar's admin API. {ADVICE}"
 
     def get(self, path: str) -> Any:
         """Ask for something that must be there; see `find`.
@@ -100,7 +124,7 @@ class Admin:
         """
         answer = self.find(path)
         if answer is None:
-            raise NotDeployedError(f"Pulsar at {self._url} has no {path}. Deploy Alpes with ./deploy.sh deploy.")
+            raise NotDeployedError(f"Pulsar at {self.url} has no {path}. Deploy Alpes with ./deploy.sh deploy.")
         return answer
 
     def topics(self) -> list[str]:
@@ -109,16 +133,20 @@ class Admin:
         return sorted(name.rsplit("/", 1)[-1] for name in names)
 
 
-def reason_of(body: bytes) -> str:
-    """Give what Pulsar's admin API says of an error; empty where it says nothing."""
+def _host(url: str) -> str:
+    """Give the host of an address, empty where it is none."""
     try:
-        return str(json.loads(body)["reason"])
-    except (ValueError, KeyError, TypeError):
+        parts = urlsplit(url)
+        # Asked for because a port that is none is noticed only then.
+        return (parts.port != 0 and parts.scheme in {"http", "https"} and parts.hostname) or ""
+    except ValueError:
         return ""
 
 
-def _body(problem: urllib.error.HTTPError) -> bytes:
+def _reason(problem: urllib.error.HTTPError) -> str:
+    """Give what Pulsar says of an error, in one line; empty where it says nothing."""
     try:
-        return problem.read()
-    except OSError:
-        return b""
+        reason = str(json.loads(problem.read())["reason"])
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return ""
+    return " ".join(reason.split())[:200].rstrip(".")

@@ -6,6 +6,7 @@ import re
 
 import click
 
+from client.admin import Admin
 from client.commands.options import admin_url_option
 from client.state import order_status
 
@@ -27,4 +28,4 @@ def show(order_id: str, admin_url: str) -> None:
     """  # noqa: D301 - \b is click's mark
     if not ORDER_ID.fullmatch(order_id):
         raise click.BadParameter("an order id is 1 to 128 characters of A-Z a-z 0-9 . _ -", param_hint="ORDER_ID")
-    click.echo(order_status(admin_url, order_id))
+    click.echo(order_status(Admin(admin_url), order_id))

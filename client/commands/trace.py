@@ -16,7 +16,7 @@ from rich.table import Table
 from client.admin import Admin
 from client.commands.options import admin_url_option, service_url_option
 from client.connection import connected
-from client.errors import NotDeployedError, StateUnavailableError, UnknownOrderError
+from client.errors import ClientError, NotDeployedError, UnknownOrderError
 from client.interrupt import interruptible
 from client.rendering import Counting, paper, printable
 from client.state import order_status
@@ -93,9 +93,7 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
                 stop=stop,
                 progress=counting.show,
             )
-    story = _Story(
-        order_id, rows, found, span, _state(admin_url, order_id), [name for name, dsn in dsns.items() if dsn]
-    )
+    story = _Story(order_id, rows, found, span, _state(admin, order_id), [name for name, dsn in dsns.items() if dsn])
     if as_json:
         click.echo(json.dumps(story.as_json(), indent=2, ensure_ascii=False))
     else:
@@ -104,11 +102,15 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
         raise UnknownOrderError(f"There is no trace of an order {order_id} in what was looked at.")
 
 
-def _state(admin_url: str, order_id: str) -> str:
+def _state(admin: Admin, order_id: str) -> str | None:
+    """Ask the state store; empty where it has nothing, None where it can't be asked: the rest is worth telling."""
     try:
-        return order_status(admin_url, order_id)
-    except (UnknownOrderError, StateUnavailableError, NotDeployedError):
+        return order_status(admin, order_id)
+    except (UnknownOrderError, NotDeployedError):
         return ""
+    except ClientError as problem:
+        click.echo(f"alpes: {problem}", err=True)
+        return None
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class _Story:
     rows: Rows
     found: Found
     span: Span
-    state: str
+    state: str | None
     databases: list[str]
 
     @property
@@ -178,6 +180,8 @@ class _Story:
 
     def _state(self) -> str:
         pending = ", still to be written" if self.rows.marks else ""
+        if self.state is None:
+            return f"can't be asked{pending}"
         return f"{escape(printable(self.state)) or 'nothing'}{pending}"
 
     def _table(self, trace_id: str) -> Table:

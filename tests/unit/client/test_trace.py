@@ -2,10 +2,13 @@
 
 import pytest
 
+from client import admin
+from client.commands.trace import _state
 from client.trace.hops import CONTRACTS, TOPICS, Hop, Rows, in_order, message_hop, money, trace_id
 from client.trace.messages import Span
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
+from tests.unit.client.admin_server import answering
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -117,3 +120,29 @@ def test_every_topic_that_is_about_orders_is_looked_at() -> None:
 
     declared = {topic.name for topic in topology.load().topics}
     assert set(TOPICS) <= declared
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "state", "said"),
+    [
+        (200, {"stringValue": "aprobada"}, "aprobada", ""),
+        (404, {"reason": "key 'a' doesn't exist."}, "", ""),
+        (503, {"reason": "not done initializing"}, None, "not done initializing"),
+        (403, {"reason": "who are you"}, None, "who are you"),
+        (200, b"<html>", None, "does not answer as Pulsar's admin API"),
+    ],
+)
+def test_a_state_store_that_cannot_be_asked_costs_no_trace(
+    code: int,
+    body: object,
+    state: str | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(admin, "AGAIN_AFTER_SECONDS", ())
+    with answering((code, body)) as (client, _):
+        assert _state(client, "a") == state
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == bool(said)
