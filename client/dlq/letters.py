@@ -15,7 +15,12 @@ from client.errors import ClientError
 from client.topic_reader import Partition, key, partitions, properties, read
 from client.topics import DEAD_LETTER_SUFFIX
 
-_ID = re.compile(r"(?P<topic>[\w.-]+):(?P<partition>-1|\d+):(?P<ledger>\d+):(?P<entry>\d+)(:(?P<batch>\d+))?")
+_ID = re.compile(
+    r"(?P<topic>[\w.-]+):(?P<partition>-1|[0-9]{1,10}):(?P<ledger>[0-9]{1,19}):(?P<entry>[0-9]{1,19})(:(?P<batch>[0-9]{1,10}))?"
+)
+_MOST = {"partition": 2**31 - 1, "ledger": 2**63 - 1, "entry": 2**63 - 1, "batch": 2**31 - 1}
+"""What Pulsar's numbers go up to."""
+_SHOWN_CHARS = 80
 
 
 class UnknownLetterError(ClientError):
@@ -58,12 +63,13 @@ class LetterId(NamedTuple):
         LetterId(topic='crear-orden', partition=0, ledger=47, entry=12, batch=3)
         """
         found = _ID.fullmatch(text)
-        if found is None:
+        numbers = {name: int(found[name] or -1) for name in _MOST} if found else {}
+        if found is None or any(number > _MOST[name] for name, number in numbers.items()):
+            shown = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
             raise UnknownLetterError(
-                f"{text!r} is no letter's id: it looks like crear-orden:0:47:12. See alpes dlq list."
+                f"{shown!r} is no letter's id: it looks like crear-orden:0:47:12. See alpes dlq list."
             )
-        numbers = (int(found[name] or -1) for name in ("partition", "ledger", "entry", "batch"))
-        return cls(found["topic"], *numbers)
+        return cls(found["topic"], **numbers)
 
 
 @dataclass(frozen=True, slots=True)

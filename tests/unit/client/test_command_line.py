@@ -81,6 +81,23 @@ def test_what_is_no_address_is_told_as_such(url: str) -> None:
     assert "no address of a Pulsar broker" in err
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:80x", "http://[::1", "nonsense"])
+def test_what_is_no_address_of_the_admin_api_is_one_line(url: str) -> None:
+    code, out, err = _run("show", "a", "--admin-url", url)
+    assert (code, out) == (2, "")
+    assert err == f"alpes: {url!r} is no address of Pulsar's admin API: it looks like http://127.0.0.1:8080.\n"
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "9" * 5_000])
+def test_a_mistyped_letters_id_is_one_line(number: str) -> None:
+    for command in (["show"], ["replay"], ["discard", "--yes"]):
+        code, out, err = _run("dlq", *command, f"crear-orden:0:{number}:1")
+        assert (code, out) == (1, "")
+        assert len(err.splitlines()) == 1
+        assert len(err) < 250
+        assert "is no letter's id: it looks like crear-orden:0:47:12. See alpes dlq list." in err
+
+
 def test_the_address_may_come_from_the_environment() -> None:
     result = CliRunner(env={"PULSAR_SERVICE_URL": "pulsar://127.0.0.1:2"}).invoke(alpes, ["send"])
     assert "pulsar://127.0.0.1:2" in result.stderr

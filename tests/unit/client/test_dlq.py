@@ -27,6 +27,7 @@ LETTER = {
     "payload.omitted": "7",
     "own": "ñ",
 }
+TOO_BIG = f"crear-orden:0:{2**63}:1"
 
 
 def letter(topic: str = "crear-orden", **properties: str) -> Letter:
@@ -40,7 +41,7 @@ def letter(topic: str = "crear-orden", **properties: str) -> Letter:
         st.integers(-1, 300),
         st.integers(0, 2**62),
         st.integers(0, 2**62),
-        st.integers(-1, 5000),
+        st.integers(-1, 2**31 - 1),
     )
 )
 def test_a_letters_id_is_read_as_it_is_written(letter_id: LetterId) -> None:
@@ -48,7 +49,17 @@ def test_a_letters_id_is_read_as_it_is_written(letter_id: LetterId) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "crear-orden:0:47", "crear-orden:0:47:12:3:4", "crear-orden:a:1:2", "a b:0:1:2"]
+    "text",
+    [
+        "",
+        "x",
+        "crear-orden:0:47",
+        "crear-orden:0:47:12:3:4",
+        "crear-orden:a:1:2",
+        "a b:0:1:2",
+        TOO_BIG,
+        "x:2147483648:1:2",
+    ],
 )
 def test_what_is_no_letters_id_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UnknownLetterError, match="crear-orden:0:47:12"):
