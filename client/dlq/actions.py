@@ -19,6 +19,7 @@ from client.dlq.letters import Letter
 from client.dlq.log import Log, Writer, now
 from client.errors import ClientError
 from client.publishing import ConfirmedPublisher
+from client.topic_reader import PATIENCE_MILLISECONDS, key
 from client.topics import full_name
 
 MAX_MESSAGE_BYTES = 5_200_000
@@ -26,8 +27,8 @@ MAX_MESSAGE_BYTES = 5_200_000
 EXAMPLES = 5
 
 
-class OriginalGoneError(ClientError):
-    """The message that a letter stands for is no longer in its topic."""
+class NotReplayableError(ClientError):
+    """A letter can't be sent again; others can."""
 
 
 @dataclass
@@ -96,31 +97,56 @@ def replay(
         outcome.unnoted += 1
 
     writer = log.writer(noted, not_noted)
-    publishers: dict[str, ConfirmedPublisher[Letter]] = {}
+    publishers = _Publishers(lambda topic: ConfirmedPublisher(client, topic, writer.replayed, outcome.failed))
     try:
         for letter in letters:
             if stop.is_set():
                 outcome.stopped = True
                 break
-            if letter.id.topic not in publishers:
-                topic = full_name(letter.id.topic)
-                publishers[letter.id.topic] = ConfirmedPublisher(client, topic, writer.replayed, outcome.failed)
             try:
-                payload, key = _original(client, letter)
-            except OriginalGoneError as problem:
+                publisher = publishers.of(letter)
+                payload, message_key = _original(client, letter)
+            except NotReplayableError as problem:
                 outcome.failed(letter, str(problem))
                 continue
-            publishers[letter.id.topic].publish(letter, payload, key, _properties(letter, payload, writer.by))
+            publisher.publish(letter, payload, message_key, _properties(letter, payload, writer.by))
             tick(outcome.done)
-        for publisher in publishers.values():
-            publisher.finish()
+        publishers.finish()
         writer.finish()
         tick(outcome.done)
     finally:
-        for publisher in publishers.values():
-            publisher.close()
+        publishers.close()
         writer.close()
     return outcome
+
+
+class _Publishers:
+    """One for each topic that a letter is sent to, opened for the first one."""
+
+    def __init__(self, open_to: Callable[[str], ConfirmedPublisher[Letter]]) -> None:
+        self._open_to = open_to
+        self._opened: dict[str, ConfirmedPublisher[Letter]] = {}
+        self._refused: dict[str, str] = {}
+
+    def of(self, letter: Letter) -> ConfirmedPublisher[Letter]:
+        """Give the publisher for a letter; raises `NotReplayableError` where its topic can't be written to."""
+        topic = letter.id.topic
+        if topic not in self._opened and topic not in self._refused:
+            try:
+                self._opened[topic] = self._open_to(full_name(topic))
+            except pulsar.PulsarException as problem:
+                self._refused[topic] = f"nothing can be sent to {topic} ({problem}): is the topic there?"
+        if topic in self._refused:
+            raise NotReplayableError(self._refused[topic])
+        return self._opened[topic]
+
+    def finish(self) -> None:
+        for publisher in self._opened.values():
+            publisher.finish()
+
+    def close(self) -> None:
+        for publisher in self._opened.values():
+            publisher.close()
 
 
 def discard(
@@ -163,25 +189,37 @@ def _original(client: pulsar.Client, letter: Letter) -> tuple[bytes, str]:
     """Give the message's payload and key, from the topic that it came from where the letter has no room for it."""
     if not letter.payload_omitted:
         return letter.payload, letter.key
-    source = letter.properties.get(history.SOURCE_TOPIC, "")
+    topic = letter.id.topic
+    if letter.properties.get(history.SOURCE_TOPIC) != full_name(topic):
+        raise NotReplayableError(f"the letter has no payload, and does not say that its message lies in {topic}")
     place = letter.properties.get(history.SOURCE_MESSAGE_ID, "")
     try:
         ledger, entry, partition, batch = (int(number) for number in place.strip("()").split(","))
-    except ValueError as problem:
-        raise OriginalGoneError("the letter has no payload and does not say where the message lies") from problem
-    name = source if partition < 0 else f"{source}-partition-{partition}"
+        message_id = pulsar.MessageId(partition, ledger, entry, batch)
+    except (ValueError, TypeError) as problem:
+        raise NotReplayableError("the letter has no payload, and does not say where its message lies") from problem
+    name = full_name(topic) if partition < 0 else f"{full_name(topic)}-partition-{partition}"
+    try:
+        message = _message_at(client, name, message_id)
+    except pulsar.PulsarException as problem:
+        raise NotReplayableError(f"its message can't be read from {topic} ({problem})") from problem
+    if message is None:
+        raise NotReplayableError(f"its message is no longer in {topic}, whose retention has dropped it")
+    return message.data(), key(message)
+
+
+def _message_at(client: pulsar.Client, name: str, message_id: pulsar.MessageId) -> pulsar.Message | None:
     # Inclusive, or it would begin with the message after it.
-    reader = client.create_reader(
-        name, pulsar.MessageId(partition, ledger, entry, batch), start_message_id_inclusive=True
-    )
+    reader = client.create_reader(name, message_id, start_message_id_inclusive=True)
     try:
         if reader.has_message_available():
-            message = reader.read_next(30_000)
-            found = message.message_id()
-            if (found.ledger_id(), found.entry_id(), found.batch_index()) == (ledger, entry, batch):
-                return message.data(), message.partition_key()
-    except pulsar.Timeout:
-        pass
+            message = reader.read_next(PATIENCE_MILLISECONDS)
+            if _place(message.message_id()) == _place(message_id):
+                return message
     finally:
         reader.close()
-    raise OriginalGoneError(f"its message is no longer in {name.rsplit('/', 1)[-1]}, whose retention has dropped it")
+    return None
+
+
+def _place(message_id: pulsar.MessageId) -> tuple[int, int, int]:
+    return message_id.ledger_id(), message_id.entry_id(), message_id.batch_index()

@@ -1,6 +1,6 @@
-"""Topics in memory, as the client library and the admin API show them to whoever only reads."""
+"""Topics in memory, as the client library and the admin API show them; what is published lies apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pulsar
@@ -51,6 +51,20 @@ class _Reader:
         pass
 
 
+class _Producer:
+    def __init__(self, published: list[tuple[bytes, str | None]]) -> None:
+        self._published = published
+
+    def send_async(
+        self, payload: bytes, answered: Callable[[Any, Any], None], _properties: Any, partition_key: str | None
+    ) -> None:
+        self._published.append((payload, partition_key))
+        answered(pulsar.Result.Ok, None)
+
+    def close(self) -> None:
+        pass
+
+
 class FakePulsar:
     """Client and admin API in one, of topics with one partition each.
 
@@ -66,6 +80,7 @@ class FakePulsar:
         self.by_name = {f"{full_name(topic)}-partition-0": messages for topic, messages in topics.items()}
         self.answers = dict(answers or {})
         self.opened: list[str] = []
+        self.published: dict[str, list[tuple[bytes, str | None]]] = {}
 
     def get_topic_partitions(self, topic: str) -> list[str]:
         return [f"{topic}-partition-0"]
@@ -76,6 +91,11 @@ class FakePulsar:
             raise pulsar.TopicNotFound("no such topic")
         first = (start.ledger_id(), start.entry_id())
         return _Reader([sent for sent in self.by_name[topic] if (sent.ledger, sent.entry) >= first])
+
+    def create_producer(self, topic: str, **_options: Any) -> _Producer:
+        if f"{topic}-partition-0" not in self.by_name:
+            raise pulsar.TopicNotFound("no such topic")
+        return _Producer(self.published.setdefault(topic.rsplit("/", 1)[-1], []))
 
     def topics(self) -> list[str]:
         return sorted(name.rsplit("/", 1)[-1].removesuffix("-partition-0") for name in self.by_name)
