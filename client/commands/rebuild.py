@@ -14,7 +14,7 @@ from client.connection import connected
 from client.database import database
 from client.interrupt import interruptible
 from client.rebuild import estado
-from client.rebuild.reporting import Rebuilt, ReportingRebuild, kept_for_ever
+from client.rebuild.reporting import Rebuilt, ReportingRebuild
 from client.rendering import Counting
 
 STATEMENT_TIMEOUT_SECONDS = 3_600
@@ -39,7 +39,7 @@ def rebuild() -> None:
 @click.option(
     "--remove-unknown",
     is_flag=True,
-    help="Remove rows that no event tells of, although the topic isn't kept for ever.",
+    help="The topic is whole: remove rows that no event tells of, and take back versions that none tells of.",
 )
 @json_option
 @click.option("--dsn", envvar="ALPES_REPORTING_DSN", metavar="DSN", help="Database of Reporting.", show_envvar=True)
@@ -56,11 +56,11 @@ def reporting(
     """Rebuild Reporting's table from the topic orden-actualizada.
 
     Reads all of the topic and keeps each order's newest change; then, in one transaction, locks the table against
-    writers, reads what has come since, removes the rows that no event tells of, and replaces or adds those that
-    differ. Readers are never kept waiting, and Reporting only for that last moment. Interrupted, it has changed
-    nothing.
+    writers, reads what has come since, and replaces or adds the rows that differ. Readers are never kept waiting, and
+    Reporting only for that last moment. Interrupted, it has changed nothing.
 
-    A row that no event tells of is removed only where the topic is kept for ever, as it is by default.
+    What no event tells of, a row or a newer version of one, is counted and left: retention may have dropped the event,
+    today's or an earlier one. With --remove-unknown you say that it has dropped none.
     """
     admin = Admin(admin_url)
     with (
@@ -69,8 +69,8 @@ def reporting(
         database("reporting", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS) as connection,
         Counting(Console(stderr=True), "events read") as counting,
     ):
-        remove = remove_unknown or kept_for_ever(admin)
-        rebuilt = ReportingRebuild(client, admin, connection, stop, counting.show).run(remove=remove, dry_run=dry_run)
+        work = ReportingRebuild(client, admin, connection, stop, counting.show)
+        rebuilt = work.run(whole=remove_unknown, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps({**rebuilt._asdict(), "dry_run": dry_run}, indent=2))
     else:
@@ -79,16 +79,17 @@ def reporting(
 
 def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
-    right = rebuilt.orders - rebuilt.corrected - rebuilt.added
+    right = rebuilt.orders - rebuilt.corrected - rebuilt.added - rebuilt.newer
     refused = f"; {rebuilt.refused:,} were refused, as Reporting does" if rebuilt.refused else ""
     click.echo(f"read   {rebuilt.events:,} events of {rebuilt.orders:,} orders{refused}")
     click.echo(
         f"rows   {rebuilt.removed:,} {would}removed, {rebuilt.corrected:,} {would}corrected, "
         f"{rebuilt.added:,} {would}added; {right:,} were right"
     )
-    if rebuilt.left:
+    if rebuilt.left or rebuilt.newer:
         click.echo(
-            f"left   {rebuilt.left:,} that no event tells of, as the topic isn't kept for ever; see --remove-unknown"
+            f"left   {rebuilt.left:,} that no event tells of, {rebuilt.newer:,} newer than any event tells; "
+            "--remove-unknown if the topic was always kept whole"
         )
     click.echo(f"took   {rebuilt.seconds:,.1f} s, for {rebuilt.locked_seconds:,.1f} s of which Reporting waited")
 

@@ -13,7 +13,7 @@ import pulsar
 from client.admin import Admin
 from client.queries import query
 from client.topic_reader import partitions, read
-from client.topics import NAMESPACE, ORDEN_ACTUALIZADA
+from client.topics import ORDEN_ACTUALIZADA
 from schemas.decoding import Undecodable
 from schemas.tienda.cambios import Cambio, cambio
 
@@ -36,8 +36,9 @@ class Rebuilt(NamedTuple):
         Orders that the others tell of.
     removed, corrected, added
         Rows that no event tells of, that differed, that were missing.
-    left
-        Rows that no event tells of and that were left, as the topic isn't kept for ever.
+    left, newer
+        Rows that no event tells of, and rows with a version above all that events tell of, which were left as they are:
+        the topic may have lost what told of them.
     seconds
         How long it took.
     locked_seconds
@@ -51,6 +52,7 @@ class Rebuilt(NamedTuple):
     corrected: int
     added: int
     left: int
+    newer: int
     seconds: float
     locked_seconds: float
 
@@ -71,12 +73,6 @@ class Fold:
         """Give what was kept, and begin anew."""
         taken, self.newest = self.newest, {}
         return taken.values()
-
-
-def kept_for_ever(admin: Admin) -> bool:
-    """Tell whether the topic keeps all its messages: only then a row that none tells of is wrong."""
-    policy = admin.find(f"/admin/v2/persistent/{NAMESPACE}/{ORDEN_ACTUALIZADA}/retention?applied=true") or {}
-    return policy.get("retentionTimeInMinutes") == -1 and policy.get("retentionSizeInMB") == -1
 
 
 class ReportingRebuild:
@@ -112,13 +108,14 @@ class ReportingRebuild:
         self._events = 0
         self._refused = 0
 
-    def run(self, *, remove: bool, dry_run: bool) -> Rebuilt:
+    def run(self, *, whole: bool, dry_run: bool) -> Rebuilt:
         """Do it.
 
         Parameters
         ----------
-        remove
-            Whether rows are removed that no event tells of.
+        whole
+            Whether the topic is known to have every event there ever was: only then what none tells of is wrong, and is
+            removed or taken back. Nothing in the topic says so, and today's retention is not yesterday's.
         dry_run
             Look, and change nothing.
 
@@ -141,11 +138,11 @@ class ReportingRebuild:
             locked = time.monotonic()
             # Whatever Reporting has written by now lies before this end.
             self._read_on()
-            removed = self._change("remove") if remove else 0
-            left = 0 if remove else self._count("unknown")
-            corrected = self._change("correct")
+            left, newer = (0, 0) if whole else self._row("unknown")
+            removed = self._change("remove") if whole else 0
+            corrected = self._change("correct", whole=whole)
             added = self._change("add")
-            orders = self._count("count")
+            (orders,) = self._row("count")
         ended = time.monotonic()
         return Rebuilt(
             self._events,
@@ -155,6 +152,7 @@ class ReportingRebuild:
             corrected,
             added,
             left,
+            newer,
             seconds=ended - started,
             locked_seconds=ended - locked,
         )
@@ -196,12 +194,11 @@ class ReportingRebuild:
             cursor.execute(query("rebuild_reporting/merge"))
             cursor.execute(query("rebuild_reporting/forget_arrivals"))
 
-    def _change(self, name: str) -> int:
-        return self._connection.execute(query(f"rebuild_reporting/{name}")).rowcount
+    def _change(self, name: str, **values: bool) -> int:
+        return self._connection.execute(query(f"rebuild_reporting/{name}"), values or None).rowcount
 
-    def _count(self, name: str) -> int:
-        row = self._connection.execute(query(f"rebuild_reporting/{name}")).fetchone()
-        return int(row[0]) if row else 0
+    def _row(self, name: str) -> tuple[int, ...]:
+        return self._connection.execute(query(f"rebuild_reporting/{name}")).fetchone() or ()
 
 
 def _place(message_id: pulsar.MessageId) -> tuple[int, int, int]:

@@ -1,3 +1,4 @@
+-- A version above all that the topic tells of is taken back only where the topic is whole.
 UPDATE ordenes
 SET
     client_id = reconstruida.client_id,
@@ -10,6 +11,7 @@ SET
 FROM reconstruida
 WHERE
     ordenes.id = reconstruida.id
+    AND (%(whole)s OR ordenes.version <= reconstruida.version)
     AND (
         ordenes.client_id,
         ordenes.status,

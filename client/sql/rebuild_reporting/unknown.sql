@@ -1,2 +1,6 @@
-SELECT count(*) FROM ordenes
-WHERE NOT EXISTS (SELECT FROM reconstruida WHERE reconstruida.id = ordenes.id)
+-- Rows that no event tells of, and those with a version that none tells of.
+SELECT
+    count(*) FILTER (WHERE reconstruida.id IS NULL),
+    count(*) FILTER (WHERE ordenes.version > reconstruida.version)
+FROM ordenes
+LEFT JOIN reconstruida ON ordenes.id = reconstruida.id

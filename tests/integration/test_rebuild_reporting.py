@@ -1,0 +1,84 @@
+"""Reporting's table is made what its topic tells; what the topic may have lost is left, unless told otherwise."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from client.rebuild.reporting import Rebuilt, ReportingRebuild
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from tests.unit.client.fake_pulsar import FakePulsar, Sent
+
+SERVICE = "reporting"
+Rows = Callable[[str], list[tuple[Any, ...]]]
+TABLE = "SELECT id, version, total_cents FROM ordenes ORDER BY id"
+
+
+def told(entry: int, order_id: str, version: int, cents: int = 100) -> Sent:
+    event = OrdenActualizada(
+        id=order_id,
+        client_id=1,
+        status="aprobada",
+        total_cents=cents,
+        currency="USD",
+        version=version,
+        created_at_ms=1_767_225_600_000,
+        updated_at_ms=1_767_225_600_000,
+    )
+    return Sent(entry, order_id, event.SerializeToString())
+
+
+@pytest.fixture
+def connection(dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(dsn, autocommit=True) as opened:
+        yield opened
+
+
+def fill(connection: psycopg.Connection, *rows: tuple[str, int, int]) -> None:
+    query = b"INSERT INTO ordenes VALUES (%s, 1, 'aprobada', %s, 'USD', %s, %s, %s)"
+    for order_id, version, cents in rows:
+        connection.execute(query, (order_id, cents, version, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"))
+
+
+def rebuild(connection: psycopg.Connection, *messages: Sent, whole: bool, dry_run: bool = False) -> Rebuilt:
+    broker: Any = FakePulsar({"orden-actualizada": messages})
+    work = ReportingRebuild(broker, broker, connection, threading.Event(), lambda _number: None)
+    return work.run(whole=whole, dry_run=dry_run)
+
+
+DAMAGED = (("newer", 3, 100), ("older", 1, 100), ("right", 2, 100), ("same", 2, 999), ("unknown", 2, 100))
+TOPIC = (
+    told(0, "newer", 2),
+    told(1, "older", 2),
+    told(2, "right", 2),
+    told(3, "same", 2),
+    told(4, "missing", 2),
+    Sent(5, "refused", b"\xff"),
+)
+RIGHT = [("missing", 2, 100), ("older", 2, 100), ("right", 2, 100), ("same", 2, 100)]
+
+
+def test_what_the_topic_may_have_lost_is_left(connection: psycopg.Connection, rows: Rows) -> None:
+    fill(connection, *DAMAGED)
+    done = rebuild(connection, *TOPIC, whole=False)
+    assert rows(TABLE) == sorted([*RIGHT, ("newer", 3, 100), ("unknown", 2, 100)])
+    assert (done.events, done.refused, done.orders) == (6, 1, 5)
+    assert (done.removed, done.corrected, done.added, done.left, done.newer) == (0, 2, 1, 1, 1)
+
+
+def test_of_a_whole_topic_the_table_is_what_it_tells(connection: psycopg.Connection, rows: Rows) -> None:
+    fill(connection, *DAMAGED)
+    done = rebuild(connection, *TOPIC, whole=True)
+    assert rows(TABLE) == sorted([*RIGHT, ("newer", 2, 100)])
+    assert (done.removed, done.corrected, done.added, done.left, done.newer) == (1, 3, 1, 0, 0)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_dry_run_counts_the_same_and_changes_nothing(connection: psycopg.Connection, rows: Rows, whole: bool) -> None:
+    fill(connection, *DAMAGED)
+    looked = rebuild(connection, *TOPIC, whole=whole, dry_run=True)
+    assert rows(TABLE) == sorted(DAMAGED)
+    connection.execute("DISCARD TEMPORARY")
+    assert looked[:8] == rebuild(connection, *TOPIC, whole=whole)[:8]
