@@ -157,17 +157,27 @@ takes() { # COMMAND LEAST MOST USAGE ARGUMENT...
     fi
 }
 
+asks_for_help() { # ARGUMENT...
+    local argument
+    for argument in "$@"; do
+        case $argument in
+            -h | --help) return 0 ;;
+        esac
+    done
+    return 1
+}
+
 main() {
     local started command=${1:-}
     started=$(date +%s)
+    if [ "$command" = help ] || asks_for_help "$@"; then
+        usage
+        return
+    fi
     [ $# -eq 0 ] || shift
     case $command in
-        -h | --help | help)
-            usage
-            return
-            ;;
-        "" | up | deploy) ;;
-        status | env | down) takes "$command" 0 0 "" "$@" ;;
+        "" | deploy) ;;
+        up | status | env | down) takes "$command" 0 0 "" "$@" ;;
         scale) takes scale 2 2 "FUNCTION N" "$@" ;;
         logs) takes logs 1 2 "FUNCTION [-f]" "$@" ;;
         destroy) takes destroy 0 1 "[--yes]" "$@" ;;

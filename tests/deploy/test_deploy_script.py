@@ -197,7 +197,9 @@ def test_an_unknown_command_is_told_with_the_nearest(script: Script, word: str, 
     assert script.calls == []
 
 
-@pytest.mark.parametrize("arguments", [("scale", "ordenes"), ("logs",), ("down", "now"), ("status", "ordenes")])
+@pytest.mark.parametrize(
+    "arguments", [("up", "ordenes"), ("scale", "ordenes"), ("logs",), ("down", "now"), ("status", "ordenes")]
+)
 def test_a_wrong_number_of_arguments_shows_the_commands_usage(script: Script, arguments: tuple[str, ...]) -> None:
     done = script.run(*arguments)
     assert done.returncode == 2
@@ -212,6 +214,17 @@ def test_help_names_every_command_and_needs_no_environment(script: Script, optio
     assert done.returncode == 0
     for command in ("up", "deploy", "status", "env", "scale", "logs", "down", "destroy"):
         assert f"\n  {command}" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize(
+    "command", [("up",), ("deploy", "ordenes"), ("status",), ("env",), ("scale",), ("logs",), ("down",), ("destroy",)]
+)
+def test_help_after_a_command_does_nothing_else(script: Script, command: tuple[str, ...], option: str) -> None:
+    done = script.run(*command, option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: ./deploy.sh [COMMAND]")
+    assert script.calls == []
 
 
 def test_packages_are_installed_only_when_their_lock_changed(script: Script) -> None:
