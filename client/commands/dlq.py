@@ -123,7 +123,7 @@ def list_(
     with _desk(service_url, admin_url) as desk:
         for letter in desk.waiting(Selection(errors=set(errors), topics=set(topics))):
             if as_json:
-                click.echo(json.dumps(rendering.as_json(letter), ensure_ascii=False))
+                click.echo(json.dumps(rendering.as_json(letter)))
             counts[letter.id.topic, letter.error_type, letter.function] += 1
             if len(first) < limit:
                 first.append(letter)
@@ -147,7 +147,7 @@ def show(letter_id: str, as_json: bool, service_url: str, admin_url: str) -> Non
         letter = desk.letters.find(wanted)
         entries = desk.log.entries(str(wanted))
     if as_json:
-        click.echo(json.dumps(rendering.as_json(letter, entries), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(rendering.as_json(letter, entries), indent=2))
     else:
         rendering.show_letter(paper(), letter, entries)
 

@@ -95,7 +95,7 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
             )
     story = _Story(order_id, rows, found, span, _state(admin, order_id), [name for name, dsn in dsns.items() if dsn])
     if as_json:
-        click.echo(json.dumps(story.as_json(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(story.as_json(), indent=2))
     else:
         story.show(paper())
     if not story.hops:
