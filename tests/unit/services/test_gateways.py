@@ -26,7 +26,7 @@ Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 @pytest.fixture
 def server() -> Iterator[GatewayServer]:
-    with GatewayServer(slow_s=1.0) as made:
+    with GatewayServer(slow_s=3.0) as made:
         yield made
 
 
@@ -145,7 +145,7 @@ def test_no_charge_has_the_key_of_a_refund(order_id: str, server: GatewayServer)
 def test_while_the_gateway_fails_nothing_is_known_and_afterwards_the_same_charge_is_found(
     fault: str, server: GatewayServer
 ) -> None:
-    gateway = client(server.url)
+    gateway = client(server.url, timeout_s=1.0)
     server.faults = {fault: 1.0}
     answer = gateway.charge(COBRO)
     assert isinstance(answer, Retry)
