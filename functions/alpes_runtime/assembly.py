@@ -97,6 +97,7 @@ class Assembly:
         self._config = config
         self._log = host.logger
         setup = self._setup = Setup(host, config, surroundings)
+        setup.alive = self._committing
         self.clock, self.stopping, self._turn = setup.clock, setup.stopping, setup.turn
         self._service = build(setup)
         self._inputs = Inputs(host.inputs, host.retry_topic)
@@ -122,6 +123,7 @@ class Assembly:
             logger=self._log,
             clock=self.clock,
             aside=setup.surroundings.aside,
+            alive=self._publishing,
         )
         committer = Committer(
             handlers,
@@ -238,6 +240,9 @@ class Assembly:
 
     def _committing(self) -> None:
         self.commit.alive()
+
+    def _publishing(self) -> None:
+        self.publish.alive()
 
     def _halted(self, role: str) -> None:
         role = asking(role)

@@ -160,6 +160,8 @@ class PulsarPublisher:
         Told about producers that had to be replaced.
     clock, aside
         See `Surroundings`.
+    alive
+        Called before each entry: a group of many, such as a large report, may rightly take long.
     """
 
     def __init__(
@@ -172,6 +174,7 @@ class PulsarPublisher:
         logger: logging.Logger,
         clock: Clock | None = None,
         aside: Aside | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._schemas = schemas
@@ -180,6 +183,7 @@ class PulsarPublisher:
         self._log = logger
         self._clock = clock or SystemClock()
         self._aside = aside or in_a_thread
+        self._alive = alive
         self._partitions: dict[str, list[_Partition]] = {}
         self._in_use = threading.Lock()
 
@@ -191,6 +195,7 @@ class PulsarPublisher:
         try:
             for partition, routed in self._route(events):
                 for entry in entries(routed):
+                    self._alive()
                     partition.publish(entry)
         finally:
             self._in_use.release()

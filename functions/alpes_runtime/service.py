@@ -79,7 +79,13 @@ class Surroundings:
 
 
 class Setup:
-    """What a composition root builds with."""
+    """What a composition root builds with.
+
+    Attributes
+    ----------
+    alive
+        Leaves a sign of life, for a handler that may rightly work for minutes; see `watchdog`.
+    """
 
     def __init__(self, host: Host, config: FunctionConfig, surroundings: Surroundings | None = None) -> None:
         self.host = host
@@ -89,6 +95,7 @@ class Setup:
         self.stopping = threading.Event()
         self.turn = self.surroundings.turn()
         self._config = config
+        self.alive: Callable[[], None] = lambda: None
         self.rate = RateMeter(self.clock.monotonic)
 
     def database(self) -> Database:

@@ -6,7 +6,7 @@ transaction changed, inserted by that transaction), so nothing in memory matters
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
@@ -14,14 +14,19 @@ from .backoff import Backoff
 from .clock import Clock
 from .database import Database, Transaction
 from .errors import Unavailable
-from .state import StateStore
+from .state import IN_FLIGHT, StateStore
 
 CLAIM_MARKS = 16
 """Marks taken at once when nothing else waits."""
 REMEMBERED_KEYS = 200_000
 """Keys whose last written version is kept in memory, so that an order that is marked twice is written once."""
-FULL_SPEED_PUTS = 512
-"""Puts between two looks at whether messages are waiting."""
+FULL_SPEED_PUTS = IN_FLIGHT
+"""Puts between two looks at the time and at whether messages are waiting: as many as go out at once, so that even a
+store that hardly answers takes no longer for them than `PUT_TIMEOUT_S`."""
+LOOK_AGAIN_S = 20.0
+"""After so long the database is heard of again, and marks that were not begun are left to whoever comes next. With one
+call of the store more it is well below the time after which PostgreSQL ends an idle transaction: a step that was ended
+so would begin with all of it again, and never get to its end."""
 IDLE_S = 0.2
 """How often marks are looked for when there were none."""
 LAG_EVERY_S = 10.0
@@ -96,6 +101,11 @@ class WriteBehind:
     while they are worked on: two instances share them, and those of one that dies are free at once, known to have been
     tried, so that their keys are written again whatever memory says.
 
+    That is also why all marks of a step are locked at once, before the first put, and in one transaction to its end. A
+    mark is announced as tried for whoever comes later; who announced it remembers that it was *not* tried before. That
+    holds as long as nobody else can have held it since with an older value than memory knows of: so nothing is put
+    between the two, and what the step has no time for is not held again, but announced again, as tried.
+
     Parameters
     ----------
     marks
@@ -142,23 +152,53 @@ class WriteBehind:
     def step(self) -> float:
         """Write what a few marks name; see `View.step`."""
         self._report_lag()
+        if self._unverified:
+            self._write_again()
+            return 0.0
         with self._database.transaction() as transaction:
-            # Put, but not looked at again before something failed: an old value of ours may lie over a newer one.
-            self._write(transaction, set(self._unverified), set(self._unverified))
             marks = self._marks.announce(transaction, 1 if self._busy() else CLAIM_MARKS)
         if not marks:
             return IDLE_S
         with self._database.transaction() as transaction:
             held = self._marks.hold(transaction, marks)
-            keys = {key for mark in held for key in marks[mark].keys}
-            tried = {key for mark in held if marks[mark].tried for key in marks[mark].keys}
-            self._write(transaction, keys, tried)
-            self._marks.clear(transaction, held)
+            self._work_off(transaction, {mark: marks[mark] for mark in sorted(held)})
         return 0.0
 
-    def _write(self, transaction: Transaction, keys: AbstractSet[str], must: AbstractSet[str]) -> None:
-        for key in must:
-            self._written.pop(key, None)
+    def _write_again(self) -> None:
+        """Write some of what was put, and not looked at before something failed: it may lie over a newer value."""
+        keys = set(sorted(self._unverified)[: self._keys_at_once()])
+        with self._database.transaction() as transaction:
+            self._forget(keys)
+            self._write(transaction, keys)
+
+    def _work_off(self, transaction: Transaction, held: Mapping[int, Mark]) -> None:
+        """Write what the marks name, and remove them, part by part until the time is up; the first part always."""
+        started = self._clock.monotonic()
+        self._forget({key for mark in held.values() if mark.tried for key in mark.keys})
+        for part in self._parts(held):
+            self._write(transaction, {key for mark in part for key in held[mark].keys})
+            self._marks.clear(transaction, part)
+            if self._clock.monotonic() - started >= LOOK_AGAIN_S:
+                return
+
+    def _parts(self, held: Mapping[int, Mark]) -> Iterator[Sequence[int]]:
+        """Cut marks into parts that even the budget gets through in time; a larger mark is one for itself."""
+        part: list[int] = []
+        keys = 0
+        for number, mark in held.items():
+            if part and keys + len(mark.keys) > self._keys_at_once():
+                yield part
+                part, keys = [], 0
+            part.append(number)
+            keys += len(mark.keys)
+        if part:
+            yield part
+
+    def _keys_at_once(self) -> int:
+        return max(1, int(LOOK_AGAIN_S * self._per_second))
+
+    def _write(self, transaction: Transaction, keys: AbstractSet[str]) -> None:
+        """Put keys, some between two looks, until each was looked at after its put and had not changed."""
         while keys:
             current = self._marks.current(transaction, sorted(keys))
             stale = [(key, value) for key, value in current.items() if self._written.get(key, 0) < value.version]
@@ -166,15 +206,17 @@ class WriteBehind:
             if not stale:
                 return
             self._put(stale)
+            keys = {key for key, _ in stale}
 
     def _put(self, values: Sequence[tuple[str, Versioned]]) -> None:
-        place = 0
-        while place < len(values):
+        """Put values, or as many of them as there is time for."""
+        place, until = 0, self._clock.monotonic() + LOOK_AGAIN_S
+        while place < len(values) and (started := self._clock.monotonic()) < until:
             if self._stopping.is_set():
                 raise Unavailable("stopping; what is still to be written stays marked")
-            started = self._clock.monotonic()
             busy = self._busy()
-            chunk = values[place : place + (max(1, self._per_second // 10) if busy else FULL_SPEED_PUTS)]
+            most = min(max(1, self._per_second // 10), FULL_SPEED_PUTS) if busy else FULL_SPEED_PUTS
+            chunk = values[place : place + most]
             self._unverified.update(key for key, _ in chunk)
             self._state.put({key: value.value for key, value in chunk})
             self._remember(chunk)
@@ -182,6 +224,11 @@ class WriteBehind:
             if busy:
                 spent = self._clock.monotonic() - started
                 self._clock.wait(self._stopping, max(0.0, len(chunk) / self._per_second - spent))
+
+    def _forget(self, keys: Iterable[str]) -> None:
+        """Forget what was written, so that it is written whatever it was."""
+        for key in keys:
+            self._written.pop(key, None)
 
     def _remember(self, written: Sequence[tuple[str, Versioned]]) -> None:
         if len(self._written) > REMEMBERED_KEYS:

@@ -5,12 +5,15 @@ from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
-from functions.alpes_runtime import BatchFunction, FunctionConfig, Handler, Service, Setup, Totals, encoded
+from functions.alpes_runtime import BatchFunction, FunctionConfig, Handler, Service, Setup, Totals, encoded, require
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 
 from . import messages, store
 from .formats import formats
 from .handlers import Reporting as ReportingHandlers
+
+MOST_ROWS = 10_000_000
+"""Some gigabytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +24,18 @@ class ReportingConfig(FunctionConfig):
     ----------
     totales_por_estado
         Keep the running totals per status in the state store.
+    reporte_max_filas
+        Most orders of a report, 1 to 10,000,000. An instance has a report in memory as a whole, and up to four when so
+        many are asked for at once; a million orders take some 100 MB as CSV, 200 MB as JSON.
     """
 
     totales_por_estado: bool = True
+    reporte_max_filas: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        most = self.reporte_max_filas
+        require(1 <= most <= MOST_ROWS, "reporte_max_filas", most, f"1 to {MOST_ROWS}")
 
 
 class Reporting(BatchFunction):
@@ -34,7 +46,9 @@ class Reporting(BatchFunction):
     def build(self, config: ReportingConfig, setup: Setup) -> Service:
         """Wire the handlers, and the totals behind them."""
         topic = setup.output()
-        handlers = ReportingHandlers(topic, formats(), setup.clock.now_ms)
+        handlers = ReportingHandlers(
+            topic, formats(), config.reporte_max_filas, now_ms=setup.clock.now_ms, alive=setup.alive
+        )
         views = []
         if config.totales_por_estado:
             state = setup.state(switch="totales_por_estado")

@@ -1,6 +1,6 @@
 """What Reporting does with a batch of changed orders, and with reports that are asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from functions.alpes_runtime import Done, Outcome, Transaction, now_ms
@@ -8,6 +8,9 @@ from functions.alpes_runtime import Done, Outcome, Transaction, now_ms
 from . import messages, store
 from .domain import Orden, Pedido, Report
 from .formats import Format
+
+ORDERS_PER_SIGN = 1_000
+"""Orders of a report after which a sign of life is left: a long one is no hanging thread."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,20 @@ class Reporting:
         Where `reporte-generado` goes.
     formats
         Report formats by name.
+    most
+        Most orders of a report. A whole report is in memory until it is published, and one that the instance could not
+        hold would come again, to the next instance too, for ever.
     now_ms
         Tells Unix milliseconds.
+    alive
+        Leaves a sign of life, see `Setup.alive`.
     """
 
     topic: str
     formats: Mapping[str, Format]
+    most: int
     now_ms: Callable[[], int] = now_ms
+    alive: Callable[[], None] = lambda: None
 
     def actualizar(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
         """Bring the read model up to date."""
@@ -39,9 +49,25 @@ class Reporting:
 
     def _report(self, transaction: Transaction, pedido: Pedido) -> Outcome:
         now_ms = self.now_ms()
-        chosen = self.formats.get(pedido.format)
-        if chosen is None:
-            error = f"there is no report format {pedido.format!r}; there are: {', '.join(sorted(self.formats))}"
-            return Done((messages.reporte_refused(self.topic, pedido, now_ms, error),))
-        content = chosen.render(Report(now_ms, store.every_order(transaction)))
+        if refusal := self._refusal(transaction, pedido):
+            return Done((messages.reporte_refused(self.topic, pedido, now_ms, refusal),))
+        chosen = self.formats[pedido.format]
+        content = chosen.render(Report(now_ms, self._lively(store.every_order(transaction))))
         return Done(tuple(messages.reporte_parts(self.topic, pedido, now_ms, chosen.content_type, content)))
+
+    def _refusal(self, transaction: Transaction, pedido: Pedido) -> str:
+        """Return why there is no such report and what to do, empty when there is one."""
+        if pedido.format not in self.formats:
+            return f"there is no report format {pedido.format!r}; there are: {', '.join(sorted(self.formats))}"
+        if store.has_more_than(transaction, self.most):
+            return (
+                f"there are more than {self.most:,} orders, the most that a report may have: read the table ordenes of "
+                "Reporting's database, or raise reporte_max_filas in Reporting's userConfig"
+            )
+        return ""
+
+    def _lively(self, ordenes: Iterator[Orden]) -> Iterator[Orden]:
+        for number, orden in enumerate(ordenes):
+            if number % ORDERS_PER_SIGN == 0:
+                self.alive()
+            yield orden

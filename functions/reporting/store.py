@@ -38,6 +38,12 @@ def every_order(transaction: Transaction) -> Iterator[Orden]:
     return (Orden(*row) for row in transaction.stream(_SQL["every_order"]))
 
 
+def has_more_than(transaction: Transaction, orders: int) -> bool:
+    """Whether there are more orders than so many."""
+    ((more,),) = transaction.execute(_SQL["more_than"], {"orders": orders})
+    return bool(more)
+
+
 def totals(transaction: Transaction) -> Mapping[str, str]:
     """Return the totals for the state store: orders in ``total:<status>``, cents in ``total_cents:<status>``."""
     counted = {status: (orders, cents) for status, orders, cents in transaction.execute(_SQL["totals"])}

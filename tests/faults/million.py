@@ -14,6 +14,7 @@ from dataclasses import replace
 from tests.e2e.publisher.link import Link
 from tests.e2e.tienda import FIGURES, ROOT, Tienda
 from tests.faults import breaking, table
+from tests.faults.configured import configured
 from tests.faults.ordeal import Ordeal, Size, settings_of
 from tests.faults.repertoire import OUTAGES, Scene, draw
 from tests.stack import bring_up, connect, deploy, own_environment
@@ -29,7 +30,8 @@ def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool
     scene = Scene(stack, ordeal, through, state)
     drawn = draw(scene, faults)
     injected: Counter[str] = Counter()
-    with ordeal:
+    # A few more orders are sent than were asked for.
+    with configured(stack, "reporting", reporte_max_filas=2 * orders), ordeal:
         started = time.monotonic()
         for number, fault in enumerate(drawn):
             # One in each slot of the run, at a random moment of it.

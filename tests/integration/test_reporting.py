@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 
 SERVICE = "reporting"
 Rows = Callable[[str], list[tuple[Any, ...]]]
-HANDLERS = Reporting("t", formats(), lambda: 1_767_225_700_000)
+HANDLERS = Reporting("t", formats(), 12_000, lambda: 1_767_225_700_000)
 
 
 def orden(order_id: str = "a", version: int = 2, status: str = "aprobada", **changes: Any) -> Orden:
@@ -101,6 +102,16 @@ def test_a_report_of_many_parts_has_every_order_once(database: Postgres) -> None
     whole = json.loads(report(database, "json"))
     assert [row["id"] for row in whole["orders"]] == [row["id"] for row in listed]
     assert whole["totals"] == {"aprobada": {"orders": 12_000, "total_cents": 12_000 * 1250}}
+
+
+def test_a_report_of_more_orders_than_it_may_have_is_refused(database: Postgres) -> None:
+    actualizar(database, *(orden(f"o{n}") for n in range(3)))
+    for most, refused in ((2, True), (3, False)):
+        with database.transaction() as transaction:
+            (outcome,) = replace(HANDLERS, most=most).generar(transaction, [Pedido("r", "csv", "")])
+        (event,) = outcome.events  # type: ignore[union-attr]
+        answer = ReporteGenerado.FromString(event.payload)
+        assert (bool(answer.error), bool(answer.content)) == (refused, not refused)
 
 
 def test_two_reports_in_one_group_and_one_of_no_format_are_all_answered(database: Postgres) -> None:

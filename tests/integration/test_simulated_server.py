@@ -219,5 +219,6 @@ def _reporting_step(draw: random.Random) -> Act:
         lambda t: reporting.keep_newest(t, batch),
         lambda t: sorted(reporting.totals(t).items()),
         lambda t: list(reporting.every_order(t)),
+        lambda t: [reporting.has_more_than(t, number) for number in range(len(IDS) + 1)],
     ]
     return draw.choice(acts)

@@ -297,6 +297,10 @@ def totals(view: View, _params: Params) -> list[Row]:
     return [(status, len(cents), sum(cents)) for status, cents in found.items()]
 
 
+def more_than(view: View, params: Params) -> list[Row]:
+    return [(len(view.scan("ordenes")) > params["orders"],)]
+
+
 def every_order(view: View, _params: Params) -> list[Row]:
     return [tuple(row[c] for c in ORDEN) for _, row in view.scan("ordenes")]
 
@@ -329,7 +333,7 @@ BY_NAME: Mapping[str, Mapping[str, Statement]] = {
         "stored": stored_transactions,
         **{each.__name__: each for each in (insert_intents, delete_intents, insert_refunds, refunds)},
     },
-    "reporting": {each.__name__: each for each in (upsert, totals, every_order)},
+    "reporting": {each.__name__: each for each in (upsert, totals, more_than, every_order)},
 }
 """By service and by the query's name in its `.sql` file."""
 

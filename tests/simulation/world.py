@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from functions.alpes_runtime import views
 from functions.alpes_runtime.message import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
@@ -30,6 +31,8 @@ CHAOS_STEPS = 1500
 REFUSED = "an address that the database refuses"
 HUGE = b"\xff" * (MAX_MESSAGE_BYTES - 100)
 """No order, and so near the size limit that a dead letter with all of it would not fit."""
+LOOK_AGAIN_S = 0.01
+"""How long a view of Ordenes puts between two looks at the tables: so short that it leaves marks over."""
 FREEZING = 0.3
 """Share of the aimed incidents in which an instance is stopped for a while; in the others it crashes."""
 CALM_STEPS = 60_000
@@ -224,7 +227,8 @@ class World:
 
     def run(self) -> None:
         """Let it all happen. Raises `Stuck` where it doesn't end."""
-        with patch.dict(GATEWAYS, {"http": self.gateway}), one_thread(), built_once():
+        hurried = patch.object(views, "LOOK_AGAIN_S", LOOK_AGAIN_S)
+        with patch.dict(GATEWAYS, {"http": self.gateway}), hurried, one_thread(), built_once():
             try:
                 self._run()
             finally:

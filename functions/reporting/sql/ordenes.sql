@@ -41,6 +41,10 @@ SELECT
 FROM ordenes
 GROUP BY status
 
+-- Whether there are more orders than that. Reads no further, however many there are.
+-- name: more_than
+SELECT exists(SELECT FROM ordenes OFFSET %(orders)s)
+
 -- name: every_order
 SELECT
     id,

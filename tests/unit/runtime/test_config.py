@@ -10,6 +10,7 @@ import pytest
 from functions.alpes_runtime import FunctionConfig, Misconfigured, parse_config
 from functions.ordenes.function import OrdenesConfig
 from functions.pagos.function import PagosConfig
+from functions.reporting.function import ReportingConfig
 
 LEAST = {"dsn_env": "ALPES_ORDENES_DSN"}
 
@@ -102,6 +103,12 @@ def test_a_number_out_of_range_is_refused_with_the_range(key: str, bad: list[flo
             parse_config(Config, {**LEAST, key: value})
     for value in good:
         assert getattr(parse_config(Config, {**LEAST, key: value}), key) == value
+
+
+@pytest.mark.parametrize("most", [0, 10_000_001])
+def test_reporting_has_no_report_without_an_order_nor_one_beyond_any_memory(most: int) -> None:
+    with pytest.raises(Misconfigured, match=f"reporte_max_filas is {most}, allowed is 1 to 10000000"):
+        parse_config(ReportingConfig, {**LEAST, "reporte_max_filas": most})
 
 
 @pytest.mark.parametrize("rate", [-0.01, 1.01, math.nan])

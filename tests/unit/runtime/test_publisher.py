@@ -122,6 +122,18 @@ def test_each_entry_of_a_large_group_is_confirmed_by_itself(monkeypatch: pytest.
     assert set(payloads(client)) == {b"%d" % n for n in range(6)}
 
 
+def test_each_entry_of_a_large_group_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ENTRY_MESSAGES", 2)
+    client, beats = Client(), []
+    alive = lambda: beats.append(client.entries)  # noqa: E731
+    publish(
+        client,
+        events(6),
+        PulsarPublisher(client, schemas={}, properties={}, turn=Turn(), logger=LOG, alive=alive),
+    )
+    assert beats == [0, 1, 2]
+
+
 def test_an_entry_without_an_answer_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CONFIRM_TIMEOUT_S", 0.05)
     client = Client()

@@ -1,7 +1,10 @@
 """The view behind the tables: every key ends with its present value, whoever was stopped, and nobody waits for it."""
 
+import math
+import re
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from hypothesis import strategies as st
 from functions.alpes_runtime import views as module
 from functions.alpes_runtime.database import Transaction
 from functions.alpes_runtime.errors import Unavailable
+from functions.alpes_runtime.postgres import CONNECT_OPTIONS
+from functions.alpes_runtime.state import IN_FLIGHT, PUT_TIMEOUT_S
 from functions.alpes_runtime.views import CLAIM_MARKS, IDLE_S, Mark, Totals, Versioned, WriteBehind, run_view
 from tests.fakes import FakeClock, FakeDatabase, FakeStateStore, Statement
 from tests.unit.runtime.parts import LOG
@@ -102,11 +107,33 @@ class Tables:
         return {key[1]: value[1] for key, value in self.database.rows.items() if key[0] == "row"}
 
 
+(IDLE_LIMIT_S,) = map(float, re.findall(r"idle_in_transaction_session_timeout=(\d+)s", CONNECT_OPTIONS["options"]))
+
+
+class ImpatientDatabase(FakeDatabase):
+    """Ends a transaction that is idle for too long, as PostgreSQL does."""
+
+    def __init__(self, shared: FakeDatabase, clock: FakeClock) -> None:
+        super().__init__(STATEMENTS, shared)
+        self._clock = clock
+        self._last = self._began = 0.0
+        self.longest_s = 0.0
+
+    def interrupt(self, step: str) -> None:
+        idle_s, self._last = self._clock.now - self._last, self._clock.now
+        if step == "begin":
+            self._began = self._clock.now
+        elif idle_s > IDLE_LIMIT_S:
+            raise Unavailable("idle-in-transaction timeout")
+        self.longest_s = max(self.longest_s, self._clock.now - self._began)
+        super().interrupt(step)
+
+
 class Writer:
     def __init__(self, tables: Tables, state: FakeStateStore, *, busy: bool = False, per_second: int = 50) -> None:
-        self.database = FakeDatabase(STATEMENTS, tables.database)
-        self.busy = busy
         self.clock = FakeClock()
+        self.database = ImpatientDatabase(tables.database, self.clock)
+        self.busy = busy
         self.stopping = threading.Event()
         self.metrics: list[tuple[str, float]] = []
         self.view = WriteBehind(
@@ -292,6 +319,91 @@ def test_a_stop_leaves_what_is_not_written_marked(
     assert state.values == tables.present
 
 
+def test_it_catches_up_although_messages_come_while_it_writes_many_marks(tables: Tables, state: FakeStateStore) -> None:
+    for n in range(CLAIM_MARKS):
+        tables.change(*(f"k{n}-{m}" for m in range(1000)))
+    writer = Writer(tables, state, per_second=100)
+    state.on_put = lambda _values: setattr(writer, "busy", True)
+    writer.catch_up()
+    assert state.values == tables.present
+    assert sum(map(len, state.puts)) == CLAIM_MARKS * 1000
+
+
+@pytest.mark.parametrize(("per_second", "keys"), [(1, 200), (30, 5000), (10_000, 5000)])
+def test_a_mark_may_take_longer_than_a_transaction_may_be_idle(
+    per_second: int, keys: int, tables: Tables, state: FakeStateStore
+) -> None:
+    tables.change(*(f"k{n}" for n in range(keys)))
+    writer = Writer(tables, state, busy=True, per_second=per_second)
+    writer.catch_up()
+    assert tables.marked == 0
+    assert sum(map(len, state.puts)) == keys
+
+
+def test_a_store_that_is_as_slow_as_it_may_be_is_waited_for(tables: Tables, state: FakeStateStore) -> None:
+    for n in range(CLAIM_MARKS):
+        tables.change(*(f"k{n}-{m}" for m in range(100)))
+    writer = Writer(tables, state)
+
+    def slowly(values: Mapping[str, str]) -> None:
+        writer.clock.now += math.ceil(len(values) / IN_FLIGHT) * PUT_TIMEOUT_S
+
+    state.on_put = slowly
+    writer.catch_up()
+    assert state.values == tables.present
+    assert tables.marked == 0
+
+
+def test_what_was_not_looked_at_is_put_again_however_much_it_is(tables: Tables, state: FakeStateStore) -> None:
+    keys = [f"k{n:04d}" for n in range(5000)]
+    tables.change(*keys)
+    writer = Writer(tables, state)
+    state.on_put = lambda _values: writer.database.fail("execute") if state.values.keys() == set(keys) else None
+    with pytest.raises(Unavailable):
+        writer.view.step()
+    state.on_put = lambda _values: None
+    tables.change(*keys)
+    Writer(tables, state).catch_up()
+    state.values.update(dict.fromkeys(keys, "v1"))  # ours arrive only now
+    writer.busy = True
+    writer.catch_up()
+    assert state.values == tables.present
+
+
+def test_marks_are_not_kept_from_others_for_long(tables: Tables, state: FakeStateStore) -> None:
+    for n in range(CLAIM_MARKS):
+        tables.change(*(f"k{n}-{m}" for m in range(1000)))
+    writer = Writer(tables, state, per_second=100)
+    state.on_put = lambda _values: setattr(writer, "busy", True)
+    writer.view.step()
+    assert CLAIM_MARKS / 2 < tables.marked < CLAIM_MARKS
+    writer.catch_up()
+    assert writer.database.longest_s < IDLE_LIMIT_S
+
+
+def test_a_mark_that_was_left_over_is_written_whatever_memory_says(
+    tables: Tables, state: FakeStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_AGAIN_S", 1.0)
+    writer = Writer(tables, state, per_second=1)
+    tables.change("b")
+    writer.catch_up()
+    tables.change("a")
+    tables.marks += 1
+    tables.database.rows["mark", tables.marks] = (["b"], False)
+
+    def slowly(_values: object) -> None:
+        writer.clock.now += 1
+
+    state.on_put = slowly
+    writer.view.step()
+    assert tables.marked == 1
+    # Meanwhile another writer takes it, and dies after its put.
+    state.values["b"] = "an old value"
+    writer.catch_up()
+    assert state.values == tables.present
+
+
 def test_it_says_how_far_behind_it_is(tables: Tables, state: FakeStateStore) -> None:
     tables.change("a", "b")
     writer = Writer(tables, state)
@@ -316,7 +428,7 @@ def test_what_is_remembered_is_bounded_and_forgetting_costs_only_a_put(
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 1),
-        st.sampled_from(["step", "step", "store fails", "commit fails", "begin fails", "die"]),
+        st.sampled_from(["step", "step", "store fails", "commit fails", "begin fails", "die", "busy", "slow"]),
         st.sets(st.sampled_from("abcd"), max_size=3),
         st.integers(0, 2),
     ),
@@ -324,10 +436,20 @@ STEPS = st.lists(
 )
 
 
-@given(steps=STEPS)
+@given(steps=STEPS, look_again_s=st.sampled_from([0.02, 0.05, 20.0]))
 def test_whatever_fails_every_key_ends_with_its_present_value(
-    steps: list[tuple[int, str, set[str], int]],
+    steps: list[tuple[int, str, set[str], int]], look_again_s: float
 ) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "LOOK_AGAIN_S", look_again_s)
+        whatever_fails(steps)
+
+
+def passes(clock: FakeClock, seconds: int, _values: object) -> None:
+    clock.now += seconds
+
+
+def whatever_fails(steps: list[tuple[int, str, set[str], int]]) -> None:
     tables, state = Tables(), FakeStateStore()
     writers = [Writer(tables, state), Writer(tables, state)]
     for number, step, keys, written in steps:
@@ -340,6 +462,10 @@ def test_whatever_fails_every_key_ends_with_its_present_value(
             writers[number] = Writer(tables, state)
         elif step in ("commit fails", "begin fails"):
             writer.database.fail(step.split()[0])
+        elif step == "busy":
+            writer.busy = not writer.busy
+        elif step == "slow":
+            state.on_put = partial(passes, writer.clock, written)
         else:
             try:
                 writer.view.step()

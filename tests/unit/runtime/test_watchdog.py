@@ -2,11 +2,18 @@
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from functions.alpes_runtime import FunctionConfig, Service, Setup
+from functions.alpes_runtime.assembly import Assembly
 from functions.alpes_runtime.watchdog import CHECK_EVERY_S, HANG_LIMIT_S, Watchdog, Worker
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeDatabase
+from tests.unit.runtime.parts import LOG
+
+HOST: Any = SimpleNamespace(name="f", inputs=[], retry_topic=None, client=None, client_properties={}, logger=LOG)
 
 
 class Ended(list[str]):
@@ -99,3 +106,19 @@ def test_a_worker_steps_until_told_to_stop() -> None:
     counting.start()
     counting.join(5)
     assert (len(steps), counting.finished, counting.error) == (3, True, None)
+
+
+def test_a_handler_leaves_its_signs_of_life_for_the_thread_that_commits() -> None:
+    found: list[Setup] = []
+
+    def build(setup: Setup) -> Service:
+        found.append(setup)
+        return Service(handlers={}, database=FakeDatabase({}), schemas={})
+
+    assembly, beats = Assembly(HOST, FunctionConfig(dsn_env="X"), build), []
+    alive = found[0].alive
+    assembly.commit.alive = lambda: beats.append("commit")
+    assembly.publish.alive = lambda: beats.append("publish")
+    alive()
+    assembly._publisher._alive()
+    assert beats == ["commit", "publish"]

@@ -3,22 +3,27 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import InvalidMessage
+from functions.alpes_runtime import Done, Event, InvalidMessage, Row
+from functions.alpes_runtime.watchdog import HANG_LIMIT_S
 from functions.reporting import formats as package
-from functions.reporting import messages
+from functions.reporting import messages, store
 from functions.reporting.domain import FINAL_STATUSES, Orden, Pedido, Report
 from functions.reporting.formats import formats
-from functions.reporting.handlers import Reporting
+from functions.reporting.handlers import ORDERS_PER_SIGN, Reporting
 from schemas.tienda import cambios, rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
+from tests.fakes import FakeClock, FakeDatabase, Statement
 from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order, text, whole
 
 ORDEN = Orden("orden-1", 42, "aprobada", 1250, "USD", 2, 1_767_225_600_123, 1_767_225_601_456)
@@ -126,12 +131,70 @@ def test_a_report_without_content_is_one_part() -> None:
     assert (part.event_type, part.schema_version) == ("reporte-generado", 1)
 
 
+FILAS = 2500
+STATEMENTS: Mapping[str, Statement] = {
+    store._SQL["more_than"]: lambda rows, params: [(len(rows) > params["orders"],)],
+    store._SQL["every_order"]: lambda rows, _params: [rows[key] for key in sorted(rows)],
+}
+
+
+def generado(
+    database: FakeDatabase, name: str = "csv", *, most: int = FILAS, alive: Callable[[], None] = lambda: None
+) -> Sequence[Event]:
+    handler = Reporting("t", formats(), most, now_ms=lambda: 7, alive=alive)
+    with database.transaction() as transaction:
+        (outcome,) = handler.generar(transaction, [PEDIDO._replace(format=name)])
+    assert isinstance(outcome, Done)
+    return outcome.events
+
+
+def only(events: Sequence[Event]) -> ReporteGenerado:
+    (event,) = events
+    return ReporteGenerado.FromString(event.payload)
+
+
+@pytest.fixture
+def many() -> FakeDatabase:
+    """As many orders as a report may have."""
+    database = FakeDatabase(STATEMENTS)
+    database.rows.update({n: ORDEN._replace(id=f"orden-{n:04d}") for n in range(FILAS)})
+    return database
+
+
+@pytest.mark.parametrize("name", ["csv", "json"])
+def test_a_report_has_no_more_orders_than_it_may(name: str, many: FakeDatabase) -> None:
+    assert only(generado(many, name)).content.count(b"orden-") == FILAS
+    answer = only(generado(many, name, most=FILAS - 1))
+    assert answer.error == (
+        "there are more than 2,499 orders, the most that a report may have: read the table ordenes of Reporting's "
+        "database, or raise reporte_max_filas in Reporting's userConfig"
+    )
+    assert (answer.last, answer.content, answer.report_id) == (True, b"", "reporte-1")
+
+
+def test_a_long_report_leaves_signs_of_life(many: FakeDatabase) -> None:
+    clock, beats = FakeClock(), [1000.0]
+
+    def slowly(row: Row) -> Row:
+        clock.now += HANG_LIMIT_S / ORDERS_PER_SIGN / 2
+        return row
+
+    class Slow(FakeDatabase):
+        @contextmanager
+        def transaction(self) -> Iterator[Any]:
+            with super().transaction() as transaction:
+                stream = transaction.stream
+                transaction.stream = lambda *asked: map(slowly, stream(*asked))  # type: ignore[method-assign]
+                yield transaction
+
+    generado(Slow(STATEMENTS, many), alive=lambda: beats.append(clock.now))
+    beats.append(clock.now)
+    assert clock.now - beats[0] > HANG_LIMIT_S
+    assert max(later - earlier for earlier, later in pairwise(beats)) < HANG_LIMIT_S
+
+
 def test_an_unknown_format_is_answered_with_those_there_are() -> None:
-    handler = Reporting("t", formats(), now_ms=lambda: 7)
-    never: object = None
-    (outcome,) = handler.generar(never, [Pedido("reporte-1", "xml", "")])  # type: ignore[arg-type]
-    (event,) = outcome.events  # type: ignore[union-attr]
-    answer = ReporteGenerado.FromString(event.payload)
+    answer = only(generado(FakeDatabase({}), "xml"))
     assert answer.error == "there is no report format 'xml'; there are: csv, json"
     assert (answer.last, answer.content, answer.report_id) == (True, b"", "reporte-1")
 
