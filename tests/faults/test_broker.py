@@ -1,20 +1,46 @@
 """A broker that is killed and comes back with its data, while the client goes on sending."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
-from tests.e2e.tienda import FUNCTIONS, Tienda, note, wait_until
+from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, note, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import PROGRESS, SLOWER, Ordeal, often, settings_of
 
+CLIENT_ORDERS = often(long=6_000, short=1_200)
+CLIENT_RATE = 40
 
-def test_orders_survive_kill_9_of_the_broker_and_old_instances_beside_new_ones(restored: Tienda) -> None:
+
+def sending(stack: Tienda, orders: int, rate: float, summary: Path) -> "subprocess.Popen[str]":
+    """Have `alpes send` send orders and follow them."""
+    environment = {**os.environ, "PULSAR_SERVICE_URL": stack.service_url, "PULSAR_ADMIN_URL": stack.admin_url}
+    options = ("--orders", str(orders), "--rate", str(rate), "--summary-json", str(summary))
+    return subprocess.Popen(
+        [sys.executable, "-m", "client", "send", *options],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_orders_survive_kill_9_of_the_broker_and_old_instances_beside_new_ones(
+    restored: Tienda, tmp_path: Path
+) -> None:
     stack = restored
     # With Pulsar's own interval of health checks instances outlive their broker, and work beside their successors.
     slow = replace(settings_of(stack), liveness_check_ms=breaking.SLOW_CHECKS_MS)
     breaking.restart_broker(stack, liveness_check_ms=breaking.SLOW_CHECKS_MS)
     together = 0.0
+    summary = tmp_path / "summary.json"
     with Ordeal(stack, "kill -9 of the broker", total=True, size=SLOWER) as ordeal:
+        client = sending(stack, CLIENT_ORDERS, CLIENT_RATE, summary)
         for _ in range(often(long=3, short=1)):
             ordeal.rest(0.5, 3.0)
             with ordeal.fault():
@@ -28,7 +54,11 @@ def test_orders_survive_kill_9_of_the_broker_and_old_instances_beside_new_ones(r
             wait_until(lambda: ordeal.probe.ended > ended + PROGRESS, 30, "orders end")  # noqa: B023
             assert min(map(stack.consumers, FUNCTIONS)) > 1, "old instances are still there"
             together = max(together, time.monotonic() - started)
+        said, _ = client.communicate(timeout=300)
         ordeal.finish()
+        assert client.returncode == 0, said
+        account = json.loads(summary.read_text())
+        assert account["confirmed"] == CLIENT_ORDERS
         note(
             f"kill -9 of the broker: {ordeal.load.resent} orders were sent again by the client; old and new instances"
             f" worked side by side for at least {together:.0f} s"
