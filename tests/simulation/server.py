@@ -110,6 +110,7 @@ class OpenTransaction:
         self.failed = False
         self.waits_for: OpenTransaction | None = None
         self.running: View | None = None
+        self.activity: list[tuple[str, int]] | None = None
         self._locked: list[tuple[str, Any]] = []
         self._ended = False
 
@@ -333,10 +334,16 @@ class View:
         return number
 
     def others(self) -> list[tuple[str, int]]:
-        """Return name and start of every other connection's open transaction (``pg_stat_activity``)."""
-        return [
-            (each.connection.application, each.now_ms) for each in self._server.open if each is not self._transaction
-        ]
+        """Return name and start of every other connection's open transaction (``pg_stat_activity``).
+
+        As of the first time that the transaction asked: PostgreSQL looks once, and remembers it until the end.
+        """
+        transaction = self._transaction
+        if transaction.activity is None:
+            transaction.activity = [
+                (each.connection.application, each.now_ms) for each in self._server.open if each is not transaction
+            ]
+        return transaction.activity
 
 
 def _circle(transaction: OpenTransaction) -> bool:
