@@ -3,7 +3,8 @@
 Each statement sees what was committed when it began, and its own transaction's writes. A row that another open
 transaction has written is waited for; then the statement goes on with that row as it was left (PostgreSQL rechecks it).
 Whoever runs the simulation decides what happens in between, through two hooks: `pause`, called before every step, and
-`until`, called where a step has to wait. tests/integration/test_simulated_server.py holds it against the real one.
+`until`, called where a step has to wait. tests/integration/test_simulated_server.py holds it against the real one, and
+test_simulated_locks.py does where several transactions are open.
 """
 
 from collections.abc import Callable, Iterator, Mapping
