@@ -151,6 +151,7 @@ def unarmed_windows_of(transaction: Transaction, ids: Sequence[str]) -> list[Ven
 
 def due(transaction: Transaction, window: Ventana) -> Due:
     """Return what a timer has to know before it lets orders expire."""
+    transaction.execute(_SQL["forget_activity"])
     ((now_ms, unfinished),) = transaction.execute(_SQL["due"], {"until_ms": window.until_ms})
     return Due(now_ms, unfinished)
 

@@ -3,11 +3,13 @@
 Each statement sees what was committed when it began, and its own transaction's writes. A row that another open
 transaction has written is waited for; then the statement goes on with that row as it was left (PostgreSQL rechecks it).
 Whoever runs the simulation decides what happens in between, through two hooks: `pause`, called before every step, and
-`until`, called where a step has to wait. tests/integration/test_simulated_server.py holds it against the real one.
+`until`, called where a step has to wait. tests/integration/test_simulated_server.py holds it against the real one, and
+test_simulated_locks.py does where several transactions are open.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
 from functions.alpes_runtime import BadData, Row, Unavailable
@@ -109,6 +111,7 @@ class OpenTransaction:
         self.failed = False
         self.waits_for: OpenTransaction | None = None
         self.running: View | None = None
+        self.activity: list[tuple[str, int]] | None = None
         self._locked: list[tuple[str, Any]] = []
         self._ended = False
 
@@ -217,9 +220,10 @@ class OpenTransaction:
                 self.server.locks.pop(place, None)
 
     def lock(self, place: tuple[str, Any]) -> None:
-        """Hold a row that nobody else holds, until the end."""
-        self.server.locks[place] = self
-        self._locked.append(place)
+        """Hold a row that nobody else holds, until the end or until that is undone."""
+        if self.server.locks.get(place) is not self:
+            self.server.locks[place] = self
+            self._locked.append(place)
 
     @property
     def ended(self) -> bool:
@@ -267,19 +271,17 @@ class View:
         return [(key, row) for key, row in seen if row is not None]
 
     def lock(self, table: str, key: Any) -> dict[str, Any] | None:
-        """Wait until nobody else has written a row, lock it, and return it as it is then."""
-        while holder := self._holder(table, key):
-            self._wait_for(holder, f"{table} {key}")
-        self._transaction.lock((table, key))
-        return self._latest(table, key)
+        """Wait until nobody else holds a row, and return it as it is then, locked; None where there is none by then."""
+        self._wait_while(partial(self._holder, table, key), f"{table} {key}")
+        if (latest := self._latest(table, key)) is not None:
+            self._transaction.lock((table, key))
+        return latest
 
     def insert(self, table: str, key: Any, row: dict[str, Any]) -> bool:
-        """Insert a row unless its key is taken; one that is just being inserted or deleted is waited for."""
-        while (holder := self._holder(table, key)) and self._undecided(holder, table, key):
-            self._wait_for(holder, f"{table} {key}")
+        """Insert a row unless its key is taken; one that is being written is waited for, one that is locked is not."""
+        self._wait_while(partial(self._writer, table, key), f"{table} {key}")
         if self._latest(table, key) is not None:
             return False
-        self._transaction.lock((table, key))
         self.put(table, key, row)
         return True
 
@@ -287,24 +289,28 @@ class View:
         holder = self._server.locks.get((table, key))
         return None if holder is self._transaction else holder
 
-    def _undecided(self, holder: OpenTransaction, table: str, key: Any) -> bool:
-        """Whether it depends on another transaction's end that the key is taken."""
-        committed = self._server.tables.get(table, {}).get(key)
-        return committed is None or holder.written.get((table, key), committed) is None
+    def _writer(self, table: str, key: Any) -> OpenTransaction | None:
+        holder = self._holder(table, key)
+        return holder if holder is not None and (table, key) in holder.written else None
 
     def _latest(self, table: str, key: Any) -> dict[str, Any] | None:
         if (table, key) in self._transaction.written:
             return self._transaction.written[table, key]
         return self._server.tables.get(table, {}).get(key)
 
-    def _wait_for(self, holder: OpenTransaction, what: str) -> None:
+    def _wait_while(self, in_the_way: Callable[[], OpenTransaction | None], what: str) -> None:
+        """Wait until nobody is in the way: each has ended, or undone that since a savepoint."""
+        while (other := in_the_way()) is not None:
+            self._wait_for(other, in_the_way, what)
+
+    def _wait_for(self, other: OpenTransaction, in_the_way: Callable[[], OpenTransaction | None], what: str) -> None:
         transaction = self._transaction
-        transaction.waits_for = holder
+        transaction.waits_for = other
         try:
             if _circle(transaction):
                 self._server.deadlocks += 1
                 raise Unavailable("deadlock detected")
-            self._server.until(lambda: holder.ended or transaction.ended, what)
+            self._server.until(lambda: transaction.ended or in_the_way() is not other, what)
         finally:
             transaction.waits_for = None
         transaction.check_alive()
@@ -314,7 +320,8 @@ class View:
         return self._server.locks.get((table, key)) in (None, self._transaction)
 
     def put(self, table: str, key: Any, row: dict[str, Any]) -> None:
-        """Write a row that was locked."""
+        """Write a row that was locked, or that is new."""
+        self._transaction.lock((table, key))
         self._transaction.written[table, key] = row
 
     def delete(self, table: str, key: Any) -> None:
@@ -328,10 +335,20 @@ class View:
         return number
 
     def others(self) -> list[tuple[str, int]]:
-        """Return name and start of every other connection's open transaction (``pg_stat_activity``)."""
-        return [
-            (each.connection.application, each.now_ms) for each in self._server.open if each is not self._transaction
-        ]
+        """Return name and start of every other connection's open transaction (``pg_stat_activity``).
+
+        As of the first time that the transaction asked: PostgreSQL looks once, and remembers it until the end.
+        """
+        transaction = self._transaction
+        if transaction.activity is None:
+            transaction.activity = [
+                (each.connection.application, each.now_ms) for each in self._server.open if each is not transaction
+            ]
+        return transaction.activity
+
+    def forget_others(self) -> None:
+        """Look anew at the next time (``pg_stat_clear_snapshot()``)."""
+        self._transaction.activity = None
 
 
 def _circle(transaction: OpenTransaction) -> bool:

@@ -110,6 +110,11 @@ def forgotten_windows(view: View, params: Params) -> list[Row]:
     return found[: params["most"]]
 
 
+def forget_activity(view: View, _params: Params) -> list[Row]:
+    view.forget_others()
+    return [("",)]
+
+
 def due(view: View, params: Params) -> list[Row]:
     unfinished = any(INSTANCE.match(name) and start < params["until_ms"] for name, start in view.others())
     return [(view.clock_ms, unfinished)]
@@ -317,6 +322,7 @@ BY_NAME: Mapping[str, Mapping[str, Statement]] = {
             unarmed_windows_of,
             forgotten_windows,
             due,
+            forget_activity,
             unpaid,
             expire,
             settle,

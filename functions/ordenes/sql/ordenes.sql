@@ -120,6 +120,10 @@ WHERE NOT armed AND accepted_until < now() - %(older_ms)s * interval '1 millisec
 ORDER BY accepted_from
 LIMIT %(most)s
 
+-- What pg_stat_activity shows is looked at once in a transaction, and remembered: it has to be forgotten before each timer.
+-- name: forget_activity
+SELECT pg_stat_clear_snapshot()
+
 -- An order is accepted at its transaction's start, so one that began within the window may still bring an order there. Asked
 -- before the orders are looked at: whoever had ended by then is seen. Only an instance's own connection accepts orders, and
 -- its name is that of the function and a number.
