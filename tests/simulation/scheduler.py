@@ -15,7 +15,13 @@ import greenlet
 
 START_S = 1_767_225_600.0
 """Time of day at which every simulation begins, in Unix seconds."""
-SELDOM = {("ask", "refunded"), ("refunded", "ask"), ("start", "acknowledge"), ("undo", "begin")}
+SELDOM = {
+    ("answer", "begin"),
+    ("ask", "refunded"),
+    ("refunded", "ask"),
+    ("start", "acknowledge"),
+    ("undo", "begin"),
+}
 """Steps of which few follow each other before the calm: aimed at five times as often."""
 KNOWN = 0.7
 """How often it is one of those that wait for nothing, if there are any, before all others are looked at."""
