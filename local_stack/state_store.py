@@ -1,13 +1,19 @@
 """The functions' state store, which runs within Pulsar standalone: whether it answers, and what a killed one left."""
 
+import contextlib
 import subprocess
+import threading
+import time
 from collections.abc import Mapping
 
 from local_stack.settings import Settings
 
 REQUEST_SECONDS = 5.0
-SHELL_SECONDS = 30.0
-WAITS_FOR_DEAD = "Previous bookie registration znode: "
+ZOOKEEPER_RUNS = b"Created server with tickTime"
+WAITS_FOR_DEAD = b"Previous bookie registration znode: /stream/servers/"
+SAFE_S = 9.0
+"""After ZooKeeper's start. Then the dead one's session (10 s) is about to end by itself, and its successor registers
+under the same name: nothing may be removed any more."""
 
 
 def answers(settings: Settings) -> bool:
@@ -47,21 +53,30 @@ class DeadRegistration:
         self._environ = dict(environ)
         self._log = settings.logs / "pulsar.log"
         self._read = self._log.stat().st_size if self._log.exists() else 0
-        self._removed = False
+        self._until: float | None = None
+        self._begun = False
 
     def remove_if_waited_for(self) -> None:
-        """Look into the log for a state store that waits, and end its wait."""
-        if self._removed or not self._is_waited_for():
+        """Look into the log for a state store that waits, and begin to end its wait."""
+        new = self._new_lines()
+        if self._until is None and ZOOKEEPER_RUNS in new:
+            self._until = time.monotonic() + SAFE_S
+        if self._begun or self._until is None or WAITS_FOR_DEAD not in new:
             return
-        self._removed = True
+        self._begun = True
         ports = self._settings.ports
         shell = (self._settings.distribution / "bin" / "pulsar", "zookeeper-shell")
         server = ("-server", f"127.0.0.1:{ports.zookeeper}")
         command = (*shell, *server, "delete", f"/stream/servers/available/127.0.0.1:{ports.state}")
-        # Where it fails the wait goes on, as it would have without.
-        subprocess.run(command, env=self._environ, capture_output=True, timeout=SHELL_SECONDS, check=False)
+        # Where it fails or takes too long the wait goes on, as it would have without.
+        with contextlib.suppress(OSError):
+            nowhere = subprocess.DEVNULL
+            started = subprocess.Popen(command, env=self._environ, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+            stop = threading.Timer(max(0.0, self._until - time.monotonic()), started.kill)
+            stop.daemon = True
+            stop.start()
 
-    def _is_waited_for(self) -> bool:
+    def _new_lines(self) -> bytes:
         try:
             with self._log.open("rb") as log:
                 if self._log.stat().st_size < self._read:
@@ -69,7 +84,8 @@ class DeadRegistration:
                 log.seek(self._read)
                 new = log.read()
         except OSError:
-            return False
+            return b""
         # What is still being written is read again.
-        self._read += new.rfind(b"\n") + 1
-        return f"{WAITS_FOR_DEAD}/stream/servers/".encode() in new
+        whole = new.rfind(b"\n") + 1
+        self._read += whole
+        return new[:whole]

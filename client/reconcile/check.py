@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TypeVar
 
 from client.reconcile.merge import Rows, facts
-from client.reconcile.rules import NOT_RECORDED, WAITING, Input, Rule, Verdict, judge, letter_topics
+from client.reconcile.rules import NOT_RECORDED, WAITING, Input, Rule, Verdict, judge, takes_further
 from client.reconcile.scratch import CHUNK, Doubtful, OrderLetter, Scratch
 from client.reconcile.tables import Tables
 from client.topics import CREAR_ORDEN
@@ -227,8 +227,7 @@ def _not_recorded(order_id: str) -> Doubtful:
 
 
 def _by_letters(why: str, letters: Iterable[OrderLetter]) -> Verdict | None:
-    topics = letter_topics(why)
-    discarded = [letter.discarded for letter in letters if letter.topic in topics]
+    discarded = [letter.discarded for letter in letters if takes_further(why, letter.topic, bug=letter.bug)]
     if not discarded:
         return None
     return Verdict.DISCARDED if all(discarded) else Verdict.DEAD_LETTERED

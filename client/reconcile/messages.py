@@ -17,6 +17,7 @@ from client.topics import CREAR_ORDEN
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
+BUG = "bug"
 CONFLICT = "conflict"
 """`error.type` of what contradicts what is recorded: a second order with an id, another outcome of a payment."""
 
@@ -40,7 +41,8 @@ def letters(client: pulsar.Client, admin: Admin) -> Iterator[OrderLetter]:
     for letter in found:
         action = done.get(str(letter.id))
         if action != REPLAYED and letter.error_type != CONFLICT:
-            yield OrderLetter(_order_id(letter), letter.id.topic, action is not None)
+            bug = letter.error_type == BUG
+            yield OrderLetter(_order_id(letter), letter.id.topic, action is not None, bug)
 
 
 def _order_id(letter: Letter) -> str:

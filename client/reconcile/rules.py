@@ -181,13 +181,15 @@ WAITING: dict[str, Rule] = {
 """The rules of orders in flight, by what they say."""
 
 
-def letter_topics(why: str) -> set[str]:
-    """Give the topics whose dead letters can be the message that an order in flight waits for.
+def takes_further(why: str, topic: str, *, bug: bool) -> bool:
+    """Say whether a dead letter of a topic can be the message that an order in flight waits for.
 
-    A command's is that only while the order isn't recorded: afterwards it is another one with the same id.
+    A command that comes again for a recorded order tells of it again. One that was refused, and not for a ``bug``, is
+    another one with the same id.
     """
-    topics = {source.topic for source in WAITING[why].carriers}
-    return topics if why == NOT_RECORDED.why else topics - {COMMANDS.topic}
+    if topic == COMMANDS.topic and why != NOT_RECORDED.why and not bug:
+        return False
+    return topic in {source.topic for source in WAITING[why].carriers}
 
 
 _AMOUNTS = _wrong("Ordenes and Pagos have different amounts")

@@ -13,7 +13,8 @@ _TABLES = """
 CREATE TABLE doubtful (id TEXT PRIMARY KEY, verdict TEXT NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE timed (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE letter (
-    id TEXT NOT NULL, topic TEXT NOT NULL, discarded INTEGER NOT NULL, PRIMARY KEY (id, topic)
+    id TEXT NOT NULL, topic TEXT NOT NULL, discarded INTEGER NOT NULL, bug INTEGER NOT NULL,
+    PRIMARY KEY (id, topic, bug)
 ) WITHOUT ROWID;
 CREATE TABLE command (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
@@ -28,11 +29,24 @@ class Doubtful(NamedTuple):
 
 
 class OrderLetter(NamedTuple):
-    """A dead letter: of which order (empty: of none that is known), of which topic, and whether it was discarded."""
+    """A dead letter.
+
+    Attributes
+    ----------
+    order_id
+        Whose; empty for none that is known.
+    topic
+        Where its message came from.
+    discarded
+        Whether an operator discarded it.
+    bug
+        Whether our code failed on the message: then nothing is known against the message itself.
+    """
 
     order_id: str
     topic: str
     discarded: bool
+    bug: bool = False
 
 
 class Scratch:
@@ -84,7 +98,8 @@ class Scratch:
     def letters(self, letters: Iterable[OrderLetter]) -> None:
         """Note dead letters. Of several of an order and a topic one that waits counts before discarded ones."""
         text = (
-            "INSERT INTO letter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET discarded = discarded AND excluded.discarded"
+            "INSERT INTO letter VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET discarded = discarded AND excluded.discarded"
         )
         self._file.executemany(text, letters)
 
@@ -92,9 +107,9 @@ class Scratch:
         """Give the dead letters of some orders, by order."""
         found: dict[str, list[OrderLetter]] = {}
         places = ", ".join("?" * len(ids))
-        text = f"SELECT id, topic, discarded FROM letter WHERE id IN ({places})"  # noqa: S608 - places
-        for order_id, topic, discarded in self._file.execute(text, ids):
-            found.setdefault(order_id, []).append(OrderLetter(order_id, topic, bool(discarded)))
+        text = f"SELECT id, topic, discarded, bug FROM letter WHERE id IN ({places})"  # noqa: S608 - places
+        for order_id, topic, discarded, bug in self._file.execute(text, ids):
+            found.setdefault(order_id, []).append(OrderLetter(order_id, topic, bool(discarded), bool(bug)))
         return found
 
     def letter_ids(self, topic: str) -> Iterator[list[str]]:

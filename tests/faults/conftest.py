@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.tienda import ROOT, Tienda
 from tests.faults import table
+from tests.faults.configured import configured
 from tests.faults.ordeal import LONG, SEED
 from tests.stack import uses_environment
 
@@ -25,6 +26,16 @@ def restored(stack: Tienda) -> Iterator[Tienda]:
 
     yield stack
     restart_broker(stack)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _long_reports(stack: Tienda) -> Iterator[None]:
+    """In the long form there are more orders in the end than a report usually may have."""
+    if not LONG:
+        yield
+        return
+    with configured(stack, "reporting", reporte_max_filas=10_000_000):
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,10 +8,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, note, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import PROGRESS, SLOWER, Ordeal, often, settings_of
 
+LONG_CHECKS_MS = 2 * breaking.SLOW_CHECKS_MS
+"""An instance that outlives its broker lives for twice as long at least: its consumers come back only after a while."""
 CLIENT_ORDERS = often(long=6_000, short=1_200)
 CLIENT_RATE = 40
 
@@ -31,16 +35,17 @@ def sending(stack: Tienda, orders: int, rate: float, summary: Path) -> "subproce
 
 
 def test_orders_survive_kill_9_of_the_broker_and_old_instances_beside_new_ones(
-    restored: Tienda, tmp_path: Path
+    restored: Tienda, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     stack = restored
-    # With Pulsar's own interval of health checks instances outlive their broker, and work beside their successors.
-    slow = replace(settings_of(stack), liveness_check_ms=breaking.SLOW_CHECKS_MS)
-    breaking.restart_broker(stack, liveness_check_ms=breaking.SLOW_CHECKS_MS)
+    # With checks so far apart instances outlive their broker, and work beside their successors.
+    slow = replace(settings_of(stack), liveness_check_ms=LONG_CHECKS_MS)
+    breaking.restart_broker(stack, liveness_check_ms=LONG_CHECKS_MS)
     together = 0.0
     summary = tmp_path / "summary.json"
     with Ordeal(stack, "kill -9 of the broker", total=True, size=SLOWER) as ordeal:
         client = sending(stack, CLIENT_ORDERS, CLIENT_RATE, summary)
+        request.addfinalizer(client.kill)
         for _ in range(often(long=3, short=1)):
             ordeal.rest(0.5, 3.0)
             with ordeal.fault():

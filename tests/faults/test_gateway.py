@@ -19,7 +19,8 @@ from tests.faults.ordeal import LONG, SEED, Ordeal, Size, often
 from tests.faults.recorder import Recorder
 
 SIZE = Size(20_000, 500) if LONG else Size(1_500, 120)
-"""Slower than the other faults: an instance asks some hundred times a second, and the gateway is Python, too."""
+"""Slower than the other faults: an instance asks some hundred times a second, and the gateway is Python, too.
+Half of it where each order is asked for twice."""
 HALF = Size(SIZE.orders, SIZE.rate / 2) if LONG else Size(SIZE.orders // 2, SIZE.rate / 2)
 ROUNDS = often(long=12, short=2)
 STATUSES = {"approved": "aprobada", "declined": "rechazada"}

@@ -168,6 +168,7 @@ def run(
     commands: Sequence[str] = (),
     letters: Sequence[tuple[str, str]] = (),
     discarded: Sequence[tuple[str, str]] = (),
+    bugs: Sequence[tuple[str, str]] = (),
     idle: Callable[[], object] = lambda: None,
     busy: Sequence[str] = (),
 ) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
@@ -186,6 +187,7 @@ def run(
         check.read_tables()
         check.take_letters(OrderLetter(*letter, discarded=False) for letter in letters)
         check.take_letters(OrderLetter(*letter, discarded=True) for letter in discarded)
+        check.take_letters(OrderLetter(*letter, discarded=False, bug=True) for letter in bugs)
         check.look_again(0)
         check.find_dead_lettered()
         check.find_lost(nothing_waits_in)
@@ -265,6 +267,11 @@ def test_an_order_whose_message_was_discarded_is_told_apart() -> None:
 def test_another_command_with_the_id_of_a_lost_order_hides_nothing() -> None:
     tables = FakeTables([unpaid("a")], [unpaid("a")])
     assert run(tables, letters=[("a", "crear-orden")])[1] == {("lost", "waits for its payment"): 1}
+
+
+def test_the_command_of_a_recorded_order_that_our_code_failed_on_can_be_sent_again() -> None:
+    tables = FakeTables([unpaid("a")], [unpaid("a")])
+    assert run(tables, bugs=[("a", "crear-orden")])[1] == {("dead-lettered", "waits for its payment"): 1}
 
 
 def test_commands_without_a_row_are_found_wherever_they_sort() -> None:

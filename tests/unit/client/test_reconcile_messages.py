@@ -36,7 +36,7 @@ def test_letters_wait_were_discarded_or_were_sent_again_and_conflicts_are_nobody
         }
     )
     assert list(letters(pulsar, pulsar)) == [
-        OrderLetter("waits", "crear-orden", discarded=False),
-        OrderLetter("discarded", "crear-orden", discarded=True),
+        OrderLetter("waits", "crear-orden", discarded=False, bug=True),
+        OrderLetter("discarded", "crear-orden", discarded=True, bug=True),
         OrderLetter("", "crear-orden", discarded=False),
     ]
