@@ -42,17 +42,27 @@ def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool
             injected[fault.__name__] += 1
             seconds = ordeal.wait_normal(300)
             _say(f"{number + 1:3} of {faults}: {words}; normal again after {seconds:.1f} s; {ordeal.load.sent:,} sent")
-        verdict = ordeal.finish(seconds=900, idle_seconds=1800, with_report=True)
+        try:
+            ordeal.finish(seconds=900, idle_seconds=1800, with_report=True)
+        finally:
+            _tell(ordeal, injected)
+    return ordeal.verdict is not None and ordeal.verdict.name == "holds" and len(drawn) == faults
+
+
+def _tell(ordeal: Ordeal, injected: Counter[str]) -> None:
+    """Print what came of it, as far as is known."""
     _say(f"injected: {', '.join(f'{name} {count}' for name, count in injected.most_common())}")
     _say(table.markdown(table.LINES))
     _say("\n".join(FIGURES))
-    figures = verdict.figures
+    if ordeal.verdict is None:
+        return
+    figures = ordeal.verdict.figures
     _say(
-        f"{verdict.name}: {figures['accepted']:,} accepted, {figures['lost']} lost, {figures['paid_twice']} paid twice,"
-        f" {figures['cents_apart']} cents of difference; {figures['ordenes_cents']:,} cents approved in Ordenes,"
-        f" {figures['pagos_cents']:,} in Pagos, {figures['reporting_cents']:,} in Reporting"
+        f"{ordeal.verdict.name}: {figures['accepted']:,} accepted, {figures['lost']} lost,"
+        f" {figures['paid_twice']} paid twice, {figures['cents_apart']} cents of difference;"
+        f" {figures['ordenes_cents']:,} cents approved in Ordenes, {figures['pagos_cents']:,} in Pagos,"
+        f" {figures['reporting_cents']:,} in Reporting"
     )
-    return verdict.name == "holds" and len(drawn) == faults
 
 
 def main() -> int:
