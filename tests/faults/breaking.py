@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -100,9 +99,13 @@ def start_postgres(stack: Tienda) -> None:
 
 
 def scale(stack: Tienda, function: str, number: int) -> None:
-    """Change a function's parallelism through the admin API's CLI, and wait until so many run."""
+    """Change a function's parallelism through the admin API's CLI, and wait until so many run: all of them new ones."""
+    old = stack.processes(function)
     stack.update(function, "--parallelism", str(number))
-    wait_scaled(stack, function, number)
+    wait_until(lambda: not any(map(_lives, old)), 60, f"the old instances of {function} have gone")
+    wait_until(
+        lambda: running(stack, function) == number == len(stack.processes(function)), 90, f"{number} of {function} run"
+    )
 
 
 def scale_all(stack: Tienda, functions: Sequence[str], number: int) -> None:
@@ -115,14 +118,6 @@ def wait_replaced(stack: Tienda, function: str, old: Sequence[psutil.Process]) -
     """Wait until the instances of before an update have gone, and others run."""
     wait_until(lambda: not any(_lives(process) for process in old), 60, f"the old instances of {function} have gone")
     wait_until(lambda: running(stack, function), 60, f"the new ones of {function} run")
-
-
-def wait_scaled(stack: Tienda, function: str, number: int) -> None:
-    """Wait until exactly so many instances run."""
-    time.sleep(0.5)
-    wait_until(
-        lambda: running(stack, function) == number == len(stack.processes(function)), 90, f"{number} of {function} run"
-    )
 
 
 def _lives(process: psutil.Process) -> bool:
