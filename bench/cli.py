@@ -1,0 +1,77 @@
+"""The benchmark's command line: `python -m bench COMMAND`."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from bench.commands import compare, gate, latency, page, scaling, session, skew, soak, throughput
+from bench.errors import BenchError
+from client.errors import ClientError
+from deployment.errors import DeploymentError
+from functions.alpes_runtime import AlpesError
+from local_stack import progress
+from local_stack.errors import LocalStackError
+
+MEASURING: Mapping[str, ModuleType] = {
+    "throughput": throughput,
+    "latency": latency,
+    "scaling": scaling,
+    "soak": soak,
+    "compare": compare,
+    "skew": skew,
+}
+OTHERS: Mapping[str, ModuleType] = {"gate": gate, "page": page}
+EPILOG = """\
+Each measuring command starts a stack of its own and removes it; results go to build/bench as JSON and as an HTML page.
+docs/benchmarks.md says how each figure is made.
+
+examples:
+  python -m bench throughput                       100,000 orders as fast as they are accepted, three times
+  python -m bench latency --rates 1000 --seconds 120
+  python -m bench compare --quick                  the form for CI
+  python -m bench soak --rows 5000000              with five million orders in the tables already
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measures the system, end to end and against itself without one of its parts.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name, module in {**MEASURING, **OTHERS}.items():
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY.capitalize() + ".")
+        module.configure(command)
+        if name in MEASURING:
+            session.add_options(command)
+        command.set_defaults(run=module.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = parser().parse_args(argv)
+    # Being asked to end, or losing the terminal, tidies up as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        options.run(options)
+    except BenchError as error:
+        progress.fail(f"bench: {error}")
+        return error.exit_code
+    except (DeploymentError, LocalStackError, ClientError, AlpesError) as error:
+        progress.fail(f"bench: {error}")
+        return 1
+    except KeyboardInterrupt:
+        progress.fail("bench: interrupted; what this run had started was removed.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

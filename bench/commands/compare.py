@@ -1,0 +1,154 @@
+"""`python -m bench compare`: this system against itself without one of its parts, all in one run, interleaved."""
+
+import argparse
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
+
+from bench import inserts, intake, plain, transport, variants
+from bench.commands import session
+from bench.errors import UsageError
+from bench.hops import TOPICS
+from bench.ratios import ratio, turned
+from bench.results import Run
+from bench.run import Plan
+from bench.system import System
+
+SUMMARY = "this system, a plain program, intake: runtime, batches of one, no state store; the transport, the tables"
+ORDERS, QUICK_ORDERS = 60_000, 4_000
+ROUNDS = 3
+INTAKE_MESSAGES = {"direct": 400_000, "runtime": 60_000}
+QUICK_INTAKE_MESSAGES = {"direct": 40_000, "runtime": 6_000}
+LIMIT_SECONDS, QUICK_LIMIT_SECONDS = 15, 5
+WARM_UP_ORDERS = 500
+MESSAGE_BYTES = 200
+ROWS = 1_000
+
+THIS, PLAIN, RUNTIME, ONE, NO_STATE = "a", "b", "c1", "c2", "d"
+WORDS = {
+    THIS: "this system",
+    PLAIN: "the same code in a plain program",
+    RUNTIME: "intake: runtime",
+    ONE: "batches of one",
+    NO_STATE: "without state store",
+}
+QUICK_VARIANTS = (THIS, PLAIN)
+SHARE = {RUNTIME: 0.5, ONE: 0.05}
+"""Slower ones get fewer orders, so that each run takes about as long."""
+Entered = Callable[[System], AbstractContextManager[Mapping[str, int]]]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--orders", type=session.positive, metavar="N", help=f"orders of each run of (a) ({ORDERS:,})")
+    parser.add_argument("--rounds", type=session.positive, metavar="N", help=f"({ROUNDS})")
+    parser.add_argument(
+        "--only", metavar="a,b,…", help=f"only these variants, (a) always: {', '.join(WORDS)} (all; with --quick a,b)"
+    )
+    parser.add_argument("--without-limits", action="store_true", help="leave out intake alone, transport and tables")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure each variant once a round, and the limits once a round, too."""
+    chosen = choose(options.only, quick=options.quick)
+    orders = options.orders or (QUICK_ORDERS if options.quick else ORDERS)
+    rounds = options.rounds or ROUNDS
+    found: dict[str, list[Run]] = {name: [] for name in chosen}
+    limits: dict[str, list[float]] = {}
+    with session.opened(options) as work:
+        work.warm_up()
+        for number in range(rounds):
+            for name in turned(chosen, number):
+                found[name].append(_one(work, name, number + 1, int(orders * SHARE.get(name, 1))))
+            # The quick form measures them once, and so has no noise of theirs.
+            if not (options.without_limits or (options.quick and number)):
+                for name, value in _limits(work):
+                    limits.setdefault(name, []).append(value)
+        if options.without_limits:
+            work.missing.note("Intake alone, transport and tables: left out (--without-limits)")
+        rates = {name: [run.per_second for run in runs] for name, runs in found.items()}
+        work.ratios.update({name: ratio(*both)._asdict() for name, both in pairs(rates, limits)})
+        work.figures.update(figures(found, limits))
+
+
+def choose(only: str | None, *, quick: bool) -> list[str]:
+    """Return the variants to run, in their order. Raises `UsageError` for one that there isn't."""
+    if only is None:
+        return list(QUICK_VARIANTS if quick else WORDS)
+    wanted = {name.strip() for name in only.split(",")}
+    if unknown := sorted(wanted - set(WORDS)):
+        known = ", ".join(f"{name} ({words})" for name, words in WORDS.items())
+        raise UsageError(f"There is no variant {', '.join(unknown)}. There are {known}.")
+    return [name for name in WORDS if name in wanted | {THIS}]
+
+
+def pairs(
+    rates: Mapping[str, Sequence[float]], limits: Mapping[str, Sequence[float]]
+) -> Iterator[tuple[str, tuple[Sequence[float], Sequence[float]]]]:
+    """Yield each comparison by name, with the rates on both sides, as far as they were measured. Pure."""
+    for name, other in rates.items():
+        if name != THIS:
+            yield f"{THIS}/{name}", (rates[THIS], other)
+    if {"intake direct", "intake runtime"} <= limits.keys():
+        yield "intake direct/runtime", (limits["intake direct"], limits["intake runtime"])
+
+
+def figures(found: Mapping[str, Sequence[Run]], limits: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return medians, and what follows from them. Pure."""
+    rates = {name: statistics.median(run.per_second for run in runs) for name, runs in found.items()}
+    shown: dict[str, Any] = {f"{name} orders/s": rate for name, rate in rates.items()}
+    middle = {name: statistics.median(values) for name, values in limits.items()}
+    shown.update({f"{name}/s": value for name, value in middle.items()})
+    if "transport messages" in middle:
+        shown["a: orders/s × hops as a share of the transport"] = (
+            rates[THIS] * len(TOPICS) / middle["transport messages"]
+        )
+    if "bare rows" in middle:
+        # Three inserts and an update.
+        shown["a: rows/s as a share of bare inserts"] = rates[THIS] * len(TOPICS) / middle["bare rows"]
+    commits = [run.commits_per_second for run in found[THIS] if run.commits_per_second]
+    if commits:
+        shown["a: commits/s"] = statistics.median(commits)
+        shown["a: orders per commit"] = statistics.median(
+            run.per_second / run.commits_per_second for run in found[THIS] if run.commits_per_second
+        )
+    return shown
+
+
+def _one(work: session.Session, name: str, number: int, orders: int) -> Run:
+    with ENTER[name](work.system) as processes:
+        # Its instances have just started, or may have.
+        work.measure(Plan(f"{name} warm-up", work.workload(WARM_UP_ORDERS)), keep=False)
+        plan = Plan(f"{name} {number}", work.workload(orders), linger_ms=work.options.linger_ms, processes=processes)
+        return work.measure(plan)
+
+
+def _limits(work: session.Session) -> Iterator[tuple[str, float]]:
+    quick, system = work.options.quick, work.system
+    seconds = QUICK_LIMIT_SECONDS if quick else LIMIT_SECONDS
+    bare = inserts.limit(system.dsns["ordenes"], seconds, ROWS)
+    yield "bare rows", bare.rows_per_second
+    yield "bare commits", bare.commits_per_second
+    if system.local is None:
+        work.missing.note("Intake alone and transport: the system is not this machine's local stack")
+        return
+    yield "transport messages", transport.limit(system, system.local, seconds, MESSAGE_BYTES).per_second
+    for how, messages in (QUICK_INTAKE_MESSAGES if quick else INTAKE_MESSAGES).items():
+        yield f"intake {how}", intake.rate(system, how, messages)
+
+
+@contextmanager
+def _changed(changes: variants.Changes, system: System) -> Iterator[Mapping[str, int]]:
+    with variants.configured(system, changes):
+        yield {}
+
+
+ENTER: Mapping[str, Entered] = {
+    THIS: partial(_changed, {}),
+    PLAIN: plain.running,
+    RUNTIME: partial(_changed, variants.THROUGH_RUNTIME),
+    ONE: partial(_changed, variants.BATCHES_OF_ONE),
+    NO_STATE: partial(_changed, variants.WITHOUT_STATE),
+}

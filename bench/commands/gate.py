@@ -1,0 +1,60 @@
+"""`python -m bench gate`: compares a result's ratios with a stored baseline."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from bench import gate, results
+from bench.commands.session import absolute
+from bench.errors import SlowerError, UsageError
+from local_stack.settings import CHECKOUT
+
+SUMMARY = "compare a result's ratios with a baseline; fails when one fell by more than its noise"
+BASELINES = CHECKOUT / "bench" / "baselines"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("result", type=absolute, metavar="RESULT.json", help="what `compare` or `skew` wrote")
+    parser.add_argument(
+        "--baseline", type=absolute, metavar="FILE", help="(bench/baselines/COMMAND-quick.json or -full.json)"
+    )
+    parser.add_argument("--update", action="store_true", help="make the result the baseline instead")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Judge, or store."""
+    result = results.read(options.result)
+    path = options.baseline or _usual(result)
+    try:
+        if options.update:
+            results.write_text(path, json.dumps(gate.baseline_of(result), indent=1, ensure_ascii=False) + "\n")
+            print(f"Written: {path}")
+            return
+        decisions = gate.decide(_read(path, options.result), result)
+    except ValueError as error:
+        raise UsageError(f"{options.result} can't be compared with {path}: {error}.") from error
+    print("\n".join(map(str, decisions)))
+    if fallen := [decision.name for decision in decisions if not decision.holds]:
+        raise SlowerError(
+            f"{', '.join(fallen)} fell by more than the noise: find the change, or --update the baseline."
+        )
+
+
+def _usual(result: results.Result) -> Path:
+    return BASELINES / f"{result.command}-{gate.size(bool(result.options.get('quick')))}.json"
+
+
+def _read(path: Path, result: Path) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"There is no baseline {path} ({error.strerror}): make one with python -m bench gate {result} --update"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no baseline: {error}. Make it anew with --update.") from error
+    if not isinstance(found, dict) or not {"form", "command", "quick", "ratios"} <= found.keys():
+        raise UsageError(f"{path} is no baseline. Make it anew with --update.")
+    return dict(found)

@@ -1,0 +1,44 @@
+"""`python -m bench latency`: an open loop at fixed rates, latencies from the intended send time, step by step."""
+
+import argparse
+
+from bench.commands import session
+from bench.run import Plan
+
+SUMMARY = "latencies at fixed rates, from the intended send time, by step and end to end"
+RATES, QUICK_RATES = [100, 300, 1000, 2000], [200]
+SECONDS, QUICK_SECONDS = 60, 10
+WARM_UP_S, QUICK_WARM_UP_S = 5.0, 2.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument(
+        "--rates", type=session.numbers, metavar="N,N,…", help=f"orders a second ({','.join(map(str, RATES))})"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=session.positive,
+        metavar="S",
+        help=f"of each rate, {WARM_UP_S:g} of warm-up aside ({SECONDS})",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure each rate once."""
+    seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
+    warm_up_s = QUICK_WARM_UP_S if options.quick else WARM_UP_S
+    with session.opened(options) as work:
+        work.warm_up()
+        for rate in options.rates or (QUICK_RATES if options.quick else RATES):
+            work.measure(
+                Plan(
+                    f"{rate:,}/s",
+                    work.workload(int(rate * (seconds + warm_up_s))),
+                    rate=float(rate),
+                    live=True,
+                    with_hops=True,
+                    warm_up_s=warm_up_s,
+                    linger_ms=options.linger_ms,
+                )
+            )

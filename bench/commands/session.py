@@ -1,0 +1,150 @@
+"""What all measuring commands share: their common options, the system, and where results go."""
+
+import argparse
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import machine, report, results, summary, tables
+from bench.errors import UsageError
+from bench.results import Result, Run
+from bench.run import LINGER_MS, Missing, Plan, measure
+from bench.system import HOME, PORT_OFFSET, System, running
+from bench.workload import Clients, Ids, Workload
+from local_stack.settings import CHECKOUT
+
+OUTPUT = CHECKOUT / "build" / "bench"
+WARM_UP_ORDERS = 20_000
+QUICK_WARM_UP_ORDERS = 1_000
+
+
+@dataclass
+class Session:
+    """One command at work on one system.
+
+    Attributes
+    ----------
+    system
+        What is measured.
+    options
+        What was asked for.
+    runs, figures, ratios, missing
+        What was found so far; see `Result`.
+    """
+
+    system: System
+    options: argparse.Namespace
+    environment: Mapping[str, Any]
+    started_at: str
+    runs: list[Run] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    ratios: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    missing: Missing = field(default_factory=Missing)
+
+    def workload(self, orders: int, ids: Ids = "each", clients: Clients = "uniform") -> Workload:
+        """Return orders that nobody has sent before."""
+        return Workload(f"b{uuid.uuid4().hex[:8]}-", orders, ids, clients, self.options.seed)
+
+    def warm_up(self) -> None:
+        """Run some orders that don't count: code is compiled, caches and tables are filled."""
+        orders = QUICK_WARM_UP_ORDERS if self.options.quick else WARM_UP_ORDERS
+        self.measure(Plan("warm-up", self.workload(orders)), keep=False)
+
+    def measure(self, plan: Plan, *, keep: bool = True) -> Run:
+        """Do a run, and keep what it found."""
+        run = measure(self.system, plan, self.missing)
+        if keep:
+            self.runs.append(run)
+        print(summary.line(run), file=sys.stderr, flush=True)
+        return run
+
+    def result(self) -> Result:
+        """Return all of it."""
+        options = {name: value for name, value in vars(self.options).items() if _tellable(value)}
+        return Result(
+            self.options.command,
+            options,
+            self.started_at,
+            self.environment,
+            self.runs,
+            self.figures,
+            self.ratios,
+            list(self.missing),
+        )
+
+
+@contextmanager
+def opened(options: argparse.Namespace) -> Iterator[Session]:
+    """Give a session on a running system; at its end write what was found, unless something went wrong on the way."""
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    with running(use_env=options.use_env, home=options.home, port_offset=options.port_offset) as system:
+        with tables.opened(system.dsns) as asked:
+            environment = machine.environment(system, asked)
+        session = Session(system, options, environment, started_at)
+        yield session
+        finish(session.result(), options.output)
+
+
+def finish(result: Result, folder: Path) -> None:
+    """Write a result's JSON and its page, and print its figures."""
+    stem = f"{result.command}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+    data, page = folder / f"{stem}.json", folder / f"{stem}.html"
+    results.write(result, data)
+    results.write_text(page, report.page(result))
+    print(summary.text(result))
+    print(f"\nWritten: {data}\n         {page}")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every measuring command has."""
+    common = parser.add_argument_group("common options")
+    common.add_argument("--quick", action="store_true", help="a small form of it for CI: minutes, and coarse figures")
+    common.add_argument(
+        "--use-env",
+        action="store_true",
+        help='measure the running system that PULSAR_SERVICE_URL and so on name (eval "$(./deploy.sh env)")',
+    )
+    common.add_argument("--home", type=absolute, default=HOME, metavar="DIR", help="where the own stack is made")
+    common.add_argument("--port-offset", type=int, default=PORT_OFFSET, metavar="N", help=f"its ports ({PORT_OFFSET})")
+    common.add_argument("--output", type=absolute, default=OUTPUT, metavar="DIR", help="where results go (build/bench)")
+    common.add_argument("--seed", type=int, default=1, metavar="N", help="of what is drawn (1)")
+    common.add_argument(
+        "--linger-ms",
+        type=int,
+        default=LINGER_MS,
+        metavar="MS",
+        help=f"how long the client waits for more orders before it sends a batch off ({LINGER_MS}, as `alpes send`)",
+    )
+
+
+def absolute(text: str) -> Path:
+    """Read a folder's name."""
+    return Path(text).expanduser().absolute()
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.replace("_", "").isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def numbers(text: str) -> list[int]:
+    """Read whole numbers of at least 1 with commas between them."""
+    return [positive(part.strip()) for part in text.split(",")]
+
+
+def require_own(options: argparse.Namespace, what: str) -> None:
+    """Refuse to do something to a system that isn't ours. Raises `UsageError`."""
+    if options.use_env:
+        raise UsageError(f"{what} changes the tables, so it needs a stack of its own: leave out --use-env.")
+
+
+def _tellable(value: object) -> bool:
+    return isinstance(value, str | int | float | bool | list | type(None))

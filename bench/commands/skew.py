@@ -1,0 +1,40 @@
+"""`python -m bench skew`: ids and clients that are anything but evenly spread."""
+
+import argparse
+
+from bench.commands import session
+from bench.ratios import ratio, turned
+from bench.run import Plan
+from bench.workload import Clients, Ids
+
+SUMMARY = "throughput with Zipf ids and clients, and with half of all orders by one client, against uniform"
+ORDERS, QUICK_ORDERS = 60_000, 5_000
+ROUNDS = 3
+SPREADS: dict[str, tuple[Ids, Clients]] = {
+    "uniform": ("each", "uniform"),
+    "zipf ids and clients": ("zipf", "zipf"),
+    "zipf clients": ("each", "zipf"),
+    "half by one client": ("each", "half"),
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--orders", type=session.positive, metavar="N", help=f"commands of each run ({ORDERS:,})")
+    parser.add_argument("--rounds", type=session.positive, metavar="N", help=f"({ROUNDS})")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure each spread once a round."""
+    orders = options.orders or (QUICK_ORDERS if options.quick else ORDERS)
+    rates: dict[str, list[float]] = {name: [] for name in SPREADS}
+    with session.opened(options) as work:
+        work.warm_up()
+        for number in range(options.rounds or (1 if options.quick else ROUNDS)):
+            for name in turned(list(SPREADS), number):
+                ids, clients = SPREADS[name]
+                plan = Plan(f"{name} {number + 1}", work.workload(orders, ids, clients), linger_ms=options.linger_ms)
+                rates[name].append(work.measure(plan).per_second)
+        for name, found in rates.items():
+            if name != "uniform":
+                work.ratios[f"{name}/uniform"] = ratio(found, rates["uniform"])._asdict()

@@ -1,0 +1,52 @@
+"""`python -m bench throughput`: as many orders as are accepted, from the command to the report row."""
+
+import argparse
+
+from bench import prefill, reconcile
+from bench.commands import session
+from bench.ratios import ratio
+from bench.results import Run
+from bench.run import Plan
+
+SUMMARY = "orders a second end to end, CPU per order by process, messages per commit"
+ORDERS, QUICK_ORDERS = 100_000, 5_000
+REPEATS = 3
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--orders", type=session.positive, metavar="N", help=f"orders of each run ({ORDERS:,})")
+    parser.add_argument(
+        "--repeats", type=session.positive, metavar="N", help=f"runs, of which the median is shown ({REPEATS})"
+    )
+    parser.add_argument(
+        "--rows",
+        type=session.positive,
+        metavar="N",
+        help="then fill the tables with so many orders that ended long ago, run again, and compare",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, and see that nothing was lost."""
+    if options.rows:
+        session.require_own(options, "--rows")
+    orders = options.orders or (QUICK_ORDERS if options.quick else ORDERS)
+    repeats = options.repeats or (1 if options.quick else REPEATS)
+    with session.opened(options) as work:
+        work.warm_up()
+        before = _repeat(work, "empty tables" if options.rows else "throughput", orders, repeats)
+        if options.rows:
+            prefill.fill(work.system.dsns, options.rows)
+            after = _repeat(work, f"{options.rows:,} rows", orders, repeats)
+            rates = [[run.per_second for run in runs] for runs in (after, before)]
+            work.ratios["filled/empty"] = ratio(*rates)._asdict()
+        work.figures["reconcile"] = reconcile.require_clean(work.system)
+
+
+def _repeat(work: session.Session, name: str, orders: int, repeats: int) -> list[Run]:
+    linger_ms = work.options.linger_ms
+    return [
+        work.measure(Plan(f"{name} {n + 1}", work.workload(orders), linger_ms=linger_ms, with_tables=True))
+        for n in range(repeats)
+    ]

@@ -1,0 +1,37 @@
+"""What can keep a benchmark from being measured; each class says what its reader should do."""
+
+
+class BenchError(Exception):
+    """A reason to stop, told in one line.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command exits with.
+    """
+
+    exit_code = 1
+
+
+class UsageError(BenchError):
+    """The command line asks for what can't be: the message says what can."""
+
+    exit_code = 2
+
+
+class NotReachableError(BenchError):
+    """A part of the system isn't there: start it, or name the right one."""
+
+    exit_code = 2
+
+
+class UnfinishedError(BenchError):
+    """Orders did not end in time: see the functions' logs; nothing of such a run is a figure."""
+
+
+class NotCleanError(BenchError):
+    """Orders were lost, or the services contradict each other: see what `alpes reconcile` says."""
+
+
+class SlowerError(BenchError):
+    """A ratio fell by more than its noise: find out which change did it."""

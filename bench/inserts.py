@@ -1,0 +1,75 @@
+"""The limit of the tables: a bare loop of multi-row inserts on the same PostgreSQL, with the statement of Ordenes."""
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from functions.alpes_runtime import load_queries
+from local_stack.settings import CHECKOUT
+
+SQL = CHECKOUT / "functions" / "ordenes" / "sql" / "ordenes.sql"
+SCHEMA = "bench_limite"
+CREATE = (
+    f"CREATE SCHEMA {SCHEMA}; CREATE TABLE {SCHEMA}.ordenes (LIKE public.ordenes INCLUDING ALL) WITH (fillfactor = 60)"
+)
+DROP = f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"
+
+
+class Limit(NamedTuple):
+    """What the loop reached.
+
+    Attributes
+    ----------
+    rows_per_second, commits_per_second
+        Each insert is a transaction, durable before the next one begins.
+    """
+
+    rows_per_second: float
+    commits_per_second: float
+
+
+def limit(dsn: str, seconds: float, rows: int, sql: Path = SQL) -> Limit:
+    """Insert for so many seconds.
+
+    Parameters
+    ----------
+    dsn
+        Of Ordenes' database; a schema of our own is made there, and removed.
+    seconds
+        How long.
+    rows
+        Of each insert.
+    sql
+        Where its statement is.
+    """
+    query = load_queries(sql)["insert_new"].encode()
+    with psycopg.connect(dsn, autocommit=True, application_name="alpes bench") as connection:
+        connection.execute(DROP)
+        connection.execute(CREATE)
+        try:
+            connection.execute(f"SET search_path TO {SCHEMA}")
+            cursor = connection.cursor(binary=True)
+            # Made before: the loop is to measure PostgreSQL, not how fast Python makes rows up.
+            batch = parameters(rows)
+            inserts, started = 0, time.monotonic()
+            while (passed := time.monotonic() - started) < seconds:
+                batch["ids"] = [f"limite-{inserts:06d}-{n:05d}" for n in range(rows)]
+                cursor.execute(query, batch).fetchall()
+                inserts += 1
+            return Limit(inserts * rows / passed, inserts / passed)
+        finally:
+            connection.execute(DROP)
+
+
+def parameters(rows: int) -> dict[str, Any]:
+    """Return the parameters of an insert of so many orders, without their ids."""
+    return {
+        "client_ids": [n % 10_000 for n in range(rows)],
+        "addresses": [f"Calle {n % 180} # {n % 99}-{n % 60}, Bogotá" for n in range(rows)],
+        "totals": [100 + n for n in range(rows)],
+        "currencies": ["USD"] * rows,
+        "created_at_ms": [1_767_225_600_000 + n for n in range(rows)],
+        "traceparents": [f"00-{n:032x}-{n:016x}-01" for n in range(rows)],
+    }

@@ -1,0 +1,156 @@
+"""How many messages a second one instance takes in when it does nothing else: directly, or through Pulsar's runtime."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.errors import BenchError
+from bench.system import System, connect
+from deployment import instances, packages
+from deployment.errors import DeploymentError
+from deployment.function_configs import FunctionConfig
+from local_stack import progress
+from local_stack.settings import CHECKOUT
+
+NAMESPACE, TOPIC, NAME = "alpes/bench", "entrada", "sink"
+FULL_TOPIC = f"persistent://{NAMESPACE}/{TOPIC}"
+PAYLOAD = b"x" * 150
+SLOWEST_PER_S = 200
+"""Below this rate something is wrong, and we stop waiting."""
+START_SECONDS = 60.0
+
+
+def rate(system: System, intake: str, messages: int) -> float:
+    """Return messages a second.
+
+    Parameters
+    ----------
+    system
+        Where. The function is made, and removed again.
+    intake
+        ``direct`` or ``runtime``.
+    messages
+        How many are there before the function starts.
+
+    Raises
+    ------
+    BenchError
+        They are not taken in.
+    """
+    doing = f"Taking {messages:,} messages in, intake {intake}"
+    with (
+        _topic(system),
+        tempfile.TemporaryDirectory(prefix="alpes-bench-") as name,
+        progress.step(doing, f"Intake {intake} measured"),
+    ):
+        folder = Path(name)
+        result = folder / "result.json"
+        config = config_of(folder, intake, messages, result)
+        package = packages.build(config, folder / "build", tree_in(folder))
+        _fill(system, messages)
+        with _deployed(system, config, package):
+            return _per_second(_wait(result, START_SECONDS + messages / SLOWEST_PER_S, intake))
+
+
+def _per_second(found: dict[str, Any]) -> float:
+    if not found["seconds"]:
+        raise BenchError("All messages came in one group: the intake can't be measured with so few.")
+    return float(found["messages"] / found["seconds"])
+
+
+@contextmanager
+def _topic(system: System) -> Iterator[None]:
+    root = f"/admin/v2/persistent/{NAMESPACE}/{TOPIC}"
+    system.api.create(f"/admin/v2/namespaces/{NAMESPACE}", None)
+    system.api.create(root, None)
+    # Before anything is published: without a subscription the broker may drop what nobody waits for.
+    system.api.create(f"{root}/subscription/{NAME}", None)
+    try:
+        yield
+    finally:
+        system.api.delete(f"{root}?force=true")
+        if not system.own:
+            # A broker may refuse for what it keeps in there itself; nothing of ours is left then either.
+            with suppress(DeploymentError):
+                system.api.delete(f"/admin/v2/namespaces/{NAMESPACE}")
+
+
+def _fill(system: System, messages: int) -> None:
+    client = connect(system.service_url)
+    try:
+        producer = client.create_producer(
+            FULL_TOPIC, send_timeout_millis=60_000, max_pending_messages=10_000, block_if_queue_full=True
+        )
+        for _ in range(messages):
+            producer.send_async(PAYLOAD, None)
+        producer.flush()
+    finally:
+        client.close()
+
+
+def tree_in(folder: Path) -> Path:
+    """Lay the sink out as one of the services, so that it is packed as they are."""
+    tree = folder / "tree"
+    here = shutil.ignore_patterns("__pycache__")
+    (tree / "functions").mkdir(parents=True)
+    shutil.copy(CHECKOUT / "functions" / "__init__.py", tree / "functions")
+    shutil.copytree(CHECKOUT / "functions" / "alpes_runtime", tree / "functions" / "alpes_runtime", ignore=here)
+    shutil.copytree(Path(__file__).with_name("sink"), tree / "functions" / NAME, ignore=here)
+    shutil.copytree(CHECKOUT / "schemas", tree / "schemas", ignore=here)
+    return tree
+
+
+def config_of(folder: Path, intake: str, messages: int, result: Path) -> FunctionConfig:
+    """Write the sink's configuration into a folder."""
+    tenant, namespace = NAMESPACE.split("/")
+    values: dict[str, Any] = {
+        "tenant": tenant,
+        "namespace": namespace,
+        "name": NAME,
+        "className": f"functions.{NAME}.function.Sink",
+        "runtime": "PYTHON",
+        "inputs": [FULL_TOPIC],
+        "subName": NAME,
+        "subscriptionPosition": "Earliest",
+        "processingGuarantees": "MANUAL",
+        "autoAck": False,
+        "parallelism": 1,
+        "userConfig": {
+            "dsn_env": "ALPES_ORDENES_DSN",
+            "intake": intake,
+            "messages": messages,
+            "result": str(result),
+        },
+    }
+    path = folder / f"{NAME}.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return FunctionConfig(path, values)
+
+
+@contextmanager
+def _deployed(system: System, config: FunctionConfig, package: Path) -> Iterator[None]:
+    system.cli.functions("create", "--function-config-file", str(config.path), "--py", str(package))
+    try:
+        yield
+    finally:
+        system.api.delete(config.rest_path)
+        deadline = time.monotonic() + START_SECONDS
+        while instances.find(config, system.api) is not None and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+
+def _wait(result: Path, seconds: float, intake: str) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    while not result.exists():
+        if time.monotonic() > deadline:
+            raise BenchError(f"The sink with intake {intake} had not taken all messages in after {seconds:.0f} s.")
+        time.sleep(0.1)
+    found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    return found

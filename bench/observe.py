@@ -1,0 +1,104 @@
+"""Where each order was when: read from the topics, by a reader that is no part of the system."""
+
+import threading
+import time
+from array import array
+from typing import Any
+
+import pulsar
+
+from bench.child import Link
+from bench.hops import EVENT_TOPICS, NEVER, blank
+from bench.system import System, connect, topic
+from bench.workload import Workload
+from client import topic_reader
+from client.admin import Admin
+
+RECEIVER_QUEUE = 2_000
+POLL_MS = 200
+
+
+def watch(link: Link, service_url: str, workload: Workload) -> "array[int]":
+    """Note when `orden-actualizada` arrives at a reader, in a process of its own; see `Child`.
+
+    Ends when it is told anything. A publish time would not do: the function sets it before it flushes.
+
+    Returns
+    -------
+    array
+        When the first one of each order arrived, in Unix microseconds, by the order's number.
+    """
+    client = connect(service_url)
+    received = blank(workload.orders)
+    stop = threading.Event()
+    readers = [
+        client.create_reader(partition, pulsar.MessageId.latest, receiver_queue_size=RECEIVER_QUEUE)
+        for partition in client.get_topic_partitions(topic(EVENT_TOPICS[-1]))
+    ]
+    threads = [threading.Thread(target=_follow, args=(reader, workload, received, stop)) for reader in readers]
+    for thread in threads:
+        thread.start()
+    link.ready()
+    link.wait()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    client.close()
+    return received
+
+
+def _follow(reader: Any, workload: Workload, received: "array[int]", stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            message = reader.read_next(POLL_MS)
+        except pulsar.Timeout:
+            continue
+        now = time.time_ns() // 1_000
+        number = workload.number_of(message.partition_key())
+        if number is not None and received[number] == NEVER:
+            received[number] = now
+
+
+def published(system: System, workload: Workload, since_us: int) -> dict[str, "array[int]"]:
+    """Read, after a run, when each order's first message on each event topic was published; the run isn't disturbed.
+
+    Parameters
+    ----------
+    system, workload
+        Which run.
+    since_us
+        When it began, in Unix microseconds.
+
+    Returns
+    -------
+    dict
+        By topic and the order's number: Unix microseconds, in whole milliseconds as Pulsar has them.
+    """
+    client, admin = connect(system.service_url), Admin(system.admin_url)
+    found = {}
+    try:
+        for name in EVENT_TOPICS:
+            times = blank(workload.orders)
+            for partition in topic_reader.partitions(client, admin, name):
+                for message in topic_reader.read(client, partition, since_ms=since_us // 1_000 - 1_000):
+                    number = workload.number_of(topic_reader.key(message))
+                    if number is not None and times[number] == NEVER:
+                        times[number] = 1_000 * message.publish_timestamp()
+            found[name] = times
+    finally:
+        client.close()
+    return found
+
+
+def last_published(system: System, workload: Workload, since_us: int) -> int | None:
+    """Return when the last `orden-actualizada` of a run was published, repeated ones too, in Unix microseconds."""
+    client, admin = connect(system.service_url), Admin(system.admin_url)
+    last = NEVER
+    try:
+        for partition in topic_reader.partitions(client, admin, EVENT_TOPICS[-1]):
+            for message in topic_reader.read(client, partition, since_ms=since_us // 1_000 - 1_000):
+                if workload.number_of(topic_reader.key(message)) is not None:
+                    last = max(last, 1_000 * message.publish_timestamp())
+    finally:
+        client.close()
+    return None if last == NEVER else last

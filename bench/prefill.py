@@ -1,0 +1,28 @@
+"""Fills the tables with orders that have ended long ago, in the database alone: what growth costs is seen after it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+
+from functions.alpes_runtime import load_queries
+from local_stack import progress
+
+CHUNK = 250_000
+SQL = load_queries(Path(__file__).with_name("sql") / "prefill.sql")
+TABLES = {"ordenes": "ordenes", "pagos": "transacciones", "reporting": "ordenes"}
+
+
+def fill(dsns: Mapping[str, str], rows: int) -> None:
+    """Add so many orders to the tables of all three services."""
+    for service, table in TABLES.items():
+        with (
+            progress.step(f"Filling {service} with {rows:,} orders", f"{service} has {rows:,} orders more"),
+            psycopg.connect(dsns[service], autocommit=True, application_name="alpes bench") as connection,
+        ):
+            # Nobody waits for these: were they lost, the run would not begin.
+            connection.execute("SET synchronous_commit TO off")
+            for first in range(0, rows, CHUNK):
+                last = min(first + CHUNK, rows) - 1
+                connection.execute(SQL[service].encode(), {"first": first, "last": last})
+            connection.execute(f"VACUUM (ANALYZE) {table}".encode())

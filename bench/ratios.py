@@ -1,0 +1,79 @@
+"""Medians, ratios with their noise, and trends with their error. Pure."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Ratio(NamedTuple):
+    """How one rate compares with another, over several rounds.
+
+    Attributes
+    ----------
+    median
+        Of the rounds' ratios.
+    noise
+        Half of what lies between the smallest and the largest of them, as a share of the median.
+    rounds
+        Each round's ratio.
+    """
+
+    median: float
+    noise: float
+    rounds: list[float]
+
+
+class Slope(NamedTuple):
+    """A straight line through points.
+
+    Attributes
+    ----------
+    per_unit
+        How much y grows with each unit of x.
+    error
+        The standard error of that; infinite for fewer than three points.
+    """
+
+    per_unit: float
+    error: float
+
+
+def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio:
+    """Compare rates that were measured in the same rounds, round by round.
+
+    Raises
+    ------
+    ValueError
+        There is nothing to compare, or a rate is zero.
+    """
+    if not numerators or len(numerators) != len(denominators) or not all(denominators):
+        raise ValueError("a ratio needs the same number of rounds on both sides, at least one, and no rate of zero")
+    rounds = [above / below for above, below in zip(numerators, denominators, strict=True)]
+    middle = statistics.median(rounds)
+    return Ratio(middle, (max(rounds) - min(rounds)) / 2 / middle if middle else 0.0, rounds)
+
+
+def turned(names: Sequence[str], number: int) -> list[str]:
+    """Return what is compared for round ``number`` (from 0), each time beginning with another: none is always first."""
+    start = number % len(names)
+    return [*names[start:], *names[:start]]
+
+
+def slope(xs: Sequence[float], ys: Sequence[float]) -> Slope:
+    """Fit a line by least squares.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two points, or all at one x.
+    """
+    if len(xs) != len(ys) or len(set(xs)) < 2:
+        raise ValueError("a slope needs at least two points at different places")
+    line = statistics.linear_regression(xs, ys)
+    if len(xs) < 3:
+        return Slope(line.slope, math.inf)
+    middle = statistics.fmean(xs)
+    spread = math.fsum((x - middle) ** 2 for x in xs)
+    left = math.fsum((y - line.intercept - line.slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
+    return Slope(line.slope, math.sqrt(left / (len(xs) - 2) / spread))

@@ -1,0 +1,58 @@
+"""Whether every order of a benchmark is accounted for: a rate at which orders get lost is no figure."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from bench.errors import BenchError, NotCleanError
+from bench.system import System
+from local_stack import progress
+from local_stack.settings import CHECKOUT
+
+CLEAN, NOT_CLEAN = 0, 1
+STATEMENT_SECONDS = 1_800
+
+
+def require_clean(system: System) -> dict[str, Any]:
+    """Run ``alpes reconcile``, and return its account.
+
+    Raises
+    ------
+    NotCleanError
+        Orders are lost or differ, or some have not ended.
+    """
+    command = [sys.executable, "-m", "client", "reconcile", "--json", "--statement-timeout", str(STATEMENT_SECONDS)]
+    with progress.step("Checking that nothing is lost", "alpes reconcile looked at every order"):
+        done = subprocess.run(
+            command, env=system.variables(), cwd=CHECKOUT, capture_output=True, text=True, check=False
+        )
+    if done.returncode not in {CLEAN, NOT_CLEAN}:
+        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise BenchError(f"alpes reconcile could not look: {words[-1]}")
+    account: dict[str, Any] = json.loads(done.stdout)
+    # On a system that others use, too, an order may be on its way, and a letter lie there from before.
+    if trouble := troubles(account, all_ended=system.own):
+        raise NotCleanError(f"alpes reconcile is not clean: {trouble}. Run it on the stack to see which orders.")
+    return account
+
+
+def troubles(account: Mapping[str, Any], *, all_ended: bool) -> str:
+    """Say what is not as it should be; empty when nothing is. Pure.
+
+    Parameters
+    ----------
+    account
+        What ``alpes reconcile --json`` prints.
+    all_ended
+        Whether every order must have ended, and no dead letter may be there.
+    """
+    wrong = ["lost", "differs"]
+    if all_ended:
+        wrong += ["in_flight", "dead_lettered", "discarded"]
+    counts = {verdict: sum(account.get(verdict, {}).values()) for verdict in wrong}
+    words = [f"{count:,} {verdict.replace('_', ' ')}" for verdict, count in counts.items() if count]
+    if all_ended and account.get("refused_messages"):
+        words.append(f"{account['refused_messages']:,} dead letters of no order")
+    return ", ".join(words) or ("" if account.get("holds") else "it does not hold")

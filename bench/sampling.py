@@ -1,0 +1,74 @@
+"""Looks at the running system at regular times, from a thread of its own."""
+
+import threading
+import time
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from bench import tables
+from bench.cpu import Processes
+from bench.results import Sample
+from bench.system import System
+
+
+class Looks:
+    """Samples of one run, taken for the length of a `with` block.
+
+    Parameters
+    ----------
+    system
+        Whose.
+    processes
+        Found already.
+    every_s
+        Seconds between two looks; None for none at all.
+    with_tables
+        Whether the sizes of tables are asked for, too.
+    """
+
+    def __init__(self, system: System, processes: Processes, every_s: float | None, *, with_tables: bool) -> None:
+        self.samples: list[Sample] = []
+        self.error: Exception | None = None
+        self._system = system
+        self._processes = processes
+        self._every_s = every_s
+        self._with_tables = with_tables
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="looks", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._every_s is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._every_s is not None:
+            self._thread.join(60)
+        if self.error is not None and error is None:
+            raise self.error
+
+    def _run(self) -> None:
+        started = time.monotonic()
+        try:
+            with ExitStack() as stack:
+                asked = stack.enter_context(tables.opened(self._system.dsns))
+                while True:
+                    self.samples.append(self._look(asked, time.monotonic() - started))
+                    if self._stop.wait(self._every_s):
+                        return
+        except Exception as error:  # noqa: BLE001 - raised where the run is
+            self.error = error
+
+    def _look(self, asked: tables.Tables, at_s: float) -> Sample:
+        used = self._processes.use()
+        return Sample(
+            at_s=round(at_s, 3),
+            cpu_s={name: round(usage.cpu_s, 3) for name, usage in used.items()},
+            memory_bytes={name: usage.memory_bytes for name, usage in used.items()},
+            state_age_s=round(asked.lag(keys=False).age_s, 3),
+            table_bytes=asked.bytes_by_table() if self._with_tables else {},
+        )

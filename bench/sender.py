@@ -1,0 +1,122 @@
+"""The client of a run: sends orders that were encoded before, as fast as they are accepted or in an open loop."""
+
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.child import Link
+from bench.hops import NEVER, blank
+from bench.system import connect, topic
+from bench.workload import Workload
+
+SHORTEST_SLEEP_S = 0.001
+PENDING = 10_000
+SEND_TIMEOUT_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the client did.
+
+    Attributes
+    ----------
+    intended
+        When each command was to be sent, in Unix microseconds; without a rate, when it was.
+    sent
+        When the client library was called with each, in Unix microseconds.
+    latest_s
+        By how much the client was behind its schedule at worst, in seconds; 0 without a rate.
+    finished
+        When the broker had confirmed the last one, in Unix microseconds.
+    """
+
+    intended: "array[int]"
+    sent: "array[int]"
+    latest_s: float
+    finished: int
+
+
+def send_orders(link: Link, service_url: str, workload: Workload, rate: float | None, linger_ms: int) -> Sent:
+    """Send a run's orders, in a process of its own; see `Child`.
+
+    Parameters
+    ----------
+    link
+        To the parent.
+    service_url
+        Pulsar's.
+    workload
+        What to send.
+    rate
+        Commands a second, whatever becomes of them; None for as many as the broker accepts.
+    linger_ms
+        How long the client waits for more before it sends a batch off.
+    """
+    commands = workload.commands(time.time_ns() // 1_000_000)
+    client = connect(service_url)
+    producer = client.create_producer(
+        topic("crear-orden"),
+        send_timeout_millis=SEND_TIMEOUT_MS,
+        batching_max_publish_delay_ms=linger_ms,
+        max_pending_messages=PENDING,
+        block_if_queue_full=True,
+    )
+
+    sent = array("q")
+
+    def send(number: int) -> None:
+        key, payload = commands[number]
+        sent.append(time.time_ns() // 1_000)
+        # A callback for each costs more than the rest. That none is lost is seen from the tables.
+        producer.send_async(payload, None, partition_key=key)
+
+    link.ready()
+    link.wait()
+    if rate is None:
+        for number in range(len(commands)):
+            send(number)
+        intended, latest_s = sent, 0.0
+    else:
+        intended, latest_s = paced(len(commands), rate, send)
+    producer.flush()
+    finished = time.time_ns() // 1_000
+    client.close()
+    return Sent(intended, sent, latest_s, finished)
+
+
+def paced(
+    count: int,
+    rate: float,
+    send: Callable[[int], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple["array[int]", float]:
+    """Send in an open loop: number n is due n/rate seconds after the first, whatever became of those before.
+
+    Returns
+    -------
+    array, float
+        When each was due, in Unix microseconds, and by how many seconds the loop was behind at worst.
+    """
+    started_at, started = time.time_ns() // 1_000, clock()
+    sent, latest_s = 0, 0.0
+    while sent < count:
+        now = clock() - started
+        due = min(count, int(now * rate) + 1)
+        while sent < due:
+            latest_s = max(latest_s, now - sent / rate)
+            send(sent)
+            sent += 1
+        if sent < count:
+            sleep(max(SHORTEST_SLEEP_S, started + sent / rate - clock()))
+    return array("q", (started_at + int(n * 1e6 / rate) for n in range(count))), latest_s
+
+
+def first(numbers: Sequence[int], times: Sequence[int], orders: int) -> "array[int]":
+    """Return the time of the first command about each order, by its number; `NEVER` for one without. Pure."""
+    found = blank(orders)
+    for number, at in zip(numbers, times, strict=True):
+        if found[number] == NEVER:
+            found[number] = at
+    return found

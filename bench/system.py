@@ -1,0 +1,213 @@
+"""The system that is measured: brought up in a folder and on ports of its own, or one that runs already."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pulsar
+
+from bench.errors import BenchError, NotReachableError
+from deployment import function_configs
+from deployment.function_configs import FunctionConfig
+from deployment.pulsar_cli import PulsarAdmin
+from deployment.rest import AdminApi
+from local_stack import credentials, environment, postgres, progress
+from local_stack.errors import LocalStackError
+from local_stack.settings import CHECKOUT, Settings, from_environment
+
+NAMESPACE = "alpes/tienda"
+SERVICES = ("ordenes", "pagos", "reporting")
+HOME = CHECKOUT / ".alpes-bench"
+PORT_OFFSET = 3300
+"""No port of a stack at 0, 1000 or 2000, which lie a thousand apart themselves."""
+DSNS = {service: credentials.dsn_variable(service) for service in SERVICES}
+UNSET = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values())
+"""What would make the deployment take our own stack for somebody's cluster."""
+
+
+@dataclass(frozen=True)
+class System:
+    """One running system.
+
+    Attributes
+    ----------
+    service_url, admin_url : str
+        Pulsar's two addresses.
+    pulsar_admin : Path
+        The executable.
+    dsns : dict
+        Each service's DSN.
+    local : Settings or None
+        The local stack, where it is that; only then its processes can be measured.
+    own : bool
+        Whether this run made it, and so may fill its tables.
+    """
+
+    service_url: str
+    admin_url: str
+    pulsar_admin: Path
+    dsns: Mapping[str, str]
+    local: Settings | None
+    own: bool
+
+    @cached_property
+    def api(self) -> AdminApi:
+        """Pulsar's admin API."""
+        return AdminApi(self.admin_url)
+
+    @cached_property
+    def cli(self) -> PulsarAdmin:
+        """``pulsar-admin``."""
+        return PulsarAdmin(self.pulsar_admin, self.admin_url)
+
+    @cached_property
+    def configs(self) -> dict[str, FunctionConfig]:
+        """The three functions, as this checkout configures them."""
+        return function_configs.load()
+
+    def variables(self) -> dict[str, str]:
+        """Return what a program needs in its environment to reach this system."""
+        return {
+            **{name: value for name, value in os.environ.items() if name not in UNSET},
+            "PULSAR_SERVICE_URL": self.service_url,
+            "PULSAR_ADMIN_URL": self.admin_url,
+            "PULSAR_ADMIN": str(self.pulsar_admin),
+            **{DSNS[service]: dsn for service, dsn in self.dsns.items()},
+        }
+
+
+def topic(name: str) -> str:
+    """Return a topic's full name."""
+    return f"persistent://{NAMESPACE}/{name}"
+
+
+def connect(service_url: str) -> Any:
+    """Return a Pulsar client that prints nothing."""
+    return pulsar.Client(service_url, logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull))
+
+
+@contextmanager
+def running(*, use_env: bool, home: Path = HOME, port_offset: int = PORT_OFFSET) -> Iterator[System]:
+    """Give the system to be measured, and leave nothing behind.
+
+    Parameters
+    ----------
+    use_env
+        Take the running system that the usual variables name, and leave it as it was found.
+    home, port_offset
+        Where the stack of our own is made otherwise.
+
+    Raises
+    ------
+    BenchError
+        It can't be had; the message says what to do.
+    """
+    if use_env:
+        yield named_by(os.environ)
+        return
+    environ = _environ(home, port_offset)
+    if home.exists():
+        raise BenchError(
+            f"{home} is there already: another benchmark runs, or one was killed. Wait for it, or remove what is left: "
+            f"ALPES_HOME={home} ALPES_PORT_OFFSET={port_offset} python -m local_stack destroy --yes"
+        )
+    try:
+        _run("local_stack", "up", environ=environ)
+        with_commit_times(from_environment(environ))
+        _run("local_stack", "up", environ=environ)
+        _run("deployment", "deploy", environ=environ)
+        settings = from_environment(environ)
+        yield _local(settings, environment.variables(settings), own=True)
+    finally:
+        with _uninterrupted():
+            _run("local_stack", "destroy", "--yes", environ=environ)
+
+
+def named_by(environ: Mapping[str, str]) -> System:
+    """Return the system that the usual variables name.
+
+    Raises
+    ------
+    NotReachableError
+        One of them is missing.
+    """
+    missing = [name for name in UNSET if name != "PULSAR_ADMIN" and not environ.get(name)]
+    if missing:
+        raise NotReachableError(
+            f'--use-env needs {", ".join(missing)} in the environment: eval "$(./deploy.sh env)" sets them; '
+            "without --use-env a stack of the benchmark's own is started."
+        )
+    values = {name: environ[name] for name in UNSET if environ.get(name)}
+    settings = from_environment(environ)
+    try:
+        ours = environment.variables(settings)["PULSAR_SERVICE_URL"] == values["PULSAR_SERVICE_URL"]
+    except LocalStackError:
+        ours = False
+    if ours:
+        return _local(settings, values, own=False)
+    return System(
+        values["PULSAR_SERVICE_URL"],
+        values["PULSAR_ADMIN_URL"],
+        Path(values.get("PULSAR_ADMIN", "pulsar-admin")),
+        {service: values[variable] for service, variable in DSNS.items()},
+        None,
+        own=False,
+    )
+
+
+def with_commit_times(settings: Settings) -> None:
+    """Have PostgreSQL remember when each row was committed, and stop it: the setting counts from its next start on.
+
+    It makes the end of each order known to the microsecond, with nothing that looks while orders flow.
+    """
+    known = credentials.load(settings)
+    dsn = known.dsn(credentials.SUPERUSER, settings.ports.postgres)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    postgres.stop(settings)
+
+
+def _local(settings: Settings, values: Mapping[str, str], *, own: bool) -> System:
+    return System(
+        values["PULSAR_SERVICE_URL"],
+        values["PULSAR_ADMIN_URL"],
+        Path(values.get("PULSAR_ADMIN") or settings.pulsar_admin),
+        {service: values[variable] for service, variable in DSNS.items()},
+        settings,
+        own,
+    )
+
+
+def _environ(home: Path, port_offset: int) -> dict[str, str]:
+    environ = {name: value for name, value in os.environ.items() if name not in UNSET}
+    return environ | {"ALPES_HOME": str(home), "ALPES_PORT_OFFSET": str(port_offset)}
+
+
+def _run(module: str, *arguments: str, environ: Mapping[str, str]) -> None:
+    """Run one of our own programs, showing what it shows."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, env=environ, cwd=CHECKOUT, stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"python -m {module} {arguments[0]} failed with exit code {done.returncode}; see above.")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let no further Ctrl-C keep us from tidying up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: progress.say("Removing the benchmark's stack …"))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,104 @@
+"""The limit of the transport: `pulsar-perf` of the distribution, producing and consuming at once on the same broker."""
+
+import os
+import re
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from bench.errors import BenchError
+from bench.system import System
+from local_stack import distribution, progress
+from local_stack.settings import Settings
+
+MEMORY = "-Xms256m -Xmx256m -XX:MaxDirectMemorySize=256m"
+MOST_PER_S = 1_000_000
+"""More than it can do: without a rate it sends 100 a second."""
+START_SECONDS = 60.0
+SUMMARY = re.compile(r"Aggregated throughput stats --- +(\d+) records (sent|received) --- +([\d.,]+) msg/s")
+
+
+class Limit(NamedTuple):
+    """What went through the broker.
+
+    Attributes
+    ----------
+    produced_per_second, consumed_per_second
+        Messages, each confirmed, and each acknowledged.
+    """
+
+    produced_per_second: float
+    consumed_per_second: float
+
+    @property
+    def per_second(self) -> float:
+        """What went through from one end to the other."""
+        return min(self)
+
+
+def limit(system: System, settings: Settings, seconds: int, size: int) -> Limit:
+    """Measure for so many seconds with messages of ``size`` bytes.
+
+    Raises
+    ------
+    BenchError
+        `pulsar-perf` fails.
+    """
+    name = f"public/default/bench-{uuid.uuid4().hex[:8]}"
+    topic = f"persistent://{name}"
+    common = ["--service-url", system.service_url, "--test-duration", str(seconds)]
+    try:
+        with (
+            progress.step("Measuring the transport with pulsar-perf", "The transport was measured"),
+            _perf(settings, "consume", *common, "--subscription-position", "Earliest", topic) as consume,
+            _perf(settings, "produce", *common, "-r", str(MOST_PER_S), "-s", str(size), topic) as produce,
+        ):
+            # Whoever isn't read stops when its pipe is full: a few lines every ten seconds don't fill one.
+            return Limit(_rate(produce, "sent", seconds), _rate(consume, "received", seconds))
+    finally:
+        system.api.delete(f"/admin/v2/persistent/{name}?force=true")
+
+
+def summary(output: str, what: str) -> float | None:
+    """Return the messages a second that `pulsar-perf` says at its end it has ``sent`` or ``received``; pure."""
+    found = [match for match in SUMMARY.finditer(output) if match[2] == what]
+    return float(found[-1][3].replace(",", "")) if found else None
+
+
+def environ(settings: Settings, ours: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment in which `pulsar-perf` runs on the stack's Java and writes into the stack's logs."""
+    return {
+        "PATH": ours.get("PATH", os.defpath),
+        "JAVA_HOME": str(distribution.java_home()),
+        "PULSAR_CLIENT_CONF": str(settings.home / "conf" / "client.conf"),
+        "PULSAR_MEM": MEMORY,
+        "PULSAR_GC": "-XX:+UseParallelGC",
+        "PULSAR_GC_LOG": "-Xlog:gc=off",
+        "PULSAR_LOG_DIR": str(settings.logs),
+    }
+
+
+@contextmanager
+def _perf(settings: Settings, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [str(settings.distribution / "bin" / "pulsar-perf"), *arguments]
+    with subprocess.Popen(
+        command, env=environ(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _rate(process: "subprocess.Popen[str]", what: str, seconds: int) -> float:
+    try:
+        output, _ = process.communicate(timeout=seconds + START_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"pulsar-perf did not end {START_SECONDS:.0f} s after its time.") from None
+    rate = summary(output, what)
+    if rate is None:
+        words = next(reversed([line for line in output.splitlines() if line.strip()]), "it said nothing")
+        raise BenchError(f"pulsar-perf says no messages {what}: {words}")
+    return rate

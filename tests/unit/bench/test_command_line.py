@@ -1,0 +1,101 @@
+"""The command as a person meets it: help, wrong usage, nothing to talk to."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import system
+from bench.cli import MEASURING, OTHERS, main
+from bench.errors import BenchError
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _no_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_environ: object) -> None:
+        raise AssertionError("a stack would have been started")
+
+    monkeypatch.setattr(system, "_run", refuse)
+    for name in system.UNSET:
+        monkeypatch.delenv(name, raising=False)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must fail with exit code 2; return the one line that says why."""
+    try:
+        code = main(arguments)
+    except SystemExit as exit_:
+        code = int(exit_.code or 0)
+    assert code == 2
+    lines = capsys.readouterr().err.splitlines()
+    return lines[-1]
+
+
+def test_help_lists_every_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for command in (*MEASURING, *OTHERS):
+        assert re.search(rf"^    {command}\b", done.stdout, re.MULTILINE), command
+
+
+@pytest.mark.parametrize("command", MEASURING)
+def test_every_measuring_command_has_a_quick_form(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    assert "--quick" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "invalid choice: 'nothing'"),
+        (["latency", "--rates", "100,none"], "'none' is no whole number of at least 1"),
+        (["throughput", "--orders", "0"], "'0' is no whole number of at least 1"),
+        (["soak", "--minutes", "0.1"], "at least 0.5"),
+        (["compare", "--only", "a,x"], "There is no variant x. There are a (this system), b ("),
+        (["throughput", "--rows", "10", "--use-env"], "leave out --use-env"),
+        (["soak", "--rows", "10", "--use-env"], "leave out --use-env"),
+        (["latency", "--use-env"], "needs PULSAR_SERVICE_URL, PULSAR_ADMIN_URL, ALPES_ORDENES_DSN"),
+        (["page", "nothing.json"], "can't be read"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_says_what_is_right(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert words in refused(capsys, *arguments)
+
+
+def test_a_folder_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    with (
+        pytest.raises(BenchError, match=re.escape(f"ALPES_HOME={tmp_path} ALPES_PORT_OFFSET=7 python -m local_stack")),
+        system.running(use_env=False, home=tmp_path, port_offset=7),
+    ):
+        pass
+
+
+def test_what_was_started_is_removed_whatever_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[str, str]] = []
+
+    def note(module: str, command: str, *_more: str, environ: dict[str, str]) -> None:
+        done.append((module, command))
+        assert environ["ALPES_HOME"] == str(tmp_path / "home")
+        assert environ["ALPES_PORT_OFFSET"] == "7"
+        assert not set(system.UNSET) & set(environ)
+        if module == "deployment":
+            raise BenchError("it failed")
+
+    monkeypatch.setenv("PULSAR_SERVICE_URL", "pulsar://somebody.else:6650")
+    monkeypatch.setattr(system, "_run", note)
+    monkeypatch.setattr(system, "with_commit_times", lambda _settings: None)
+    with (
+        pytest.raises(BenchError, match="it failed"),
+        system.running(use_env=False, home=tmp_path / "home", port_offset=7),
+    ):
+        pass
+    assert done == [("local_stack", "up"), ("local_stack", "up"), ("deployment", "deploy"), ("local_stack", "destroy")]
