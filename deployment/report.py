@@ -7,10 +7,9 @@ from deployment import instances
 from deployment.function_configs import FunctionConfig
 from deployment.rest import AdminApi
 
-# The runtime's user metric for an input that it takes nothing more of, as Pulsar's function stats show it.
-HALTED = re.compile(r"user_metric_halted\.(?P<what>.+)_sum")
-# And for what an instance waits for, in vain for some time.
-STUCK = re.compile(r"user_metric_stuck\.(?P<what>.+)_sum")
+# The runtime's user metrics, as Pulsar's function stats show them: an input that it takes nothing more of, and what an
+# instance waits for, in vain for some time.
+TOLD = re.compile(r"user_metric_(?P<metric>halted|stuck)\.(?P<what>.+)_sum")
 
 
 def backlog(config: FunctionConfig, topic: str, api: AdminApi) -> tuple[int, int] | None:
@@ -24,17 +23,29 @@ def backlog(config: FunctionConfig, topic: str, api: AdminApi) -> tuple[int, int
     return max(0, int(subscription["msgBacklog"]) - delayed), delayed
 
 
-def told(config: FunctionConfig, api: AdminApi, metric: re.Pattern[str]) -> list[str]:
-    """What some instance says of itself by a user metric."""
+def told(config: FunctionConfig, api: AdminApi) -> list[tuple[str, str]]:
+    """What some instance says of itself: the metric, and the input or what is waited for."""
     stats = api.find(f"{config.rest_path}/stats") or {}
     metrics = [(each.get("metrics") or {}).get("userMetrics") or {} for each in stats.get("instances") or []]
     return sorted(
         {
-            match["what"]
+            (match["metric"], match["what"])
             for each in metrics
             for name, value in each.items()
-            if value > 0 and (match := metric.fullmatch(name))
+            if value > 0 and (match := TOLD.fullmatch(name))
         }
+    )
+
+
+def _in_words(metric: str, what: str, name: str) -> str:
+    if metric == "halted":
+        return (
+            f"HALTED: takes no more of {what}, for its code fails at most of it. Nothing is lost: deploy a"
+            f" mended version. What failed: ./deploy.sh logs {name}"
+        )
+    return (
+        f"STUCK: has waited in vain for the {what}. Nothing is lost; it goes on by itself once it can."
+        f" What it says: ./deploy.sh logs {name}"
     )
 
 
@@ -52,16 +63,7 @@ def lines(configs: Sequence[FunctionConfig], api: AdminApi) -> list[str]:
             waiting, delayed = backlog(config, topic, api) or ("-", 0)
             later = f", {delayed} not due yet" if delayed else ""
             text.append(f"{'':<11}   {topic.rpartition('/')[2]:<22} {waiting:>8} waiting{later}")
-        text.extend(
-            f"{'':<11}   HALTED: takes no more of {topic}, for its code fails at most of it. Nothing is lost: deploy a"
-            f" mended version. What failed: ./deploy.sh logs {config.name}"
-            for topic in told(config, api, HALTED)
-        )
-        text.extend(
-            f"{'':<11}   STUCK: has waited in vain for the {what}. Nothing is lost; it goes on by itself once it can."
-            f" What it says: ./deploy.sh logs {config.name}"
-            for what in told(config, api, STUCK)
-        )
+        text.extend(f"{'':<11}   {_in_words(metric, what, config.name)}" for metric, what in told(config, api))
     return text
 
 
@@ -69,4 +71,4 @@ def all_running(configs: Sequence[FunctionConfig], api: AdminApi) -> bool:
     """Whether every function is there with all its instances, takes all its inputs, and gets on."""
     found = [instances.find(config, api) for config in configs]
     running = all(each is not None and each.wanted == each.running for each in found)
-    return running and not any(told(config, api, HALTED) or told(config, api, STUCK) for config in configs)
+    return running and not any(told(config, api) for config in configs)
