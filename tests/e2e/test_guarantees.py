@@ -98,14 +98,12 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
     stack.publish("crear-orden", orders(start, LOAD))
     stack.wait_ended(start, LOAD, 240)
     seconds = time.monotonic() - started
-    caught_up = wait_until(
-        lambda: stack.rows("ordenes", "SELECT count(*) FROM estado_pendiente") == [(0,)], 120, "the state has caught up"
-    )
+    caught_up = wait_until(stack.state_is_current, 120, "the state has caught up")
     note(f"intake {intake}: {LOAD / seconds:.0f} orders/s end to end; state current {caught_up:.1f} s later")
     check_agreement(stack, start, LOAD)
     statuses = stack.statuses("ordenes", start)
     assert stack.states("ordenes", statuses) == statuses
-    wait_until(lambda: stack.shown_totals() == stack.totals(), 60, "the running totals show the table")
+    wait_until(lambda: stack.shown_totals(totals := stack.totals()) == totals, 60, "the running totals show the table")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

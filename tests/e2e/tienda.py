@@ -134,14 +134,18 @@ class Tienda:
         with ThreadPoolExecutor(8) as pool:
             return dict(zip(asked, pool.map(lambda key: self.state(function, key), asked), strict=True))
 
+    def state_is_current(self) -> bool:
+        """Whether no change of an order is still to be written to the state store."""
+        return self.rows("ordenes", "SELECT count(*) FROM estado_pendiente") == [(0,)]
+
     def totals(self) -> dict[str, tuple[int, int]]:
         """Return orders and cents of every status of Reporting's table."""
         query = "SELECT status, count(*), sum(total_cents) FROM ordenes GROUP BY status"
         return {status: (orders, int(cents)) for status, orders, cents in self.rows("reporting", query)}
 
-    def shown_totals(self) -> dict[str, tuple[int, int]]:
-        """Return the same as the state store shows it."""
-        keys = [(status, f"total:{status}", f"total_cents:{status}") for status in self.totals()]
+    def shown_totals(self, statuses: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Return the same of these statuses as the state store shows it."""
+        keys = [(status, f"total:{status}", f"total_cents:{status}") for status in statuses]
         state = self.states("reporting", [key for _, *both in keys for key in both])
         return {status: (int(state[orders] or 0), int(state[cents] or 0)) for status, orders, cents in keys}
 

@@ -102,7 +102,7 @@ def scale(stack: Tienda, function: str, number: int) -> None:
     """Change a function's parallelism through the admin API's CLI, and wait until so many run: all of them new ones."""
     old = stack.processes(function)
     stack.update(function, "--parallelism", str(number))
-    wait_until(lambda: not any(map(_lives, old)), 60, f"the old instances of {function} have gone")
+    wait_replaced(stack, function, old)
     wait_until(
         lambda: running(stack, function) == number == len(stack.processes(function)), 90, f"{number} of {function} run"
     )

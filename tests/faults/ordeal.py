@@ -220,8 +220,11 @@ class Ordeal:
 
     def _at_rest(self) -> bool:
         try:
-            done = self.stack.rows("ordenes", "SELECT count(*) FROM estado_pendiente") == [(0,)]
-            return done and not self.stack.waiting() and self._recorder.seconds_since_last_retry() > LONGEST_RETRY_S
+            return (
+                self.stack.state_is_current()
+                and not self.stack.waiting()
+                and self._recorder.seconds_since_last_retry() > LONGEST_RETRY_S
+            )
         except (psycopg.Error, Unreadable, OSError):
             return False
 

@@ -230,12 +230,10 @@ class Recorder:
             raise Unreadable(f"the state store: {error}") from error
 
     def _totals(self) -> Iterator[tuple[str, tuple[int, int], tuple[int, int]]]:
-        query = "SELECT status, count(*), sum(total_cents) FROM ordenes GROUP BY status"
         try:
-            counted = {row[0]: (row[1], int(row[2])) for row in self._stack.rows("reporting", query)}
-            for status in FINAL_STATUSES:
-                shown = [self._stack.state("reporting", f"{total}:{status}") for total in ("total", "total_cents")]
-                yield status, (int(shown[0] or 0), int(shown[1] or 0)), counted.get(status, (0, 0))
+            counted = self._stack.totals()
+            shown = self._stack.shown_totals(FINAL_STATUSES)
+            yield from ((status, shown[status], counted.get(status, (0, 0))) for status in FINAL_STATUSES)
         except (psycopg.Error, urllib.error.URLError) as error:
             raise Unreadable(f"the running totals: {error}") from error
 
