@@ -126,10 +126,6 @@ class Setup:
         """Return the state store; ``switch`` is the key that does without. Raises `Misconfigured` without one."""
         return self.surroundings.state(self.host, self.turn, switch)
 
-    def busy(self, per_second: int) -> bool:
-        """Whether more messages than ``per_second`` came through lately."""
-        return self.rate.per_second() > per_second
-
     @property
     def _application(self) -> str:
         return f"alpes {self.host.name} {self.host.instance_id}"

@@ -27,6 +27,12 @@ LOOK_AGAIN_S = 20.0
 """After so long the database is heard of again, and marks that were not begun are left to whoever comes next. With one
 call of the store more it is well below the time after which PostgreSQL ends an idle transaction: a step that was ended
 so would begin with all of it again, and never get to its end."""
+REST_S = 15.0
+"""For so long orders have to come through again before a store is written to that was away. One that was restarted
+first works off its journal, by itself and at the first write to each table: seconds of a core for what was written
+lately, and where it shares the machine with the broker, orders need them more."""
+LONGEST_REST_S = 30.0
+"""After so long it is tried whether orders come through or not."""
 IDLE_S = 0.2
 """How often marks are looked for when there were none."""
 LAG_EVERY_S = 10.0
@@ -114,8 +120,9 @@ class WriteBehind:
         An own connection: the one that orders use never waits for the state store.
     state
         Where it is written.
-    busy
-        Whether messages are waiting; then at most ``per_second`` puts are made, otherwise as many as the store takes.
+    traffic
+        The messages a second that come through. Above ``busy_from`` at most ``per_second`` puts are made, otherwise as
+        many as the store takes.
     per_second
         The budget while busy.
     record
@@ -128,7 +135,8 @@ class WriteBehind:
         database: Database,
         state: StateStore,
         *,
-        busy: Callable[[], bool],
+        traffic: Callable[[], float],
+        busy_from: float,
         per_second: int,
         clock: Clock,
         stopping: threading.Event,
@@ -138,7 +146,8 @@ class WriteBehind:
         self._marks = marks
         self._database = database
         self._state = state
-        self._busy = busy
+        self._traffic = traffic
+        self._busy_from = busy_from
         self._per_second = per_second
         self._clock = clock
         self._stopping = stopping
@@ -148,10 +157,15 @@ class WriteBehind:
         self._unverified: set[str] = set()
         self._next_lag = 0.0
         self._lagging = False
+        self._away_since: float | None = None
+        self._begun = False
 
     def step(self) -> float:
         """Write what a few marks name; see `View.step`."""
-        self._report_lag()
+        if self._report_lag() and not self._begun:
+            self._away_since = self._clock.monotonic()
+        self._begun = True
+        self._rest()
         if self._unverified:
             self._write_again()
             return 0.0
@@ -163,6 +177,25 @@ class WriteBehind:
             held = self._marks.hold(transaction, marks)
             self._work_off(transaction, {mark: marks[mark] for mark in sorted(held)})
         return 0.0
+
+    def _busy(self) -> bool:
+        return self._traffic() > self._busy_from
+
+    def _rest(self) -> None:
+        """Leave a store that was away alone until orders flow, or for long enough."""
+        flowing_since: float | None = None
+        while self._away_since is not None and not self._stopping.is_set():
+            now = self._clock.monotonic()
+            if self._traffic() == 0:
+                flowing_since = None
+            elif flowing_since is None:
+                flowing_since = now
+            rested = flowing_since is not None and now - flowing_since >= REST_S
+            if rested or now - self._away_since >= LONGEST_REST_S:
+                self._away_since = None
+            else:
+                self._clock.wait(self._stopping, 1.0)
+                self._report_lag()
 
     def _write_again(self) -> None:
         """Write some of what was put, and not looked at before something failed: it may lie over a newer value."""
@@ -218,7 +251,11 @@ class WriteBehind:
             most = min(max(1, self._per_second // 10), FULL_SPEED_PUTS) if busy else FULL_SPEED_PUTS
             chunk = values[place : place + most]
             self._unverified.update(key for key, _ in chunk)
-            self._state.put({key: value.value for key, value in chunk})
+            try:
+                self._state.put({key: value.value for key, value in chunk})
+            except Unavailable:
+                self._away_since = self._clock.monotonic()
+                raise
             self._remember(chunk)
             place += len(chunk)
             if busy:
@@ -238,10 +275,11 @@ class WriteBehind:
             self._written.pop(key, None)
             self._written[key] = value.version
 
-    def _report_lag(self) -> None:
+    def _report_lag(self) -> bool:
+        """Report every so often what is still to be written; return whether that is much for its age."""
         now = self._clock.monotonic()
         if now < self._next_lag:
-            return
+            return self._lagging
         self._next_lag = now + LAG_EVERY_S
         with self._database.transaction() as transaction:
             keys, seconds = self._marks.lag(transaction)
@@ -252,6 +290,7 @@ class WriteBehind:
         elif self._lagging:
             self._log.info("The state store has caught up")
         self._lagging = seconds > 5
+        return self._lagging
 
 
 class Totals:

@@ -1,7 +1,6 @@
 """The composition root of Ordenes: the only place that knows all its parts."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
@@ -88,7 +87,8 @@ class Ordenes(BatchFunction):
                 EstadoMarks(),
                 setup.view_database(),
                 setup.state(switch="estado_por_orden"),
-                busy=partial(setup.busy, MESSAGES_PER_ORDER * config.estado_por_segundo),
+                traffic=setup.rate.per_second,
+                busy_from=MESSAGES_PER_ORDER * config.estado_por_segundo,
                 per_second=config.estado_por_segundo,
                 clock=setup.clock,
                 stopping=setup.stopping,

@@ -32,6 +32,8 @@ RECOVERY_S = 10.0 if LONG else 30.0
 """Within this time after a total outage the flow is normal again; the short form also runs where other work is done."""
 LONGEST_RETRY_S = 40.0
 """A message that waits for another attempt has come again after that."""
+TOTALS_S = 180.0
+"""Within this time the state store shows Reporting's totals, also where one count of the table took seconds."""
 PROGRESS = 100
 """Orders that end while a fault lasts that is meant to be survivable."""
 NOTICEABLE_S = 1.0
@@ -232,9 +234,9 @@ class Ordeal:
         ids = [self.load.id_of(n) for n in range(self.load.sent)]
         if len(ids) > STATE_SAMPLE:
             ids = sorted(self.random.sample(ids, STATE_SAMPLE))
-        # The running totals follow Reporting's table, within seconds unless the machine is busy.
+        # The running totals follow Reporting's table, and what counting it takes decides how soon it is counted again.
         with suppress(AssertionError, Unreadable):
-            wait_until(self._recorder.shows_totals, 30, "the state store shows the totals")
+            wait_until(self._recorder.shows_totals, TOTALS_S, "the state store shows the totals")
         history = self._recorder.history(
             self.load.orders(),
             idle=idle,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from client.orders import order_stream, random_seed
 from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, note, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import PROGRESS, SLOWER, Ordeal, often, settings_of
@@ -20,10 +21,10 @@ CLIENT_ORDERS = often(long=6_000, short=1_200)
 CLIENT_RATE = 40
 
 
-def sending(stack: Tienda, orders: int, rate: float, summary: Path) -> "subprocess.Popen[str]":
+def sending(stack: Tienda, orders: int, rate: float, seed: int, summary: Path) -> "subprocess.Popen[str]":
     """Have `alpes send` send orders and follow them."""
     environment = {**os.environ, "PULSAR_SERVICE_URL": stack.service_url, "PULSAR_ADMIN_URL": stack.admin_url}
-    options = ("--orders", str(orders), "--rate", str(rate), "--summary-json", str(summary))
+    options = ("--orders", str(orders), "--rate", str(rate), "--seed", str(seed), "--summary-json", str(summary))
     return subprocess.Popen(
         [sys.executable, "-m", "client", "send", *options],
         cwd=ROOT,
@@ -44,8 +45,12 @@ def test_orders_survive_kill_9_of_the_broker_and_old_instances_beside_new_ones(
     together = 0.0
     summary = tmp_path / "summary.json"
     with Ordeal(stack, "kill -9 of the broker", total=True, size=SLOWER) as ordeal:
-        client = sending(stack, CLIENT_ORDERS, CLIENT_RATE, summary)
+        seed = random_seed()
+        client = sending(stack, CLIENT_ORDERS, CLIENT_RATE, seed, summary)
         request.addfinalizer(client.kill)
+        # One that finds no broker when it starts says so, and ends.
+        (first,) = order_stream(seed, 1)
+        wait_until(lambda: first.id in stack.statuses("ordenes", first.id), 60, "the client sends")
         for _ in range(often(long=3, short=1)):
             ordeal.rest(0.5, 3.0)
             with ordeal.fault():

@@ -16,7 +16,17 @@ from functions.alpes_runtime.database import Transaction
 from functions.alpes_runtime.errors import Unavailable
 from functions.alpes_runtime.postgres import CONNECT_OPTIONS
 from functions.alpes_runtime.state import IN_FLIGHT, PUT_TIMEOUT_S
-from functions.alpes_runtime.views import CLAIM_MARKS, IDLE_S, Mark, Totals, Versioned, WriteBehind, run_view
+from functions.alpes_runtime.views import (
+    CLAIM_MARKS,
+    IDLE_S,
+    LONGEST_REST_S,
+    REST_S,
+    Mark,
+    Totals,
+    Versioned,
+    WriteBehind,
+    run_view,
+)
 from tests.fakes import FakeClock, FakeDatabase, FakeStateStore, Statement
 from tests.unit.runtime.parts import LOG
 
@@ -58,7 +68,9 @@ STATEMENTS: Mapping[str, Statement] = {
     "hold": _hold,
     "current": lambda rows, params: [(key, *rows["row", key]) for key in params["keys"] if ("row", key) in rows],
     "clear": _clear,
-    "lag": lambda rows, _params: [(sum(len(rows[key][0]) for key in rows if key[0] == "mark"), 9.0)],
+    "lag": lambda rows, _params: [
+        (sum(len(rows[key][0]) for key in rows if key[0] == "mark"), rows.get(("age of the oldest",), 1.0))
+    ],
 }
 
 
@@ -110,6 +122,10 @@ class Tables:
 (IDLE_LIMIT_S,) = map(float, re.findall(r"idle_in_transaction_session_timeout=(\d+)s", CONNECT_OPTIONS["options"]))
 
 
+BUSY = 900.0
+"""Messages a second from which on the view holds back."""
+
+
 class ImpatientDatabase(FakeDatabase):
     """Ends a transaction that is idle for too long, as PostgreSQL does."""
 
@@ -134,13 +150,15 @@ class Writer:
         self.clock = FakeClock()
         self.database = ImpatientDatabase(tables.database, self.clock)
         self.busy = busy
+        self.traffic = BUSY / 2
         self.stopping = threading.Event()
         self.metrics: list[tuple[str, float]] = []
         self.view = WriteBehind(
             FakeMarks(),
             self.database,
             state,
-            busy=lambda: self.busy,
+            traffic=lambda: 2 * BUSY if self.busy else self.traffic,
+            busy_from=BUSY,
             per_second=per_second,
             clock=self.clock,
             stopping=self.stopping,
@@ -203,6 +221,68 @@ def test_a_mark_stays_when_the_store_fails(tables: Tables, state: FakeStateStore
     writer.catch_up()
     assert state.values == {"a": "v1", "b": "v1"}
     assert tables.marked == 0
+
+
+def test_a_store_that_was_away_is_left_alone_until_messages_have_come_through_for_a_while(
+    tables: Tables, state: FakeStateStore
+) -> None:
+    tables.change("a")
+    state.fail(written=0)
+    writer = Writer(tables, state)
+    with pytest.raises(Unavailable):
+        writer.view.step()
+    failed, came = writer.clock.now, 0.0
+    writer.traffic = 0.0
+
+    def back_after_a_while(_seconds: float) -> None:
+        nonlocal came
+        if writer.clock.now >= failed + 10 and not came:
+            came, writer.traffic = writer.clock.now, 5.0
+
+    writer.clock.on_wait = back_after_a_while
+    state.on_put = lambda _values: put_at.append(writer.clock.now)
+    put_at: list[float] = []
+    writer.view.step()
+    assert REST_S <= put_at[0] - came < REST_S + 2
+    assert state.values == {"a": "v1"}
+
+
+def test_a_store_that_was_away_is_tried_in_the_end_though_no_message_comes(
+    tables: Tables, state: FakeStateStore
+) -> None:
+    tables.change("a")
+    state.fail(written=0)
+    writer = Writer(tables, state)
+    with pytest.raises(Unavailable):
+        writer.view.step()
+    failed = writer.clock.now
+    writer.traffic = 0.0
+    writer.view.step()
+    assert LONGEST_REST_S <= writer.clock.now - failed < LONGEST_REST_S + 2
+    assert state.values == {"a": "v1"}
+
+
+@pytest.mark.parametrize(("age_s", "rests"), [(1.0, False), (60.0, True)])
+def test_what_waits_for_long_at_the_start_waits_until_messages_have_come_through(
+    tables: Tables, state: FakeStateStore, age_s: float, *, rests: bool
+) -> None:
+    tables.change("a")
+    tables.database.rows["age of the oldest",] = age_s
+    writer = Writer(tables, state)
+    writer.view.step()
+    assert (sum(writer.clock.waits) >= REST_S) is rests
+    assert state.values == {"a": "v1"}
+
+
+def test_a_stop_ends_the_rest(tables: Tables, state: FakeStateStore) -> None:
+    tables.change("a")
+    tables.database.rows["age of the oldest",] = 60.0
+    writer = Writer(tables, state)
+    writer.clock.on_wait = lambda _seconds: writer.stopping.set()
+    with pytest.raises(Unavailable, match="stopping"):
+        writer.view.step()
+    assert sum(writer.clock.waits) < REST_S
+    assert not state.values
 
 
 def test_an_order_that_changes_while_it_is_written_is_written_again(tables: Tables, state: FakeStateStore) -> None:
@@ -408,7 +488,7 @@ def test_it_says_how_far_behind_it_is(tables: Tables, state: FakeStateStore) -> 
     tables.change("a", "b")
     writer = Writer(tables, state)
     writer.view.step()
-    assert writer.metrics == [("state_lag_keys", 2), ("state_lag_seconds", 9.0)]
+    assert writer.metrics == [("state_lag_keys", 2), ("state_lag_seconds", 1.0)]
 
 
 def test_what_is_remembered_is_bounded_and_forgetting_costs_only_a_put(
