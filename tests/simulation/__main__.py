@@ -3,6 +3,9 @@
 python -m tests.simulation                    10,000 seeds on all cores; what each pair of steps went through
 python -m tests.simulation 4711               seed 4711 step by step, and what was violated
 python -m tests.simulation --seeds 500 --stop until the first seed that fails
+
+Where no seed has interrupted two steps of a function in one of the two ways, a seed that met them is run again and
+struck there: `--aim` with a seed replays that.
 """
 
 import argparse
@@ -11,28 +14,43 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from multiprocessing.pool import Pool
 from typing import NamedTuple
 
+from tests.simulation.aims import Aim, Run, is_of_a_function, missing, parse, remember
 from tests.simulation.checks import violations
 from tests.simulation.scheduler import Met, Pair, Stuck
 from tests.simulation.world import World
 
 CHUNK = 25
 """Seeds that a process runs in one go."""
-DEMANDED = 0.01
-"""Pairs of steps that are met so often a seed must have been interrupted."""
 SMALL_CHUNK = 4
 """The same where the first failure ends it all."""
 
 
 class Result(NamedTuple):
-    """What a chunk of seeds came to."""
+    """What some runs came to; ``first`` is by pair of steps the run that met it first."""
 
-    seeds: int
-    failed: dict[int, list[str]]
+    failed: dict[Run, list[str]]
     pairs: dict[Pair, Met]
+    first: dict[Pair, Run]
     incidents: Counter[str]
     totals: Counter[str]
+
+    @classmethod
+    def empty(cls) -> "Result":
+        """Return that of no run."""
+        return cls({}, {}, {}, Counter(), Counter())
+
+    def add(self, other: "Result") -> None:
+        """Count these runs, too."""
+        self.failed.update(other.failed)
+        add_up(self.pairs, other.pairs)
+        for pair, run in other.first.items():
+            remember(self.first, run, [pair])
+        self.incidents.update(other.incidents)
+        self.totals.update(other.totals)
 
 
 def judge(world: World) -> list[str]:
@@ -52,34 +70,63 @@ def add_up(total: dict[Pair, Met], pairs: dict[Pair, Met]) -> None:
         total.setdefault(pair, Met()).add(met)
 
 
-def run_chunk(seeds: range) -> Result:
-    """Run some seeds."""
-    result = Result(len(seeds), {}, {}, Counter(), Counter())
-    for seed in seeds:
-        world = World(seed)
+def run_chunk(runs: Sequence[Run]) -> Result:
+    """Make some runs."""
+    result = Result.empty()
+    for run in runs:
+        world = World(run.seed, aims=run.aims)
         if found := judge(world):
-            result.failed[seed] = found
+            result.failed[run] = found
         add_up(result.pairs, world.scheduler.pairs)
+        remember(result.first, run, filter(is_of_a_function, world.scheduler.pairs))
         result.incidents.update(world.incidents)
-        totals: Counter[str] = result.totals
-        totals["steps"] += world.scheduler.steps
-        totals["duplicates"] += world.broker.duplicates
-        totals["deadlocks"] += sum(server.deadlocks for server in world.servers.values())
-        totals["orders"] += len(world.sent.orders)
-        for row in world.servers["ordenes"].rows("ordenes"):
-            totals[row["status"]] += 1
+        result.totals.update(counted(world))
     return result
 
 
-def replay(seed: int) -> int:
-    """Show a seed step by step."""
-    world = World(seed, traced=True)
+def counted(world: World) -> Counter[str]:
+    """Return what a world came to, in numbers."""
+    totals = Counter(row["status"] for row in world.servers["ordenes"].rows("ordenes"))
+    totals["seeds"] = not world.aims
+    totals["steps"] = world.scheduler.steps
+    totals["duplicates"] = world.broker.duplicates
+    totals["deadlocks"] = sum(server.deadlocks for server in world.servers.values())
+    totals["orders"] = len(world.sent.orders)
+    return totals
+
+
+def replay(run: Run) -> int:
+    """Show a run step by step."""
+    world = World(run.seed, aims=run.aims, traced=True)
     found = judge(world)
     for seconds, actor, step in world.scheduler.trace or ():
         print(f"{seconds:9.3f} s  {actor:<28} {step}")
-    print(f"\nseed {seed}: {world.weather}")
+    print(f"\nseed {run.seed}: {world.weather}")
     print("\n".join(f"VIOLATED: {each}" for each in found) or "everything held")
     return bool(found)
+
+
+def run_all(pool: Pool, runs: Sequence[Run], total: Result, *, stop: bool) -> None:
+    """Make runs on all processes, until the first one that fails where ``stop`` says so."""
+    size = SMALL_CHUNK if stop else CHUNK
+    for result in pool.imap_unordered(run_chunk, [runs[start : start + size] for start in range(0, len(runs), size)]):
+        total.add(result)
+        if total.failed and stop:
+            pool.terminate()
+            return
+
+
+def run_aimed(pool: Pool, total: Result) -> list[Run]:
+    """Interrupt what was never interrupted, in a run that met it; returns those runs.
+
+    They may meet what no run had met before, so it goes on until each has had its run.
+    """
+    tried: dict[Aim, Run] = {}
+    while aims := [aim for aim in missing(total.pairs) if aim not in tried]:
+        runs = {aim: Run(before.seed, (*before.aims, aim)) for aim in aims for before in [total.first[aim.pair]]}
+        tried.update(runs)
+        run_all(pool, list(runs.values()), total, stop=False)
+    return list(tried.values())
 
 
 def report(result: Result, seconds: float) -> None:
@@ -89,31 +136,24 @@ def report(result: Result, seconds: float) -> None:
         print(f"{actor:<18} {before:<14} {after:<14} {met.others_ran:>11,} {met.died:>11,} {met.went_on:>11,}")
     print("\nincidents: " + ", ".join(f"{name} {number:,}" for name, number in sorted(result.incidents.items())))
     print("totals: " + ", ".join(f"{name} {number:,}" for name, number in sorted(result.totals.items())))
-    print(f"{result.seeds:,} seeds in {seconds:.0f} s, {len(result.failed)} failed")
+    print(f"{result.totals['seeds']:,} seeds in {seconds:.0f} s, {len(result.failed)} failed")
 
 
-def never_interrupted(result: Result) -> tuple[list[Pair], list[Pair]]:
-    """Return the pairs of steps of the functions between which nobody ever ran, or nobody ever died.
-
-    Those that hardly ever follow each other come second: one failure right after another.
-    """
-    often: list[Pair] = []
-    seldom: list[Pair] = []
-    for pair, met in sorted(result.pairs.items()):
-        if pair[0].split()[0] in ("ordenes", "pagos", "reporting") and not (met.others_ran and met.died):
-            (often if met.others_ran + met.died + met.went_on >= result.seeds * DEMANDED else seldom).append(pair)
-    return often, seldom
-
-
-def main() -> int:
-    """Run the command line; returns the exit code."""
+def options_of(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("seed", nargs="?", type=int, help="replay this seed and show every step")
+    parser.add_argument("--aim", action="append", type=parse, default=[], help="with a seed: strike there, too")
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds (10000)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
     parser.add_argument("--stop", action="store_true", help="stop at the first seed that fails")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="processes (one a core)")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    options = options_of(sys.argv[1:])
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Sets of texts are iterated in an order that depends on it.
         os.execve(  # noqa: S606 -- the same program again
@@ -122,35 +162,33 @@ def main() -> int:
             {**os.environ, "PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"},
         )
     if options.seed is not None:
-        return replay(options.seed)
+        return replay(Run(options.seed, tuple(options.aim)))
+    return run_seeds(options)
+
+
+def run_seeds(options: argparse.Namespace) -> int:
+    """Run many seeds, and what they leave out; prints what they came to and returns the exit code."""
     started = time.monotonic()
-    last = options.first + options.seeds
-    size = SMALL_CHUNK if options.stop else CHUNK
-    chunks = [range(start, min(start + size, last)) for start in range(options.first, last, size)]
-    total = Result(0, {}, {}, Counter(), Counter())
+    runs = [Run(seed) for seed in range(options.first, options.first + options.seeds)]
+    total, aimed = Result.empty(), list[Run]()
     with multiprocessing.Pool(options.processes) as pool:
-        for result in pool.imap_unordered(run_chunk, chunks):
-            total.failed.update(result.failed)
-            add_up(total.pairs, result.pairs)
-            total.incidents.update(result.incidents)
-            total.totals.update(result.totals)
-            total = total._replace(seeds=total.seeds + result.seeds)
-            if total.failed and options.stop:
-                pool.terminate()
-                break
+        run_all(pool, runs, total, stop=options.stop)
+        if not total.failed:
+            aimed = run_aimed(pool, total)
     report(total, time.monotonic() - started)
-    for seed, found in sorted(total.failed.items())[:5]:
-        print(f"\nseed {seed} (python -m tests.simulation {seed} shows every step):")
+    return tell(total, aimed)
+
+
+def tell(total: Result, aimed: Iterable[Run]) -> int:
+    """Print what was aimed at and what is wrong; returns the exit code."""
+    for run in aimed:
+        print(f"not interrupted by chance, so aimed at: {run.command}")
+    for run, found in sorted(total.failed.items())[:5]:
+        print(f"\nseed {run.seed} ({run.command} shows every step):")
         print("\n".join(f"  VIOLATED: {each}" for each in found[:5]))
-    if total.failed:
-        return 1
-    often, seldom = never_interrupted(total)
-    if seldom:
-        print(f"never interrupted, and met in fewer than one seed of a hundred: {seldom}")
-    if options.seeds >= 10_000 and often:
-        print(f"never interrupted: {often}")
-        return 1
-    return 0
+    if never := [] if total.failed else missing(total.pairs):
+        print(f"never interrupted: {', '.join(map(str, never))}")
+    return bool(total.failed or never)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over t
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -79,6 +79,11 @@ class Actor:
         self.switch = self.greenlet.switch
 
     @property
+    def pair(self) -> Pair:
+        """Between which steps it stands."""
+        return self.name, self.last, self.next
+
+    @property
     def state(self) -> str:
         """What it does next, or waits for."""
         return self.next if self.condition is None else f"waits for {self.next}"
@@ -106,6 +111,8 @@ class Scheduler:
     aiming
         Chance that ``strike`` is called with an actor that is between two steps between which none of its kind has
         been yet: so that what is rare is interrupted, too.
+    aims
+        Pairs of steps between which ``strike`` is called with the first actor that is there, whatever is drawn.
     next_event
         Tells the next moment at which something happens by itself, such as a delayed message.
     pairs
@@ -122,6 +129,7 @@ class Scheduler:
         self.step_s = 0.001
         self.breaking = 0.0
         self.aiming = 0.0
+        self.aims: Container[Pair] = ()
         self.next_event: Callable[[], float | None] = lambda: None
         self.now = START_S
         self.actors: list[Actor] = []
@@ -146,7 +154,7 @@ class Scheduler:
         pair = (actor.name, actor.last, step)
         if (met := self.pairs.get(pair)) is None:
             met = self.pairs[pair] = Met()
-            if draw() < (5 * self.aiming if pair[1:] in SELDOM else self.aiming):
+            if draw() < (5 * self.aiming if pair[1:] in SELDOM else self.aiming) or pair in self.aims:
                 self._struck = actor
         if (breaks := draw() < self.breaking) or self._struck or self._deferred or draw() >= self.burst:
             actor.next = step
@@ -227,6 +235,13 @@ class Scheduler:
                 actor.condition = partial(self._thawed, until, actor.condition)
                 actor.wake = max(actor.wake, until) if actor.wake else 0.0
 
+    def hold(self, actor: Actor) -> None:
+        """Let somebody else go first. From then on nothing is broken that could end the actor meanwhile."""
+        self.breaking = self.aiming = 0.0
+        steps = self.steps
+        self._runnable.remove(actor)
+        actor.condition = lambda: self.steps > steps
+
     def _thawed(self, until: float, condition: Callable[[], Any] | None) -> Any:
         return self.now >= until and (condition is None or condition())
 
@@ -279,13 +294,12 @@ class Scheduler:
         """Let happen what must happen outside of every actor."""
         while self._deferred:
             self._deferred.pop(0)()
-        if self._breaks:
-            self._breaks = False
+        struck, self._struck = self._struck, None
+        if self._breaks and not (struck and struck.pair in self.aims):
             self.between()
-        if self._struck is not None:
-            struck, self._struck = self._struck, None
-            if not struck.dead:
-                self.strike(struck)
+        self._breaks = False
+        if struck is not None and not struck.dead:
+            self.strike(struck)
 
     def _remove(self, actor: Actor) -> None:
         actor.dead = True

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.tienda import note
+from tests.simulation.aims import CRASH, HOLD, Aim, Run, missing, parse, remember
 from tests.simulation.checks import violations, without_faults
+from tests.simulation.scheduler import Met, Pair
 from tests.simulation.world import CALM, ORDERS, World
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 10_000
-"""With as many it fails, too, where two steps of a function were never interrupted."""
+"""It fails, too, where two steps of a function were never interrupted."""
+
+FUNCTIONS_IN_TABLE = ("ordenes ", "pagos ", "reporting ")
 
 
 def simulate(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
@@ -53,3 +57,57 @@ def test_a_seed_is_replayed_step_by_step_and_always_alike() -> None:
     assert first.stdout == second.stdout
     assert "ordenes commit" in first.stdout
     assert first.stdout.rstrip().endswith("everything held")
+
+
+def test_whatever_chance_left_out_is_aimed_at_until_nothing_is() -> None:
+    done = simulate("--seeds", "8", timeout=300)
+    assert done.returncode == 0, done.stdout
+    rows = [line.rsplit(maxsplit=3)[1:3] for line in done.stdout.splitlines() if line.startswith(FUNCTIONS_IN_TABLE)]
+    assert len(rows) > 70
+    assert not any("0" in row for row in rows)
+    assert "not interrupted by chance, so aimed at: python -m tests.simulation " in done.stdout
+
+
+@pytest.mark.parametrize(("how", "died", "others_ran"), [(CRASH, 1, 0), (HOLD, 0, 1)])
+def test_an_aimed_run_is_its_seed_until_the_steps_are_met_and_struck_there(
+    how: str, died: int, others_ran: int
+) -> None:
+    aim = Aim("ordenes commit", "start", "begin", how)
+    plain, aimed = (World(4711, aims=aims, traced=True) for aims in ((), [aim]))
+    plain.run()
+    aimed.run()
+    assert violations(aimed) == []
+    assert plain.scheduler.trace
+    assert aimed.scheduler.trace
+    struck = next(n for n, (_, _, step) in enumerate(aimed.scheduler.trace) if step == f"** {how} of {aim.actor}")
+    assert aimed.scheduler.trace[:struck] == plain.scheduler.trace[:struck]
+    assert aimed.incidents[f"aimed {how}"] >= 1
+    met = aimed.scheduler.pairs[aim.pair]
+    assert met.died >= died
+    assert met.others_ran >= others_ran
+
+
+def test_what_a_function_never_went_through_is_missing_and_the_client_need_not_die() -> None:
+    pairs = {
+        ("client", "send", "send"): Met(went_on=9),
+        ("pagos commit", "begin", "statement"): Met(went_on=9, died=1),
+        ("ordenes commit", "begin", "statement"): Met(others_ran=1, died=1),
+        ("ordenes commit", "undo", "begin"): Met(others_ran=1),
+    }
+    assert list(map(str, missing(pairs))) == ["ordenes commit/undo/begin/crash", "pagos commit/begin/statement/hold"]
+
+
+def test_the_run_with_the_least_aiming_and_the_lowest_seed_is_remembered() -> None:
+    first: dict[Pair, Run] = {}
+    pair = ("ordenes commit", "undo", "begin")
+    for run in (Run(1, (Aim(*pair, CRASH),)), Run(9), Run(5), Run(7)):
+        remember(first, run, [pair])
+    assert first == {pair: Run(5)}
+
+
+def test_an_aim_is_read_as_it_is_shown() -> None:
+    aim = Aim("ordenes commit", "undo", "begin", CRASH)
+    assert parse(str(aim)) == aim
+    assert Run(12, (aim,)).command == "python -m tests.simulation 12 --aim 'ordenes commit/undo/begin/crash'"
+    with pytest.raises(ValueError, match="neither crash nor hold"):
+        parse("ordenes commit/undo/begin/boom")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +15,7 @@ from functions.alpes_runtime.message import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from tests.simulation.aims import CRASH, HOLD, Aim
 from tests.simulation.broker import MAX_MESSAGE_BYTES, Broken, Broker, Message
 from tests.simulation.instance import FUNCTIONS, LARGEST, Instance, SimulatedGateway, SimulatedState, built_once, topic
 from tests.simulation.one_thread import one_thread
@@ -184,18 +185,28 @@ class World:
         How bad it gets; None draws it.
     numbers
         Which orders of the pool; None draws them.
+    aims
+        Between which steps somebody is struck, whatever is drawn.
     traced
         Whether every step is noted.
     """
 
     def __init__(
-        self, seed: int, weather: Weather | None = None, numbers: list[int] | None = None, *, traced: bool = False
+        self,
+        seed: int,
+        weather: Weather | None = None,
+        numbers: list[int] | None = None,
+        *,
+        aims: Iterable[Aim] = (),
+        traced: bool = False,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.weather = weather or Weather.drawn(self.random)
         self.scheduler = Scheduler(self.random, self._between)
         self.scheduler.strike = self._strike
+        self.aims = {aim.pair: aim.how for aim in aims}
+        self.scheduler.aims = self.aims
         self.scheduler.step_s = self.weather.step_s
         if traced:
             self.scheduler.trace = []
@@ -436,19 +447,22 @@ class World:
         getattr(self, "_" + incident.replace(" ", "_"))()
 
     def _strike(self, actor: Actor) -> None:
-        """Crash the instance that an actor belongs to, where it stands, or stop its process for a while."""
+        """Crash the instance that an actor belongs to, where it stands, stop it for a while, or let others go first."""
         instance = actor.owner
         if instance not in self.instances:
             return
-        if self.random.random() < FREEZING:
-            self.incidents["aimed freeze"] += 1
-            self.scheduler.note(f"** freeze of {actor.name}")
-            self._freeze(instance)
-        else:
-            self.incidents["aimed crash"] += 1
-            self.scheduler.note(f"** crash of {actor.name}")
+        how = self.aims.get(actor.pair) or ("freeze" if self.random.random() < FREEZING else CRASH)
+        self.incidents[f"aimed {how}"] += 1
+        self.scheduler.note(f"** {how} of {actor.name}")
+        if how == CRASH:
             self._end(instance)
             self._start(instance.function)
+        elif how == HOLD:
+            # Somebody who can go: all others may have nothing to do.
+            self._start(instance.function)
+            self.scheduler.hold(actor)
+        else:
+            self._freeze(instance)
 
     def _some_instance(self) -> Instance | None:
         return self.random.choice(self.instances) if self.instances else None

@@ -1,0 +1,75 @@
+"""What chance left out is aimed at: a run that met two steps is run again, and struck between them.
+
+A run is its seed's word for word until then, so whatever has been met once can be interrupted for certain.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from tests.simulation.instance import FUNCTIONS
+from tests.simulation.scheduler import Met, Pair
+
+CRASH, HOLD = "crash", "hold"
+"""The instance dies there; or somebody else goes first, another instance that starts if nobody else."""
+
+
+class Aim(NamedTuple):
+    """Between which steps of which actor a run is struck, at the first time, and how."""
+
+    actor: str
+    before: str
+    after: str
+    how: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+    @property
+    def pair(self) -> Pair:
+        """The two steps."""
+        return self.actor, self.before, self.after
+
+
+class Run(NamedTuple):
+    """A seed, and what is aimed at in it."""
+
+    seed: int
+    aims: tuple[Aim, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What shows it step by step."""
+        aims = "".join(f" --aim '{aim}'" for aim in self.aims)
+        return f"python -m tests.simulation {self.seed}{aims}"
+
+
+def parse(text: str) -> Aim:
+    """Return an aim from what it is shown as. Raises `ValueError` where it is none."""
+    actor, before, after, how = text.split("/")
+    if how not in (CRASH, HOLD):
+        raise ValueError(f"{how!r} is neither {CRASH} nor {HOLD}")
+    return Aim(actor, before, after, how)
+
+
+def is_of_a_function(pair: Pair) -> bool:
+    """Whether two steps are a function's, which must be interrupted; the client's need not."""
+    return pair[0].split()[0] in FUNCTIONS
+
+
+def missing(pairs: Mapping[Pair, Met]) -> list[Aim]:
+    """Return what never happened between two steps of a function: that somebody else ran, that it died."""
+    return [
+        Aim(*pair, how)
+        for pair, met in sorted(pairs.items())
+        if is_of_a_function(pair)
+        for how, times in ((HOLD, met.others_ran), (CRASH, met.died))
+        if not times
+    ]
+
+
+def remember(first: dict[Pair, Run], run: Run, pairs: Iterable[Pair]) -> None:
+    """Note a run that met some pairs, unless an earlier one did with as little aiming."""
+    for pair in pairs:
+        before = first.setdefault(pair, run)
+        if (len(run.aims), run) < (len(before.aims), before):
+            first[pair] = run
