@@ -1,6 +1,7 @@
 """Runs seeds, or replays one and shows what happened.
 
 python -m tests.simulation                    10,000 seeds on all cores; what each pair of steps went through
+python -m tests.simulation --fresh 300        300 more, drawn from ALPES_SEED, or from what is drawn and printed
 python -m tests.simulation 4711               seed 4711 step by step, and what was violated
 python -m tests.simulation --seeds 500 --stop until the first seed that fails
 
@@ -16,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from multiprocessing.pool import Pool
+from random import Random, SystemRandom
 from typing import NamedTuple
 
 from tests.simulation.aims import Aim, Run, is_of_a_function, missing, parse, remember
@@ -25,6 +27,8 @@ from tests.simulation.world import World
 
 CHUNK = 25
 """Seeds that a process runs in one go."""
+FRESH_SEEDS = range(10**6, 10**9)
+"""What fresh seeds are drawn from."""
 SMALL_CHUNK = 4
 """The same where the first failure ends it all."""
 
@@ -129,6 +133,11 @@ def run_aimed(pool: Pool, total: Result) -> list[Run]:
     return list(tried.values())
 
 
+def fresh(base: str, number: int) -> list[Run]:
+    """Draw seeds that nobody has seen."""
+    return [Run(seed) for seed in Random(f"simulation {base}").sample(FRESH_SEEDS, number)]
+
+
 def report(result: Result, seconds: float) -> None:
     """Print what all seeds went through."""
     print(f"{'actor':<18} {'between':<14} {'and':<14} {'others ran':>11} {'died there':>11} {'went on':>11}")
@@ -146,6 +155,7 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--aim", action="append", type=parse, default=[], help="with a seed: strike there, too")
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds (10000)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
+    parser.add_argument("--fresh", type=int, default=0, help="how many more, drawn from ALPES_SEED (0)")
     parser.add_argument("--stop", action="store_true", help="stop at the first seed that fails")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="processes (one a core)")
     return parser.parse_args(arguments)
@@ -169,13 +179,16 @@ def main() -> int:
 def run_seeds(options: argparse.Namespace) -> int:
     """Run many seeds, and what they leave out; prints what they came to and returns the exit code."""
     started = time.monotonic()
-    runs = [Run(seed) for seed in range(options.first, options.first + options.seeds)]
+    base = os.environ.get("ALPES_SEED") or str(SystemRandom().randrange(10**6))
+    runs = [Run(seed) for seed in range(options.first, options.first + options.seeds)] + fresh(base, options.fresh)
     total, aimed = Result.empty(), list[Run]()
     with multiprocessing.Pool(options.processes) as pool:
         run_all(pool, runs, total, stop=options.stop)
         if not total.failed:
             aimed = run_aimed(pool, total)
     report(total, time.monotonic() - started)
+    if options.fresh:
+        print(f"{options.fresh} of them drawn with ALPES_SEED={base}")
     return tell(total, aimed)
 
 

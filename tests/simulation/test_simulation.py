@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.tienda import note
+from tests.simulation.__main__ import fresh
 from tests.simulation.aims import CRASH, HOLD, Aim, Run, missing, parse, remember
 from tests.simulation.checks import violations, without_faults
 from tests.simulation.scheduler import Met, Pair
@@ -16,7 +17,8 @@ from tests.simulation.world import CALM, ORDERS, World
 ROOT = Path(__file__).parents[2]
 SEEDS = 10_000
 """It fails, too, where two steps of a function were never interrupted."""
-
+FRESH = 300
+"""Seeds that are new each time, from a base that is printed."""
 FUNCTIONS_IN_TABLE = ("ordenes ", "pagos ", "reporting ")
 
 
@@ -34,8 +36,9 @@ def simulate(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str
 @pytest.mark.timeout(1800)
 def test_every_seed_holds() -> None:
     started = time.monotonic()
-    done = simulate("--seeds", str(SEEDS), timeout=1700)
+    done = simulate("--seeds", str(SEEDS), "--fresh", str(FRESH), timeout=1700)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    assert f"{FRESH} of them drawn with ALPES_SEED=" in done.stdout
     note(f"simulation, {time.monotonic() - started:.0f} s; how often each pair of steps was cut:\n{done.stdout}")
 
 
@@ -111,3 +114,9 @@ def test_an_aim_is_read_as_it_is_shown() -> None:
     assert Run(12, (aim,)).command == "python -m tests.simulation 12 --aim 'ordenes commit/undo/begin/crash'"
     with pytest.raises(ValueError, match="neither crash nor hold"):
         parse("ordenes commit/undo/begin/boom")
+
+
+def test_fresh_seeds_are_those_of_their_base_and_none_of_the_usual_ones() -> None:
+    assert fresh("7", 300) == fresh("7", 300) != fresh("8", 300)
+    assert len({run.seed for run in fresh("7", 300)}) == 300
+    assert min(run.seed for run in fresh("7", 300)) > SEEDS
