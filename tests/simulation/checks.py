@@ -7,9 +7,9 @@ from typing import Any
 
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.simulation.instance import topic
+from tests.simulation.instance import FUNCTIONS, topic
 from tests.simulation.scheduler import Stuck
-from tests.simulation.world import CALM, POOL, World
+from tests.simulation.world import CALM, FEWEST, POOL, World
 
 BUSINESS = (
     "id",
@@ -68,11 +68,17 @@ def violations(world: World) -> list[str]:
     found += _of_letters(world, ordenes)
     found += _of_events(world, ordenes)
     found += _of_the_gateway(world, pagos, refunds)
+    found += _of_the_instances(world)
     if world.servers["pagos"].rows("intentos"):
         found.append(f"intents were left: {world.servers['pagos'].rows('intentos')}")
     if world.servers["ordenes"].rows("vencimientos"):
         found.append("a window was left open")
     return found
+
+
+def _of_the_instances(world: World) -> list[str]:
+    there = Counter(instance.function for instance in world.instances) + world.coming
+    return [f"{function} has {there[function]} instances" for function in FUNCTIONS if there[function] < FEWEST]
 
 
 def _accepted(world: World, row: dict[str, Any]) -> CrearOrden | None:

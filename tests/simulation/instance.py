@@ -335,7 +335,7 @@ class Instance:
     def stop(self) -> None:
         """Ask it to end in good order; it drains, and the rest comes again."""
         if self.assembly is None:
-            self.crash()
+            self.world.retire(self)
             return
         self.assembly.stop()
         self.world.scheduler.spawn(f"{self.function} stop", self, self._drain)

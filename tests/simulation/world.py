@@ -36,6 +36,8 @@ LOOK_AGAIN_S = 0.01
 """How long a view of Ordenes puts between two looks at the tables: so short that it leaves marks over."""
 FREEZING = 0.3
 """Share of the aimed incidents in which an instance is stopped for a while; in the others it crashes."""
+FEWEST, MOST = 2, 4
+"""Instances of each function, except while one is being replaced."""
 CALM_STEPS = 60_000
 """Within so many steps more everything must have ended."""
 
@@ -189,6 +191,11 @@ class World:
         Between which steps somebody is struck, whatever is drawn.
     traced
         Whether every step is noted.
+
+    Attributes
+    ----------
+    instances, coming
+        Who is there, and by function how many died and come back later.
     """
 
     def __init__(
@@ -221,6 +228,7 @@ class World:
         self.gateway = SimulatedGateway(self.scheduler, self.random)
         self.sent = Sent()
         self.instances: list[Instance] = []
+        self.coming: Counter[str] = Counter()
         self.metrics: Counter[tuple[str, str]] = Counter()
         self.incidents: Counter[str] = Counter()
         self.early_acks: list[str] = []
@@ -234,7 +242,6 @@ class World:
         self._generation = 0
         self._totals_seen = (-1, -1)
         self._totals_behind = False
-        self._parallelism = dict.fromkeys(FUNCTIONS, 2)
 
     def run(self) -> None:
         """Let it all happen. Raises `Stuck` where it doesn't end."""
@@ -253,7 +260,7 @@ class World:
             server.deadlock = self._deadlock
         self._worsen()
         for function in FUNCTIONS:
-            for _ in range(self._parallelism[function]):
+            for _ in range(FEWEST):
                 self._start(function)
         self.scheduler.spawn("client", self, self._send)
         chaos = int(self.random.uniform(0.3, 1.0) * CHAOS_STEPS)
@@ -475,7 +482,12 @@ class World:
     def _crash_and_come_back_later(self) -> None:
         if instance := self._some_instance():
             self._end(instance)
-            self._later(self.random.uniform(0.5, 4.0), lambda: self._start(instance.function))
+            self.coming[instance.function] += 1
+            self._later(self.random.uniform(0.5, 4.0), lambda: self._come_back(instance.function))
+
+    def _come_back(self, function: str) -> None:
+        self.coming[function] -= 1
+        self._start(function)
 
     def _new_generation_beside_the_old(self) -> None:
         if instance := self._some_instance():
@@ -486,7 +498,7 @@ class World:
         function = self.random.choice(list(FUNCTIONS))
         for instance in [each for each in self.instances if each.function == function]:
             instance.stop()
-        for _ in range(self.random.randint(1, 3)):
+        for _ in range(self.random.randint(FEWEST, MOST)):
             self._start(function)
 
     def _freeze(self, instance: Instance | None = None) -> None:
