@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.tienda import note
 from tests.simulation.__main__ import fresh
 from tests.simulation.aims import CRASH, HOLD, Aim, Run, missing, parse, remember
-from tests.simulation.checks import violations, without_faults
+from tests.simulation.checks import BUSINESS, violations, without_faults
 from tests.simulation.scheduler import Met, Pair
 from tests.simulation.world import CALM, ORDERS, World
 
@@ -50,8 +50,43 @@ def test_without_faults_every_order_ends_approved_or_rejected() -> None:
     assert len(rows) == ORDERS
     assert {row["status"] for row in rows} == {"aprobada", "rechazada"}
     assert {tuple(row[c] for c in ("id", "status")) for row in rows} <= {
-        (order["id"], order["status"]) for order in without_faults().values()
+        (order["id"], order["status"]) for order in without_faults()["ordenes"].values()
     }
+
+
+@pytest.fixture(scope="module")
+def ended() -> World:
+    """Return the first world in which an order was paid back, and another one approved."""
+    for seed in range(1, 50):
+        world = World(seed)
+        world.run()
+        assert violations(world) == []
+        if {"aprobada", "reembolsada"} <= {row["status"] for row in world.servers["ordenes"].rows("ordenes")}:
+            return world
+    pytest.fail("no order is ever paid back")
+
+
+@pytest.mark.parametrize(
+    ("service", "table", "column"),
+    [
+        *(("ordenes", "ordenes", column) for column in BUSINESS["ordenes"] if column != "id"),
+        *(("pagos", "transacciones", column) for column in BUSINESS["transacciones"] if column != "order_id"),
+        *(("pagos", "reembolsos", column) for column in ("transaction_id", "amount_cents", "currency")),
+        *(("reporting", "ordenes", column) for column in BUSINESS["reporting"] if column != "id"),
+    ],
+)
+def test_a_business_column_that_says_something_else_is_noticed(
+    ended: World, service: str, table: str, column: str
+) -> None:
+    status = "reembolsada" if table == "reembolsos" else "aprobada"
+    order_id = next(row["id"] for row in ended.servers["ordenes"].rows("ordenes") if row["status"] == status)
+    row = ended.servers[service].tables[table][order_id]
+    before = row[column]
+    row[column] = before + 1 if isinstance(before, int) else f"{before}x"
+    try:
+        assert any(each.startswith(order_id) for each in violations(ended))
+    finally:
+        row[column] = before
 
 
 def test_a_seed_is_replayed_step_by_step_and_always_alike() -> None:
