@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.simulation.instance import FUNCTIONS, topic
+from tests.simulation.instance import FUNCTIONS, Charged, Refunded, topic
 from tests.simulation.scheduler import Stuck
 from tests.simulation.world import CALM, FEWEST, POOL, World
 
@@ -214,8 +214,10 @@ def _of_the_gateway(world: World, pagos: dict[str, Any], refunds: dict[str, Any]
     if world.weather.gateway != "http":
         return []
     found = []
-    if {order_id: row["status"] for order_id, row in pagos.items()} != world.gateway.charged:
+    charged = {key: Charged(row["status"], row["amount_cents"], row["currency"]) for key, row in pagos.items()}
+    if charged != world.gateway.charged:
         found.append("the gateway's ledger and the transactions differ")
-    if {order_id: row["amount_cents"] for order_id, row in refunds.items()} != world.gateway.refunded:
+    refunded = {key: Refunded(*(row[column] for column in Refunded._fields)) for key, row in refunds.items()}
+    if refunded != world.gateway.refunded:
         found.append("the gateway's refunds and ours differ")
     return found

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache, partial
 from random import Random
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
 import pulsar
@@ -140,15 +140,32 @@ class SimulatedState:
         return self.values.get(key)
 
 
+class Charged(NamedTuple):
+    """What the gateway's ledger says of an order's charge."""
+
+    status: str
+    amount_cents: int
+    currency: str
+
+
+class Refunded(NamedTuple):
+    """What it says of a refund."""
+
+    transaction_id: str
+    amount_cents: int
+    currency: str
+
+
 class SimulatedGateway:
     """A payment gateway that keeps a ledger by order, and whose answers get lost.
 
     Its approvals are those of the simulated one, so that a run with it ends like one without.
+    tests/unit/services/test_simulated_gateway.py holds it against the one that is asked over HTTP.
     """
 
     def __init__(self, scheduler: Scheduler, random: Random) -> None:
-        self.charged: dict[str, str] = {}
-        self.refunded: dict[str, int] = {}
+        self.charged: dict[str, Charged] = {}
+        self.refunded: dict[str, Refunded] = {}
         self.failing = 0.0
         self.at_once = 0
         self._rate = 0.0
@@ -163,25 +180,33 @@ class SimulatedGateway:
 
     def charge(self, cobro: Cobro) -> str | Retry | Rejected:
         """Charge an order, unless the request gets lost; and say so, unless the answer does."""
+        charge = stands = Charged(drawn(cobro.order_id, self._rate), cobro.amount_cents, cobro.currency)
         lost = self._lost()
         if lost != "request":
-            self.charged.setdefault(cobro.order_id, drawn(cobro.order_id, self._rate))
+            stands = self.charged.setdefault(cobro.order_id, charge)
         self._scheduler.pause("charged")
-        return self.charged[cobro.order_id] if not lost else Retry("gateway", lost, until_known=True)
+        return _not_known(lost, same=stands == charge) or stands.status
 
     def refund(self, refund: Reembolso) -> Retry | Rejected | None:
         """Pay an order back, likewise."""
+        asked = stands = Refunded(refund.transaction_id, refund.amount_cents, refund.currency)
         lost = self._lost()
         if lost != "request":
-            self.refunded.setdefault(refund.order_id, refund.amount_cents)
+            stands = self.refunded.setdefault(refund.order_id, asked)
         self._scheduler.pause("refunded")
-        return Retry("gateway", lost, until_known=True) if lost else None
+        return _not_known(lost, same=stands == asked)
 
     def _lost(self) -> str:
         self._scheduler.pause("ask")
         if self._random.random() >= self.failing:
             return ""
         return self._random.choice(["request", "answer"])
+
+
+def _not_known(lost: str, *, same: bool) -> Retry | None:
+    """Return why an answer leaves open what was done, None where it doesn't."""
+    why = f"the {lost} got lost" if lost else "" if same else "its key was used with other content"
+    return Retry("gateway", why, until_known=True) if why else None
 
 
 class SimulatedSurroundings(Surroundings):
