@@ -117,7 +117,10 @@ STEADY = SteadyRandom(0)
 
 
 class SimulatedState:
-    """The state store: keeps values, slowly, and refuses some or all when it is told to."""
+    """The state store: keeps values, slowly, and refuses some or all when it is told to.
+
+    tests/e2e/test_simulated_state.py holds it against the real one.
+    """
 
     def __init__(self, scheduler: Scheduler, random: Random) -> None:
         self.values: dict[str, str] = {}

@@ -1,0 +1,192 @@
+"""What the simulation, and the views' tests, take for the state store does what it does: the same tests on all."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from random import Random
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import grpc
+import pytest
+from bookkeeper import kv
+from bookkeeper.proto.kv_rpc_pb2_grpc import TableServiceStub
+from bookkeeper.types import StorageClientSettings
+
+from functions.alpes_runtime import Unavailable
+from functions.alpes_runtime.state import IN_FLIGHT, BookKeeperState, StateStore
+from functions.alpes_runtime.turn import Turn
+from local_stack.settings import from_environment
+from tests.e2e.tienda import wait_until
+from tests.fakes import FakeStateStore
+from tests.simulation.instance import SimulatedState
+from tests.simulation.scheduler import Scheduler
+
+WARM_S = 60.0
+"""Within so long a store that is there answers."""
+
+
+class System(Protocol):
+    """A function's state store, and the way to have it refuse."""
+
+    def store(self) -> StateStore:
+        """Return what an instance of the function writes to."""
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """Let a put be refused within the ``with``."""
+
+
+class Real:
+    """Ordenes' table in the store of the stack; the keys used here are no order's."""
+
+    def __init__(self, port: int) -> None:
+        self._settings = StorageClientSettings(service_uri=f"bk://127.0.0.1:{port}")
+        self._clients: list[kv.Client] = []
+        self._nobody = grpc.insecure_channel("127.0.0.1:1")
+        self._nowhere = TableServiceStub(channel=self._nobody)
+        self._refuses = False
+        first = self.store()
+        wait_until(partial(_answers, first), WARM_S, "the state store answers")
+
+    def store(self) -> StateStore:
+        client = kv.Client(storage_client_settings=self._settings, namespace="alpes_tienda")
+        self._clients.append(client)
+        table = client.table(table_name="ordenes")
+        service, stream = table.__table_service__, table.__stream_props__
+        calls = SimpleNamespace(Range=service.Range, Put=SimpleNamespace(future=partial(self._put, service.Put)))
+        return BookKeeperState(SimpleNamespace(__table_service__=calls, __stream_props__=stream), Turn())
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        self._refuses = True
+        yield
+        self._refuses = False
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.__channel__.close()
+        self._nobody.close()
+
+    def _put(self, put: Any, request: Any, **how: Any) -> Any:
+        """Put; where it is to be refused, there where no store is."""
+        return (self._nowhere.Put if self._refuses else put).future(request, **how)
+
+
+def _answers(store: StateStore) -> bool:
+    """Whether a store does anything; one that is still cold refuses."""
+    try:
+        store.put({key(): "warm"})
+    except Unavailable:
+        return False
+    return True
+
+
+class Simulated:
+    """The simulation's."""
+
+    def __init__(self) -> None:
+        self._state = SimulatedState(Scheduler(Random(1)), Random(1))
+
+    def store(self) -> StateStore:
+        return self._state
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        self._state.failing = 1.0
+        yield
+        self._state.failing = 0.0
+
+    def close(self) -> None:
+        pass
+
+
+class Fake:
+    """That of the other tests."""
+
+    def __init__(self) -> None:
+        self._state = FakeStateStore()
+
+    def store(self) -> StateStore:
+        return self._state
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        self._state.fail()
+        yield
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(params=["fake", "simulated", "real"])
+def system(request: pytest.FixtureRequest) -> Iterator[System]:
+    if request.param == "real":
+        stack = request.getfixturevalue("stack")
+        found: Any = Real(from_environment(stack.environment).ports.state)
+    else:
+        found = Fake() if request.param == "fake" else Simulated()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def store(system: System) -> StateStore:
+    return system.store()
+
+
+def key() -> str:
+    """Return a key that nobody has used."""
+    return f"contrato-{uuid.uuid4().hex}"
+
+
+def test_what_was_put_is_got_and_what_was_not_is_none(store: StateStore) -> None:
+    put, other = key(), key()
+    store.put({put: "creada"})
+    assert store.get(put) == "creada"
+    assert store.get(other) is None
+
+
+def test_the_last_value_of_a_key_stands_and_the_other_keys_keep_theirs(store: StateStore) -> None:
+    changed, kept = key(), key()
+    store.put({changed: "creada", kept: "creada"})
+    store.put({changed: "aprobada"})
+    store.put({changed: "aprobada"})
+    assert (store.get(changed), store.get(kept)) == ("aprobada", "creada")
+
+
+def test_what_one_instance_puts_another_one_gets_and_writes_over(system: System) -> None:
+    one, other, name = system.store(), system.store(), key()
+    one.put({name: "creada"})
+    assert other.get(name) == "creada"
+    other.put({name: "expirada"})
+    assert one.get(name) == "expirada"
+
+
+def test_more_values_than_are_on_their_way_at_once_are_all_written(store: StateStore) -> None:
+    values = {key(): str(number) for number in range(2 * IN_FLIGHT + 1)}
+    store.put(values)
+    assert {name: store.get(name) for name in values} == values
+
+
+def test_a_value_is_any_text(store: StateStore) -> None:
+    values = {key(): "ñandú €", key(): "0", key(): "x" * 10_000}
+    store.put(values)
+    assert {name: store.get(name) for name in values} == values
+
+
+def test_nothing_to_put_is_no_error(store: StateStore) -> None:
+    store.put({})
+
+
+def test_a_put_that_is_refused_says_so_and_is_done_again(system: System, store: StateStore) -> None:
+    name, new = key(), key()
+    store.put({name: "creada"})
+    values = {name: "aprobada", new: "aprobada"}
+    with system.refusing(), pytest.raises(Unavailable):
+        store.put(values)
+    # Some may have been written, and nothing else was.
+    assert store.get(name) in ("creada", "aprobada")
+    assert store.get(new) in (None, "aprobada")
+    store.put(values)
+    assert {each: store.get(each) for each in values} == values
