@@ -42,6 +42,10 @@ def silent_port() -> Iterator[int]:
         ["dlq", "replay"],
         ["dlq", "discard"],
         ["reconcile"],
+        ["trace"],
+        ["rebuild"],
+        ["rebuild", "reporting"],
+        ["rebuild", "state"],
     ],
 )
 def test_help_has_an_example(command: list[str]) -> None:
