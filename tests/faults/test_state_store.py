@@ -65,7 +65,7 @@ def test_what_starts_while_the_state_store_is_away_runs_once_it_is_back(stack: T
                     breaking.kill(process)
             # Pulsar's own instance opens the state store before it loads any function: it can't start without.
             time.sleep(AWAY_S)
-            assert not breaking.running(stack, "ordenes")
+            assert not stack.running("ordenes")
             mend(link)
         started = time.monotonic()
         breaking.wait_functions(stack)
