@@ -19,6 +19,10 @@ from tests.faults.ordeal import Ordeal, Size, settings_of
 from tests.faults.repertoire import OUTAGES, Scene, draw
 from tests.stack import bring_up, connect, deploy, own_environment
 
+RECOVERY_S = 15.0
+"""Within this time after a total outage the flow is normal again. A broker that was killed takes longest: it starts
+cold, and has to catch up with all that came in meanwhile."""
+
 
 def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool:
     """Send the orders, break things meanwhile, and judge; return whether everything held."""
@@ -26,7 +30,7 @@ def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool
     state = Link(f"pulsar://127.0.0.1:{settings.ports.state}")
     through = replace(settings, state_port=state.port)
     breaking.restart_broker(stack, state_port=state.port)
-    ordeal = Ordeal(stack, f"{orders:,} orders, {faults} faults", size=Size(orders, rate), seed=seed)
+    ordeal = Ordeal(stack, f"{orders:,} orders, {faults} faults", size=Size(orders, rate, RECOVERY_S), seed=seed)
     scene = Scene(stack, ordeal, through, state)
     drawn = draw(scene, faults)
     injected: Counter[str] = Counter()

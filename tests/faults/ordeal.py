@@ -30,7 +30,8 @@ SEED = os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(1_000
 STATE_SAMPLE = 50_000
 """Most orders whose status the state store is asked for."""
 RECOVERY_S = 10.0 if LONG else 30.0
-"""Within this time after a total outage the flow is normal again; the short form also runs where other work is done."""
+"""Within this time after a total outage the flow is normal again, unless an ordeal says otherwise; the short form also
+runs where other work is done."""
 LONGEST_RETRY_S = 40.0
 """A message that waits for another attempt has come again after that."""
 TOTALS_S = 180.0
@@ -49,10 +50,13 @@ class Size:
         Least number.
     rate
         Orders a second.
+    recovery_s
+        Within this time after a total outage the flow is normal again.
     """
 
     orders: int
     rate: float
+    recovery_s: float = RECOVERY_S
 
 
 SIZE = Size(20_000, 700) if LONG else Size(2_000, 250)
@@ -101,6 +105,7 @@ class Ordeal:
         self.faults: list[Fault] = []
         self.verdict: Verdict | None = None
         self._total = total
+        self._recovery_s = size.recovery_s
         self._recorder = Recorder(stack, self.prefix)
         self._calm_since = 0.0
         self._usual = 0
@@ -261,6 +266,8 @@ class Ordeal:
 
     def _see_progress(self) -> None:
         """See that the system did something each time that it was broken, or soon after."""
-        found = progress.problems(self.probe, self.faults, self._usual, rate=self.load.rate, recovery_s=RECOVERY_S)
+        found = progress.problems(
+            self.probe, self.faults, self._usual, rate=self.load.rate, recovery_s=self._recovery_s
+        )
         slow = "; ".join(found)
         assert not slow, f"seed {self.seed}: {slow}"
