@@ -110,14 +110,18 @@ class _Check:
         self._figures: Counter[str] = Counter()
         # Of each order: what was accepted, and what stands where.
         self._content = array("q")
+        self._client = array("i")
         self._cents = array("q")
+        self._currency = array("q")
         self._ordenes, self._pagos, self._refunded, self._reporting = (bytearray() for _ in range(4))
         self._version = array("i")
         self._reported_version = array("i")
         self._lettered = bytearray()
         self._listed = bytearray()
         self._ended_ms = array("q")
+        # The transaction that Ordenes names, and that of Pagos.
         self._transaction = array("q")
+        self._paid_as = array("q")
         # Each event topic: hash of the first event's id and of its bytes, and what it says.
         self._event_id = {topic: array("q") for topic in EVENTS}
         self._event_bytes = {topic: array("q") for topic in EVENTS}
@@ -141,7 +145,9 @@ class _Check:
         self._read_commands()
         self._read_sent()
         self._read_ordenes()
-        self._read_pagos()
+        self._read_transacciones()
+        self._read_reembolsos()
+        self._read_charges()
         self._read_reporting()
         for topic in EVENTS:
             self._read_events(topic)
@@ -185,13 +191,14 @@ class _Check:
             self._violated(f"invented in {where}", order_id)
         return number
 
-    def _new(self, order_id: str, content: int, cents: int) -> None:
+    def _new(self, order_id: str, content: int) -> None:
         self._numbers[order_id] = len(self._content)
         self._content.append(content)
-        self._cents.append(cents)
         for codes in (self._ordenes, self._pagos, self._refunded, self._reporting, self._lettered, self._listed):
             codes.append(0)
-        for values in (self._version, self._reported_version, self._ended_ms, self._transaction):
+        for values in (self._client, self._cents, self._currency, self._version, self._reported_version):
+            values.append(0)
+        for values in (self._ended_ms, self._transaction, self._paid_as):
             values.append(0)
         for topic in EVENTS:
             self._event_id[topic].append(0)
@@ -207,16 +214,22 @@ class _Check:
             if not self._ours(order.id):
                 continue
             cents = rules.total_cents(order)
-            content = _content(order.client_id, order.address, cents, order.currency or rules.DEFAULT_CURRENCY)
+            currency = order.currency or rules.DEFAULT_CURRENCY
+            content = _content(order.client_id, order.address, cents, currency)
             number = self._numbers.get(order.id)
             name = _MessageName("crear-orden", str(message.message_id))
             if number is None:
-                self._new(order.id, content, cents)
+                self._new(order.id, content)
+                self._accept(self._numbers[order.id], order.client_id, cents, currency)
                 self._first_message.append(hash(name))
                 self._figures["accepted"] += 1
             else:
                 self._more_messages.setdefault(number, []).append((content, name))
                 self._figures["duplicates"] += content == self._content[number]
+
+    def _accept(self, number: int, client_id: int, cents: int, currency: str) -> None:
+        """Note what an order was accepted with, for where only a part of it shows."""
+        self._client[number], self._cents[number], self._currency[number] = client_id, cents, hash(currency)
 
     def _read_sent(self) -> None:
         for sent in self._reading("what the client sent", self._history.sent):
@@ -254,7 +267,7 @@ class _Check:
         if content in self._contents(number):
             # Another message of this id was the first that Ordenes saw: that one is what was accepted.
             self._row_content[number] = content
-            self._cents[number] = row.total_cents
+            self._accept(number, row.client_id, row.total_cents, row.currency)
         else:
             self._violated("Ordenes holds other content than was accepted", row.order_id)
 
@@ -262,7 +275,7 @@ class _Check:
         """Return every content that the topic holds under the order's id."""
         return {self._content[number]} | {content for content, _ in self._more_messages.get(number, ())}
 
-    def _read_pagos(self) -> None:
+    def _read_transacciones(self) -> None:
         for paid in self._reading("table transacciones", self._history.transacciones):
             if not self._ours(paid.order_id):
                 continue
@@ -272,12 +285,15 @@ class _Check:
             if self._pagos[number]:
                 self._violated("paid twice", paid.order_id)
             self._pagos[number] = self._status(paid.status, paid.order_id)
-            self._same_cents(paid.amount_cents, number, paid.order_id, "Pagos")
+            self._paid_as[number] = hash(paid.transaction_id)
+            self._same_money(paid.amount_cents, paid.currency, number, paid.order_id, "Pagos")
             self._sum("pagos_cents", self._pagos[number], paid.amount_cents)
             if self._ordenes[number] in (APROBADA, RECHAZADA, REEMBOLSADA) and (
                 hash(paid.transaction_id) != self._transaction[number]
             ):
                 self._violated("Ordenes names another transaction than Pagos", paid.order_id)
+
+    def _read_reembolsos(self) -> None:
         for refund in self._reading("table reembolsos", self._history.reembolsos):
             if not self._ours(refund.order_id):
                 continue
@@ -287,9 +303,10 @@ class _Check:
             if self._refunded[number]:
                 self._violated("refunded twice", refund.order_id)
             self._refunded[number] = 1
-            self._same_cents(refund.amount_cents, number, refund.order_id, "a refund")
+            self._same_money(refund.amount_cents, refund.currency, number, refund.order_id, "a refund")
+            if hash(refund.transaction_id) != self._paid_as[number]:
+                self._violated("a refund names another transaction than Pagos", refund.order_id)
             self._figures["pagos_cents"] -= refund.amount_cents
-        self._read_charges()
 
     def _read_charges(self) -> None:
         seen: set[str] = set()
@@ -322,7 +339,10 @@ class _Check:
                 self._violated("counted twice by Reporting", row.order_id)
             self._reporting[number] = self._status(row.status, row.order_id)
             self._reported_version[number] = row.version
-            self._same_cents(row.total_cents, number, row.order_id, "Reporting")
+            self._same_money(row.total_cents, row.currency, number, row.order_id, "Reporting")
+            if row.client_id != self._client[number]:
+                said = f"{row.order_id}: client {row.client_id} in Reporting, {self._client[number]} accepted"
+                self._violated("clients differ", said)
             self._sum("reporting_cents", self._reporting[number], row.total_cents)
         for order_id in self._reading("the report", self._history.report or ()):
             if not self._ours(order_id):
@@ -392,7 +412,9 @@ class _Check:
         """Return what an event says as one number: version × 8 + status."""
         status = self._status(event.status, order_id)
         if topic == "transaccion-creada":
-            self._same_cents(event.amount_cents, number, order_id, "topic transaccion-creada")
+            self._same_money(event.amount_cents, event.currency, number, order_id, "topic transaccion-creada")
+            if self._pagos[number] and hash(event.id) != self._paid_as[number]:
+                self._violated("topic transaccion-creada names another transaction than Pagos", order_id)
             return status
         self._same_cents(rules.total_cents(event), number, order_id, f"topic {topic}")
         content = _content(event.client_id, event.address, rules.total_cents(event), event.currency)
@@ -528,6 +550,11 @@ class _Check:
     def _same_cents(self, cents: int, number: int, order_id: str, where: str) -> None:
         if cents != self._cents[number]:
             self._violated("amounts differ", f"{order_id}: {cents} cents in {where}, {self._cents[number]} accepted")
+
+    def _same_money(self, cents: int, currency: str, number: int, order_id: str, where: str) -> None:
+        self._same_cents(cents, number, order_id, where)
+        if hash(currency) != self._currency[number]:
+            self._violated("currencies differ", f"{order_id}: {currency[:20]!r} in {where}, another one accepted")
 
     def _sum(self, name: str, status: int, cents: int) -> None:
         # What Pagos charged and gave back is taken off by the refunds.

@@ -97,6 +97,7 @@ class ReembolsoRow(NamedTuple):
     order_id: str
     transaction_id: str
     amount_cents: int
+    currency: str
 
 
 class ReporteRow(NamedTuple):

@@ -198,7 +198,8 @@ class Recorder:
             yield from self._rows(
                 "pagos",
                 ReembolsoRow,
-                "SELECT order_id, transaction_id, amount_cents FROM reembolsos WHERE order_id >= %s AND order_id < %s",
+                "SELECT order_id, transaction_id, amount_cents, currency FROM reembolsos"
+                " WHERE order_id >= %s AND order_id < %s",
             )
 
     def _report(self) -> Iterator[str]:

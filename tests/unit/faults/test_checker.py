@@ -66,7 +66,7 @@ class Shop:
             self.paid.append(self.message(self.procesada(order_id, decided)))
         if status == "reembolsada":
             self.updated.append(self.message(self.actualizada(order_id, "expirada", 2)))
-            self.reembolsos.append(ReembolsoRow(order_id, f"tx-{order_id}", 500))
+            self.reembolsos.append(ReembolsoRow(order_id, f"tx-{order_id}", 500, "USD"))
             self.paid.append(self.message(self.procesada(order_id, "reembolsada")))
         self.updated.append(self.message(self.actualizada(order_id, status, version)))
         self.reporte.append(ReporteRow(order_id, 7, status, 500, "USD", version))
@@ -79,7 +79,12 @@ class Shop:
         refund = "reembolso:" if status == "reembolsada" else ""
         event_id = f"transaccion-creada:{refund}{mark}{order_id}"
         return TransaccionProcesada(
-            order_id=order_id, status=status, id=f"tx-{order_id}", amount_cents=cents, event_id=event_id
+            order_id=order_id,
+            status=status,
+            id=f"tx-{order_id}",
+            amount_cents=cents,
+            currency="USD",
+            event_id=event_id,
         )
 
     def actualizada(self, order_id: str, status: str, version: int) -> OrdenActualizada:
@@ -319,6 +324,45 @@ def other_amount_reported(shop: Shop) -> str:
     return "amounts differ"
 
 
+def paid_in_another_currency(shop: Shop) -> str:
+    shop.transacciones[0] = shop.transacciones[0]._replace(currency="EUR")
+    return "currencies differ"
+
+
+def refunded_in_another_currency(shop: Shop) -> str:
+    shop.reembolsos[0] = shop.reembolsos[0]._replace(currency="EUR")
+    return "currencies differ"
+
+
+def reported_in_another_currency(shop: Shop) -> str:
+    shop.reporte[0] = shop.reporte[0]._replace(currency="EUR")
+    return "currencies differ"
+
+
+def told_in_another_currency(shop: Shop) -> str:
+    other = shop.procesada("r-000", "aprobada")
+    other.currency = "EUR"
+    shop.paid[0] = shop.message(other)
+    return "currencies differ"
+
+
+def reported_for_another_client(shop: Shop) -> str:
+    shop.reporte[0] = shop.reporte[0]._replace(client_id=8)
+    return "clients differ"
+
+
+def another_transaction_refunded(shop: Shop) -> str:
+    shop.reembolsos[0] = shop.reembolsos[0]._replace(transaction_id="tx-else")
+    return "a refund names another transaction than Pagos"
+
+
+def another_transaction_told(shop: Shop) -> str:
+    other = shop.procesada("r-000", "aprobada")
+    other.id = "tx-else"
+    shop.paid[0] = shop.message(other)
+    return "topic transaccion-creada names another transaction than Pagos"
+
+
 def cents_differ(shop: Shop) -> str:
     shop.reporte[0] = shop.reporte[0]._replace(total_cents=501)
     return "cents differ"
@@ -469,6 +513,13 @@ PLANTED = [
     stored_otherwise,
     other_amount_paid,
     other_amount_reported,
+    paid_in_another_currency,
+    refunded_in_another_currency,
+    reported_in_another_currency,
+    told_in_another_currency,
+    reported_for_another_client,
+    another_transaction_refunded,
+    another_transaction_told,
     cents_differ,
     other_amount_told,
     creada_missing,
