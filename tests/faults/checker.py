@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
-from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.faults.history import History, Letter, Message, OrdenRow, Unreadable
 
 T = TypeVar("T")
@@ -33,11 +33,14 @@ CHARGED_AS = {
     REEMBOLSADA: {APROBADA},
 }
 """What Pagos must have for each final status of an order."""
+COMMANDS, REFUNDS = "crear-orden", "reembolsar-transaccion"
 EVENTS: dict[str, Any] = {
     "orden-creada": OrdenCreada,
     "transaccion-creada": TransaccionProcesada,
     "orden-actualizada": OrdenActualizada,
 }
+OF_SERVICES: dict[str, Any] = {**EVENTS, REFUNDS: ReembolsarTransaccion}
+"""What the services tell and ask each other."""
 DECIDED = frozenset({APROBADA, RECHAZADA})
 SHOWN = 10
 """Ids shown of each violation."""
@@ -122,6 +125,8 @@ class _Check:
         # The transaction that Ordenes names, and that of Pagos.
         self._transaction = array("q")
         self._paid_as = array("q")
+        # Hash of the bytes of the command that asks for a refund.
+        self._asked = array("q")
         # Each event topic: hash of the first event's id and of its bytes, and what it says.
         self._event_id = {topic: array("q") for topic in EVENTS}
         self._event_bytes = {topic: array("q") for topic in EVENTS}
@@ -151,6 +156,7 @@ class _Check:
         self._read_reporting()
         for topic in EVENTS:
             self._read_events(topic)
+        self._read_refunds_asked()
         self._read_letters()
         self._read_state()
         for order_id, number in self._numbers.items():
@@ -198,7 +204,7 @@ class _Check:
             codes.append(0)
         for values in (self._client, self._cents, self._currency, self._version, self._reported_version):
             values.append(0)
-        for values in (self._ended_ms, self._transaction, self._paid_as):
+        for values in (self._ended_ms, self._transaction, self._paid_as, self._asked):
             values.append(0)
         for topic in EVENTS:
             self._event_id[topic].append(0)
@@ -206,10 +212,10 @@ class _Check:
             self._event_says[topic].append(0)
 
     def _read_commands(self) -> None:
-        for message in self._reading("topic crear-orden", self._history.commands):
+        for message in self._reading(f"topic {COMMANDS}", self._history.commands):
             order = _command(message.data)
             if order is None:
-                self._invalid.add(_MessageName("crear-orden", str(message.message_id)))
+                self._invalid.add(_MessageName(COMMANDS, str(message.message_id)))
                 continue
             if not self._ours(order.id):
                 continue
@@ -217,7 +223,7 @@ class _Check:
             currency = order.currency or rules.DEFAULT_CURRENCY
             content = _content(order.client_id, order.address, cents, currency)
             number = self._numbers.get(order.id)
-            name = _MessageName("crear-orden", str(message.message_id))
+            name = _MessageName(COMMANDS, str(message.message_id))
             if number is None:
                 self._new(order.id, content)
                 self._accept(self._numbers[order.id], order.client_id, cents, currency)
@@ -370,7 +376,7 @@ class _Check:
             if event is None:
                 self._invalid.add(_MessageName(topic, str(message.message_id)))
                 continue
-            order_id = event.order_id if kind is TransaccionProcesada else event.id
+            order_id = _id_of(event)
             if not self._ours(order_id):
                 continue
             number = self._number_of(order_id, f"topic {topic}")
@@ -391,7 +397,7 @@ class _Check:
 
     def _further_event(self, topic: str, event: Any, number: int, event_id: int, message: Message) -> None:
         """Note an event of another id than the order's first one in this topic."""
-        order_id = event.order_id if topic == "transaccion-creada" else event.id
+        order_id = _id_of(event)
         further = self._more_events.setdefault((topic, number), {})
         content = hash(message.data)
         if event_id in further:
@@ -426,6 +432,29 @@ class _Check:
         if topic == "orden-actualizada" and (event.version == self._version[number] or not self._ended_ms[number]):
             self._ended_ms[number] = message.published_ms
 
+    def _read_refunds_asked(self) -> None:
+        for message in self._reading(f"topic {REFUNDS}", self._history.refunds_asked):
+            asked = _decoded(ReembolsarTransaccion, message.data)
+            if asked is None:
+                self._invalid.add(_MessageName(REFUNDS, str(message.message_id)))
+                continue
+            if not self._ours(asked.order_id):
+                continue
+            number = self._number_of(asked.order_id, f"topic {REFUNDS}")
+            if number is not None:
+                self._note_refund(asked, number, hash(message.data) or 1)
+
+    def _note_refund(self, asked: ReembolsarTransaccion, number: int, content: int) -> None:
+        if self._asked[number]:
+            self._figures["duplicates"] += 1
+            if self._asked[number] != content:
+                self._violated("event contradicts itself", f"{REFUNDS} {asked.event_id}")
+            return
+        self._asked[number] = content
+        self._same_money(asked.amount_cents, asked.currency, number, asked.order_id, f"topic {REFUNDS}")
+        if hash(asked.transaction_id) != self._paid_as[number]:
+            self._violated("a refund names another transaction than Pagos", f"topic {REFUNDS} {asked.order_id}")
+
     def _read_letters(self) -> None:
         seen: set[_MessageName] = set()
         for letter in self._reading("the dead-letter topics", self._history.letters):
@@ -440,7 +469,7 @@ class _Check:
                 self._invalid_letters.add(hash(name))
             elif letter.error_type == "conflict":
                 self._conflict_letters.add(hash(name))
-                if ours and letter.topic in EVENTS:
+                if ours and letter.topic in OF_SERVICES:
                     self._violated("the services contradict each other", f"{letter.topic} {order_id}")
             elif ours:
                 number = self._number_of(order_id, "the dead letters")
@@ -477,6 +506,7 @@ class _Check:
             self._figures[NAMES[orden]] += 1
             self._judge_ended(order_id, number)
         self._judge_events(order_id, number)
+        self._judge_refund(order_id, number)
 
     def _judge_ended(self, order_id: str, number: int) -> None:
         orden, paid, reported = self._ordenes[number], self._pagos[number], self._reporting[number]
@@ -512,6 +542,13 @@ class _Check:
                 self._violated("orden-actualizada tells what Ordenes has not", self._states(order_id, number))
         if not orden and any(said.values()):
             self._violated("events of an order that Ordenes has not", order_id)
+
+    def _judge_refund(self, order_id: str, number: int) -> None:
+        orden, asked = self._ordenes[number], bool(self._asked[number])
+        if asked and orden not in (EXPIRADA, REEMBOLSADA):
+            self._violated("a refund asked for of an order that has not expired", self._states(order_id, number))
+        if not asked and (orden == REEMBOLSADA or self._refunded[number]):
+            self._violated("refunded, and nobody asked for it", self._states(order_id, number))
 
     def _said(self, topic: str, number: int) -> set[int]:
         if not self._event_id[topic][number]:
@@ -587,8 +624,12 @@ def _decoded(kind: Any, data: bytes) -> Any:
         event = kind.FromString(data)
     except (DecodeError, UnicodeDecodeError):
         return None
-    order_id = event.order_id if kind is TransaccionProcesada else event.id
-    return None if rules.id_problem("id", order_id) else event
+    return None if rules.id_problem("id", _id_of(event)) else event
+
+
+def _id_of(message: Any) -> str:
+    """Return the id of the order that a message is about."""
+    return str(message.order_id if isinstance(message, TransaccionProcesada | ReembolsarTransaccion) else message.id)
 
 
 def _command(data: bytes) -> CrearOrden | None:
@@ -607,8 +648,5 @@ def _command(data: bytes) -> CrearOrden | None:
 
 def _order_of(letter: Letter) -> str:
     """Return the id of the order that a dead letter is about, empty where it names none."""
-    kind = EVENTS.get(letter.topic, CrearOrden)
-    event = _decoded(kind, letter.data)
-    if event is None:
-        return ""
-    return str(event.order_id if kind is TransaccionProcesada else event.id)
+    message = _decoded(OF_SERVICES.get(letter.topic, CrearOrden), letter.data)
+    return "" if message is None else _id_of(message)
