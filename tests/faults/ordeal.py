@@ -187,8 +187,9 @@ class Ordeal:
         verdict = self.verdict = self._judge(idle=idle, with_report=with_report)
         self._print(verdict, len(self.faults) + more_faults)
         assert verdict.name == "holds", f"seed {self.seed}: {verdict}"
-        assert verdict.figures["told"] == self.load.sent
-        assert verdict.figures.get("dead_lettered", 0) == dead_lettered
+        told, found = verdict.figures["told"], verdict.figures.get("dead_lettered", 0)
+        assert told == self.load.sent, f"the client was told that {told} of {self.load.sent} orders are accepted"
+        assert found == dead_lettered, f"{found} orders are dead-lettered, not {dead_lettered}"
         self._see_progress()
         return verdict
 
