@@ -120,7 +120,7 @@ def test_each_order_is_charged_once_by_a_gateway_that_fails_in_every_way(stack: 
                 ordeal.rest(1.0, 3.0)
                 (victim,) = stack.processes("pagos")
                 breaking.kill(victim)
-                wait_until(lambda: stack.running("pagos"), 60, "its successor runs")
+                wait_until(lambda: breaking.running(stack, "pagos"), 60, "its successor runs")
                 ordeal.rest(1.0, 3.0)
             gateway.faults = {}
         ordeal.wait_normal(120)

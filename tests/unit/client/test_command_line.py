@@ -42,6 +42,10 @@ def silent_port() -> Iterator[int]:
         ["dlq", "replay"],
         ["dlq", "discard"],
         ["reconcile"],
+        ["trace"],
+        ["rebuild"],
+        ["rebuild", "reporting"],
+        ["rebuild", "state"],
     ],
 )
 def test_help_has_an_example(command: list[str]) -> None:
@@ -88,11 +92,11 @@ def test_what_is_no_address_of_the_admin_api_is_one_line(url: str) -> None:
     assert err == f"alpes: {url!r} is no address of Pulsar's admin API: it looks like http://127.0.0.1:8080.\n"
 
 
-@pytest.mark.parametrize("number", ["99999999999999999999", "9" * 5_000])
-def test_a_mistyped_letters_id_is_one_line(number: str) -> None:
+@pytest.mark.parametrize("text", ["nonsense", f"crear-orden:0:{2**64}:1", f"crear-orden:0:{'9' * 5_000}:1"])
+def test_a_mistyped_letters_id_is_wrong_usage_told_in_one_line(text: str) -> None:
     for command in (["show"], ["replay"], ["discard", "--yes"]):
-        code, out, err = _run("dlq", *command, f"crear-orden:0:{number}:1")
-        assert (code, out) == (1, "")
+        code, out, err = _run("dlq", *command, text)
+        assert (code, out) == (2, "")
         assert len(err.splitlines()) == 1
         assert len(err) < 250
         assert "is no letter's id: it looks like crear-orden:0:47:12. See alpes dlq list." in err
