@@ -22,7 +22,7 @@ from client.reconcile.check import Account, Check
 from client.reconcile.rules import Verdict
 from client.reconcile.scratch import Scratch
 from client.reconcile.tables import SERVICES, Tables
-from client.reconcile.waiting import idle_inputs
+from client.reconcile.waiting import waiting
 from client.rendering import Counting, paper
 
 
@@ -89,7 +89,10 @@ def reconcile(
     differs        the services contradict each other
     lost           not ended, and nothing waits that would take it further
 
-    Exits with 0 when nothing differs and nothing is lost, with 1 otherwise, with 2 when it could not look.
+    Whether an order in flight is lost is told by what waits, whatever other orders do meanwhile. Where too much waits
+    to be read, the result says of how many orders it could not be told.
+
+    Exits with 0 when nothing differs and nothing is known to be lost, with 1 otherwise, with 2 when it could not look.
 
     \b
     Examples:
@@ -114,7 +117,7 @@ def reconcile(
             check.take_letters(messages.letters(client, admin))
             check.look_again(grace)
             check.find_dead_lettered()
-            check.find_lost(lambda: idle_inputs(client, admin))
+            check.find_lost(lambda sources: waiting(client, admin, sources), lambda: messages.letters(client, admin))
         if stop.is_set():
             raise KeyboardInterrupt
         account = check.close(time.monotonic() - started)

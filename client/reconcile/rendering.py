@@ -15,6 +15,7 @@ from client.reconcile.merge import Rows
 from client.reconcile.rules import Verdict
 from client.reconcile.scratch import Doubtful, Scratch
 from client.reconcile.tables import Tables
+from client.reconcile.unacknowledged import MOST_READ
 
 STYLES = {
     Verdict.DIFFERS: "bold red",
@@ -56,8 +57,24 @@ def show(console: Console, account: Account, examples: list[Named]) -> None:
     if examples:
         console.print()
         console.print(_table(examples))
-    result = "Nothing is lost and nothing differs." if account.holds else "NOT AS IT SHOULD BE."
-    console.print(f"{result} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
+    if account.not_judged:
+        console.print(_not_judged(account), style="yellow")
+    console.print(f"{_result(account)} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
+
+
+def _result(account: Account) -> str:
+    if not account.holds:
+        return "NOT AS IT SHOULD BE."
+    if account.not_judged:
+        return "Nothing differs, and nothing is known to be lost."
+    return "Nothing is lost and nothing differs."
+
+
+def _not_judged(account: Account) -> str:
+    return (
+        f"Of {account.not_judged:,} orders in flight it can't be told whether they are lost: more than {MOST_READ:,} "
+        f"messages would have to be read in {', '.join(sorted(account.unread))}. Ask again when fewer wait."
+    )
 
 
 def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
@@ -76,6 +93,7 @@ def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
             for verdict in Verdict
             if verdict is not Verdict.ENDED
         },
+        "not_judged": {"orders": account.not_judged, "topics": sorted(account.unread) if account.not_judged else []},
         "refused_messages": account.refused_messages,
         "examples": [dict(zip(HEADER, _cells(*example), strict=True)) for example in examples],
         "seconds": round(account.seconds, 3),

@@ -70,6 +70,8 @@ DOWNSTREAM = (
     REPORTING_RETRIES,
 )
 """The inputs in the order in which an order passes them, so that one that moves on while they are looked at is met."""
+RETRIES = frozenset({PAGOS_RETRIES, ORDENES_RETRIES, REPORTING_RETRIES})
+"""Those that hold later attempts, each with the topic that its message first came from."""
 
 
 class Rule(NamedTuple):
