@@ -30,7 +30,7 @@ from client.rendering import Counting, paper
 @click.option(
     "--topics",
     is_flag=True,
-    help="Read the topic crear-orden too, all of it: finds orders that were accepted and are in no table.",
+    help="Read the topic crear-orden too, all of it: orders that were accepted and are in no table are only there.",
 )
 @click.option(
     "--grace",
@@ -88,6 +88,9 @@ def reconcile(
     discarded      the same, and somebody discarded it
     differs        the services contradict each other
     lost           not ended, and nothing waits that would take it further
+
+    An order that was accepted and is in no table is seen only with --topics; without, the result says that the topics
+    were not read.
 
     Whether an order in flight is lost is told by what waits, whatever other orders do meanwhile. Where too much waits
     to be read, the result says of how many orders it could not be told.

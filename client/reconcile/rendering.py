@@ -23,6 +23,9 @@ STYLES = {
     Verdict.DEAD_LETTERED: "yellow",
     Verdict.DISCARDED: "yellow",
 }
+TOPICS_NOT_READ = (
+    "The topics were not read: an order that was accepted and is in no table would not be seen; --topics reads them."
+)
 BAD = (Verdict.LOST, Verdict.DIFFERS)
 Named = tuple[Doubtful, Rows | None]
 
@@ -59,6 +62,8 @@ def show(console: Console, account: Account, examples: list[Named]) -> None:
         console.print(_table(examples))
     if account.not_judged:
         console.print(_not_judged(account), style="yellow")
+    if account.commands is None:
+        console.print(TOPICS_NOT_READ)
     console.print(f"{_result(account)} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
 
 
@@ -67,6 +72,8 @@ def _result(account: Account) -> str:
         return "NOT AS IT SHOULD BE."
     if account.not_judged:
         return "Nothing differs, and nothing is known to be lost."
+    if account.commands is None:
+        return "Of the orders in the tables nothing is lost and nothing differs."
     return "Nothing is lost and nothing differs."
 
 
@@ -82,6 +89,7 @@ def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
     return {
         "holds": account.holds,
         "accepted": account.accepted,
+        "topics_read": account.commands is not None,
         "commands": account.commands,
         "ended": {
             status: {"orders": count, "cents": account.cents[status]} for status, count in sorted(account.ended.items())

@@ -407,7 +407,24 @@ def test_the_result_says_of_how_many_orders_it_could_not_be_told() -> None:
 
 
 def test_nothing_is_said_of_topics_that_no_order_needed() -> None:
-    account = Account(unread={"crear-orden"})
+    account = Account(unread={"crear-orden"}, commands=0)
     assert "told" not in shown(account)
     assert "Nothing is lost and nothing differs." in shown(account)
     assert rendering.as_json(account, [])["not_judged"] == {"orders": 0, "topics": []}
+
+
+def test_the_result_says_so_where_the_topics_were_not_read() -> None:
+    unread, read = Account(), Account(commands=7)
+    assert "The topics were not read: an order that was accepted and is in no table would not be seen" in shown(unread)
+    assert "--topics reads them" in shown(unread)
+    assert "Of the orders in the tables nothing is lost and nothing differs." in shown(unread)
+    assert rendering.as_json(unread, [])["topics_read"] is False
+    assert "The topics" not in shown(read)
+    assert "Nothing is lost and nothing differs." in shown(read)
+    assert rendering.as_json(read, [])["topics_read"] is True
+
+
+def test_also_what_is_not_as_it_should_be_says_that_the_topics_were_not_read() -> None:
+    text = shown(Account(others={(Verdict.LOST, "waits for its payment"): 1}))
+    assert "NOT AS IT SHOULD BE." in text
+    assert "The topics were not read" in text
