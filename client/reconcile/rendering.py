@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from client.reconcile.check import Account
-from client.reconcile.merge import Rows
+from client.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows
 from client.reconcile.rules import Verdict
 from client.reconcile.scratch import Doubtful, Scratch
 from client.reconcile.tables import Tables
@@ -123,15 +123,26 @@ def write_csv(file: TextIO, orders: Iterator[Named]) -> int:
 
 
 def _cells(order: Doubtful, rows: Rows | None) -> tuple[str, ...]:
-    shown = [""] * 3 if rows is None else [_row(rows.orden), _row(rows.pago), _row(rows.reporting)]
+    shown = [""] * 3 if rows is None else [_orden(rows.orden), _pago(rows.pago), _orden(rows.reporting)]
     return (order.id, order.verdict, order.why, *shown)
 
 
-def _row(row: Any) -> str:
+def _orden(row: OrdenRow | ReportingRow | None) -> str:
     if row is None:
         return ""
-    version = f" v{row[2]}" if len(row) == 5 else ""
-    return f"{row[1]}{version} {row[-2]} {row[-1]}"
+    _id, status, version, cents, currency, client_id, *transaction = row
+    return _words(f"{status} v{version} {cents} {currency} of client {client_id}", *transaction)
+
+
+def _pago(row: PagoRow | None) -> str:
+    if row is None:
+        return ""
+    _id, status, cents, currency, transaction = row
+    return _words(f"{status} {cents} {currency}", transaction)
+
+
+def _words(what: str, transaction: object = "") -> str:
+    return f"{what} by {transaction}" if transaction else what
 
 
 def _table(examples: list[Named]) -> Table:

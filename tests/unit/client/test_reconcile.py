@@ -13,7 +13,7 @@ from rich.console import Console
 
 from client.reconcile import rendering
 from client.reconcile.check import Account, Check
-from client.reconcile.merge import OrdenRow, PagoRow, Rows, facts, together
+from client.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows, facts, together
 from client.reconcile.rules import (
     ABSENT,
     APROBADA,
@@ -36,10 +36,10 @@ from client.reconcile.rules import (
     Verdict,
     judge,
 )
-from client.reconcile.scratch import OrderLetter, Scratch
+from client.reconcile.scratch import Doubtful, OrderLetter, Scratch
 from client.reconcile.waiting import Waits
 
-EVERY_STATE = [Facts(*state) for state in itertools.product(ORDENES, PAGOS, REPORTING, (True, False))]
+EVERY_STATE = [Facts(*state) for state in itertools.product(ORDENES, PAGOS, REPORTING, (True, False), (True, False))]
 ENDED = {
     (APROBADA, APROBADA),
     (RECHAZADA, RECHAZADA),
@@ -68,7 +68,7 @@ def test_the_tables_of_rules_cover_every_state() -> None:
 @pytest.mark.parametrize("state", EVERY_STATE, ids=lambda state: "-".join(map(str, state)))
 def test_every_state_has_the_verdict_that_the_state_machine_gives_it(state: Facts) -> None:
     charged = (state.orden, state.pago)
-    if not state.amounts_agree or charged not in ENDED | UNDER_WAY:
+    if not state.amounts_agree or not state.transactions_agree or charged not in ENDED | UNDER_WAY:
         expected = Verdict.DIFFERS
     elif state.orden == CREADA:
         expected = Verdict.IN_FLIGHT if state.reporting == ABSENT else Verdict.DIFFERS
@@ -103,29 +103,39 @@ def test_a_timer_takes_further_what_is_unpaid_and_what_nobody_has_heard_of() -> 
     assert EXPIRADA in {orden for orden, _ in timed}
 
 
-def orden(order_id: str, status: str = "aprobada", version: int = 2, cents: int = 100) -> OrdenRow:
-    return (order_id, status, version, cents, "USD")
+def orden(
+    order_id: str, status: str = "aprobada", version: int = 2, cents: int = 100, *, client: int = 7, by: str = "t"
+) -> OrdenRow:
+    return (order_id, status, version, cents, "USD", client, by)
 
 
-def pago(order_id: str, status: str = "aprobada", cents: int = 100) -> PagoRow:
-    return (order_id, status, cents, "USD")
+def seen(
+    order_id: str, status: str = "aprobada", version: int = 2, cents: int = 100, *, client: int = 7
+) -> ReportingRow:
+    return (order_id, status, version, cents, "USD", client)
+
+
+def pago(order_id: str, status: str = "aprobada", cents: int = 100, *, currency: str = "USD", by: str = "t") -> PagoRow:
+    return (order_id, status, cents, currency, by)
 
 
 @pytest.mark.parametrize(
     ("ours", "shown", "expected"),
     [
-        (orden("a"), orden("a"), "same"),
+        (orden("a"), seen("a"), "same"),
         (orden("a"), None, "absent"),
-        (orden("a", "reembolsada", 3), orden("a", "expirada", 2), "behind"),
-        (orden("a"), orden("a", version=3), "other"),
-        (orden("a"), orden("a", "rechazada"), "other"),
-        (orden("a"), orden("a", cents=101), "other"),
-        (orden("a", "reembolsada", 3), orden("a", "expirada", 2, cents=1), "other"),
-        (None, orden("a"), "other"),
+        (orden("a", "reembolsada", 3), seen("a", "expirada", 2), "behind"),
+        (orden("a"), seen("a", version=3), "other"),
+        (orden("a"), seen("a", "rechazada"), "other"),
+        (orden("a"), seen("a", cents=101), "other"),
+        (orden("a"), seen("a", client=8), "other"),
+        (orden("a", "reembolsada", 3), seen("a", "expirada", 2, cents=1), "other"),
+        (orden("a", "reembolsada", 3), seen("a", "expirada", 2, client=8), "other"),
+        (None, seen("a"), "other"),
     ],
 )
 def test_what_reporting_shows_is_compared_with_ordenes(
-    ours: OrdenRow | None, shown: OrdenRow | None, expected: str
+    ours: OrdenRow | None, shown: ReportingRow | None, expected: str
 ) -> None:
     assert facts(ours, None, shown).reporting == expected
 
@@ -133,8 +143,27 @@ def test_what_reporting_shows_is_compared_with_ordenes(
 def test_amounts_are_compared_where_both_have_one() -> None:
     assert facts(orden("a"), pago("a"), None).amounts_agree
     assert not facts(orden("a"), pago("a", cents=99), None).amounts_agree
+    assert not facts(orden("a"), pago("a", currency="EUR"), None).amounts_agree
     assert facts(orden("a"), None, None).amounts_agree
     assert facts(None, pago("a"), None).amounts_agree
+
+
+def test_transactions_are_compared_where_both_name_one() -> None:
+    assert facts(orden("a"), pago("a"), None).transactions_agree
+    assert not facts(orden("a"), pago("a", by="other"), None).transactions_agree
+    assert facts(orden("a", by=""), pago("a"), None).transactions_agree, "a transaction that came without an id"
+    assert facts(orden("a", "expirada"), pago("a", "intento", by=""), None).transactions_agree
+    assert facts(orden("a"), None, None).transactions_agree
+    assert facts(None, pago("a"), None).transactions_agree
+
+
+def test_what_contradicts_itself_is_said_before_what_waits() -> None:
+    other = judge(facts(orden("a", "reembolsada", 3), pago("a", "reembolsada", by="other"), None))
+    assert (other.verdict, other.why) == (Verdict.DIFFERS, "Ordenes and Pagos name different transactions")
+    refund = judge(facts(orden("a", "expirada", by=""), pago("a", "sin cobro"), seen("a", "expirada")))
+    assert (refund.verdict, refund.why) == (Verdict.DIFFERS, "paid back, though it was never charged")
+    ajeno = judge(facts(orden("a", "reembolsada", 3), pago("a", "ajeno"), seen("a", "reembolsada", 3)))
+    assert (ajeno.verdict, ajeno.why) == (Verdict.DIFFERS, "paid back otherwise than it was charged")
 
 
 IDS = st.sets(st.text("ABab09._-", min_size=1, max_size=3), max_size=12)
@@ -142,7 +171,7 @@ IDS = st.sets(st.text("ABab09._-", min_size=1, max_size=3), max_size=12)
 
 @given(IDS, IDS, IDS)
 def test_rows_of_an_order_come_together(ours: set[str], paid: set[str], shown: set[str]) -> None:
-    rows = list(together(map(orden, sorted(ours)), map(pago, sorted(paid)), map(orden, sorted(shown))))
+    rows = list(together(map(orden, sorted(ours)), map(pago, sorted(paid)), map(seen, sorted(shown))))
     assert [row.id for row in rows] == sorted(ours | paid | shown)
     for row in rows:
         found = [row.orden is not None, row.pago is not None, row.reporting is not None]
@@ -209,11 +238,11 @@ def run(
 
 
 def whole(order_id: str) -> Rows:
-    return Rows(order_id, orden(order_id), pago(order_id), orden(order_id))
+    return Rows(order_id, orden(order_id), pago(order_id), seen(order_id))
 
 
 def unpaid(order_id: str) -> Rows:
-    return Rows(order_id, orden(order_id, "creada", 1), None, None)
+    return Rows(order_id, orden(order_id, "creada", 1, by=""), None, None)
 
 
 def expired(order_id: str) -> Rows:
@@ -268,7 +297,7 @@ def test_an_order_whose_rows_change_meanwhile_is_not_lost() -> None:
 
 def test_a_change_after_which_it_waits_for_the_same_again_is_a_change() -> None:
     before = Rows("a", orden("a", "expirada", 2), None, None)
-    after = Rows("a", orden("a", "reembolsada", 3), pago("a", "reembolsada"), orden("a", "expirada", 2))
+    after = Rows("a", orden("a", "reembolsada", 3), pago("a", "reembolsada"), seen("a", "expirada", 2))
     tables = FakeTables([before], [before])
     assert run(tables, meanwhile=lambda: tables.now.__setitem__(0, after)).others == UNSEEN_IN_FLIGHT
 
@@ -404,6 +433,19 @@ def test_the_result_says_of_how_many_orders_it_could_not_be_told() -> None:
     assert "crear-orden, orden-creada" in text
     assert "Nothing is lost" not in text
     assert rendering.as_json(account, [])["not_judged"] == {"orders": 3, "topics": ["crear-orden", "orden-creada"]}
+
+
+def test_an_order_is_shown_with_what_is_compared() -> None:
+    rows = Rows("a", orden("a", by="t-1"), pago("a", by="t-2"), seen("a", client=8))
+    (example,) = rendering.as_json(Account(), [(Doubtful("a", Verdict.DIFFERS, "why"), rows)])["examples"]
+    assert example == {
+        "id": "a",
+        "verdict": "differs",
+        "why": "why",
+        "ordenes": "aprobada v2 100 USD of client 7 by t-1",
+        "pagos": "aprobada 100 USD by t-2",
+        "reporting": "aprobada v2 100 USD of client 8",
+    }
 
 
 def test_nothing_is_said_of_topics_that_no_order_needed() -> None:
