@@ -4,13 +4,14 @@ import io
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from client.errors import UnreachableError
 from client.reconcile import rendering
 from client.reconcile.check import Account, Check
 from client.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows, facts, together
@@ -37,6 +38,7 @@ from client.reconcile.rules import (
     judge,
 )
 from client.reconcile.scratch import Doubtful, OrderLetter, Scratch
+from client.reconcile.tables import SERVICES, Tables
 from client.reconcile.waiting import Waits
 
 EVERY_STATE = [Facts(*state) for state in itertools.product(ORDENES, PAGOS, REPORTING, (True, False), (True, False))]
@@ -193,6 +195,36 @@ class FakeTables:
 
     def timed(self, ids: Sequence[str]) -> set[str]:
         return self.timers_of & set(ids)
+
+
+class FakeConnection:
+    """A database that is a standby, or not; takes every statement."""
+
+    def __init__(self, *, standby: bool) -> None:
+        self._standby = standby
+
+    def execute(self, _query: bytes) -> "FakeConnection":
+        return self
+
+    def fetchone(self) -> tuple[bool]:
+        return (self._standby,)
+
+
+def test_a_standby_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def database(service: str, _dsn: str, **_more: object) -> AbstractContextManager[FakeConnection]:
+        return nullcontext(FakeConnection(standby=service == standby))
+
+    monkeypatch.setattr("client.reconcile.tables.database", database)
+    dsns = dict.fromkeys(SERVICES, "a DSN")
+    standby = "pagos"
+    with (
+        pytest.raises(UnreachableError, match=r"ALPES_PAGOS_DSN leads to a standby.*Name the primary"),
+        Tables.opened(dsns, statement_timeout_seconds=1),
+    ):
+        pass
+    standby = ""
+    with Tables.opened(dsns, statement_timeout_seconds=1) as tables:
+        assert tables is not None
 
 
 def run(
