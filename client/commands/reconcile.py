@@ -92,8 +92,8 @@ def reconcile(
     An order that was accepted and is in no table is seen only with --topics; without, the result says that the topics
     were not read.
 
-    Whether an order in flight is lost is told by what waits, whatever other orders do meanwhile. Where too much waits
-    to be read, the result says of how many orders it could not be told.
+    Whether an order in flight is lost is told by what waits, whatever other orders do meanwhile. Where not all of
+    that can be read, the result says of how many orders it can't be told.
 
     Exits with 0 when nothing differs and nothing is known to be lost, with 1 otherwise, with 2 when it could not look.
 

@@ -42,9 +42,9 @@ class Account:
     commands : int or None
         Orders in the topic `crear-orden`, where it was asked for.
     not_judged : int
-        Orders in flight that may be lost: too much waits to tell.
+        Orders in flight that may be lost: whose messages wait is not known.
     unread : set of str
-        The topics in which too much waits to be read.
+        The topics of which not all that waits was read.
     seconds : float
         How long it took.
     """
@@ -228,7 +228,7 @@ class Check:
             self._take_by_letters(suspects)
 
     def _convict(self) -> None:
-        """Call lost the suspects that are left; not those of which too much waits to know."""
+        """Call lost the suspects that are left; not those whose message may wait where not all was read."""
         for chunk in self._scratch.suspects():
             lost = [order for order in chunk if not _carriers(order) & self.account.unread]
             self.account.not_judged += len(chunk) - len(lost)

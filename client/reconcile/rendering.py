@@ -79,8 +79,9 @@ def _result(account: Account) -> str:
 
 def _not_judged(account: Account) -> str:
     return (
-        f"Of {account.not_judged:,} orders in flight it can't be told whether they are lost: more than {MOST_READ:,} "
-        f"messages would have to be read in {', '.join(sorted(account.unread))}. Ask again when fewer wait."
+        f"Of {account.not_judged:,} orders in flight it can't be told whether they are lost: not all that waits in "
+        f"{', '.join(sorted(account.unread))} was read, of each topic at most {MOST_READ:,} messages. "
+        "Ask again when fewer wait."
     )
 
 

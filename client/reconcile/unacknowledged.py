@@ -58,8 +58,8 @@ NEVER_READ = Cursor(Position(-1, -1), [], [])
 """Of a subscription that isn't there: everything waits."""
 
 
-class TooManyError(Exception):
-    """More than `MOST_READ` messages lie behind what is acknowledged: they are not read."""
+class IncompleteError(Exception):
+    """Not all that waits was read: there is more than `MOST_READ`, or what came ends before its topic does."""
 
 
 def unacknowledged(client: pulsar.Client, admin: Admin, source: Input) -> Iterator[pulsar.Message]:
@@ -77,8 +77,8 @@ def unacknowledged(client: pulsar.Client, admin: Admin, source: Input) -> Iterat
 
     Raises
     ------
-    TooManyError
-        After the first `MOST_READ` messages.
+    IncompleteError
+        After what was read, where that is not all.
     """
     cursors = {
         name: _cursor(admin, name, source.function) for name in client.get_topic_partitions(full_name(source.topic))
@@ -87,14 +87,19 @@ def unacknowledged(client: pulsar.Client, admin: Admin, source: Input) -> Iterat
     for partition in partitions(client, admin, source.topic):
         # A partition that was added meanwhile is read whole.
         cursor = cursors.get(partition.name, NEVER_READ)
-        if cursor.mark >= partition.end:
+        # An end of -1 is that of a partition without a message.
+        if partition.end.entry < 0 or cursor.mark >= partition.end:
             continue
+        place = cursor.mark
         for message in read(client, partition, start=_start(partition, cursor)):
             number += 1
             if number > MOST_READ:
-                raise TooManyError
-            if not cursor.acknowledged(position(message)):
+                raise IncompleteError
+            place = position(message)
+            if not cursor.acknowledged(place):
                 yield message
+        if place < partition.end:
+            raise IncompleteError
 
 
 def _start(partition: Partition, cursor: Cursor) -> pulsar.MessageId | None:

@@ -12,7 +12,7 @@ from client.admin import Admin
 from client.dlq.decoding import TYPES
 from client.dlq.history import SOURCE_TOPIC
 from client.reconcile.rules import DOWNSTREAM, REFUNDS, RETRIES, Input
-from client.reconcile.unacknowledged import TooManyError, unacknowledged
+from client.reconcile.unacknowledged import IncompleteError, unacknowledged
 from client.topic_reader import key, properties
 from schemas.tienda import rules
 
@@ -25,7 +25,7 @@ class Waits(NamedTuple):
     topic : str
         Where.
     order_id : str or None
-        Whose; None says that more waits there than is read, and nobody knows whose.
+        Whose; None says that more waits there than was read, and nobody knows whose.
     """
 
     topic: str
@@ -56,7 +56,7 @@ def waiting(client: pulsar.Client, admin: Admin, sources: set[Input]) -> Iterato
             for message in unacknowledged(client, admin, source):
                 for order_id in _order_ids(source, message):
                     yield Waits(source.topic, order_id)
-        except TooManyError:
+        except IncompleteError:
             yield Waits(source.topic, None)
 
 

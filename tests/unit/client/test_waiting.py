@@ -53,6 +53,10 @@ def test_where_all_is_acknowledged_nothing_is_read() -> None:
     assert pulsar.opened == []
 
 
+def test_where_all_is_gone_nothing_waits() -> None:
+    assert found(broker({}, {UPDATES: cursor("reporting", "0:5")}), UPDATES) == []
+
+
 def test_what_is_acknowledged_does_not_wait() -> None:
     messages = [Sent(n, name) for n, name in enumerate("abcde")] + [Sent(0, "f", ledger=9), Sent(1, "g", ledger=9)]
     stands = cursor("reporting", "1:0", "[(1:1..1:3],(9:-1..9:0]]")
@@ -113,6 +117,12 @@ def test_too_much_to_read_is_said_of_its_topic_alone(monkeypatch: pytest.MonkeyP
         ("crear-orden", None),
         ("orden-actualizada", "b"),
     ]
+
+
+def test_what_ends_before_its_topic_does_is_not_all() -> None:
+    pulsar = broker({COMMANDS: [Sent(0, "a"), Sent(1, "b")]})
+    pulsar.short_of = 1
+    assert found(pulsar, COMMANDS) == [("crear-orden", "a"), ("crear-orden", None)]
 
 
 def test_inputs_are_read_as_an_order_passes_them_and_retries_of_a_refund_after_it() -> None:
