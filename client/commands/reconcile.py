@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from client.reconcile.scratch import Scratch
 from client.reconcile.tables import SERVICES, Tables
 from client.reconcile.waiting import waiting
 from client.rendering import Counting, paper
+
+COULD_NOT_LOOK = 2
+"""Exit code."""
 
 
 @click.command()
@@ -107,6 +112,7 @@ def reconcile(
     dsns = {service: os.environ.get(f"ALPES_{service.upper()}_DSN") for service in SERVICES}
     admin = Admin(admin_url)
     with (
+        _looking(),
         interruptible() as stop,
         Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
         connected(service_url) as client,
@@ -130,6 +136,16 @@ def reconcile(
     _print(account, examples, as_json=as_json)
     if not account.holds:
         sys.exit(1)
+
+
+@contextmanager
+def _looking() -> Iterator[None]:
+    """Have every refusal exit with a code of its own: 1 says that an order is lost, or differs."""
+    try:
+        yield
+    except ClientError as problem:
+        problem.exit_code = COULD_NOT_LOOK
+        raise
 
 
 def _write(output: Path, tables: Tables, scratch: Scratch) -> None:
