@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from client.cli import alpes
+from client.errors import ClientError
 from client.files import write_atomically
 
 CHECKOUT = Path(__file__).parents[3]
@@ -68,6 +69,22 @@ def test_no_pulsar_is_one_line_with_the_address_and_what_to_do(command: str) -> 
     assert NOBODY in err
     assert "./deploy.sh up" in err
     assert time.monotonic() - started < 5
+
+
+def test_reconcile_exits_with_1_only_where_it_has_looked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise ClientError("The database of ALPES_PAGOS_DSN refused: canceling statement due to statement timeout.")
+
+    monkeypatch.setattr("client.commands.reconcile.Tables.opened", refuse)
+    code, out, err = _run("reconcile")
+    assert (code, out) == (2, "")
+    assert "ALPES_PAGOS_DSN refused" in err
+
+
+def test_reconcile_says_in_its_help_what_it_does_not_see_without_the_topics() -> None:
+    text = " ".join(_run("reconcile", "--help")[1].split())
+    assert "An order that was accepted and is in no table is seen only with --topics" in text
+    assert "the result says of how many orders it can't be told" in text
 
 
 def test_a_port_that_does_not_speak_pulsar_is_known_in_seconds(silent_port: int) -> None:
