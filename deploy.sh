@@ -18,7 +18,8 @@ the report.
 
   up                  start Pulsar and PostgreSQL on this machine, or whichever of them has died
   deploy [FUNCTION…]  bring topics, tables and functions (all, or these) to what this checkout says
-  status              show the stack, each function's instances and restarts, and what waits for them
+  status              show the stack, each function's instances and restarts, and what waits for them;
+                      exit code 3 when not all of it runs
   env                 print `export` lines for a shell: eval "$(./deploy.sh env)"
   scale FUNCTION N    run N instances of a function
   logs FUNCTION [-f]  show the logs of a function's instances; -f goes on as they grow

@@ -1,7 +1,5 @@
 #!/usr/bin/env bash
-# Passes every check and test. With arguments it only runs pytest with them: ./test.sh tests/unit -k retry
-#
-# ./test.sh faults [PYTEST ARGUMENT…] runs the faults in their long form: at least 20,000 orders each, most of an hour.
+# Passes every check and test. With arguments it only runs pytest with them, or the faults in their long form: ./test.sh --help
 #
 # Among the tests: what buf says of schemas/ (lint, breaking changes, generated code that is not current), in tests/contract,
 # and what shellcheck, hadolint and `docker compose config` say of scripts and containers, in tests/deploy.
@@ -10,6 +8,38 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=scripts/venv.sh
 source scripts/venv.sh
+
+usage() {
+    cat <<'END'
+Usage: ./test.sh [PYTEST ARGUMENT…]
+       ./test.sh faults [PYTEST ARGUMENT…]
+
+  ./test.sh                      every check (format, lint, types, imports), then every test; about 25 minutes
+  ./test.sh PATH… [OPTION…]      pytest alone, with these: ./test.sh tests/unit -k retry
+  ./test.sh -m 'not e2e and not faults'
+                                 what needs no running Pulsar
+  ./test.sh faults               the faults in their long form: at least 20,000 orders each; most of an hour
+
+The first run makes .venv/ with the locked packages. Then .venv/bin/pytest --help lists pytest's own options.
+
+Environment:
+  ALPES_SEED           draw the faults from this seed, which a run prints
+  ALPES_KEEP_STACK     1: the stack of the tests' own stays up for the next run
+  ALPES_E2E_USE_ENV    1: use the stack that this shell's variables name (eval "$(./deploy.sh env)")
+
+Exit codes: 0 when everything passes, 1 when a check or a test fails; with arguments, and of the tests, pytest's.
+END
+}
+
+asks_for_help() { # ARGUMENT...
+    local argument
+    for argument in "$@"; do
+        case $argument in
+            -h | --help) return 0 ;;
+        esac
+    done
+    return 1
+}
 
 failed=()
 
@@ -32,6 +62,10 @@ static_checks() {
 }
 
 main() {
+    if [ "${1:-}" = help ] || asks_for_help "$@"; then
+        usage
+        return
+    fi
     venv_ensure dev
     export PATH=$VENV/bin:$PATH
     if [ "${1:-}" = faults ]; then

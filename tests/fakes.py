@@ -14,7 +14,7 @@ from typing import Any
 import pulsar
 
 from functions.alpes_runtime.database import BadData, Row
-from functions.alpes_runtime.errors import PublishFailed, Unavailable
+from functions.alpes_runtime.errors import PublishFailed, Unavailable, Unreachable
 from functions.alpes_runtime.fakes import FakeMessage
 from functions.alpes_runtime.message import Event
 
@@ -232,20 +232,21 @@ class FakeStateStore:
         self.values: dict[str, str] = {}
         self.puts: list[Mapping[str, str]] = []
         self.on_put: Callable[[Mapping[str, str]], None] = lambda _values: None
-        self._failures: deque[int] = deque()
+        self._failures: deque[tuple[int, bool]] = deque()
 
-    def fail(self, times: int = 1, written: int = 0) -> None:
+    def fail(self, times: int = 1, written: int = 0, *, away: bool = False) -> None:
         """Let the next ``times`` puts fail after their first ``written`` values were kept, as a cold store does."""
-        self._failures.extend([written] * times)
+        self._failures.extend([(written, away)] * times)
 
     def put(self, values: Mapping[str, str]) -> None:
         """Write all values; see `StateStore.put`."""
-        kept = self._failures.popleft() if self._failures else None
+        kept, away = self._failures.popleft() if self._failures else (None, False)
         self.puts.append(dict(values))
         self.values.update(itertools.islice(values.items(), kept))
         self.on_put(values)
         if kept is not None:
-            raise Unavailable(f"the state store refused {len(values) - kept} of {len(values)} puts")
+            kind = Unreachable if away else Unavailable
+            raise kind(f"the state store refused {len(values) - kept} of {len(values)} puts")
 
     def get(self, key: str) -> str | None:
         """Return a value, None where there is none."""

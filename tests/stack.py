@@ -3,12 +3,15 @@
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pulsar
 import pytest
 
+from local_stack import ports
+from local_stack.errors import LocalStackError
+from local_stack.settings import from_environment
 from tests.e2e.tienda import ROOT, Tienda
 
 DSNS = {name: f"ALPES_{name.upper()}_DSN" for name in ("ordenes", "pagos", "reporting")}
@@ -46,6 +49,24 @@ def own_environment() -> dict[str, str]:
     environment.setdefault("ALPES_PORT_OFFSET", "1000")
     environment.setdefault("ALPES_HOME", str(_home()))
     return environment
+
+
+def require_unused(environment: Mapping[str, str]) -> None:
+    """See that nobody else uses the folder and the ports of the tests' own stack.
+
+    Raises
+    ------
+    LocalStackError
+        Another run does, or left its stack there; the message says what to do, in one line.
+    """
+    settings = from_environment(environment)
+    if settings.home.exists():
+        raise LocalStackError(
+            f"{settings.home} is there already: another test run uses its stack, or kept it, or was killed. Wait for"
+            f" it, or remove what is left: ALPES_HOME={settings.home} ALPES_PORT_OFFSET={settings.ports.offset}"
+            " ./deploy.sh destroy --yes"
+        )
+    ports.require_free({"PostgreSQL": settings.ports.postgres, **settings.ports.of_pulsar()})
 
 
 def bring_up(environment: dict[str, str]) -> dict[str, str]:

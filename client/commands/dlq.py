@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -21,11 +21,12 @@ from client.dlq import rendering
 from client.dlq.actions import Outcome
 from client.dlq.actions import discard as discard_letters
 from client.dlq.actions import replay as replay_letters
+from client.dlq.history import ERROR_TYPES
 from client.dlq.letters import DeadLetters, Letter, LetterId
 from client.dlq.log import Log
 from client.dlq.selection import Selection
 from client.interrupt import interruptible
-from client.rendering import Counting, paper
+from client.rendering import Counting, paper, printable
 
 error_option = click.option(
     "--error",
@@ -76,11 +77,63 @@ class _Desk:
     client: pulsar.Client
     letters: DeadLetters
     log: Log
+    waiting_errors: Counter[str] = field(default_factory=Counter)
+    """Letters that wait by their error type, the chosen ones and the others, as `waiting` came across them."""
 
     def waiting(self, selection: Selection) -> Iterator[Letter]:
         """Yield the chosen letters that nobody has dealt with."""
-        dealt_with = self.log.dealt_with()
-        return (letter for letter in self.letters if selection.takes(letter) and str(letter.id) not in dealt_with)
+        return self._chosen(selection, self.log.dealt_with())
+
+    def _chosen(self, selection: Selection, dealt_with: set[str]) -> Iterator[Letter]:
+        self.waiting_errors.clear()
+        of_any_error = selection.of_any_error()
+        for letter in self.letters:
+            if str(letter.id) in dealt_with or not of_any_error.takes(letter):
+                continue
+            self.waiting_errors[letter.error_type] += 1
+            if selection.takes(letter):
+                yield letter
+
+    def require_names(self, selection: Selection) -> None:
+        """Refuse a topic that has no dead-letter topic, and an error type that no letter ever had.
+
+        Raises
+        ------
+        click.BadParameter
+            If one is mistyped; it says which there are.
+        """
+        topics = self.letters.topics
+        if unknown := selection.topics - set(topics):
+            raise click.BadParameter(
+                f"{_listed(unknown)} has no dead-letter topic. Those with one: {_listed(topics)}.", param_hint="--topic"
+            )
+        unknown = selection.errors - ERROR_TYPES
+        # Those dealt with already count: doing it twice is no mistake.
+        if unknown and (unknown := unknown - {letter.error_type for letter in self.letters}):
+            raise click.BadParameter(
+                f"no letter has the error type {_listed(unknown)}. {self._what_waits()}", param_hint="--error"
+            )
+
+    def _what_waits(self) -> str:
+        for _ in self.waiting(Selection()):
+            pass
+        return self._waiting_types()
+
+    def _waiting_types(self) -> str:
+        if not self.waiting_errors:
+            return "No letters wait."
+        types = ", ".join(f"{count:,} {printable(error)}" for error, count in sorted(self.waiting_errors.items()))
+        return f"Those that wait: {types}."
+
+    def tell_if_none_matched(self, selection: Selection) -> None:
+        """Say which error types there are where `waiting` came across none of those asked for."""
+        if selection.errors and not selection.errors & self.waiting_errors.keys():
+            asked = _listed(selection.errors)
+            click.echo(f"No letter that waits has the error type {asked}. {self._waiting_types()}", err=True)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(printable(name) for name in sorted(names))
 
 
 @contextmanager
@@ -120,13 +173,16 @@ def list_(
     """  # noqa: D301 - \b is click's mark
     counts: Counter[tuple[str, str, str]] = Counter()
     first: list[Letter] = []
+    selection = Selection(errors=set(errors), topics=set(topics))
     with _desk(service_url, admin_url) as desk:
-        for letter in desk.waiting(Selection(errors=set(errors), topics=set(topics))):
+        desk.require_names(selection)
+        for letter in desk.waiting(selection):
             if as_json:
                 click.echo(json.dumps(rendering.as_json(letter)))
             counts[letter.id.topic, letter.error_type, letter.function] += 1
             if len(first) < limit:
                 first.append(letter)
+        desk.tell_if_none_matched(selection)
     if not as_json:
         rendering.show_list(paper(), counts, first)
 
@@ -183,7 +239,8 @@ def replay(
 
     Harmless however often it is done: a function takes a message that comes twice as one. A message that fails again
     becomes a new letter, which says how it failed before. Letters named by ID are sent also when they were dealt with.
-    Exits with 0 when all were sent and noted; Ctrl-C finishes what was begun and leaves the rest as it was.
+    Exits with 0 when all were sent and noted, also when none waited; with 2, having sent none, when no letter ever had
+    the error type asked for. Ctrl-C finishes what was begun and leaves the rest as it was.
 
     \b
     Examples:
@@ -193,10 +250,13 @@ def replay(
     """  # noqa: D301 - \b is click's mark
     selection = _selected(ids, everything, errors, topics)
     with interruptible() as stop, _desk(service_url, admin_url) as desk:
+        desk.require_names(selection)
         _require_found(selection, desk)
         letters = _named(desk, selection) if ids else desk.waiting(selection)
         with Counting(Console(stderr=True), "sent again") as counting:
             outcome = replay_letters(desk.client, desk.log, letters, stop, counting.show)
+        if not outcome.stopped:
+            desk.tell_if_none_matched(selection)
     _finish(outcome, "sent again", as_json=as_json)
 
 
@@ -228,15 +288,19 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
     """  # noqa: D301 - \b is click's mark
     selection = _selected(ids, everything, errors, topics)
     with interruptible() as stop, _desk(service_url, admin_url) as desk:
+        desk.require_names(selection)
         _require_found(selection, desk)
         if not yes:
             number = sum(1 for _ in desk.waiting(selection))
             if not number:
+                desk.tell_if_none_matched(selection)
                 click.echo("No letters that wait are meant.")
                 return
             click.confirm(f"Discard {number:,} dead letters?", abort=True, err=True)
         with Counting(Console(stderr=True), "discarded") as counting:
             outcome = discard_letters(desk.log, desk.waiting(selection), reason, stop, counting.show)
+        if not outcome.stopped:
+            desk.tell_if_none_matched(selection)
     _finish(outcome, "discarded", as_json=as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import click
@@ -59,9 +60,19 @@ def reporting(
     writers, reads what has come since, and replaces or adds the rows that differ. Readers are never kept waiting, and
     Reporting only for that last moment. Interrupted, it has changed nothing.
 
-    What no event tells of, a row or a newer version of one, is counted and left: retention may have dropped the event,
-    today's or an earlier one. With --remove-unknown you say that it has dropped none.
-    """
+    What no event tells of, a row or a newer version of one, is counted and left, and the table then differs from the
+    topic: retention may have dropped the event, today's or an earlier one. With --remove-unknown you say that it has
+    dropped none: such rows are removed, and such versions taken back.
+
+    Exits with 0 when the table is afterwards what the topic tells, with 1 when anything was left that differs; with
+    --dry-run, as it would without.
+
+    \b
+    Examples:
+      alpes rebuild reporting --dry-run            what would change, and what would be left
+      alpes rebuild reporting                      correct and add rows, remove none
+      alpes rebuild reporting --remove-unknown     the topic was always kept whole
+    """  # noqa: D301 - \b is click's mark
     admin = Admin(admin_url)
     with (
         interruptible() as stop,
@@ -75,6 +86,8 @@ def reporting(
         click.echo(json.dumps({**rebuilt._asdict(), "dry_run": dry_run}, indent=2))
     else:
         _show(rebuilt, dry_run=dry_run)
+    if not rebuilt.equal:
+        sys.exit(1)
 
 
 def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
@@ -86,10 +99,11 @@ def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
         f"rows   {rebuilt.removed:,} {would}removed, {rebuilt.corrected:,} {would}corrected, "
         f"{rebuilt.added:,} {would}added; {right:,} were right"
     )
-    if rebuilt.left or rebuilt.newer:
+    if not rebuilt.equal:
         click.echo(
-            f"left   {rebuilt.left:,} that no event tells of, {rebuilt.newer:,} newer than any event tells; "
-            "--remove-unknown if the topic was always kept whole"
+            f"left   {rebuilt.left:,} that no event tells of, {rebuilt.newer:,} newer than any event tells: the table "
+            f"{'would differ' if dry_run else 'differs'} from the topic there. If the topic was always kept whole, "
+            "--remove-unknown removes these rows and takes these versions back"
         )
     click.echo(f"took   {rebuilt.seconds:,.1f} s, for {rebuilt.locked_seconds:,.1f} s of which Reporting waited")
 
@@ -116,7 +130,12 @@ def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url:
     minute. Keys that name no order are left: nobody can list a store's keys.
 
     What is marked already is written also after an interruption; --after continues behind it.
-    """
+
+    \b
+    Examples:
+      alpes rebuild state
+      alpes rebuild state --after 5f0c2a9e-6f6b-4c58-9d6b-0c0f3f3f9b1e     go on where one was interrupted
+    """  # noqa: D301 - \b is click's mark
     admin = Admin(admin_url)
     for function in estado.SWITCHES:
         estado.require_switched_on(admin, function)

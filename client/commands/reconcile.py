@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -22,15 +24,18 @@ from client.reconcile.check import Account, Check
 from client.reconcile.rules import Verdict
 from client.reconcile.scratch import Scratch
 from client.reconcile.tables import SERVICES, Tables
-from client.reconcile.waiting import idle_inputs
+from client.reconcile.waiting import waiting
 from client.rendering import Counting, paper
+
+COULD_NOT_LOOK = 2
+"""Exit code."""
 
 
 @click.command()
 @click.option(
     "--topics",
     is_flag=True,
-    help="Read the topic crear-orden too, all of it: finds orders that were accepted and are in no table.",
+    help="Read the topic crear-orden too, all of it: orders that were accepted and are in no table are only there.",
 )
 @click.option(
     "--grace",
@@ -89,7 +94,13 @@ def reconcile(
     differs        the services contradict each other
     lost           not ended, and nothing waits that would take it further
 
-    Exits with 0 when nothing differs and nothing is lost, with 1 otherwise, with 2 when it could not look.
+    An order that was accepted and is in no table is seen only with --topics; without, the result says that the topics
+    were not read.
+
+    Whether an order in flight is lost is told by what waits, whatever other orders do meanwhile. Where not all of
+    that can be read, the result says of how many orders it can't be told.
+
+    Exits with 0 when nothing differs and nothing is known to be lost, with 1 otherwise, with 2 when it could not look.
 
     \b
     Examples:
@@ -101,6 +112,7 @@ def reconcile(
     dsns = {service: os.environ.get(f"ALPES_{service.upper()}_DSN") for service in SERVICES}
     admin = Admin(admin_url)
     with (
+        _looking(),
         interruptible() as stop,
         Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
         connected(service_url) as client,
@@ -114,7 +126,7 @@ def reconcile(
             check.take_letters(messages.letters(client, admin))
             check.look_again(grace)
             check.find_dead_lettered()
-            check.find_lost(lambda: idle_inputs(client, admin))
+            check.find_lost(lambda sources: waiting(client, admin, sources), lambda: messages.letters(client, admin))
         if stop.is_set():
             raise KeyboardInterrupt
         account = check.close(time.monotonic() - started)
@@ -124,6 +136,16 @@ def reconcile(
     _print(account, examples, as_json=as_json)
     if not account.holds:
         sys.exit(1)
+
+
+@contextmanager
+def _looking() -> Iterator[None]:
+    """Have every refusal exit with a code of its own: 1 says that an order is lost, or differs."""
+    try:
+        yield
+    except ClientError as problem:
+        problem.exit_code = COULD_NOT_LOOK
+        raise
 
 
 def _write(output: Path, tables: Tables, scratch: Scratch) -> None:

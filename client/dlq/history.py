@@ -21,6 +21,9 @@ SOURCE_MESSAGE_ID = "source.message_id"
 ATTEMPT = "attempt"
 OMITTED = "payload.omitted"
 
+ERROR_TYPES = frozenset({"invalid", "conflict", "early", "gateway", "bug"})
+"""What our own functions give as ``error.type``; another function's may be called otherwise."""
+
 _OF_THE_FAILURE = (ERROR_TYPE, ERROR_MESSAGE, ERROR_FUNCTION, ATTEMPT)
 _NOT_THE_MESSAGES = {*_OF_THE_FAILURE, SOURCE_TOPIC, SOURCE_MESSAGE_ID, OMITTED}
 _ENTRY = re.compile(r"replay\.([1-9][0-9]{0,5})\.([a-z._]+)")

@@ -27,6 +27,12 @@ class UnknownLetterError(ClientError):
     """There is no such letter: look at `alpes dlq list`."""
 
 
+class MistypedLetterError(ClientError):
+    """What was given can't be a letter's id: look at `alpes dlq list` for those that there are."""
+
+    exit_code = 2
+
+
 class LetterId(NamedTuple):
     """A letter's id: where it lies. Never changes, and finds the letter without a search.
 
@@ -54,7 +60,7 @@ class LetterId(NamedTuple):
 
         Raises
         ------
-        UnknownLetterError
+        MistypedLetterError
             If it is none.
 
         Examples
@@ -66,7 +72,7 @@ class LetterId(NamedTuple):
         numbers = {name: int(found[name] or -1) for name in _MOST} if found else {}
         if found is None or any(number > _MOST[name] for name, number in numbers.items()):
             shown = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
-            raise UnknownLetterError(
+            raise MistypedLetterError(
                 f"{shown!r} is no letter's id: it looks like crear-orden:0:47:12. See alpes dlq list."
             )
         return cls(found["topic"], **numbers)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from client.dlq.letters import Letter
 
@@ -33,3 +34,7 @@ class Selection:
             and (not self.errors or letter.error_type in self.errors)
             and (not self.topics or letter.id.topic in self.topics)
         )
+
+    def of_any_error(self) -> Self:
+        """Give the same choice whatever the error type."""
+        return replace(self, errors=frozenset())

@@ -56,6 +56,11 @@ class Rebuilt(NamedTuple):
     seconds: float
     locked_seconds: float
 
+    @property
+    def equal(self) -> bool:
+        """Whether the table is now what the topic tells, to the row."""
+        return not (self.left or self.newer)
+
 
 class Fold:
     """Keeps each order's newest change: of several with one version, the first."""

@@ -1,8 +1,8 @@
 """Judges every order of a live system: reads all rows once, looks again at what is doubtful, and only then says so.
 
 The databases are read at slightly different moments, so a row may be missing that is on its way. What differs is looked
-at again until it no longer does or a grace period is over. What is in flight is lost only when nothing waits that could
-take it further, and it stands still all the same.
+at again until it no longer does or a grace period is over. What is in flight is lost only when no message waits that
+could take it further, and its rows stay as they are all the same. Other orders may come and go meanwhile.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from client.reconcile.merge import Rows, facts
 from client.reconcile.rules import NOT_RECORDED, WAITING, Input, Rule, Verdict, judge, takes_further
 from client.reconcile.scratch import CHUNK, Doubtful, OrderLetter, Scratch
 from client.reconcile.tables import Tables
+from client.reconcile.waiting import Waits
 from client.topics import CREAR_ORDEN
 
 LOOK_AGAIN_SECONDS = 0.5
@@ -40,6 +41,10 @@ class Account:
         Dead letters that wait and belong to no order: what could not be decoded.
     commands : int or None
         Orders in the topic `crear-orden`, where it was asked for.
+    not_judged : int
+        Orders in flight that may be lost: whose messages wait is not known.
+    unread : set of str
+        The topics of which not all that waits was read.
     seconds : float
         How long it took.
     """
@@ -49,6 +54,8 @@ class Account:
     others: dict[tuple[str, str], int] = field(default_factory=dict)
     refused_messages: int = 0
     commands: int | None = None
+    not_judged: int = 0
+    unread: set[str] = field(default_factory=set)
     seconds: float = 0.0
 
     def count(self, verdict: Verdict) -> int:
@@ -64,7 +71,7 @@ class Account:
 
     @property
     def holds(self) -> bool:
-        """Whether no order differs and none is lost."""
+        """Whether no order differs and none is known to be lost."""
         return not (self.count(Verdict.DIFFERS) or self.count(Verdict.LOST))
 
 
@@ -134,11 +141,14 @@ class Check:
     def take_letters(self, letters: Iterable[OrderLetter]) -> None:
         """Take in the dead letters that were not sent again."""
         for chunk in _chunks(letters):
-            self._scratch.letters(letter for letter in chunk if letter.order_id)
+            self._note_letters(chunk)
             self.account.refused_messages += sum(1 for letter in chunk if not (letter.order_id or letter.discarded))
         for ids in self._scratch.letter_ids(CREAR_ORDEN):
             recorded = {rows.id for rows in self._tables.some(ids)}
             self._scratch.doubt(_not_recorded(order_id) for order_id in ids if order_id not in recorded)
+
+    def _note_letters(self, letters: Iterable[OrderLetter]) -> None:
+        self._scratch.letters(letter for letter in letters if letter.order_id)
 
     def look_again(self, grace_seconds: float) -> None:
         """Read the doubtful orders anew, until none differs any more or the grace period is over."""
@@ -157,37 +167,80 @@ class Check:
     def find_dead_lettered(self) -> None:
         """Tell apart what waits for an operator, or was given up by one: the message itself is a dead letter."""
         for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
-            lettered = self._scratch.lettered([order.id for order in chunk])
-            told = ((order, _by_letters(order.why, lettered.get(order.id, []))) for order in chunk)
-            self._scratch.doubt(Doubtful(order.id, verdict, order.why) for order, verdict in told if verdict)
+            self._take_by_letters(chunk)
 
-    def find_lost(self, idle: Callable[[], set[Input]]) -> None:
+    def _take_by_letters(self, chunk: list[Doubtful]) -> None:
+        lettered = self._scratch.lettered([order.id for order in chunk])
+        told = ((order, _by_letters(order.why, lettered.get(order.id, []))) for order in chunk)
+        found = [order._replace(verdict=verdict) for order, verdict in told if verdict]
+        self._scratch.doubt(found)
+        self._scratch.acquit(order.id for order in found)
+
+    def find_lost(
+        self, waiting: Callable[[set[Input]], Iterable[Waits]], letters: Callable[[], Iterable[OrderLetter]]
+    ) -> None:
         """Tell apart what nothing will take further.
+
+        What waits is looked at twice, with the dead letters in between. So an order is met whose message becomes a dead
+        letter meanwhile, also where somebody sends that one again at once.
 
         Parameters
         ----------
-        idle
-            Gives the inputs in which nothing waits.
+        waiting
+            Gives the orders that messages wait for in some inputs.
+        letters
+            Gives the dead letters of now, as for `take_letters`.
         """
+        self._suspect()
+        self._acquit_by(waiting)
+        if self._scratch.suspicions():
+            self._acquit_by_letters(letters())
+        self._acquit_by(waiting)
+        self._convict()
+
+    def _suspect(self) -> None:
+        """Suspect whatever is in flight and no timer looks at."""
         for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
+            still = [order for order in self._read(chunk) if order.verdict == Verdict.IN_FLIGHT]
             # Before the inputs: a timer that is gone by then has published all that it had to say.
-            self._scratch.timed(self._tables.timed([order.id for order in self._read(chunk)]))
-        nothing_waits_in = idle()
-        for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
-            before = {order.id: order.why for order in chunk}
-            stuck = [o for o in self._read(chunk) if o.why == before[o.id] and o.verdict == Verdict.IN_FLIGHT]
-            timed = self._scratch.timed_of([order.id for order in stuck])
-            self._scratch.doubt(
-                Doubtful(order.id, Verdict.LOST, order.why)
-                for order in stuck
-                if set(WAITING[order.why].carriers) <= nothing_waits_in
-                and not (WAITING[order.why].timer and order.id in timed)
-            )
+            timed = self._tables.timed([order.id for order in still])
+            self._scratch.suspect(o.id for o in still if not (WAITING[o.why].timer and o.id in timed))
+
+    def _acquit_by(self, waiting: Callable[[set[Input]], Iterable[Waits]]) -> None:
+        """Acquit the suspects that a message waits for, and those whose rows change."""
+        carriers = {source for why in self._scratch.suspicions() for source in WAITING[why].carriers}
+        if not carriers:
+            return
+        for messages in _chunks(waiting(carriers)):
+            self._go_on()
+            self._scratch.waits((topic, order_id) for topic, order_id in messages if order_id is not None)
+            self.account.unread.update(topic for topic, order_id in messages if order_id is None)
+        for chunk in self._scratch.suspects():
+            # After the inputs: whatever was acknowledged before they were read has left its trace in the rows.
+            now = {order.id: order for order in self._read(chunk)}
+            topics = self._scratch.waiting_of([order.id for order in chunk])
+            self._scratch.acquit(o.id for o in chunk if now.get(o.id) != o or topics.get(o.id, set()) & _carriers(o))
+
+    def _acquit_by_letters(self, letters: Iterable[OrderLetter]) -> None:
+        for chunk in _chunks(letters):
+            self._note_letters(chunk)
+        for suspects in self._scratch.suspects():
+            self._take_by_letters(suspects)
+
+    def _convict(self) -> None:
+        """Call lost the suspects that are left; not those whose message may wait where not all was read."""
+        for chunk in self._scratch.suspects():
+            lost = [order for order in chunk if not _carriers(order) & self.account.unread]
+            self.account.not_judged += len(chunk) - len(lost)
+            self._scratch.doubt(order._replace(verdict=Verdict.LOST) for order in lost)
 
     def _tick(self, number: int) -> None:
+        self._go_on()
+        self._show(number)
+
+    def _go_on(self) -> None:
         if self._stop.is_set():
             raise KeyboardInterrupt
-        self._show(number)
 
     def close(self, seconds: float) -> Account:
         """Sum up."""
@@ -219,7 +272,17 @@ class Check:
             self.account.cents[rows.orden[1]] += rows.orden[3]
             settled.append(rows.id)
         else:
-            still.append(Doubtful(rows.id, rule.verdict, rule.why))
+            still.append(Doubtful(rows.id, rule.verdict, rule.why, _state(rows)))
+
+
+def _state(rows: Rows) -> str:
+    """Give what changes with each change of an order: versions only rise, and a payment is decided once."""
+    orden, pago, reporting = rows[1:]
+    return f"{orden and orden[2]} {pago and pago[1]} {reporting and reporting[2]}"
+
+
+def _carriers(order: Doubtful) -> set[str]:
+    return {source.topic for source in WAITING[order.why].carriers}
 
 
 def _not_recorded(order_id: str) -> Doubtful:

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 from client.reconcile.rules import ABSENT, BEHIND, OTHER, SAME, Facts
 
-OrdenRow = tuple[str, str, int, int, str]
-"""id, status, version, cents, currency; a row of Reporting's is the same."""
-PagoRow = tuple[str, str, int, str]
-"""Order id, status as in `PAGOS`, cents, currency."""
+OrdenRow = tuple[str, str, int, int, str, int, str]
+"""id, status, version, cents, currency, client, transaction, which is empty where there is none."""
+ReportingRow = tuple[str, str, int, int, str, int]
+"""The same but the transaction."""
+PagoRow = tuple[str, str, int, str, str]
+"""Order id, status as in `PAGOS`, cents, currency, transaction, which is empty where there is none."""
 
 _END = "\x7f"
 """Above every id: ids are of letters, digits and ``. _ -``, and sorted by their bytes."""
@@ -22,10 +24,12 @@ class Rows(NamedTuple):
     id: str
     orden: OrdenRow | None
     pago: PagoRow | None
-    reporting: OrdenRow | None
+    reporting: ReportingRow | None
 
 
-def together(ordenes: Iterable[OrdenRow], pagos: Iterable[PagoRow], reporting: Iterable[OrdenRow]) -> Iterator[Rows]:
+def together(
+    ordenes: Iterable[OrdenRow], pagos: Iterable[PagoRow], reporting: Iterable[ReportingRow]
+) -> Iterator[Rows]:
     """Yield each order that any of the three has, by id. Each comes sorted by id, as bytes are."""
     done: tuple[Any, ...] = (_END,)
     next_orden, next_pago, next_reporting = iter(ordenes).__next__, iter(pagos).__next__, iter(reporting).__next__
@@ -53,20 +57,21 @@ def together(ordenes: Iterable[OrdenRow], pagos: Iterable[PagoRow], reporting: I
         yield Rows(least, mine, paid, shown)
 
 
-def facts(orden: OrdenRow | None, pago: PagoRow | None, reporting: OrdenRow | None) -> Facts:
+def facts(orden: OrdenRow | None, pago: PagoRow | None, reporting: ReportingRow | None) -> Facts:
     """Say how an order's rows stand to each other."""
     if reporting is None:
         seen = ABSENT
     elif orden is None:
         seen = OTHER
-    elif orden == reporting:
+    elif orden[:6] == reporting:
         seen = SAME
     else:
         # An earlier version of the same order: what was accepted never changes.
-        seen = BEHIND if reporting[2] < orden[2] and reporting[3:] == orden[3:] else OTHER
+        seen = BEHIND if reporting[2] < orden[2] and reporting[3:] == orden[3:6] else OTHER
     return Facts(
         ABSENT if orden is None else orden[1],
         ABSENT if pago is None else pago[1],
         seen,
-        orden is None or pago is None or orden[3:] == pago[2:],
+        orden is None or pago is None or orden[3:5] == pago[2:4],
+        orden is None or pago is None or not orden[6] or not pago[4] or orden[6] == pago[4],
     )

@@ -11,10 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from client.reconcile.check import Account
-from client.reconcile.merge import Rows
+from client.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows
 from client.reconcile.rules import Verdict
 from client.reconcile.scratch import Doubtful, Scratch
 from client.reconcile.tables import Tables
+from client.reconcile.unacknowledged import MOST_READ
 
 STYLES = {
     Verdict.DIFFERS: "bold red",
@@ -22,6 +23,9 @@ STYLES = {
     Verdict.DEAD_LETTERED: "yellow",
     Verdict.DISCARDED: "yellow",
 }
+TOPICS_NOT_READ = (
+    "The topics were not read: an order that was accepted and is in no table would not be seen; --topics reads them."
+)
 BAD = (Verdict.LOST, Verdict.DIFFERS)
 Named = tuple[Doubtful, Rows | None]
 
@@ -56,8 +60,29 @@ def show(console: Console, account: Account, examples: list[Named]) -> None:
     if examples:
         console.print()
         console.print(_table(examples))
-    result = "Nothing is lost and nothing differs." if account.holds else "NOT AS IT SHOULD BE."
-    console.print(f"{result} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
+    if account.not_judged:
+        console.print(_not_judged(account), style="yellow")
+    if account.commands is None:
+        console.print(TOPICS_NOT_READ)
+    console.print(f"{_result(account)} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
+
+
+def _result(account: Account) -> str:
+    if not account.holds:
+        return "NOT AS IT SHOULD BE."
+    if account.not_judged:
+        return "Nothing differs, and nothing is known to be lost."
+    if account.commands is None:
+        return "Of the orders in the tables nothing is lost and nothing differs."
+    return "Nothing is lost and nothing differs."
+
+
+def _not_judged(account: Account) -> str:
+    return (
+        f"Of {account.not_judged:,} orders in flight it can't be told whether they are lost: not all that waits in "
+        f"{', '.join(sorted(account.unread))} was read, of each topic at most {MOST_READ:,} messages. "
+        "Ask again when fewer wait."
+    )
 
 
 def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
@@ -65,6 +90,7 @@ def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
     return {
         "holds": account.holds,
         "accepted": account.accepted,
+        "topics_read": account.commands is not None,
         "commands": account.commands,
         "ended": {
             status: {"orders": count, "cents": account.cents[status]} for status, count in sorted(account.ended.items())
@@ -76,6 +102,7 @@ def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
             for verdict in Verdict
             if verdict is not Verdict.ENDED
         },
+        "not_judged": {"orders": account.not_judged, "topics": sorted(account.unread) if account.not_judged else []},
         "refused_messages": account.refused_messages,
         "examples": [dict(zip(HEADER, _cells(*example), strict=True)) for example in examples],
         "seconds": round(account.seconds, 3),
@@ -97,15 +124,26 @@ def write_csv(file: TextIO, orders: Iterator[Named]) -> int:
 
 
 def _cells(order: Doubtful, rows: Rows | None) -> tuple[str, ...]:
-    shown = [""] * 3 if rows is None else [_row(rows.orden), _row(rows.pago), _row(rows.reporting)]
+    shown = [""] * 3 if rows is None else [_orden(rows.orden), _pago(rows.pago), _orden(rows.reporting)]
     return (order.id, order.verdict, order.why, *shown)
 
 
-def _row(row: Any) -> str:
+def _orden(row: OrdenRow | ReportingRow | None) -> str:
     if row is None:
         return ""
-    version = f" v{row[2]}" if len(row) == 5 else ""
-    return f"{row[1]}{version} {row[-2]} {row[-1]}"
+    _id, status, version, cents, currency, client_id, *transaction = row
+    return _words(f"{status} v{version} {cents} {currency} of client {client_id}", *transaction)
+
+
+def _pago(row: PagoRow | None) -> str:
+    if row is None:
+        return ""
+    _id, status, cents, currency, transaction = row
+    return _words(f"{status} {cents} {currency}", transaction)
+
+
+def _words(what: str, transaction: object = "") -> str:
+    return f"{what} by {transaction}" if transaction else what
 
 
 def _table(examples: list[Named]) -> Table:

@@ -20,10 +20,11 @@ ABSENT, CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA = (
 ORDENES = (ABSENT, CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA)
 """How an order stands in Ordenes."""
 
-INTENTO, IMPOSIBLE = "intento", "imposible"
-PAGOS = (ABSENT, INTENTO, APROBADA, RECHAZADA, REEMBOLSADA, IMPOSIBLE)
+INTENTO, IMPOSIBLE, AJENO, SIN_COBRO = "intento", "imposible", "ajeno", "sin cobro"
+PAGOS = (ABSENT, INTENTO, APROBADA, RECHAZADA, REEMBOLSADA, IMPOSIBLE, AJENO, SIN_COBRO)
 """How it stands in Pagos: no row; asked for at the gateway, outcome unknown; a transaction; an approved one that was
-paid back; a refused one that was paid back."""
+paid back; a refused one that was paid back; an approved one with a refund of another transaction, amount or currency; a
+refund without a transaction."""
 
 SAME, BEHIND, OTHER = "same", "behind", "other"
 REPORTING = (ABSENT, SAME, BEHIND, OTHER)
@@ -70,6 +71,8 @@ DOWNSTREAM = (
     REPORTING_RETRIES,
 )
 """The inputs in the order in which an order passes them, so that one that moves on while they are looked at is met."""
+RETRIES = frozenset({PAGOS_RETRIES, ORDENES_RETRIES, REPORTING_RETRIES})
+"""Those that hold later attempts, each with the topic that its message first came from."""
 
 
 class Rule(NamedTuple):
@@ -120,6 +123,8 @@ _NO_ORDER = _wrong("Pagos has it, Ordenes has not")
 _NEVER_EXPIRED = _wrong("paid back, though it never expired")
 _NOT_CHARGED = _wrong("approved, though Pagos has charged nothing")
 _REFUSED_REFUND = _wrong("paid back, though its charge was refused")
+_OTHER_REFUND = _wrong("paid back otherwise than it was charged")
+_UNCHARGED_REFUND = _wrong("paid back, though it was never charged")
 
 CHARGED: dict[tuple[str, str], Rule] = {
     (ABSENT, ABSENT): _wrong("Reporting has it, Ordenes has not"),
@@ -128,36 +133,48 @@ CHARGED: dict[tuple[str, str], Rule] = {
     (ABSENT, RECHAZADA): _NO_ORDER,
     (ABSENT, REEMBOLSADA): _NO_ORDER,
     (ABSENT, IMPOSIBLE): _NO_ORDER,
+    (ABSENT, AJENO): _NO_ORDER,
+    (ABSENT, SIN_COBRO): _NO_ORDER,
     (CREADA, ABSENT): _PAYMENT,
     (CREADA, INTENTO): _GATEWAY,
     (CREADA, APROBADA): _SETTLING,
     (CREADA, RECHAZADA): _SETTLING,
     (CREADA, REEMBOLSADA): _NEVER_EXPIRED,
     (CREADA, IMPOSIBLE): _REFUSED_REFUND,
+    (CREADA, AJENO): _OTHER_REFUND,
+    (CREADA, SIN_COBRO): _UNCHARGED_REFUND,
     (APROBADA, ABSENT): _NOT_CHARGED,
     (APROBADA, INTENTO): _NOT_CHARGED,
     (APROBADA, APROBADA): ENDED,
     (APROBADA, RECHAZADA): _wrong("approved in Ordenes, refused in Pagos"),
     (APROBADA, REEMBOLSADA): _wrong("approved in Ordenes, paid back in Pagos"),
     (APROBADA, IMPOSIBLE): _REFUSED_REFUND,
+    (APROBADA, AJENO): _OTHER_REFUND,
+    (APROBADA, SIN_COBRO): _UNCHARGED_REFUND,
     (RECHAZADA, ABSENT): _wrong("refused, though Pagos has no transaction"),
     (RECHAZADA, INTENTO): _wrong("refused, though Pagos has no transaction"),
     (RECHAZADA, APROBADA): _wrong("refused in Ordenes, charged in Pagos"),
     (RECHAZADA, RECHAZADA): ENDED,
     (RECHAZADA, REEMBOLSADA): _wrong("refused in Ordenes, paid back in Pagos"),
     (RECHAZADA, IMPOSIBLE): _REFUSED_REFUND,
+    (RECHAZADA, AJENO): _OTHER_REFUND,
+    (RECHAZADA, SIN_COBRO): _UNCHARGED_REFUND,
     (EXPIRADA, ABSENT): ENDED,
     (EXPIRADA, INTENTO): _LATE_ANSWER,
     (EXPIRADA, APROBADA): _REFUND,
     (EXPIRADA, RECHAZADA): ENDED,
     (EXPIRADA, REEMBOLSADA): _REFUNDED,
     (EXPIRADA, IMPOSIBLE): _REFUSED_REFUND,
+    (EXPIRADA, AJENO): _OTHER_REFUND,
+    (EXPIRADA, SIN_COBRO): _UNCHARGED_REFUND,
     (REEMBOLSADA, ABSENT): _wrong("paid back, though Pagos has charged nothing"),
     (REEMBOLSADA, INTENTO): _wrong("paid back, though Pagos has charged nothing"),
     (REEMBOLSADA, APROBADA): _wrong("paid back in Ordenes, charged and kept in Pagos"),
     (REEMBOLSADA, RECHAZADA): _wrong("paid back, though its charge was refused"),
     (REEMBOLSADA, REEMBOLSADA): ENDED,
     (REEMBOLSADA, IMPOSIBLE): _REFUSED_REFUND,
+    (REEMBOLSADA, AJENO): _OTHER_REFUND,
+    (REEMBOLSADA, SIN_COBRO): _UNCHARGED_REFUND,
 }
 """How it stands in Ordenes, how in Pagos: what that says."""
 
@@ -193,6 +210,7 @@ def takes_further(why: str, topic: str, *, bug: bool) -> bool:
 
 
 _AMOUNTS = _wrong("Ordenes and Pagos have different amounts")
+_TRANSACTIONS = _wrong("Ordenes and Pagos name different transactions")
 
 
 class Facts(NamedTuple):
@@ -204,12 +222,15 @@ class Facts(NamedTuple):
         One of `ORDENES`, `PAGOS` and `REPORTING` each.
     amounts_agree : bool
         Whether Ordenes and Pagos have the same amount and currency; true where one of them has none.
+    transactions_agree : bool
+        Whether Ordenes and Pagos name the same transaction; true where one of them names none.
     """
 
     orden: str
     pago: str
     reporting: str
     amounts_agree: bool
+    transactions_agree: bool
 
 
 def judge(facts: Facts) -> Rule:
@@ -219,6 +240,8 @@ def judge(facts: Facts) -> Rule:
         return charged
     if not facts.amounts_agree:
         return _AMOUNTS
+    if not facts.transactions_agree:
+        return _TRANSACTIONS
     seen = SEEN[facts.orden != CREADA, facts.reporting]
     if seen.verdict is Verdict.DIFFERS or charged.verdict is Verdict.ENDED:
         return seen

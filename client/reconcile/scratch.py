@@ -10,8 +10,11 @@ from typing import NamedTuple, Self
 CHUNK = 1_000
 
 _TABLES = """
-CREATE TABLE doubtful (id TEXT PRIMARY KEY, verdict TEXT NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE timed (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE doubtful (
+    id TEXT PRIMARY KEY, verdict TEXT NOT NULL, why TEXT NOT NULL, state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE suspect (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE waits (id TEXT NOT NULL, topic TEXT NOT NULL, PRIMARY KEY (id, topic)) WITHOUT ROWID;
 CREATE TABLE letter (
     id TEXT NOT NULL, topic TEXT NOT NULL, discarded INTEGER NOT NULL, bug INTEGER NOT NULL,
     PRIMARY KEY (id, topic, bug)
@@ -21,11 +24,20 @@ CREATE TABLE command (id TEXT PRIMARY KEY) WITHOUT ROWID;
 
 
 class Doubtful(NamedTuple):
-    """An order that has not ended, as far as is known, and what is said of it."""
+    """An order that has not ended, as far as is known, and what is said of it.
+
+    Attributes
+    ----------
+    id, verdict, why
+        See `client.reconcile.rules.Rule`.
+    state
+        Changes with each change of its rows; empty where it has none.
+    """
 
     id: str
     verdict: str
     why: str
+    state: str = ""
 
 
 class OrderLetter(NamedTuple):
@@ -66,7 +78,7 @@ class Scratch:
 
     def doubt(self, orders: Iterable[Doubtful]) -> None:
         """Note orders, over what was noted of them before."""
-        self._file.executemany("INSERT OR REPLACE INTO doubtful VALUES (?, ?, ?)", orders)
+        self._file.executemany("INSERT OR REPLACE INTO doubtful VALUES (?, ?, ?, ?)", orders)
 
     def settle(self, ids: Iterable[str]) -> None:
         """Forget orders: they have ended."""
@@ -86,14 +98,38 @@ class Scratch:
         rows = self._file.execute("SELECT verdict, why, count(*) FROM doubtful GROUP BY 1, 2")
         return {(verdict, why): count for verdict, why, count in rows}
 
-    def timed(self, ids: Iterable[str]) -> None:
-        """Note orders that a timer will look at."""
-        self._file.executemany("INSERT OR IGNORE INTO timed VALUES (?)", ((order_id,) for order_id in ids))
+    def suspect(self, ids: Iterable[str]) -> None:
+        """Note orders that may be lost."""
+        self._file.executemany("INSERT OR IGNORE INTO suspect VALUES (?)", ((order_id,) for order_id in ids))
 
-    def timed_of(self, ids: Sequence[str]) -> set[str]:
-        """Give those of some orders that a timer will look at."""
+    def acquit(self, ids: Iterable[str]) -> None:
+        """Forget that orders may be lost."""
+        self._file.executemany("DELETE FROM suspect WHERE id = ?", ((order_id,) for order_id in ids))
+
+    def suspects(self) -> Iterator[list[Doubtful]]:
+        """Yield the orders that may be lost by id, some at a time; they may be acquitted meanwhile."""
+        last = ""
+        text = "SELECT doubtful.* FROM suspect JOIN doubtful USING (id) WHERE id > ? ORDER BY id LIMIT ?"
+        while rows := self._file.execute(text, (last, CHUNK)).fetchall():
+            yield [Doubtful(*row) for row in rows]
+            last = rows[-1][0]
+
+    def suspicions(self) -> set[str]:
+        """Give what orders that may be lost wait for."""
+        return {row[0] for row in self._file.execute("SELECT DISTINCT why FROM suspect JOIN doubtful USING (id)")}
+
+    def waits(self, waiting: Iterable[tuple[str, str]]) -> None:
+        """Note messages that wait: each one's topic and order."""
+        text = "INSERT OR IGNORE INTO waits (topic, id) VALUES (?, ?)"
+        self._file.executemany(text, waiting)
+
+    def waiting_of(self, ids: Sequence[str]) -> dict[str, set[str]]:
+        """Give the topics in which messages wait for some orders, by order."""
+        found: dict[str, set[str]] = {}
         places = ", ".join("?" * len(ids))
-        return {row[0] for row in self._file.execute(f"SELECT id FROM timed WHERE id IN ({places})", ids)}  # noqa: S608
+        for order_id, topic in self._file.execute(f"SELECT id, topic FROM waits WHERE id IN ({places})", ids):  # noqa: S608
+            found.setdefault(order_id, set()).add(topic)
+        return found
 
     def letters(self, letters: Iterable[OrderLetter]) -> None:
         """Note dead letters. Of several of an order and a topic one that waits counts before discarded ones."""

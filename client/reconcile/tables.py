@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from client.database import database
+from client.errors import UnreachableError
 from client.queries import query
 from client.reconcile.merge import Rows, together
 
@@ -32,13 +33,20 @@ class Tables:
     @classmethod
     @contextmanager
     def opened(cls, dsns: Mapping[str, str | None], *, statement_timeout_seconds: int) -> Iterator[Tables]:
-        """Connect to all three, for the length of a `with` block; see `client.database.database`."""
+        """Connect to all three, for the length of a `with` block; see `client.database.database`.
+
+        Raises
+        ------
+        UnreachableError
+            Also if one of them is a standby.
+        """
         with ExitStack() as stack:
             connections = {}
             for service in SERVICES:
                 opening = database(service, dsns[service], statement_timeout_seconds=statement_timeout_seconds)
                 connection = stack.enter_context(opening)
                 connection.execute(query("reconcile/settings"))
+                _require_primary(service, connection)
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
                 connections[service] = connection
@@ -77,3 +85,11 @@ class Tables:
         connection = self._connections[service]
         with connection.transaction():
             return connection.execute(query(name), {"ids": list(ids)}).fetchall()
+
+
+def _require_primary(service: str, connection: psycopg.Connection) -> None:
+    if connection.execute(query("reconcile/is_standby")).fetchone() == (True,):
+        raise UnreachableError(
+            f"ALPES_{service.upper()}_DSN leads to a standby, which shows rows late: an order would seem lost that has"
+            " just gone on. Name the primary."
+        )

@@ -1,40 +1,76 @@
-"""Which inputs have nothing waiting: what would take an order further does not lie there."""
+"""Which orders have a message that waits, and where: it may take them further."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import pulsar
+from google.protobuf.message import DecodeError
 
 from client.admin import Admin
-from client.reconcile.rules import DOWNSTREAM, ORDENES_RETRIES, Input
-from client.reconcile.timers import only_timers
-from client.topics import NAMESPACE
+from client.dlq.decoding import TYPES
+from client.dlq.history import SOURCE_TOPIC
+from client.reconcile.rules import DOWNSTREAM, REFUNDS, RETRIES, Input
+from client.reconcile.unacknowledged import IncompleteError, unacknowledged
+from client.topic_reader import key, properties
+from schemas.tienda import rules
 
 
-def idle_inputs(client: pulsar.Client, admin: Admin) -> set[Input]:
-    """Give the inputs that had nothing waiting or unacknowledged, also while they were all looked at, twice.
+class Waits(NamedTuple):
+    """A message that waits, or is being worked on.
 
-    Timers don't count: they wait among the retries of Ordenes, and which orders they look at is in its database.
+    Attributes
+    ----------
+    topic : str
+        Where.
+    order_id : str or None
+        Whose; None says that more waits there than was read, and nobody knows whose.
+    """
+
+    topic: str
+    order_id: str | None
+
+
+def waiting(client: pulsar.Client, admin: Admin, sources: set[Input]) -> Iterator[Waits]:
+    """Yield the orders that messages wait for in some inputs.
+
+    The inputs are read in the order in which an order passes them, those after a refund again. Since a message is
+    acknowledged only after what it caused is recorded and published, one that moves on meanwhile is met further down,
+    or its order's rows are others by then.
+
+    Times play no part: a message may wait for as long as an outage takes, and each of its attempts is published anew.
 
     Parameters
     ----------
     client, admin
         Connected.
+    sources
+        The inputs.
     """
-    idle = set(DOWNSTREAM)
-    for _ in range(2):
-        for source in DOWNSTREAM:
-            if source in idle and not _is_idle(client, admin, source):
-                idle.discard(source)
-    return idle
+    way = DOWNSTREAM if REFUNDS in sources else tuple(dict.fromkeys(DOWNSTREAM))
+    for source in way:
+        if source not in sources:
+            continue
+        try:
+            for message in unacknowledged(client, admin, source):
+                for order_id in _order_ids(source, message):
+                    yield Waits(source.topic, order_id)
+        except IncompleteError:
+            yield Waits(source.topic, None)
 
 
-def _is_idle(client: pulsar.Client, admin: Admin, source: Input) -> bool:
-    waiting = _waiting(admin, source)
-    return waiting == 0 or (source == ORDENES_RETRIES and only_timers(client, admin, source, waiting))
-
-
-def _waiting(admin: Admin, source: Input) -> int:
-    stats = admin.get(f"/admin/v2/persistent/{NAMESPACE}/{source.topic}/partitioned-stats?getPreciseBacklog=true")
-    subscription = stats["subscriptions"].get(source.function)
-    # Nobody has ever read it: everything in it waits.
-    return int(stats["msgInCounter"] + 1 if subscription is None else subscription["msgBacklog"])
+def _order_ids(source: Input, message: pulsar.Message) -> set[str]:
+    """Give the order that a message is for: what it says, and its key; none for a timer and for what is no message."""
+    topic = source.topic
+    if source in RETRIES:
+        topic = properties(message).get(SOURCE_TOPIC, topic).rsplit("/", 1)[-1]
+    said = ""
+    if kind := TYPES.get(topic):
+        try:
+            content = kind.FromString(message.data())
+        except DecodeError:
+            pass
+        else:
+            said = str(getattr(content, "order_id", "") or getattr(content, "id", ""))
+    return {order_id for order_id in (said, key(message)) if not rules.id_problem("id", order_id)}

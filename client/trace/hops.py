@@ -41,7 +41,9 @@ TOPICS = (
     *(f"{topic}{DEAD_LETTER_SUFFIX}" for topic in (*CONTRACTS, *RETRY_TOPICS)),
 )
 """Every topic that a message about an order may lie in."""
-COMMAND_TOPICS = ("crear-orden", "crear-orden-DLQ", "ordenes-reintento", "ordenes-reintento-DLQ")
+TIMER_TOPICS = ("ordenes-reintento", "ordenes-reintento-DLQ")
+"""Where a message may be about all orders of a time."""
+COMMAND_TOPICS = ("crear-orden", "crear-orden-DLQ", *TIMER_TOPICS)
 """Where an order can be that was never accepted."""
 
 _ORDER = {
@@ -129,12 +131,16 @@ class Rows:
         if self.reembolso:
             transaction, cents, currency, at = self.reembolso
             found.append(Hop(at, "table reembolsos", f"paid back, {money(cents, currency)}, {transaction}"))
+        if self.leida:
+            # It has no time of its arrival, only that of the change which it shows, as Ordenes gave it.
+            status, version, cents, currency, changed = self.leida
+            shows = f"shows {status}, version {version}, {money(cents, currency)}, changed then"
+            found.append(Hop(changed, "table ordenes of reporting", shows))
         return found
 
     def times(self) -> list[int]:
         """Give every time that the rows know."""
-        known = [hop.at_ms for hop in self.hops() if hop.place != "client"]
-        return known + ([self.leida[4]] if self.leida else []) + self.marks
+        return [hop.at_ms for hop in self.hops() if hop.place != "client"] + self.marks
 
 
 def money(cents: int, currency: str) -> str:
@@ -165,6 +171,9 @@ def message_hop(
 ) -> Hop | None:
     """Say what a message means for an order; None where it is about another one.
 
+    One that can't be decoded, or has no bytes, as a dead letter that had no room for them, names no order: the caller
+    has it by its key.
+
     Parameters
     ----------
     topic
@@ -178,15 +187,12 @@ def message_hop(
     contract_name = source if topic.removesuffix(DEAD_LETTER_SUFFIX) not in CONTRACTS else topic
     contract = CONTRACTS.get(contract_name.removesuffix(DEAD_LETTER_SUFFIX))
     if contract is None:
-        told = _timer(payload, accepted_at_ms) if topic.startswith("ordenes-reintento") else None
+        told = _timer(payload, accepted_at_ms) if topic in TIMER_TOPICS else None
         return None if told is None else Hop(published_ms, topic, told, "", message_id)
-    try:
-        message: Any = decode(contract.kind, payload)
-    except Undecodable:
-        message = None
+    message = _decoded(contract.kind, payload)
     if message is not None and getattr(message, contract.id_field) != order_id:
         return None
-    content = "can't be decoded" if message is None else _content(message)
+    content = _content(message) if message is not None else "can't be decoded" if payload else "is empty"
     if topic.endswith(DEAD_LETTER_SUFFIX):
         reason = properties.get(ERROR_MESSAGE, "").strip().splitlines() or [""]
         what = f"dead letter, {properties.get(ERROR_TYPE, 'unknown')}: {reason[-1]}"
@@ -196,6 +202,14 @@ def message_hop(
         what = content
     trace = "" if message is None else trace_id(message.traceparent)
     return Hop(published_ms, topic, what, trace, message_id)
+
+
+def _decoded(kind: type[Message], payload: bytes) -> Any:
+    """Decode a message; None where it can't be, or where no bytes would make one that says nothing."""
+    try:
+        return decode(kind, payload) if payload else None
+    except Undecodable:
+        return None
 
 
 def _timer(payload: bytes, accepted_at_ms: int) -> str | None:

@@ -11,7 +11,7 @@ import pulsar
 from client.admin import Admin
 from client.topic_reader import key, partitions, properties, read
 from client.topics import TIMER_KEY
-from client.trace.hops import Hop, message_hop
+from client.trace.hops import TIMER_TOPICS, Hop, message_hop
 
 CLOCK_TOLERANCE_MILLISECONDS = 5_000
 """Publish times are the publishers': they needn't grow from one message to the next."""
@@ -74,7 +74,8 @@ def find(
                     if stop.is_set():
                         raise KeyboardInterrupt
                 payload, named = message.data(), key(message)
-                if named != order_id and needle not in payload and not named.startswith(TIMER_KEY):
+                timer = topic in TIMER_TOPICS and named.startswith(TIMER_KEY)
+                if named != order_id and needle not in payload and not timer:
                     continue
                 message_id = message.message_id()
                 place = f"{message_id.ledger_id()}:{message_id.entry_id()}"

@@ -308,6 +308,11 @@ def _applied(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]
     outcomes = handler.apply(transaction, batch)
     if len(outcomes) != len(batch):
         raise RuntimeError(f"apply returned {len(outcomes)} outcomes for {len(batch)} messages")
+    for outcome in outcomes:
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"apply returned {outcome!r}, which is no outcome")
+        if isinstance(outcome, Ask) and handler.outside is None:
+            raise TypeError("apply returned an Ask, and the handler has nobody outside to ask")
     return outcomes
 
 
@@ -328,7 +333,11 @@ def _publishable(outcome: Outcome) -> Outcome:
     """Return the outcome, or a rejection where one of its events could never be published."""
     if isinstance(outcome, Done):
         for event in outcome.events:
-            if not event.fits():
+            try:
+                fits = event.fits()
+            except Exception:  # noqa: BLE001 -- no event, or not of bytes and texts
+                return Rejected("bug", traceback.format_exc())
+            if not fits:
                 return Rejected("bug", f"its event for {event.topic} is over {MAX_EVENT_BYTES} bytes")
     return outcome
 

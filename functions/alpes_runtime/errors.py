@@ -19,6 +19,10 @@ class Unavailable(AlpesError):
     """
 
 
+class Unreachable(Unavailable):
+    """Nobody answers there at all: it is down, or was restarted and will be cold."""
+
+
 class PublishFailed(Unavailable):
     """The broker did not confirm every event of a group: publish the whole group again, acknowledge nothing."""
 

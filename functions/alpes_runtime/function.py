@@ -1,5 +1,6 @@
 """The base of a function: what Pulsar constructs and calls."""
 
+import logging
 import signal
 import threading
 import time
@@ -38,6 +39,9 @@ class BatchFunction(pulsar.Function):
         self._lock = threading.Lock()
         self._runner: Runner | None = None
         self._terminated = False
+        # Pulsar's stderr is a log, too: a line that a full disk refuses would be told of there, refused again, and so
+        # on until the thread that wrote it dies.
+        logging.raiseExceptions = False
         if threading.current_thread() is threading.main_thread():
             self._drain_at_sigterm()
         instance = running_instance()

@@ -94,6 +94,7 @@ class PostgresTransaction:
     def __init__(self, connection: psycopg.Connection[Row], turn: Turn | None) -> None:
         self._connection = connection
         self._cursor = connection.cursor(binary=True)
+        self._streams: list[psycopg.ServerCursor[Row]] = []
         self._turn = turn
 
     def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
@@ -107,9 +108,13 @@ class PostgresTransaction:
         with translated("a query"), self._connection.cursor("stream", binary=True) as cursor:
             with _away(self._turn):
                 cursor.execute(query.encode(), params)
-            # The turn is given up while rows are fetched, never while whoever reads them computes.
-            while rows := self._fetched(cursor):
-                yield from rows
+            self._streams.append(cursor)
+            try:
+                # The turn is given up while rows are fetched, never while whoever reads them computes.
+                while rows := self._fetched(cursor):
+                    yield from rows
+            finally:
+                self._streams.remove(cursor)
 
     def _fetched(self, cursor: psycopg.ServerCursor[Row]) -> list[Row]:
         with _away(self._turn):
@@ -125,6 +130,9 @@ class PostgresTransaction:
         except Unavailable:
             raise
         except Exception:
+            # With the savepoint the database drops them: what then still wanted to close one would fail.
+            for stream in self._streams:
+                stream.close()
             self.run("ROLLBACK TO SAVEPOINT parte; RELEASE SAVEPOINT parte")
             raise
 

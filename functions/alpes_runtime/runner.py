@@ -42,9 +42,13 @@ class Runner:
         self._workers = [self._worker(stage) for stage in self._assembly.open()]
         for worker in self._workers:
             worker.start()
-        for number, follow in enumerate(self._assembly.views()):
-            threading.Thread(target=follow, name=f"view {number}", daemon=True).start()
-        watchdog = Watchdog(self._workers, end_instance(self._log), self._clock, self._stopping)
+        views = [
+            Worker(f"view {number}", follow, self._stopping.is_set, self._clock, patient=True)
+            for number, follow in enumerate(self._assembly.views())
+        ]
+        for view in views:
+            view.start()
+        watchdog = Watchdog([*self._workers, *views], end_instance(self._log), self._clock, self._stopping)
         threading.Thread(target=watchdog.watch, name="watchdog", daemon=True).start()
         self._log.info(
             "Instance %s of %s runs, intake %s",

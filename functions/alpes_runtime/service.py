@@ -136,19 +136,22 @@ class RateMeter:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
+        self._lock = threading.Lock()
         self._started = monotonic()
         self._count = 0
         self._last = 0.0
 
     def add(self, messages: int) -> None:
         """Count messages."""
-        self._roll()
-        self._count += messages
+        with self._lock:
+            self._roll()
+            self._count += messages
 
     def per_second(self) -> float:
         """Return the rate of the last whole window, or of the present one when that is higher already."""
-        self._roll()
-        return max(self._last, float(self._count))
+        with self._lock:
+            self._roll()
+            return max(self._last, float(self._count))
 
     def _roll(self) -> None:
         elapsed = self._monotonic() - self._started

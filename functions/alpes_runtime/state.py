@@ -7,7 +7,7 @@ import grpc
 from bookkeeper.common.util import to_bytes
 from bookkeeper.proto import kv_rpc_pb2
 
-from .errors import Misconfigured, Unavailable
+from .errors import Misconfigured, Unavailable, Unreachable
 from .turn import Turn
 
 IN_FLIGHT = 64
@@ -25,7 +25,7 @@ class StateStore(Protocol):
         Raises
         ------
         Unavailable
-            Some may not have been written; write all of them again.
+            Some may not have been written; write all of them again. `Unreachable` where nobody answered.
         """
         ...
 
@@ -60,7 +60,8 @@ class BookKeeperState:
                 calls = [self._send(key.encode(), value.encode()) for key, value in items[start : start + IN_FLIGHT]]
             failures = [failure for call in calls if (failure := self._failure(call))]
             if failures:
-                raise Unavailable(f"the state store refused {len(failures)} of {len(calls)} puts: {failures[0]}")
+                kind = Unreachable if grpc.StatusCode.UNAVAILABLE.name in failures else Unavailable
+                raise kind(f"the state store refused {len(failures)} of {len(calls)} puts: {failures[0]}")
 
     def get(self, key: str) -> str | None:
         """Return a value, None where there is none."""

@@ -13,15 +13,15 @@ from typing import NamedTuple, Protocol
 from .backoff import Backoff
 from .clock import Clock
 from .database import Database, Transaction
-from .errors import Unavailable
+from .errors import Unavailable, Unreachable
 from .state import IN_FLIGHT, StateStore
 
 CLAIM_MARKS = 16
-"""Marks taken at once when nothing else waits."""
+"""Marks taken at once when few messages come through."""
 REMEMBERED_KEYS = 200_000
 """Keys whose last written version is kept in memory, so that an order that is marked twice is written once."""
 FULL_SPEED_PUTS = IN_FLIGHT
-"""Puts between two looks at the time and at whether messages are waiting: as many as go out at once, so that even a
+"""Puts between two looks at the time and at how many messages come through: as many as go out at once, so that even a
 store that hardly answers takes no longer for them than `PUT_TIMEOUT_S`."""
 LOOK_AGAIN_S = 20.0
 """After so long the database is heard of again, and marks that were not begun are left to whoever comes next. With one
@@ -35,6 +35,8 @@ LONGEST_REST_S = 30.0
 """After so long it is tried whether orders come through or not."""
 IDLE_S = 0.2
 """How often marks are looked for when there were none."""
+LAGGING_S = 5.0
+"""A change that waits for longer is behind; at the start of an instance it means that something was away."""
 LAG_EVERY_S = 10.0
 """How often the lag is reported while there is one."""
 
@@ -158,13 +160,11 @@ class WriteBehind:
         self._next_lag = 0.0
         self._lagging = False
         self._away_since: float | None = None
-        self._begun = False
+        self._lag_known = False
 
     def step(self) -> float:
         """Write what a few marks name; see `View.step`."""
-        if self._report_lag() and not self._begun:
-            self._away_since = self._clock.monotonic()
-        self._begun = True
+        self._report_lag()
         self._rest()
         if self._unverified:
             self._write_again()
@@ -253,7 +253,7 @@ class WriteBehind:
             self._unverified.update(key for key, _ in chunk)
             try:
                 self._state.put({key: value.value for key, value in chunk})
-            except Unavailable:
+            except Unreachable:
                 self._away_since = self._clock.monotonic()
                 raise
             self._remember(chunk)
@@ -275,31 +275,34 @@ class WriteBehind:
             self._written.pop(key, None)
             self._written[key] = value.version
 
-    def _report_lag(self) -> bool:
-        """Report every so often what is still to be written; return whether that is much for its age."""
+    def _report_lag(self) -> None:
         now = self._clock.monotonic()
         if now < self._next_lag:
-            return self._lagging
-        self._next_lag = now + LAG_EVERY_S
+            return
+        if self._lag_known:
+            # First of all: a lag that can't be had must not keep everything else from being done.
+            self._next_lag = now + LAG_EVERY_S
         with self._database.transaction() as transaction:
             keys, seconds = self._marks.lag(transaction)
         self._record("state_lag_keys", keys)
         self._record("state_lag_seconds", seconds)
-        if seconds > 5:
+        if seconds > LAGGING_S:
             self._log.info("The state store is behind by %d changes, the oldest %.0f s old", keys, seconds)
         elif self._lagging:
             self._log.info("The state store has caught up")
-        self._lagging = seconds > 5
-        return self._lagging
+        self._lagging = seconds > LAGGING_S
+        if not self._lag_known:
+            self._lag_known, self._next_lag = True, now + LAG_EVERY_S
+            self._away_since = now if self._lagging else None
 
 
 class Totals:
     """Keeps absolute values, computed from the tables, in the state store.
 
     Computed, not counted: an increment would count twice whatever is delivered twice. The pause between two
-    computations is at least `COST_FACTOR` times what the last one took, so it takes a small, fixed share of the
-    database at any size. They are written when they change, and every so often although they don't: a store that was
-    lost, or holds what somebody else wrote, is right again by itself.
+    computations is at least `COST_FACTOR` times what the last one took, also where that ended at the database's time
+    limit, so it takes a small, fixed share of the database at any size. They are written when they change, and every so
+    often although they don't: a store that was lost, or holds what somebody else wrote, is right again by itself.
     """
 
     COST_FACTOR = 30
@@ -312,12 +315,14 @@ class Totals:
         state: StateStore,
         *,
         clock: Clock,
+        stopping: threading.Event,
         period_s: float = 1.0,
     ) -> None:
         self._compute = compute
         self._database = database
         self._state = state
         self._clock = clock
+        self._stopping = stopping
         self._period_s = period_s
         self._written: Mapping[str, str] = {}
         self._writes_until_sure = 0
@@ -326,8 +331,12 @@ class Totals:
     def step(self) -> float:
         """Compute, and write what changed; see `View.step`."""
         started = self._clock.monotonic()
-        with self._database.transaction() as transaction:
-            values = self._compute(transaction)
+        try:
+            with self._database.transaction() as transaction:
+                values = self._compute(transaction)
+        except Unavailable:
+            self._clock.wait(self._stopping, (self._clock.monotonic() - started) * self.COST_FACTOR)
+            raise
         cost = self._clock.monotonic() - started
         if values != self._written:
             # Once more a period later: another instance that was stopped meanwhile may have written an older value.

@@ -108,9 +108,12 @@ def end_instance(logger: logging.Logger) -> Callable[[str], None]:
     """Return what ends this process at once, after one line that says why."""
 
     def end(reason: str) -> None:
-        logger.critical("Ending this instance: %s", reason)
-        for handler in logging.getLogger().handlers + logger.handlers:
-            handler.flush()
-        os._exit(EXIT_CODE)
+        try:
+            logger.critical("Ending this instance: %s", reason)
+            for handler in logging.getLogger().handlers + logger.handlers:
+                handler.flush()
+        finally:
+            # Also where the line can't be written, such as on a full disk.
+            os._exit(EXIT_CODE)
 
     return end

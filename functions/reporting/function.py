@@ -52,7 +52,8 @@ class Reporting(BatchFunction):
         views = []
         if config.totales_por_estado:
             state = setup.state(switch="totales_por_estado")
-            views.append(Totals(store.totals, setup.view_database(), state, clock=setup.clock))
+            database = setup.view_database()
+            views.append(Totals(store.totals, database, state, clock=setup.clock, stopping=setup.stopping))
         return Service(
             handlers={
                 "orden-actualizada": Handler(messages.decode_orden_actualizada, handlers.actualizar),

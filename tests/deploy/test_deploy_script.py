@@ -214,6 +214,7 @@ def test_help_names_every_command_and_needs_no_environment(script: Script, optio
     assert done.returncode == 0
     for command in ("up", "deploy", "status", "env", "scale", "logs", "down", "destroy"):
         assert f"\n  {command}" in done.stdout
+    assert "exit code 3 when not all of it runs" in done.stdout
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

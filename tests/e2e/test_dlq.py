@@ -186,7 +186,7 @@ def test_letters_of_a_topic_with_partitions_go_back_with_their_keys(stack: Tiend
     ("arguments", "code", "says"),
     [
         (["show", "crear-orden:0:1:999999"], 1, "There is no dead letter crear-orden:0:1:999999"),
-        (["show", "nonsense"], 1, "is no letter's id"),
+        (["show", "nonsense"], 2, "is no letter's id"),
         (["replay"], 2, "Say which"),
         (["discard", "--all", "crear-orden:0:1:1"], 2, "Say which"),
         (["replay", "crear-orden:0:1:999999"], 1, "There is no dead letter"),

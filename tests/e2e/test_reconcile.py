@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.tienda import Tienda, alpes, note, orders, wait_until
 
 LOAD = 2_000
+LOT = 200
 EVERY = 1_000_000
 """Examples that are named: all of them, so that what other tests left behind can be told apart."""
 
@@ -53,36 +54,85 @@ def stopped(stack: Tienda, function: str) -> Iterator[None]:
         wait_until(lambda: stack.running(function), 60, f"{function} runs again")
 
 
-def test_nothing_is_said_of_orders_under_way(stack: Tienda) -> None:
-    """Looked at again and again while orders flow; each look meets orders between the services."""
-    start = prefix()
+@contextmanager
+def flowing(stack: Tienda, start: str) -> Iterator[list[str]]:
+    """Have orders flow for a while, a thousand a second; gives the prefixes of the lots that were sent so far."""
     over = threading.Event()
     lots: list[str] = []
 
     def send() -> None:
         while not over.is_set():
             lot = f"{start}{len(lots):03d}-"
-            stack.publish("crear-orden", orders(lot, 200))
+            stack.publish("crear-orden", orders(lot, LOT))
             lots.append(lot)
             time.sleep(0.2)
 
     sender = threading.Thread(target=send)
     sender.start()
-    looks = []
     try:
-        for options in ((), ("--topics",), ("--grace", "5")):
-            _code, account = reconcile(stack, *options)
-            assert said_of(account, start) == {}
-            looks.append(account)
+        yield lots
     finally:
         over.set()
         sender.join()
+
+
+def make_unseen(stack: Tienda, order_id: str) -> None:
+    """Have Reporting forget an order."""
+    stack.rows("reporting", "DELETE FROM ordenes WHERE id = %s RETURNING id", order_id)
+
+
+def make_vanish(stack: Tienda, order_id: str) -> None:
+    """Have all three services forget an order."""
+    make_unseen(stack, order_id)
+    stack.rows("pagos", "DELETE FROM transacciones WHERE order_id = %s RETURNING order_id", order_id)
+    stack.rows("ordenes", "DELETE FROM ordenes WHERE id = %s RETURNING id", order_id)
+
+
+def test_nothing_is_said_of_orders_under_way(stack: Tienda) -> None:
+    """Looked at again and again while orders flow; each look meets orders between the services."""
+    start = prefix()
+    looks = []
+    with flowing(stack, start) as lots:
+        for options in ((), ("--topics",), ("--grace", "5")):
+            _code, account = reconcile(stack, *options)
+            assert said_of(account, start) == {}
+            assert account["not_judged"]["orders"] == 0
+            looks.append(account)
     assert looks[0]["accepted"] < looks[-1]["accepted"], "orders came in meanwhile"
-    stack.wait_ended(start, 200 * len(lots), 120)
+    stack.wait_ended(start, LOT * len(lots), 120)
     note(
         f"reconcile under load: {looks[-1]['accepted']} orders in {looks[0]['seconds']:.1f} s, with the topic of"
-        f" {looks[1]['commands']} commands in {looks[1]['seconds']:.1f} s; none of {200 * len(lots)} under way accused"
+        f" {looks[1]['commands']} commands in {looks[1]['seconds']:.1f} s; none of {LOT * len(lots)} under way accused"
     )
+
+
+def test_what_was_planted_is_named_while_other_orders_flow(stack: Tienda) -> None:
+    """The topics that would carry the lost orders are never empty, so that it takes knowing whose messages wait."""
+    start, others = prefix(), prefix()
+    stack.publish("crear-orden", orders(start, 10))
+    stack.wait_ended(start, 10, 60)
+    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+    unseen, vanished = (f"{start}{n:06d}" for n in range(2))
+    with flowing(stack, others) as lots:
+        wait_until(lambda: stack.ended(others) > 0, 60, "orders flow")
+        make_unseen(stack, unseen)
+        make_vanish(stack, vanished)
+        sent = len(lots)
+        code, account = reconcile(stack, "--topics", "--grace", "1")
+        assert len(lots) > sent, "orders flowed all the while"
+    assert code == 1
+    assert said_of(account, start) == {
+        unseen: ("lost", "waits to be seen by Reporting"),
+        vanished: ("lost", "accepted, not in Ordenes yet"),
+    }
+    assert said_of(account, others) == {}
+    assert account["not_judged"]["orders"] == 0
+    stack.wait_ended(others, LOT * len(lots), 120)
+
+    stack.publish("crear-orden", [order for order in orders(start, 10) if order[0] in (unseen, vanished)])
+    stack.wait_ended(start, 10, 60)
+    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+    assert said_of(reconcile(stack, "--topics")[1], start) == {}
 
 
 def test_what_waits_for_a_stopped_function_is_in_flight(stack: Tienda) -> None:
@@ -102,17 +152,12 @@ def test_what_was_planted_is_named_and_what_was_mended_no_more(stack: Tienda, tm
     stack.publish("crear-orden", orders(start, 10))
     stack.wait_ended(start, 10, 60)
     unseen, dearer, unpaid, vanished = (f"{start}{n:06d}" for n in range(4))
-    stack.rows("reporting", "DELETE FROM ordenes WHERE id = %s RETURNING id", unseen)
+    make_unseen(stack, unseen)
     raise_total = "UPDATE ordenes SET total_cents = total_cents + %s WHERE id = %s RETURNING id"
     stack.rows("ordenes", raise_total, 1, dearer)
     query = "DELETE FROM transacciones WHERE order_id = %s RETURNING status"
     ((was,),) = stack.rows("pagos", query, unpaid)
-    for service, query in (
-        ("reporting", "DELETE FROM ordenes WHERE id = %s RETURNING id"),
-        ("pagos", "DELETE FROM transacciones WHERE order_id = %s RETURNING order_id"),
-        ("ordenes", "DELETE FROM ordenes WHERE id = %s RETURNING id"),
-    ):
-        stack.rows(service, query, vanished)
+    make_vanish(stack, vanished)
     wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
 
     written = tmp_path / "open.csv"

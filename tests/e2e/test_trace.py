@@ -56,6 +56,7 @@ def test_an_orders_way_is_told_from_its_sending_to_its_end(stack: Tienda) -> Non
         ("orden-creada", "creada, 12.50 USD"),
         ("transaccion-creada", f"{status}, 12.50 USD"),
         ("orden-actualizada", f"{status}, version 2, 12.50 USD"),
+        ("table ordenes of reporting", f"shows {status}, version 2, 12.50 USD, changed then"),
         ("crear-orden", "ordered by client 7 for 'elsewhere', 12.50 USD"),
     ):
         assert hop in hops, hops

@@ -154,7 +154,11 @@ class Tienda:
         return [instance["status"] for instance in answer["instances"]]
 
     def running(self, function: str) -> int:
-        return sum(bool(status["running"]) for status in self.instances(function))
+        """Return how many instances run; none where the worker says "not alive", as of one that has just died."""
+        try:
+            return sum(bool(status["running"]) for status in self.instances(function))
+        except OSError:
+            return 0
 
     def restarts(self) -> dict[str, int]:
         return {f: sum(status["numRestarts"] for status in self.instances(f)) for f in FUNCTIONS}

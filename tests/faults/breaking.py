@@ -67,14 +67,6 @@ def all_run(stack: Tienda) -> bool:
     return len(found) >= len(FUNCTIONS) and all(instance["running"] for instance in found)
 
 
-def running(stack: Tienda, function: str) -> int:
-    """Return how many instances run; none while the worker has no answer ("Not alive", for one that has just died)."""
-    try:
-        return stack.running(function)
-    except OSError:
-        return 0
-
-
 def restart_broker(stack: Tienda, **changes: int | None) -> None:
     """Restart the broker gently, with other settings: none for the stack's own."""
     settings = settings_of(stack)
@@ -104,7 +96,7 @@ def scale(stack: Tienda, function: str, number: int) -> None:
     stack.update(function, "--parallelism", str(number))
     wait_replaced(stack, function, old)
     wait_until(
-        lambda: running(stack, function) == number == len(stack.processes(function)), 90, f"{number} of {function} run"
+        lambda: stack.running(function) == number == len(stack.processes(function)), 90, f"{number} of {function} run"
     )
 
 
@@ -117,7 +109,7 @@ def scale_all(stack: Tienda, functions: Sequence[str], number: int) -> None:
 def wait_replaced(stack: Tienda, function: str, old: Sequence[psutil.Process]) -> None:
     """Wait until the instances of before an update have gone, and others run."""
     wait_until(lambda: not any(_lives(process) for process in old), 60, f"the old instances of {function} have gone")
-    wait_until(lambda: running(stack, function), 60, f"the new ones of {function} run")
+    wait_until(lambda: stack.running(function), 60, f"the new ones of {function} run")
 
 
 def _lives(process: psutil.Process) -> bool:

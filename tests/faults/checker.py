@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
-from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.faults.history import History, Letter, Message, OrdenRow, Unreadable
 
 T = TypeVar("T")
@@ -33,11 +33,14 @@ CHARGED_AS = {
     REEMBOLSADA: {APROBADA},
 }
 """What Pagos must have for each final status of an order."""
+COMMANDS, REFUNDS = "crear-orden", "reembolsar-transaccion"
 EVENTS: dict[str, Any] = {
     "orden-creada": OrdenCreada,
     "transaccion-creada": TransaccionProcesada,
     "orden-actualizada": OrdenActualizada,
 }
+OF_SERVICES: dict[str, Any] = {**EVENTS, REFUNDS: ReembolsarTransaccion}
+"""What the services tell and ask each other."""
 DECIDED = frozenset({APROBADA, RECHAZADA})
 SHOWN = 10
 """Ids shown of each violation."""
@@ -110,14 +113,20 @@ class _Check:
         self._figures: Counter[str] = Counter()
         # Of each order: what was accepted, and what stands where.
         self._content = array("q")
+        self._client = array("i")
         self._cents = array("q")
+        self._currency = array("q")
         self._ordenes, self._pagos, self._refunded, self._reporting = (bytearray() for _ in range(4))
         self._version = array("i")
         self._reported_version = array("i")
         self._lettered = bytearray()
         self._listed = bytearray()
         self._ended_ms = array("q")
+        # The transaction that Ordenes names, and that of Pagos.
         self._transaction = array("q")
+        self._paid_as = array("q")
+        # Hash of the bytes of the command that asks for a refund.
+        self._asked = array("q")
         # Each event topic: hash of the first event's id and of its bytes, and what it says.
         self._event_id = {topic: array("q") for topic in EVENTS}
         self._event_bytes = {topic: array("q") for topic in EVENTS}
@@ -141,10 +150,13 @@ class _Check:
         self._read_commands()
         self._read_sent()
         self._read_ordenes()
-        self._read_pagos()
+        self._read_transacciones()
+        self._read_reembolsos()
+        self._read_charges()
         self._read_reporting()
         for topic in EVENTS:
             self._read_events(topic)
+        self._read_refunds_asked()
         self._read_letters()
         self._read_state()
         for order_id, number in self._numbers.items():
@@ -185,13 +197,14 @@ class _Check:
             self._violated(f"invented in {where}", order_id)
         return number
 
-    def _new(self, order_id: str, content: int, cents: int) -> None:
+    def _new(self, order_id: str, content: int) -> None:
         self._numbers[order_id] = len(self._content)
         self._content.append(content)
-        self._cents.append(cents)
         for codes in (self._ordenes, self._pagos, self._refunded, self._reporting, self._lettered, self._listed):
             codes.append(0)
-        for values in (self._version, self._reported_version, self._ended_ms, self._transaction):
+        for values in (self._client, self._cents, self._currency, self._version, self._reported_version):
+            values.append(0)
+        for values in (self._ended_ms, self._transaction, self._paid_as, self._asked):
             values.append(0)
         for topic in EVENTS:
             self._event_id[topic].append(0)
@@ -199,24 +212,30 @@ class _Check:
             self._event_says[topic].append(0)
 
     def _read_commands(self) -> None:
-        for message in self._reading("topic crear-orden", self._history.commands):
+        for message in self._reading(f"topic {COMMANDS}", self._history.commands):
             order = _command(message.data)
             if order is None:
-                self._invalid.add(_MessageName("crear-orden", str(message.message_id)))
+                self._invalid.add(_MessageName(COMMANDS, str(message.message_id)))
                 continue
             if not self._ours(order.id):
                 continue
             cents = rules.total_cents(order)
-            content = _content(order.client_id, order.address, cents, order.currency or rules.DEFAULT_CURRENCY)
+            currency = order.currency or rules.DEFAULT_CURRENCY
+            content = _content(order.client_id, order.address, cents, currency)
             number = self._numbers.get(order.id)
-            name = _MessageName("crear-orden", str(message.message_id))
+            name = _MessageName(COMMANDS, str(message.message_id))
             if number is None:
-                self._new(order.id, content, cents)
+                self._new(order.id, content)
+                self._accept(self._numbers[order.id], order.client_id, cents, currency)
                 self._first_message.append(hash(name))
                 self._figures["accepted"] += 1
             else:
                 self._more_messages.setdefault(number, []).append((content, name))
                 self._figures["duplicates"] += content == self._content[number]
+
+    def _accept(self, number: int, client_id: int, cents: int, currency: str) -> None:
+        """Note what an order was accepted with, for where only a part of it shows."""
+        self._client[number], self._cents[number], self._currency[number] = client_id, cents, hash(currency)
 
     def _read_sent(self) -> None:
         for sent in self._reading("what the client sent", self._history.sent):
@@ -254,7 +273,7 @@ class _Check:
         if content in self._contents(number):
             # Another message of this id was the first that Ordenes saw: that one is what was accepted.
             self._row_content[number] = content
-            self._cents[number] = row.total_cents
+            self._accept(number, row.client_id, row.total_cents, row.currency)
         else:
             self._violated("Ordenes holds other content than was accepted", row.order_id)
 
@@ -262,7 +281,7 @@ class _Check:
         """Return every content that the topic holds under the order's id."""
         return {self._content[number]} | {content for content, _ in self._more_messages.get(number, ())}
 
-    def _read_pagos(self) -> None:
+    def _read_transacciones(self) -> None:
         for paid in self._reading("table transacciones", self._history.transacciones):
             if not self._ours(paid.order_id):
                 continue
@@ -272,12 +291,15 @@ class _Check:
             if self._pagos[number]:
                 self._violated("paid twice", paid.order_id)
             self._pagos[number] = self._status(paid.status, paid.order_id)
-            self._same_cents(paid.amount_cents, number, paid.order_id, "Pagos")
+            self._paid_as[number] = hash(paid.transaction_id)
+            self._same_money(paid.amount_cents, paid.currency, number, paid.order_id, "Pagos")
             self._sum("pagos_cents", self._pagos[number], paid.amount_cents)
             if self._ordenes[number] in (APROBADA, RECHAZADA, REEMBOLSADA) and (
                 hash(paid.transaction_id) != self._transaction[number]
             ):
                 self._violated("Ordenes names another transaction than Pagos", paid.order_id)
+
+    def _read_reembolsos(self) -> None:
         for refund in self._reading("table reembolsos", self._history.reembolsos):
             if not self._ours(refund.order_id):
                 continue
@@ -287,9 +309,10 @@ class _Check:
             if self._refunded[number]:
                 self._violated("refunded twice", refund.order_id)
             self._refunded[number] = 1
-            self._same_cents(refund.amount_cents, number, refund.order_id, "a refund")
+            self._same_money(refund.amount_cents, refund.currency, number, refund.order_id, "a refund")
+            if hash(refund.transaction_id) != self._paid_as[number]:
+                self._violated("a refund names another transaction than Pagos", refund.order_id)
             self._figures["pagos_cents"] -= refund.amount_cents
-        self._read_charges()
 
     def _read_charges(self) -> None:
         seen: set[str] = set()
@@ -322,7 +345,10 @@ class _Check:
                 self._violated("counted twice by Reporting", row.order_id)
             self._reporting[number] = self._status(row.status, row.order_id)
             self._reported_version[number] = row.version
-            self._same_cents(row.total_cents, number, row.order_id, "Reporting")
+            self._same_money(row.total_cents, row.currency, number, row.order_id, "Reporting")
+            if row.client_id != self._client[number]:
+                said = f"{row.order_id}: client {row.client_id} in Reporting, {self._client[number]} accepted"
+                self._violated("clients differ", said)
             self._sum("reporting_cents", self._reporting[number], row.total_cents)
         for order_id in self._reading("the report", self._history.report or ()):
             if not self._ours(order_id):
@@ -350,7 +376,7 @@ class _Check:
             if event is None:
                 self._invalid.add(_MessageName(topic, str(message.message_id)))
                 continue
-            order_id = event.order_id if kind is TransaccionProcesada else event.id
+            order_id = _id_of(event)
             if not self._ours(order_id):
                 continue
             number = self._number_of(order_id, f"topic {topic}")
@@ -371,7 +397,7 @@ class _Check:
 
     def _further_event(self, topic: str, event: Any, number: int, event_id: int, message: Message) -> None:
         """Note an event of another id than the order's first one in this topic."""
-        order_id = event.order_id if topic == "transaccion-creada" else event.id
+        order_id = _id_of(event)
         further = self._more_events.setdefault((topic, number), {})
         content = hash(message.data)
         if event_id in further:
@@ -392,7 +418,9 @@ class _Check:
         """Return what an event says as one number: version × 8 + status."""
         status = self._status(event.status, order_id)
         if topic == "transaccion-creada":
-            self._same_cents(event.amount_cents, number, order_id, "topic transaccion-creada")
+            self._same_money(event.amount_cents, event.currency, number, order_id, "topic transaccion-creada")
+            if self._pagos[number] and hash(event.id) != self._paid_as[number]:
+                self._violated("topic transaccion-creada names another transaction than Pagos", order_id)
             return status
         self._same_cents(rules.total_cents(event), number, order_id, f"topic {topic}")
         content = _content(event.client_id, event.address, rules.total_cents(event), event.currency)
@@ -403,6 +431,29 @@ class _Check:
     def _note_end(self, topic: str, event: Any, number: int, message: Message) -> None:
         if topic == "orden-actualizada" and (event.version == self._version[number] or not self._ended_ms[number]):
             self._ended_ms[number] = message.published_ms
+
+    def _read_refunds_asked(self) -> None:
+        for message in self._reading(f"topic {REFUNDS}", self._history.refunds_asked):
+            asked = _decoded(ReembolsarTransaccion, message.data)
+            if asked is None:
+                self._invalid.add(_MessageName(REFUNDS, str(message.message_id)))
+                continue
+            if not self._ours(asked.order_id):
+                continue
+            number = self._number_of(asked.order_id, f"topic {REFUNDS}")
+            if number is not None:
+                self._note_refund(asked, number, hash(message.data) or 1)
+
+    def _note_refund(self, asked: ReembolsarTransaccion, number: int, content: int) -> None:
+        if self._asked[number]:
+            self._figures["duplicates"] += 1
+            if self._asked[number] != content:
+                self._violated("event contradicts itself", f"{REFUNDS} {asked.event_id}")
+            return
+        self._asked[number] = content
+        self._same_money(asked.amount_cents, asked.currency, number, asked.order_id, f"topic {REFUNDS}")
+        if hash(asked.transaction_id) != self._paid_as[number]:
+            self._violated("a refund names another transaction than Pagos", f"topic {REFUNDS} {asked.order_id}")
 
     def _read_letters(self) -> None:
         seen: set[_MessageName] = set()
@@ -418,7 +469,7 @@ class _Check:
                 self._invalid_letters.add(hash(name))
             elif letter.error_type == "conflict":
                 self._conflict_letters.add(hash(name))
-                if ours and letter.topic in EVENTS:
+                if ours and letter.topic in OF_SERVICES:
                     self._violated("the services contradict each other", f"{letter.topic} {order_id}")
             elif ours:
                 number = self._number_of(order_id, "the dead letters")
@@ -455,6 +506,7 @@ class _Check:
             self._figures[NAMES[orden]] += 1
             self._judge_ended(order_id, number)
         self._judge_events(order_id, number)
+        self._judge_refund(order_id, number)
 
     def _judge_ended(self, order_id: str, number: int) -> None:
         orden, paid, reported = self._ordenes[number], self._pagos[number], self._reporting[number]
@@ -490,6 +542,13 @@ class _Check:
                 self._violated("orden-actualizada tells what Ordenes has not", self._states(order_id, number))
         if not orden and any(said.values()):
             self._violated("events of an order that Ordenes has not", order_id)
+
+    def _judge_refund(self, order_id: str, number: int) -> None:
+        orden, asked = self._ordenes[number], bool(self._asked[number])
+        if asked and orden not in (EXPIRADA, REEMBOLSADA):
+            self._violated("a refund asked for of an order that has not expired", self._states(order_id, number))
+        if not asked and (orden == REEMBOLSADA or self._refunded[number]):
+            self._violated("refunded, and nobody asked for it", self._states(order_id, number))
 
     def _said(self, topic: str, number: int) -> set[int]:
         if not self._event_id[topic][number]:
@@ -529,6 +588,11 @@ class _Check:
         if cents != self._cents[number]:
             self._violated("amounts differ", f"{order_id}: {cents} cents in {where}, {self._cents[number]} accepted")
 
+    def _same_money(self, cents: int, currency: str, number: int, order_id: str, where: str) -> None:
+        self._same_cents(cents, number, order_id, where)
+        if hash(currency) != self._currency[number]:
+            self._violated("currencies differ", f"{order_id}: {currency[:20]!r} in {where}, another one accepted")
+
     def _sum(self, name: str, status: int, cents: int) -> None:
         # What Pagos charged and gave back is taken off by the refunds.
         if status == APROBADA:
@@ -560,8 +624,12 @@ def _decoded(kind: Any, data: bytes) -> Any:
         event = kind.FromString(data)
     except (DecodeError, UnicodeDecodeError):
         return None
-    order_id = event.order_id if kind is TransaccionProcesada else event.id
-    return None if rules.id_problem("id", order_id) else event
+    return None if rules.id_problem("id", _id_of(event)) else event
+
+
+def _id_of(message: Any) -> str:
+    """Return the id of the order that a message is about."""
+    return str(message.order_id if isinstance(message, TransaccionProcesada | ReembolsarTransaccion) else message.id)
 
 
 def _command(data: bytes) -> CrearOrden | None:
@@ -580,8 +648,5 @@ def _command(data: bytes) -> CrearOrden | None:
 
 def _order_of(letter: Letter) -> str:
     """Return the id of the order that a dead letter is about, empty where it names none."""
-    kind = EVENTS.get(letter.topic, CrearOrden)
-    event = _decoded(kind, letter.data)
-    if event is None:
-        return ""
-    return str(event.order_id if kind is TransaccionProcesada else event.id)
+    message = _decoded(OF_SERVICES.get(letter.topic, CrearOrden), letter.data)
+    return "" if message is None else _id_of(message)

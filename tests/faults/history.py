@@ -97,6 +97,7 @@ class ReembolsoRow(NamedTuple):
     order_id: str
     transaction_id: str
     amount_cents: int
+    currency: str
 
 
 class ReporteRow(NamedTuple):
@@ -134,6 +135,8 @@ class History:
         Topic ``crear-orden``.
     events
         The event topics, by local name.
+    refunds_asked
+        Topic ``reembolsar-transaccion``.
     letters
         All dead-letter topics.
     ordenes, transacciones, reembolsos, reporte
@@ -154,6 +157,7 @@ class History:
     sent: Iterable[Sent]
     commands: Iterable[Message]
     events: Mapping[str, Iterable[Message]]
+    refunds_asked: Iterable[Message]
     letters: Iterable[Letter]
     ordenes: Iterable[OrdenRow]
     transacciones: Iterable[TransaccionRow]

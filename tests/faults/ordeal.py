@@ -9,17 +9,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import psycopg
 
 from local_stack.settings import Settings, from_environment
 from tests.e2e.tienda import Tienda, note, wait_until
-from tests.faults import table
+from tests.faults import progress, table
 from tests.faults.checker import Verdict, check
 from tests.faults.history import Unreadable
 from tests.faults.load import Load
 from tests.faults.probes import Probe
+from tests.faults.progress import Fault
 from tests.faults.recorder import Recorder
 
 LONG = os.environ.get("ALPES_FAULTS") == "long"
@@ -29,15 +30,12 @@ SEED = os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(1_000
 STATE_SAMPLE = 50_000
 """Most orders whose status the state store is asked for."""
 RECOVERY_S = 10.0 if LONG else 30.0
-"""Within this time after a total outage the flow is normal again; the short form also runs where other work is done."""
+"""Within this time after a total outage the flow is normal again, unless an ordeal says otherwise; the short form also
+runs where other work is done."""
 LONGEST_RETRY_S = 40.0
 """A message that waits for another attempt has come again after that."""
 TOTALS_S = 180.0
 """Within this time the state store shows Reporting's totals, also where one count of the table took seconds."""
-PROGRESS = 100
-"""Orders that end while a fault lasts that is meant to be survivable."""
-NOTICEABLE_S = 1.0
-"""What is over sooner says nothing of progress."""
 CALM_S = 5.0
 """How long before the first fault is looked at for what is usual."""
 
@@ -52,31 +50,18 @@ class Size:
         Least number.
     rate
         Orders a second.
+    recovery_s
+        Within this time after a total outage the flow is normal again.
     """
 
     orders: int
     rate: float
+    recovery_s: float = RECOVERY_S
 
 
 SIZE = Size(20_000, 700) if LONG else Size(2_000, 250)
 SLOWER = Size(20_000, 500) if LONG else SIZE
 """For a fault after which much has to be caught up with by a broker that has just started."""
-
-
-class Fault(NamedTuple):
-    """A stretch of time in which something was broken.
-
-    Attributes
-    ----------
-    start, end
-        Unix seconds.
-    total
-        Whether nothing was expected to end meanwhile.
-    """
-
-    start: float
-    end: float
-    total: bool
 
 
 def often(long: int, short: int) -> int:
@@ -120,8 +105,8 @@ class Ordeal:
         self.faults: list[Fault] = []
         self.verdict: Verdict | None = None
         self._total = total
+        self._recovery_s = size.recovery_s
         self._recorder = Recorder(stack, self.prefix)
-        self._recoveries: dict[int, float] = {}
         self._calm_since = 0.0
         self._usual = 0
 
@@ -159,7 +144,6 @@ class Ordeal:
     def wait_normal(self, seconds: float = 120) -> float:
         """Wait until no more orders are under way than usual since the last fault; return how long that took."""
         wait_until(lambda: self._recovered() < float("inf"), seconds, "the flow is normal again")
-        self._recoveries[len(self.faults) - 1] = self._recovered()
         return self._recovered()
 
     def wait_normal_sometimes(self, seconds: float = 120) -> None:
@@ -194,7 +178,7 @@ class Ordeal:
         more_faults
             Faults injected beyond those that `fault` framed.
         """
-        if self.faults and len(self.faults) - 1 not in self._recoveries:
+        if self.faults:
             self.wait_normal()
         self.load.finish()
         wait_until(lambda: self.probe.ended >= self.load.sent - dead_lettered, seconds, self._still(), every=0.5)
@@ -203,8 +187,9 @@ class Ordeal:
         verdict = self.verdict = self._judge(idle=idle, with_report=with_report)
         self._print(verdict, len(self.faults) + more_faults)
         assert verdict.name == "holds", f"seed {self.seed}: {verdict}"
-        assert verdict.figures["told"] == self.load.sent
-        assert verdict.figures.get("dead_lettered", 0) == dead_lettered
+        told, found = verdict.figures["told"], verdict.figures.get("dead_lettered", 0)
+        assert told == self.load.sent, f"the client was told that {told} of {self.load.sent} orders are accepted"
+        assert found == dead_lettered, f"{found} orders are dead-lettered, not {dead_lettered}"
         self._see_progress()
         return verdict
 
@@ -258,7 +243,7 @@ class Ordeal:
             paid_twice=figures["paid_twice"],
             longest_pause_s=self.probe.longest_pause(),
             ended_during=self.probe.ended_between(start, end),
-            recovery_s=max(self._recoveries.values(), default=0.0),
+            recovery_s=self._longest_recovery(),
             dead_lettered=figures.get("dead_lettered", 0),
             invalid=figures.get("invalid", 0),
             conflicts=figures.get("conflicts", 0),
@@ -275,14 +260,15 @@ class Ordeal:
             p99 = latencies[int(len(latencies) * 0.99)]
             note(f"{self.name}: p50 {median(latencies) * 1000:.0f} ms, p99 {p99:.1f} s from sent to ended")
 
+    def _longest_recovery(self) -> float:
+        """Return the longest time in seconds that was seen from a fault's end until the flow was normal again."""
+        seen = progress.recoveries(self.probe, self.faults, self._usual)
+        return max((seconds for seconds in seen if seconds < float("inf")), default=0.0)
+
     def _see_progress(self) -> None:
         """See that the system did something each time that it was broken, or soon after."""
-        for number, (start, end, total) in enumerate(self.faults):
-            recovery = self._recoveries.get(number)
-            if total:
-                assert recovery is None or recovery <= RECOVERY_S, f"normal again only after {recovery:.1f} s"
-            elif end - start >= NOTICEABLE_S:
-                ended = self.probe.ended_between(start, end)
-                # At the short form's rate so many may not even have come in.
-                due = PROGRESS if LONG else min(PROGRESS, self.load.rate * (end - start) / 4)
-                assert ended >= due, f"{ended} orders ended in the {end - start:.1f} s of fault {number + 1}"
+        found = progress.problems(
+            self.probe, self.faults, self._usual, rate=self.load.rate, recovery_s=self._recovery_s
+        )
+        slow = "; ".join(found)
+        assert not slow, f"seed {self.seed}: {slow}"

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from bisect import bisect_left
 from typing import NamedTuple
 
 import psycopg
@@ -14,6 +15,10 @@ STEP = 2_000
 """Ids that are counted at a time; those before have all ended and are not counted again."""
 NORMAL_S = 1.0
 """A flow is normal when no more orders are under way than come in within this time, or twice what was usual before."""
+HOLDS_S = 2.0
+"""It is so again once it stays so for that long: right after a fault the backlog may not have shown yet."""
+HOLDS_SAMPLES = 5
+"""Least number of samples that say so. Between two of them there must be less than `HOLDS_S`."""
 
 
 class Sample(NamedTuple):
@@ -89,13 +94,41 @@ class Probe:
         under_way = sorted(sample.sent - sample.ended for sample in self.samples if since <= sample.at <= until)
         return under_way[int(len(under_way) * 0.95)] if under_way else 0
 
-    def recovered_after(self, end: float, usual: int) -> float:
-        """Return how many seconds after ``end`` no more were under way than usual; by Little's law, latency is too."""
+    def recovered_after(self, end: float, usual: int, until: float = float("inf")) -> float:
+        """Return how many seconds after ``end`` no more were under way than usual; by Little's law, latency is too.
+
+        Parameters
+        ----------
+        end
+            When the fault was over, in Unix seconds.
+        usual
+            Orders that were under way before.
+        until
+            What was seen later says nothing of this fault.
+
+        Returns
+        -------
+        float
+            To the first sample from which on it stayed so for `HOLDS_S`; infinity where it has not been seen to.
+        """
         most = max(2 * usual, self._load.rate * NORMAL_S)
-        for sample in self.samples:
-            if sample.at >= end and sample.sent - sample.ended <= most:
-                return sample.at - end
+        calm: list[float] = []
+        for sample in self._between(end, until):
+            if sample.sent - sample.ended > most:
+                calm.clear()
+                continue
+            if calm and sample.at - calm[-1] >= HOLDS_S:
+                # Nobody knows what was between.
+                calm.clear()
+            calm.append(sample.at)
+            if len(calm) >= HOLDS_SAMPLES and calm[-1] - calm[0] >= HOLDS_S:
+                return calm[0] - end
         return float("inf")
+
+    def _between(self, start: float, end: float) -> list[Sample]:
+        """Return the samples of a stretch of time, its end excluded."""
+        first, last = (bisect_left(self.samples, at, key=lambda sample: sample.at) for at in (start, end))
+        return self.samples[first:last]
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -17,7 +17,7 @@ from bookkeeper.proto import kv_rpc_pb2
 from bookkeeper.types import StorageClientSettings
 
 from tests.e2e.tienda import LAST, Tienda, alpes
-from tests.faults.checker import EVENTS
+from tests.faults.checker import COMMANDS, EVENTS, REFUNDS
 from tests.faults.history import (
     History,
     Letter,
@@ -31,7 +31,7 @@ from tests.faults.history import (
 )
 
 RETRIES = ("ordenes-reintento", "pagos-reintento", "reporting-reintento")
-DEAD_LETTER_SOURCES = ("crear-orden", *EVENTS, "reembolsar-transaccion", "generar-reporte", *RETRIES)
+DEAD_LETTER_SOURCES = (COMMANDS, *EVENTS, REFUNDS, "generar-reporte", *RETRIES)
 FETCH_ROWS = 10_000
 STATE_IN_FLIGHT = 128
 FINAL_STATUSES = ("aprobada", "rechazada", "expirada", "reembolsada")
@@ -56,7 +56,7 @@ class Recorder:
     def __init__(self, stack: Tienda, prefix: str, *, whole: bool = False) -> None:
         self._stack = stack
         self._prefix = prefix
-        topics = ["crear-orden", *EVENTS, *RETRIES, *(f"{topic}-DLQ" for topic in DEAD_LETTER_SOURCES)]
+        topics = [COMMANDS, *EVENTS, REFUNDS, *RETRIES, *(f"{topic}-DLQ" for topic in DEAD_LETTER_SOURCES)]
         self._since = {topic: None if whole else self._last(topic) for topic in topics}
 
     def history(
@@ -87,8 +87,9 @@ class Recorder:
             prefix=self._prefix,
             idle=idle,
             sent=sent,
-            commands=self._messages("crear-orden"),
+            commands=self._messages(COMMANDS),
             events={topic: self._messages(topic) for topic in EVENTS},
+            refunds_asked=self._messages(REFUNDS),
             letters=self._letters(),
             ordenes=self._rows(
                 "ordenes",
@@ -198,7 +199,8 @@ class Recorder:
             yield from self._rows(
                 "pagos",
                 ReembolsoRow,
-                "SELECT order_id, transaction_id, amount_cents FROM reembolsos WHERE order_id >= %s AND order_id < %s",
+                "SELECT order_id, transaction_id, amount_cents, currency FROM reembolsos"
+                " WHERE order_id >= %s AND order_id < %s",
             )
 
     def _report(self) -> Iterator[str]:

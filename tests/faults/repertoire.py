@@ -215,7 +215,7 @@ def kill_without_state(scene: Scene) -> str:
     breaking.kill(victim)
     scene.ordeal.rest(2.0, 5.0)
     scene.state.repair()
-    wait_until(lambda: breaking.running(scene.stack, function), 120, "its successor runs")
+    wait_until(lambda: scene.stack.running(function), 120, "its successor runs")
     return f"kill -9 of {function} while the state store is away"
 
 

@@ -13,7 +13,8 @@ import pytest
 from client.orders import order_stream, random_seed
 from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, note, wait_until
 from tests.faults import breaking
-from tests.faults.ordeal import PROGRESS, SLOWER, Ordeal, often, settings_of
+from tests.faults.ordeal import SLOWER, Ordeal, often, settings_of
+from tests.faults.progress import PROGRESS
 
 LONG_CHECKS_MS = 2 * breaking.SLOW_CHECKS_MS
 """An instance that outlives its broker lives for twice as long at least: its consumers come back only after a while."""

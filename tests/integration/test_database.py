@@ -263,6 +263,21 @@ def test_a_stream_that_is_given_up_leaves_turn_and_connection_in_order(dsn: str)
         database.close()
 
 
+def test_a_stream_that_is_given_up_within_a_savepoint_leaves_the_transaction_in_order(database: Postgres) -> None:
+    def give_up(transaction: Transaction) -> None:
+        with transaction.savepoint():
+            for _row in transaction.stream(ALL):
+                raise ZeroDivisionError
+
+    keep(database, "a", "b")
+    with database.transaction() as transaction:
+        with pytest.raises(ZeroDivisionError):
+            give_up(transaction)
+        transaction.execute(KEEP, {"keys": ["c"]})
+    with database.transaction() as transaction:
+        assert list(transaction.stream(ALL)) == [("a",), ("b",), ("c",)]
+
+
 def test_while_rows_are_read_the_turn_is_ours(dsn: str) -> None:
     turn = Turn()
     database = Postgres(dsn, "alpes pruebas", turn)

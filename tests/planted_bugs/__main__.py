@@ -1,7 +1,6 @@
 """Plants bugs one by one in a copy of the checkout, and sees that the suite which has to notice each one does.
 
-python -m tests.planted_bugs                     every bug that needs no local stack, and a table
-python -m tests.planted_bugs --all               those that need the local stack, too: minutes each
+python -m tests.planted_bugs                     every bug, and a table
 python -m tests.planted_bugs ack-before-commit   this one
 python -m tests.planted_bugs --list              what there is
 """
@@ -21,8 +20,6 @@ from pathlib import Path
 from tests.planted_bugs.bugs import BUGS, SIMULATION, Bug
 
 ROOT = Path(__file__).parents[2]
-SLOW = ("tests/e2e", "tests/faults")
-"""Suites that start the local stack."""
 HANGS_S = 1800.0
 SHOWN = 70
 """Characters of what was found."""
@@ -130,21 +127,18 @@ def _first_finding(done: subprocess.CompletedProcess[str]) -> str:
     return (done.stdout + done.stderr).strip()[-200:].replace("\n", " ")
 
 
-def chosen(names: Sequence[str], *, every: bool) -> list[Bug]:
-    """Return the bugs of these names; without a name all that are quick to judge, or every one."""
+def chosen(names: Sequence[str]) -> list[Bug]:
+    """Return the bugs of these names; without a name every one."""
     known = {bug.name: bug for bug in BUGS}
     if unknown := set(names) - set(known):
         raise SystemExit(f"no such bug: {', '.join(sorted(unknown))}; --list shows them")
-    if names:
-        return [known[name] for name in names]
-    return [bug for bug in BUGS if every or not bug.suite.startswith(SLOW)]
+    return [known[name] for name in names or known]
 
 
 def main() -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.planted_bugs", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("names", nargs="*", metavar="BUG", help="plant these")
-    parser.add_argument("--all", action="store_true", help="also those that only the local stack can show")
+    parser.add_argument("names", nargs="*", metavar="BUG", help="plant these; without any: every one")
     parser.add_argument("--list", action="store_true", help="say what there is")
     parser.add_argument("--seeds", type=int, default=10_000, help="most seeds that a simulation gets (10000)")
     options = parser.parse_args()
@@ -152,7 +146,7 @@ def main() -> int:
         for bug in BUGS:
             print(f"{bug.name:<44} {bug.suite:<50} {bug.what}")
         return 0
-    bugs = chosen(options.names, every=options.all)
+    bugs = chosen(options.names)
     verdicts: list[Caught] = []
     with tempfile.TemporaryDirectory(prefix="alpes-bugs-") as folder:
         root = Path(folder)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.planted_bugs.__main__ import planted
+from tests.planted_bugs.__main__ import chosen, planted
 from tests.planted_bugs.bugs import BUGS, Bug
 
 
@@ -18,3 +18,10 @@ def test_a_bug_can_be_planted_and_what_it_makes_is_python(bug: Bug) -> None:
 
 def test_each_bug_has_a_name_of_its_own_and_there_are_enough() -> None:
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 25
+
+
+def test_without_a_name_every_bug_is_planted() -> None:
+    assert chosen([]) == list(BUGS)
+    assert chosen([BUGS[1].name]) == [BUGS[1]]
+    with pytest.raises(SystemExit, match="no such bug: none"):
+        chosen(["none"])

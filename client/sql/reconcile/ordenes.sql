@@ -3,6 +3,8 @@ SELECT
     status,
     version,
     total_cents,
-    currency
+    currency,
+    client_id,
+    transaction_id
 FROM ordenes
 ORDER BY id

@@ -3,6 +3,7 @@ SELECT
     status,
     version,
     total_cents,
-    currency
+    currency,
+    client_id
 FROM ordenes
 ORDER BY id

@@ -3,7 +3,9 @@ SELECT
     status,
     version,
     total_cents,
-    currency
+    currency,
+    client_id,
+    transaction_id
 FROM ordenes
 WHERE id = any(%(ids)s::text [])
 ORDER BY id

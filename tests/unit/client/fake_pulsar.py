@@ -80,6 +80,8 @@ class FakePulsar:
         self.by_name = {f"{full_name(topic)}-partition-0": messages for topic, messages in topics.items()}
         self.answers = dict(answers or {})
         self.opened: list[str] = []
+        self.short_of = 0
+        """How many of a topic's last messages a reader doesn't get."""
         self.published: dict[str, list[tuple[bytes, str | None]]] = {}
 
     def get_topic_partitions(self, topic: str) -> list[str]:
@@ -90,7 +92,8 @@ class FakePulsar:
         if topic not in self.by_name:
             raise pulsar.TopicNotFound("no such topic")
         first = (start.ledger_id(), start.entry_id())
-        return _Reader([sent for sent in self.by_name[topic] if (sent.ledger, sent.entry) >= first])
+        there = self.by_name[topic][: len(self.by_name[topic]) - self.short_of]
+        return _Reader([sent for sent in there if (sent.ledger, sent.entry) >= first])
 
     def create_producer(self, topic: str, **_options: Any) -> _Producer:
         if f"{topic}-partition-0" not in self.by_name:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from client.cli import alpes
+from client.errors import ClientError
 from client.files import write_atomically
 
 CHECKOUT = Path(__file__).parents[3]
@@ -42,6 +43,10 @@ def silent_port() -> Iterator[int]:
         ["dlq", "replay"],
         ["dlq", "discard"],
         ["reconcile"],
+        ["trace"],
+        ["rebuild"],
+        ["rebuild", "reporting"],
+        ["rebuild", "state"],
     ],
 )
 def test_help_has_an_example(command: list[str]) -> None:
@@ -66,6 +71,22 @@ def test_no_pulsar_is_one_line_with_the_address_and_what_to_do(command: str) -> 
     assert time.monotonic() - started < 5
 
 
+def test_reconcile_exits_with_1_only_where_it_has_looked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise ClientError("The database of ALPES_PAGOS_DSN refused: canceling statement due to statement timeout.")
+
+    monkeypatch.setattr("client.commands.reconcile.Tables.opened", refuse)
+    code, out, err = _run("reconcile")
+    assert (code, out) == (2, "")
+    assert "ALPES_PAGOS_DSN refused" in err
+
+
+def test_reconcile_says_in_its_help_what_it_does_not_see_without_the_topics() -> None:
+    text = " ".join(_run("reconcile", "--help")[1].split())
+    assert "An order that was accepted and is in no table is seen only with --topics" in text
+    assert "the result says of how many orders it can't be told" in text
+
+
 def test_a_port_that_does_not_speak_pulsar_is_known_in_seconds(silent_port: int) -> None:
     started = time.monotonic()
     code, _, err = _run("send", "--service-url", f"pulsar://127.0.0.1:{silent_port}")
@@ -88,11 +109,11 @@ def test_what_is_no_address_of_the_admin_api_is_one_line(url: str) -> None:
     assert err == f"alpes: {url!r} is no address of Pulsar's admin API: it looks like http://127.0.0.1:8080.\n"
 
 
-@pytest.mark.parametrize("number", ["99999999999999999999", "9" * 5_000])
-def test_a_mistyped_letters_id_is_one_line(number: str) -> None:
+@pytest.mark.parametrize("text", ["nonsense", f"crear-orden:0:{2**64}:1", f"crear-orden:0:{'9' * 5_000}:1"])
+def test_a_mistyped_letters_id_is_wrong_usage_told_in_one_line(text: str) -> None:
     for command in (["show"], ["replay"], ["discard", "--yes"]):
-        code, out, err = _run("dlq", *command, f"crear-orden:0:{number}:1")
-        assert (code, out) == (1, "")
+        code, out, err = _run("dlq", *command, text)
+        assert (code, out) == (2, "")
         assert len(err.splitlines()) == 1
         assert len(err) < 250
         assert "is no letter's id: it looks like crear-orden:0:47:12. See alpes dlq list." in err

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.dlq import decoding, history
-from client.dlq.letters import Letter, LetterId, UnknownLetterError
+from client.dlq.letters import Letter, LetterId, MistypedLetterError
 from client.dlq.rendering import as_json
 from client.dlq.selection import Selection
 from client.rendering import printable
@@ -62,7 +62,7 @@ def test_a_letters_id_is_read_as_it_is_written(letter_id: LetterId) -> None:
     ],
 )
 def test_what_is_no_letters_id_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(UnknownLetterError, match="crear-orden:0:47:12"):
+    with pytest.raises(MistypedLetterError, match="crear-orden:0:47:12"):
         LetterId.parse(text)
 
 

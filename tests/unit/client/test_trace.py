@@ -1,14 +1,18 @@
 """What a message, and a row, says of an order's way."""
 
+import threading
+from typing import Any
+
 import pytest
 
 from client import admin
 from client.commands.trace import _state
 from client.trace.hops import CONTRACTS, TOPICS, Hop, Rows, in_order, message_hop, money, trace_id
-from client.trace.messages import Span
+from client.trace.messages import Span, find
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.unit.client.admin_server import answering
+from tests.unit.client.fake_pulsar import FakePulsar, Sent
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -66,6 +70,35 @@ def test_a_dead_letter_says_why() -> None:
     assert found.what == "dead letter, bug: ValueError: no"
 
 
+def test_a_dead_letter_without_its_message_is_the_orders_under_whose_key_it_lies() -> None:
+    why = {"source.topic": source("crear-orden"), "error.type": "bug", "error.message": "no", "payload.omitted": "7"}
+    other = CrearOrden(id="b").SerializeToString()
+    letters = [
+        Sent(0, "a", b"", why),
+        Sent(1, "b", b"", why),
+        Sent(2, "vencer:1", b"", why),
+        Sent(3, "a", other, why),
+        Sent(4, None, b"", why),
+    ]
+    broker: Any = FakePulsar({"crear-orden-DLQ": letters})
+    told = find(
+        broker,
+        broker,
+        ["crear-orden-DLQ"],
+        Span(None, None),
+        order_id="a",
+        accepted_at_ms=ACCEPTED_MS,
+        stop=threading.Event(),
+        progress=lambda _number: None,
+    )
+    assert told.messages == len(letters)
+    assert told.hops == [Hop(0, "crear-orden-DLQ", "dead letter, bug: no", "", "1:0")]
+
+
+def test_an_empty_message_under_the_orders_key_is_shown() -> None:
+    assert hop("crear-orden", b"") == Hop(7, "crear-orden", "is empty", "", "1:2")
+
+
 def test_a_later_attempt_says_what_it_is_of() -> None:
     payload = TransaccionProcesada(order_id="a", status="aprobada").SerializeToString()
     found = hop("ordenes-reintento", payload, source_topic=source("transaccion-creada"), attempt="2")
@@ -102,7 +135,9 @@ def test_rows_tell_the_way_of_an_order() -> None:
         leida=("reembolsada", 3, 1250, "USD", 400),
         marks=[410],
     )
-    assert [hop.at_ms for hop in rows.hops()] == [90, 100, 400, 300, 390]
+    assert [hop.at_ms for hop in rows.hops()] == [90, 100, 400, 300, 390, 400]
+    shown = "shows reembolsada, version 3, 12.50 USD, changed then"
+    assert in_order(rows.hops())[-1] == Hop(400, "table ordenes of reporting", shown)
     assert (rows.trace_id, rows.accepted_at_ms) == (TRACE, 100)
     span = Span.around(rows.times(), 0.01)
     assert (span.since_ms, span.until_ms) == (90, 420)

@@ -1,106 +1,160 @@
-"""Which inputs nothing waits in: timers, however many, are no reason to wait for."""
+"""Which orders have a message that waits, by what functions have not acknowledged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from client.reconcile import timers
-from client.reconcile.rules import DOWNSTREAM, ORDENES_RETRIES, UPDATES, Input
-from client.reconcile.timers import Cursor
-from client.reconcile.waiting import idle_inputs
+from client.reconcile import unacknowledged
+from client.reconcile.rules import (
+    COMMANDS,
+    CREATED,
+    DOWNSTREAM,
+    ORDENES_RETRIES,
+    PAGOS_RETRIES,
+    REFUNDS,
+    TRANSACTIONS,
+    UPDATES,
+    Input,
+)
+from client.reconcile.unacknowledged import Cursor
+from client.reconcile.waiting import Waits, waiting
 from client.topic_reader import Position
+from client.topics import NAMESPACE, full_name
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.unit.client.fake_pulsar import FakePulsar, Sent
 
-RETRIES = ORDENES_RETRIES.topic
+
+def timer(entry: int) -> Sent:
+    return Sent(entry, f"vencer:{entry}")
 
 
-def timer(entry: int, ledger: int = 1) -> Sent:
-    return Sent(entry, f"vencer:{entry}", ledger=ledger)
+def cursor(function: str, mark: str = "1:-1", acknowledged: str = "[]") -> dict[str, Any]:
+    return {"cursors": {function: {"markDeletePosition": mark, "individuallyDeletedMessages": acknowledged}}}
 
 
-def broker(
-    messages: Sequence[Sent], *, waiting: int, mark: str = "1:-1", acknowledged: str = "[]", read: bool = True
-) -> FakePulsar:
-    """Give a broker in which nothing waits but this among the retries of Ordenes."""
-    answers: dict[str, Any] = {
-        f"{topic}/partitioned-stats?getPreciseBacklog=true": {
-            "msgInCounter": 0,
-            "subscriptions": {function: {"msgBacklog": waiting if topic == RETRIES else 0}},
-        }
-        for topic, function in DOWNSTREAM
+def broker(topics: Mapping[Input, Sequence[Sent]], cursors: Mapping[Input, dict[str, Any]] | None = None) -> FakePulsar:
+    """Give a broker with these messages in the inputs, none of them acknowledged where no cursor says so."""
+    answers = {
+        f"{source.topic}-partition-0/internalStats": (cursors or {}).get(source) or cursor(source.function)
+        for source in DOWNSTREAM
     }
-    cursor = {"markDeletePosition": mark, "individuallyDeletedMessages": acknowledged}
-    answers[f"{RETRIES}-partition-0/internalStats"] = {"cursors": {"ordenes": cursor} if read else {}}
-    return FakePulsar({RETRIES: messages}, answers)
+    return FakePulsar({source.topic: topics.get(source, []) for source in DOWNSTREAM}, answers)
 
 
-def busy(pulsar: Any) -> set[Input]:
-    return set(DOWNSTREAM) - idle_inputs(pulsar, pulsar)
+def found(pulsar: Any, *sources: Input) -> list[tuple[str, str | None]]:
+    return [(topic, order_id) for topic, order_id in waiting(pulsar, pulsar, set(sources or DOWNSTREAM))]
 
 
-def test_where_nothing_waits_nothing_is_read() -> None:
-    pulsar = broker([timer(0)], waiting=0, mark="1:0")
-    assert busy(pulsar) == set()
+def test_where_all_is_acknowledged_nothing_is_read() -> None:
+    pulsar = broker({UPDATES: [Sent(0, "a"), Sent(1, "b")]}, {UPDATES: cursor("reporting", "1:1")})
+    assert found(pulsar) == []
     assert pulsar.opened == []
 
 
-@pytest.mark.parametrize("count", [1, 7])
-def test_timers_are_nothing_that_waits_however_many_there_are(count: int) -> None:
-    assert busy(broker([timer(n) for n in range(count)], waiting=count)) == set()
-
-
-def test_one_retry_among_timers_waits() -> None:
-    messages = [timer(0), timer(1), Sent(2, "an-order"), timer(3)]
-    assert busy(broker(messages, waiting=4)) == {ORDENES_RETRIES}
+def test_where_all_is_gone_nothing_waits() -> None:
+    assert found(broker({}, {UPDATES: cursor("reporting", "0:5")}), UPDATES) == []
 
 
 def test_what_is_acknowledged_does_not_wait() -> None:
-    messages = [
-        Sent(0, "a"),
-        timer(1),
-        Sent(2, "b"),
-        Sent(3, "c"),
-        timer(4),
-        Sent(0, "d", ledger=9),
-        timer(1, ledger=9),
+    messages = [Sent(n, name) for n, name in enumerate("abcde")] + [Sent(0, "f", ledger=9), Sent(1, "g", ledger=9)]
+    stands = cursor("reporting", "1:0", "[(1:1..1:3],(9:-1..9:0]]")
+    assert found(broker({UPDATES: messages}, {UPDATES: stands}), UPDATES) == [
+        ("orden-actualizada", "b"),
+        ("orden-actualizada", "e"),
+        ("orden-actualizada", "g"),
     ]
-    acknowledged = "[(1:1..1:3],(9:-1..9:0]]"
-    assert busy(broker(messages, waiting=3, mark="1:0", acknowledged=acknowledged)) == set()
-    assert busy(broker(messages, waiting=4, mark="1:0", acknowledged="[(1:2..1:3],(9:-1..9:0]]")) == {ORDENES_RETRIES}
-
-
-def test_a_batch_of_timers_is_one_that_waits() -> None:
-    batch = [Sent(5, "vencer:1", batch=0), Sent(5, "vencer:2", batch=1)]
-    assert busy(broker(batch, waiting=1)) == set()
-    assert busy(broker(batch, waiting=2)) == {ORDENES_RETRIES}, "something waits that was not found"
-
-
-def test_a_key_that_is_no_text_is_no_timers() -> None:
-    assert busy(broker([timer(0), Sent(1, None)], waiting=2)) == {ORDENES_RETRIES}
 
 
 def test_what_nobody_ever_read_waits() -> None:
-    assert busy(broker([timer(0)], waiting=1, read=False)) == {ORDENES_RETRIES}
+    assert found(broker({UPDATES: [Sent(0, "a")]}, {UPDATES: {"cursors": {}}}), UPDATES) == [("orden-actualizada", "a")]
 
 
-def test_too_much_to_read_counts_as_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timers, "MOST_READ", 3)
-    assert busy(broker([timer(n) for n in range(4)], waiting=4)) == {ORDENES_RETRIES}
+def test_every_message_of_a_batch_waits() -> None:
+    batch = [Sent(5, "a", batch=0), Sent(5, "b", batch=1)]
+    assert found(broker({UPDATES: batch}), UPDATES) == [("orden-actualizada", "a"), ("orden-actualizada", "b")]
 
 
-def test_other_inputs_are_judged_by_their_count() -> None:
-    pulsar = broker([], waiting=0)
-    pulsar.answers[f"{UPDATES.topic}/partitioned-stats?getPreciseBacklog=true"] = {
-        "msgInCounter": 0,
-        "subscriptions": {"reporting": {"msgBacklog": 1}},
-    }
-    assert busy(pulsar) == {UPDATES}
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (COMMANDS, CrearOrden(id="a")),
+        (CREATED, OrdenCreada(id="a")),
+        (TRANSACTIONS, TransaccionProcesada(order_id="a", id="of-the-transaction")),
+        (REFUNDS, ReembolsarTransaccion(order_id="a", transaction_id="of-the-transaction")),
+        (UPDATES, OrdenActualizada(id="a", transaction_id="of-the-transaction")),
+    ],
+)
+def test_an_order_is_known_by_what_its_message_says_also_without_a_key(source: Input, message: Any) -> None:
+    pulsar = broker({source: [Sent(0, "", message.SerializeToString())]})
+    assert found(pulsar, source) == [(source.topic, "a")]
+
+
+def test_a_later_attempt_says_whose_it_is_as_its_first_one_did() -> None:
+    properties = {"source.topic": full_name("orden-creada")}
+    pulsar = broker({PAGOS_RETRIES: [Sent(0, "", OrdenCreada(id="a").SerializeToString(), properties)]})
+    assert found(pulsar, PAGOS_RETRIES) == [("pagos-reintento", "a")]
+
+
+def test_a_key_that_says_another_order_counts_as_well() -> None:
+    pulsar = broker({COMMANDS: [Sent(0, "b", CrearOrden(id="a").SerializeToString())]})
+    assert sorted(found(pulsar, COMMANDS)) == [("crear-orden", "a"), ("crear-orden", "b")]
+
+
+def test_timers_and_what_is_no_message_are_of_no_order() -> None:
+    messages = [timer(0), Sent(1, None, b"\xff"), Sent(2, "no id!"), timer(3)]
+    assert found(broker({ORDENES_RETRIES: messages, COMMANDS: messages})) == []
+
+
+def test_too_much_to_read_is_said_of_its_topic_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unacknowledged, "MOST_READ", 3)
+    pulsar = broker({COMMANDS: [Sent(n, f"a{n}") for n in range(4)], UPDATES: [Sent(0, "b")]})
+    assert found(pulsar, COMMANDS, UPDATES) == [
+        ("crear-orden", "a0"),
+        ("crear-orden", "a1"),
+        ("crear-orden", "a2"),
+        ("crear-orden", None),
+        ("orden-actualizada", "b"),
+    ]
+
+
+def test_what_ends_before_its_topic_does_is_not_all() -> None:
+    pulsar = broker({COMMANDS: [Sent(0, "a"), Sent(1, "b")]})
+    pulsar.short_of = 1
+    assert found(pulsar, COMMANDS) == [("crear-orden", "a"), ("crear-orden", None)]
+
+
+def test_inputs_are_read_as_an_order_passes_them_and_retries_of_a_refund_after_it() -> None:
+    pulsar = broker({source: [Sent(0, "a")] for source in set(DOWNSTREAM)})
+    assert [topic for topic, _ in found(pulsar)] == [source.topic for source in DOWNSTREAM]
+    assert found(pulsar, TRANSACTIONS, CREATED, COMMANDS) == [
+        ("crear-orden", "a"),
+        ("orden-creada", "a"),
+        ("transaccion-creada", "a"),
+    ]
+
+
+class Moving(FakePulsar):
+    """A broker in which a message causes its next attempt, and is acknowledged, once anything has been asked."""
+
+    def get(self, path: str) -> Any:
+        answer = super().get(path)
+        if path.startswith(f"/admin/v2/persistent/{NAMESPACE}/{PAGOS_RETRIES.topic}-partition-0"):
+            self.by_name[f"{full_name(PAGOS_RETRIES.topic)}-partition-0"] = [Sent(0, "a"), Sent(1, "a")]
+            self.answers[f"{PAGOS_RETRIES.topic}-partition-0/internalStats"] = cursor("pagos", "1:0")
+        return answer
+
+
+def test_a_message_is_met_that_is_put_off_again_while_its_topic_is_asked_for() -> None:
+    still = broker({PAGOS_RETRIES: [Sent(0, "a")]})
+    moving: Any = Moving({PAGOS_RETRIES.topic: [Sent(0, "a")]}, still.answers)
+    assert Waits("pagos-reintento", "a") in list(waiting(moving, moving, {PAGOS_RETRIES}))
 
 
 def test_a_cursor_is_read_as_pulsar_writes_it() -> None:
     assert Cursor.parse("12:3", "[]") == Cursor(Position(12, 3), [], [])
-    cursor = Cursor.parse("12:3", "[(12:5..12:7],(12:9..13:2]]")
+    stands = Cursor.parse("12:3", "[(12:5..12:7],(12:9..13:2]]")
     places = [(12, 3), (12, 4), (12, 5), (12, 6), (12, 7), (12, 8), (12, 9), (13, 0), (13, 2), (13, 3)]
-    waiting = [place for place in places if not cursor.acknowledged(Position(*place))]
-    assert waiting == [(12, 4), (12, 5), (12, 8), (12, 9), (13, 3)]
+    waits = [place for place in places if not stands.acknowledged(Position(*place))]
+    assert waits == [(12, 4), (12, 5), (12, 8), (12, 9), (13, 3)]

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
-from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.faults.checker import Verdict, check
 from tests.faults.history import (
     Charge,
@@ -37,6 +37,7 @@ class Shop:
         self.created: list[Any] = []
         self.paid: list[Any] = []
         self.updated: list[Any] = []
+        self.asked: list[Any] = []
         self.letters: list[Any] = []
         self.ordenes: list[Any] = []
         self.transacciones: list[Any] = []
@@ -66,7 +67,8 @@ class Shop:
             self.paid.append(self.message(self.procesada(order_id, decided)))
         if status == "reembolsada":
             self.updated.append(self.message(self.actualizada(order_id, "expirada", 2)))
-            self.reembolsos.append(ReembolsoRow(order_id, f"tx-{order_id}", 500))
+            self.asked.append(self.message(self.reembolsar(order_id)))
+            self.reembolsos.append(ReembolsoRow(order_id, f"tx-{order_id}", 500, "USD"))
             self.paid.append(self.message(self.procesada(order_id, "reembolsada")))
         self.updated.append(self.message(self.actualizada(order_id, status, version)))
         self.reporte.append(ReporteRow(order_id, 7, status, 500, "USD", version))
@@ -79,8 +81,17 @@ class Shop:
         refund = "reembolso:" if status == "reembolsada" else ""
         event_id = f"transaccion-creada:{refund}{mark}{order_id}"
         return TransaccionProcesada(
-            order_id=order_id, status=status, id=f"tx-{order_id}", amount_cents=cents, event_id=event_id
+            order_id=order_id,
+            status=status,
+            id=f"tx-{order_id}",
+            amount_cents=cents,
+            currency="USD",
+            event_id=event_id,
         )
+
+    def reembolsar(self, order_id: str, **other: Any) -> ReembolsarTransaccion:
+        fields = {"transaction_id": f"tx-{order_id}", "amount_cents": 500, "currency": "USD", **other}
+        return ReembolsarTransaccion(order_id=order_id, event_id=f"reembolsar-transaccion:{order_id}", **fields)
 
     def actualizada(self, order_id: str, status: str, version: int) -> OrdenActualizada:
         return OrdenActualizada(
@@ -105,6 +116,7 @@ class Shop:
                 "transaccion-creada": self.paid,
                 "orden-actualizada": self.updated,
             },
+            "refunds_asked": self.asked,
             "letters": self.letters,
             "ordenes": self.ordenes,
             "transacciones": self.transacciones,
@@ -137,16 +149,25 @@ def test_a_right_history_holds_and_is_counted() -> None:
 
 def test_what_comes_twice_everywhere_still_holds_and_is_counted() -> None:
     shop = Shop()
-    for topic in (shop.commands, shop.created, shop.paid, shop.updated):
+    for topic in (shop.commands, shop.created, shop.paid, shop.updated, shop.asked):
         topic += [message._replace(message_id=f"{message.message_id} again") for message in topic]
     verdict = shop.verdict()
     assert verdict.name == "holds", verdict
-    assert verdict.figures["duplicates"] == 12 + 12 + 12 + 15
+    assert verdict.figures["duplicates"] == 12 + 12 + 12 + 15 + 3
+
+
+def test_a_refund_that_is_still_to_be_paid_may_have_been_asked_for() -> None:
+    shop = Shop()
+    shop.asked.append(shop.message(shop.reembolsar("r-002")))
+    not_refunded(shop)
+    found = set(shop.verdict().violations)
+    assert found == {"charged for an expired order and not refunded", "cents differ"}
 
 
 def test_orders_of_others_are_passed_over() -> None:
     shop = Shop()
     shop.commands.append(shop.command("other-1"))
+    shop.asked.append(shop.message(shop.reembolsar("other-4")))
     shop.ordenes.append(OrdenRow("other-2", 1, "x", "creada", 1, "USD", 1, ""))
     shop.reporte.append(ReporteRow("other-3", 1, "aprobada", 1, "USD", 2))
     assert shop.verdict().name == "holds"
@@ -196,7 +217,8 @@ def test_garbage_and_conflicts_that_are_dead_lettered_hold_and_are_counted_by_me
 
 def test_of_two_contents_either_may_be_accepted_and_the_other_is_dead_lettered() -> None:
     shop = Shop()
-    shop.commands.insert(0, shop.command("r-000", address="elsewhere"))
+    other = CrearOrden(id="r-000", client_id=8, address="elsewhere", total_cents=600, currency="EUR")
+    shop.commands.insert(0, shop.message(other))
     shop.letters.append(letter(shop.commands[0], "conflict"))
     verdict = shop.verdict()
     assert verdict.name == "holds", verdict
@@ -319,6 +341,45 @@ def other_amount_reported(shop: Shop) -> str:
     return "amounts differ"
 
 
+def paid_in_another_currency(shop: Shop) -> str:
+    shop.transacciones[0] = shop.transacciones[0]._replace(currency="EUR")
+    return "currencies differ"
+
+
+def refunded_in_another_currency(shop: Shop) -> str:
+    shop.reembolsos[0] = shop.reembolsos[0]._replace(currency="EUR")
+    return "currencies differ"
+
+
+def reported_in_another_currency(shop: Shop) -> str:
+    shop.reporte[0] = shop.reporte[0]._replace(currency="EUR")
+    return "currencies differ"
+
+
+def told_in_another_currency(shop: Shop) -> str:
+    other = shop.procesada("r-000", "aprobada")
+    other.currency = "EUR"
+    shop.paid[0] = shop.message(other)
+    return "currencies differ"
+
+
+def reported_for_another_client(shop: Shop) -> str:
+    shop.reporte[0] = shop.reporte[0]._replace(client_id=8)
+    return "clients differ"
+
+
+def another_transaction_refunded(shop: Shop) -> str:
+    shop.reembolsos[0] = shop.reembolsos[0]._replace(transaction_id="tx-else")
+    return "a refund names another transaction than Pagos"
+
+
+def another_transaction_told(shop: Shop) -> str:
+    other = shop.procesada("r-000", "aprobada")
+    other.id = "tx-else"
+    shop.paid[0] = shop.message(other)
+    return "topic transaccion-creada names another transaction than Pagos"
+
+
 def cents_differ(shop: Shop) -> str:
     shop.reporte[0] = shop.reporte[0]._replace(total_cents=501)
     return "cents differ"
@@ -411,6 +472,51 @@ def refund_missing(shop: Shop) -> str:
     return "refund without its order, or the reverse"
 
 
+def refund_asked_of_an_order_that_stands(shop: Shop) -> str:
+    shop.asked.append(shop.message(shop.reembolsar("r-000")))
+    return "a refund asked for of an order that has not expired"
+
+
+def refund_asked_by_nobody(shop: Shop) -> str:
+    del shop.asked[0]
+    return "refunded, and nobody asked for it"
+
+
+def refund_asked_of_an_order_that_is_not_there(shop: Shop) -> str:
+    shop.asked.append(shop.message(shop.reembolsar("r-999")))
+    return "invented in topic reembolsar-transaccion"
+
+
+def refund_asked_in_two_ways(shop: Shop) -> str:
+    shop.asked.append(shop.message(shop.reembolsar("r-003", traceparent="another")))
+    return "event contradicts itself"
+
+
+def other_amount_asked_back(shop: Shop) -> str:
+    shop.asked[0] = shop.message(shop.reembolsar("r-003", amount_cents=499))
+    return "amounts differ"
+
+
+def other_currency_asked_back(shop: Shop) -> str:
+    shop.asked[0] = shop.message(shop.reembolsar("r-003", currency="EUR"))
+    return "currencies differ"
+
+
+def other_transaction_asked_back(shop: Shop) -> str:
+    shop.asked[0] = shop.message(shop.reembolsar("r-003", transaction_id="tx-else"))
+    return "a refund names another transaction than Pagos"
+
+
+def refund_refused(shop: Shop) -> str:
+    shop.letters.append(letter(shop.asked[0], "conflict", "reembolsar-transaccion"))
+    return "the services contradict each other"
+
+
+def garbage_asked_back_and_dropped(shop: Shop) -> str:
+    shop.asked.append(shop.message(b"\xff\xfe"))
+    return "a message that can't be decoded has no dead letter"
+
+
 def garbage_dropped(shop: Shop) -> str:
     shop.commands.append(shop.message(b"\xff\xfe"))
     return "a message that can't be decoded has no dead letter"
@@ -469,6 +575,13 @@ PLANTED = [
     stored_otherwise,
     other_amount_paid,
     other_amount_reported,
+    paid_in_another_currency,
+    refunded_in_another_currency,
+    reported_in_another_currency,
+    told_in_another_currency,
+    reported_for_another_client,
+    another_transaction_refunded,
+    another_transaction_told,
     cents_differ,
     other_amount_told,
     creada_missing,
@@ -486,6 +599,15 @@ PLANTED = [
     not_refunded,
     refunded_twice,
     refund_missing,
+    refund_asked_of_an_order_that_stands,
+    refund_asked_by_nobody,
+    refund_asked_of_an_order_that_is_not_there,
+    refund_asked_in_two_ways,
+    other_amount_asked_back,
+    other_currency_asked_back,
+    other_transaction_asked_back,
+    refund_refused,
+    garbage_asked_back_and_dropped,
     garbage_dropped,
     garbage_event_dropped,
     conflict_dropped,
@@ -544,7 +666,8 @@ def broken(parts: list[Any], after: int = 3) -> Iterator[Any]:
     raise Unreadable("the connection was lost")
 
 
-SOURCES = ["sent", "commands", "letters", "ordenes", "transacciones", "reembolsos", "reporte", "report", "state"]
+ROWS = ["ordenes", "transacciones", "reembolsos", "reporte"]
+SOURCES = ["sent", "commands", "refunds_asked", "letters", *ROWS, "report", "state"]
 
 
 @pytest.mark.parametrize("source", SOURCES)

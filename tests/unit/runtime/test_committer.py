@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from functions.alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, STUC
 from functions.alpes_runtime.database import BadData, Transaction
 from functions.alpes_runtime.errors import Unavailable
 from functions.alpes_runtime.message import Event, Received
-from functions.alpes_runtime.outcome import Done, Handler, Outcome
+from functions.alpes_runtime.outcome import Ask, Done, Handler, Outcome
 from functions.alpes_runtime.watchdog import HANG_LIMIT_S, Worker
 from tests.fakes import FakeClock, FakeDatabase, FakeTransaction
 from tests.unit.runtime.parts import OUT, RETRY, TOPIC, apply, committer, database, decode, received
@@ -187,6 +188,27 @@ def test_a_handler_with_the_wrong_number_of_outcomes_commits_nothing_of_it(numbe
     result = settled(committer(store, handler=Handler(decode, wrong)), group("a", "b"))
     assert reasons(result) == {"a": "bug", "b": "bug"}
     assert store.rows == {}
+
+
+@pytest.mark.parametrize("wrong", [None, "done", Ask("who is there to be asked?")])
+def test_what_is_no_outcome_is_a_bug_of_its_message_and_never_acknowledged_as_done(wrong: Any) -> None:
+    store = database()
+
+    def forgetful(transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
+        transaction.execute("keep", {"keys": batch})
+        return [wrong if text == "a" else Done() for text in batch]
+
+    result = settled(committer(store, handler=Handler(decode, forgetful)), group("a", "b"))
+    assert reasons(result) == {"a": "bug"}
+    assert store.rows.keys() == {"b"}
+
+
+def test_an_event_that_is_not_of_bytes_and_texts_is_a_dead_letter_instead() -> None:
+    def careless(_transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
+        return [Done([Event(OUT, text, b"", {"version": 7})]) for text in batch]  # type: ignore[dict-item]
+
+    result = settled(committer(database(), handler=Handler(decode, careless)), group("a"))
+    assert reasons(result) == {"a": "bug"}
 
 
 def test_an_early_message_is_looked_at_again_later_and_dead_lettered_after_the_last_attempt() -> None:

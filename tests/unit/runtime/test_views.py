@@ -227,7 +227,7 @@ def test_a_store_that_was_away_is_left_alone_until_messages_have_come_through_fo
     tables: Tables, state: FakeStateStore
 ) -> None:
     tables.change("a")
-    state.fail(written=0)
+    state.fail(away=True)
     writer = Writer(tables, state)
     with pytest.raises(Unavailable):
         writer.view.step()
@@ -247,11 +247,34 @@ def test_a_store_that_was_away_is_left_alone_until_messages_have_come_through_fo
     assert state.values == {"a": "v1"}
 
 
+def test_a_store_that_refuses_and_is_there_is_tried_again_at_once(tables: Tables, state: FakeStateStore) -> None:
+    tables.change("a")
+    state.fail()
+    writer = Writer(tables, state)
+    writer.catch_up()
+    assert writer.clock.waits == []
+    assert state.values == {"a": "v1"}
+
+
+def test_what_waits_for_long_is_seen_though_the_database_is_away_at_first(
+    tables: Tables, state: FakeStateStore
+) -> None:
+    tables.change("a")
+    tables.database.rows["age of the oldest",] = 60.0
+    writer = Writer(tables, state)
+    writer.database.fail("begin")
+    with pytest.raises(Unavailable):
+        writer.view.step()
+    writer.view.step()
+    assert sum(writer.clock.waits) >= REST_S
+    assert state.values == {"a": "v1"}
+
+
 def test_a_store_that_was_away_is_tried_in_the_end_though_no_message_comes(
     tables: Tables, state: FakeStateStore
 ) -> None:
     tables.change("a")
-    state.fail(written=0)
+    state.fail(away=True)
     writer = Writer(tables, state)
     with pytest.raises(Unavailable):
         writer.view.step()
@@ -562,7 +585,7 @@ def totals(values: dict[str, str], database: FakeDatabase, state: FakeStateStore
         clock.now += float(values.get("cost", 0))
         return {key: value for key, value in values.items() if key != "cost"}
 
-    return Totals(compute, database, state, clock=clock, period_s=1.0)
+    return Totals(compute, database, state, clock=clock, stopping=threading.Event(), period_s=1.0)
 
 
 def test_totals_are_written_when_they_change_and_once_more_to_be_sure(state: FakeStateStore) -> None:
@@ -598,6 +621,17 @@ def test_totals_that_could_not_be_written_are_written_later(state: FakeStateStor
     state.fail()
     with pytest.raises(Unavailable):
         view.step()
+    view.step()
+    assert state.values == {"total:aprobada": "1"}
+
+
+def test_a_count_that_fails_after_a_long_time_costs_as_long_a_pause_as_one_that_ends(state: FakeStateStore) -> None:
+    clock, database = FakeClock(), FakeDatabase({})
+    database.fail("commit")
+    view = totals({"total:aprobada": "1", "cost": "25"}, database, state, clock)
+    with pytest.raises(Unavailable):
+        view.step()
+    assert clock.waits == [25 * Totals.COST_FACTOR]
     view.step()
     assert state.values == {"total:aprobada": "1"}
 
