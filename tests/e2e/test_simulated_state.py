@@ -15,6 +15,7 @@ from bookkeeper.proto.kv_rpc_pb2_grpc import TableServiceStub
 from bookkeeper.types import StorageClientSettings
 
 from functions.alpes_runtime import Unavailable
+from functions.alpes_runtime.errors import Unreachable
 from functions.alpes_runtime.state import IN_FLIGHT, BookKeeperState, StateStore
 from functions.alpes_runtime.turn import Turn
 from local_stack.settings import from_environment
@@ -28,13 +29,13 @@ WARM_S = 60.0
 
 
 class System(Protocol):
-    """A function's state store, and the way to have it refuse."""
+    """A function's state store, and the way to have it away."""
 
     def store(self) -> StateStore:
         """Return what an instance of the function writes to."""
 
-    def refusing(self) -> AbstractContextManager[None]:
-        """Let a put be refused within the ``with``."""
+    def away(self) -> AbstractContextManager[None]:
+        """Let nobody answer a put within the ``with``."""
 
 
 class Real:
@@ -45,7 +46,7 @@ class Real:
         self._clients: list[kv.Client] = []
         self._nobody = grpc.insecure_channel("127.0.0.1:1")
         self._nowhere = TableServiceStub(channel=self._nobody)
-        self._refuses = False
+        self._away = False
         first = self.store()
         wait_until(partial(_answers, first), WARM_S, "the state store answers")
 
@@ -58,10 +59,10 @@ class Real:
         return BookKeeperState(SimpleNamespace(__table_service__=calls, __stream_props__=stream), Turn())
 
     @contextmanager
-    def refusing(self) -> Iterator[None]:
-        self._refuses = True
+    def away(self) -> Iterator[None]:
+        self._away = True
         yield
-        self._refuses = False
+        self._away = False
 
     def close(self) -> None:
         for client in self._clients:
@@ -69,8 +70,8 @@ class Real:
         self._nobody.close()
 
     def _put(self, put: Any, request: Any, **how: Any) -> Any:
-        """Put; where it is to be refused, there where no store is."""
-        return (self._nowhere.Put if self._refuses else put).future(request, **how)
+        """Put; while the store is to be away, there where none is."""
+        return (self._nowhere.Put if self._away else put).future(request, **how)
 
 
 def _answers(store: StateStore) -> bool:
@@ -82,17 +83,25 @@ def _answers(store: StateStore) -> bool:
     return True
 
 
+class Unanswered(Random):
+    """Draws that nobody answers, where a put fails."""
+
+    def choice(self, seq: Any) -> Any:
+        assert set(seq) == {Unavailable, Unreachable}
+        return Unreachable
+
+
 class Simulated:
     """The simulation's."""
 
     def __init__(self) -> None:
-        self._state = SimulatedState(Scheduler(Random(1)), Random(1))
+        self._state = SimulatedState(Scheduler(Random(1)), Unanswered(1))
 
     def store(self) -> StateStore:
         return self._state
 
     @contextmanager
-    def refusing(self) -> Iterator[None]:
+    def away(self) -> Iterator[None]:
         self._state.failing = 1.0
         yield
         self._state.failing = 0.0
@@ -111,8 +120,8 @@ class Fake:
         return self._state
 
     @contextmanager
-    def refusing(self) -> Iterator[None]:
-        self._state.fail()
+    def away(self) -> Iterator[None]:
+        self._state.fail(away=True)
         yield
 
     def close(self) -> None:
@@ -179,11 +188,11 @@ def test_nothing_to_put_is_no_error(store: StateStore) -> None:
     store.put({})
 
 
-def test_a_put_that_is_refused_says_so_and_is_done_again(system: System, store: StateStore) -> None:
+def test_a_put_that_nobody_answers_says_so_and_is_done_again(system: System, store: StateStore) -> None:
     name, new = key(), key()
     store.put({name: "creada"})
     values = {name: "aprobada", new: "aprobada"}
-    with system.refusing(), pytest.raises(Unavailable):
+    with system.away(), pytest.raises(Unreachable):
         store.put(values)
     # Some may have been written, and nothing else was.
     assert store.get(name) in ("creada", "aprobada")

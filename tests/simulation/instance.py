@@ -16,6 +16,7 @@ from pulsar.schema import ProtobufNativeSchema
 from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
 from functions.alpes_runtime.assembly import Assembly, Stage
 from functions.alpes_runtime.backoff import Backoff
+from functions.alpes_runtime.errors import Unreachable
 from functions.alpes_runtime.host import Host
 from functions.alpes_runtime.service import Surroundings
 from functions.ordenes import function as ordenes
@@ -117,7 +118,7 @@ STEADY = SteadyRandom(0)
 
 
 class SimulatedState:
-    """The state store: keeps values, slowly, and refuses some or all when it is told to.
+    """The state store: keeps values, slowly, and refuses some or all, or does not answer, when it is told to.
 
     tests/e2e/test_simulated_state.py holds it against the real one.
     """
@@ -134,7 +135,7 @@ class SimulatedState:
         for key, value in values.items():
             self._scheduler.pause("put")
             if self._random.random() < self.failing:
-                raise Unavailable("the state store refused a put")
+                raise self._random.choice((Unavailable, Unreachable))("the state store put nothing")
             self.values[key] = value
             self.changes += 1
 
