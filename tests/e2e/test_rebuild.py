@@ -108,10 +108,13 @@ def test_a_damaged_read_model_is_rebuilt_under_load_equal_to_the_row(stack: Tien
             execute(stack, damage, {"a": start, "b": f"{start}9"})
         looked = rebuild(stack, "reporting", "--remove-unknown", "--dry-run")
         tenth = LOAD // 10
-        assert (looked["removed"], looked["corrected"], looked["added"]) == (tenth, 2 * tenth, tenth)
+        assert (looked["removed"], looked["corrected"]) == (tenth, 2 * tenth)
+        # And what Reporting has not come to yet.
+        assert looked["added"] >= tenth
         assert stack.rows("reporting", "SELECT count(*) FROM ordenes WHERE id LIKE 'inventada-%%'") == [(tenth,)]
         done = rebuild(stack, "reporting", "--remove-unknown")
-        assert (done["removed"], done["corrected"], done["added"]) == (tenth, 2 * tenth, tenth)
+        assert (done["removed"], done["corrected"]) == (tenth, 2 * tenth)
+        assert done["added"] >= tenth
         assert (done["left"], done["newer"], done["refused"]) == (0, 0, looked["refused"])
         assert done["refused"] >= 1
         flowing = stack.ended(f"{start}x")
