@@ -3,6 +3,8 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=scripts/arguments.sh
+source scripts/arguments.sh
 # shellcheck source=scripts/venv.sh
 source scripts/venv.sh
 
@@ -156,16 +158,6 @@ takes() { # COMMAND LEAST MOST USAGE ARGUMENT...
         say "Usage: ./deploy.sh $command${text:+ $text}"
         return 2
     fi
-}
-
-asks_for_help() { # ARGUMENT...
-    local argument
-    for argument in "$@"; do
-        case $argument in
-            -h | --help) return 0 ;;
-        esac
-    done
-    return 1
 }
 
 main() {

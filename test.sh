@@ -6,6 +6,8 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=scripts/arguments.sh
+source scripts/arguments.sh
 # shellcheck source=scripts/venv.sh
 source scripts/venv.sh
 
@@ -14,7 +16,7 @@ usage() {
 Usage: ./test.sh [PYTEST ARGUMENT…]
        ./test.sh faults [PYTEST ARGUMENT…]
 
-  ./test.sh                      every check (format, lint, types, imports), then every test; about 25 minutes
+  ./test.sh                      every check (format, lint, types, imports), then every test; about 40 minutes
   ./test.sh PATH… [OPTION…]      pytest alone, with these: ./test.sh tests/unit -k retry
   ./test.sh -m 'not e2e and not faults'
                                  what needs no running Pulsar
@@ -29,16 +31,6 @@ Environment:
 
 Exit codes: 0 when everything passes, 1 when a check or a test fails; with arguments, and of the tests, pytest's.
 END
-}
-
-asks_for_help() { # ARGUMENT...
-    local argument
-    for argument in "$@"; do
-        case $argument in
-            -h | --help) return 0 ;;
-        esac
-    done
-    return 1
 }
 
 failed=()

@@ -42,6 +42,15 @@ os.execv({python!r}, [{python!r}, *arguments])
 """
 SUMMARY = json.dumps({"changed": [], "started_at_ms": 1000, "first_finished_at_ms": 3500})
 
+NEEDED = (
+    "deploy.sh",
+    "scripts/arguments.sh",
+    "scripts/venv.sh",
+    "requirements/app.txt",
+    "requirements/dev.txt",
+)
+"""What the script reads before any Python of ours."""
+
 
 class Script:
     """A checkout with a deploy.sh to run, in which nothing but the script is real."""
@@ -50,7 +59,7 @@ class Script:
         self.root = folder / "checkout"
         self._calls = folder / "calls"
         self._answers = folder / "answers"
-        for name in ("deploy.sh", "scripts/venv.sh", "requirements/app.txt", "requirements/dev.txt"):
+        for name in NEEDED:
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
         python = self.root / ".venv" / "bin" / "python"

@@ -16,7 +16,7 @@ PYTEST = '#!/bin/sh\necho "faults=${ALPES_FAULTS:-} $*"\n'
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout that has the script, and no environment."""
-    for name in ("test.sh", "scripts/venv.sh", "requirements/dev.txt"):
+    for name in ("test.sh", "scripts/arguments.sh", "scripts/venv.sh", "requirements/dev.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path

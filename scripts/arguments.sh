@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# Sourced by deploy.sh and test.sh: what both ask of their arguments.
+
+# Whether any of them asks for help.
+asks_for_help() { # ARGUMENT...
+    local argument
+    for argument in "$@"; do
+        case $argument in
+            -h | --help) return 0 ;;
+        esac
+    done
+    return 1
+}
