@@ -35,6 +35,18 @@ def fields(topic: str, payload: bytes) -> dict[str, Any] | None:
     return values
 
 
+def order_id(topic: str, payload: bytes) -> str:
+    """Give the order that a message says it is about; empty where it says none, or can't be decoded."""
+    kind = TYPES.get(topic)
+    if kind is None:
+        return ""
+    try:
+        message = kind.FromString(payload)
+    except DecodeError:
+        return ""
+    return str(getattr(message, "order_id", "") or getattr(message, "id", ""))
+
+
 def hexadecimal(payload: bytes) -> str:
     """Give the first bytes as one reads them in an editor for binary files: 16 a line, text beside them."""
     lines = []

@@ -46,6 +46,5 @@ def letters(client: pulsar.Client, admin: Admin) -> Iterator[OrderLetter]:
 
 
 def _order_id(letter: Letter) -> str:
-    fields = decoding.fields(letter.id.topic, letter.payload) or {}
-    order_id = str(fields.get("order_id") or fields.get("id") or letter.key)
+    order_id = decoding.order_id(letter.id.topic, letter.payload) or letter.key
     return "" if rules.id_problem("id", order_id) else order_id

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pulsar
-from google.protobuf.message import DecodeError
 
 from client.admin import Admin
-from client.dlq.decoding import TYPES
+from client.dlq import decoding
 from client.dlq.history import SOURCE_TOPIC
 from client.reconcile.rules import DOWNSTREAM, REFUNDS, RETRIES, Input
 from client.reconcile.unacknowledged import IncompleteError, unacknowledged
@@ -65,12 +64,5 @@ def _order_ids(source: Input, message: pulsar.Message) -> set[str]:
     topic = source.topic
     if source in RETRIES:
         topic = properties(message).get(SOURCE_TOPIC, topic).rsplit("/", 1)[-1]
-    said = ""
-    if kind := TYPES.get(topic):
-        try:
-            content = kind.FromString(message.data())
-        except DecodeError:
-            pass
-        else:
-            said = str(getattr(content, "order_id", "") or getattr(content, "id", ""))
+    said = decoding.order_id(topic, message.data())
     return {order_id for order_id in (said, key(message)) if not rules.id_problem("id", order_id)}
