@@ -157,10 +157,9 @@ class WriteBehind:
         self._record = record
         self._written: dict[str, int] = {}
         self._unverified: set[str] = set()
-        self._next_lag = 0.0
+        self._next_lag: float | None = None
         self._lagging = False
         self._away_since: float | None = None
-        self._lag_known = False
 
     def step(self) -> float:
         """Write what a few marks name; see `View.step`."""
@@ -277,9 +276,10 @@ class WriteBehind:
 
     def _report_lag(self) -> None:
         now = self._clock.monotonic()
-        if now < self._next_lag:
-            return
-        if self._lag_known:
+        first = self._next_lag is None
+        if self._next_lag is not None:
+            if now < self._next_lag:
+                return
             # First of all: a lag that can't be had must not keep everything else from being done.
             self._next_lag = now + LAG_EVERY_S
         with self._database.transaction() as transaction:
@@ -291,8 +291,8 @@ class WriteBehind:
         elif self._lagging:
             self._log.info("The state store has caught up")
         self._lagging = seconds > LAGGING_S
-        if not self._lag_known:
-            self._lag_known, self._next_lag = True, now + LAG_EVERY_S
+        if first:
+            self._next_lag = now + LAG_EVERY_S
             self._away_since = now if self._lagging else None
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from functions.alpes_runtime import views as module
 from functions.alpes_runtime.database import Transaction
-from functions.alpes_runtime.errors import Unavailable
+from functions.alpes_runtime.errors import Unavailable, Unreachable
 from functions.alpes_runtime.postgres import CONNECT_OPTIONS
 from functions.alpes_runtime.state import IN_FLIGHT, PUT_TIMEOUT_S
 from functions.alpes_runtime.views import (
@@ -176,6 +176,16 @@ class Writer:
         pytest.fail("the view never catches up")
 
 
+def beside_a_store_that_is_away(tables: Tables, state: FakeStateStore) -> Writer:
+    """Return one that has a change to write and has just met nobody in the store, which answers the next time."""
+    tables.change("a")
+    state.fail(away=True)
+    writer = Writer(tables, state)
+    with pytest.raises(Unreachable):
+        writer.view.step()
+    return writer
+
+
 @pytest.fixture
 def tables() -> Tables:
     return Tables()
@@ -226,11 +236,7 @@ def test_a_mark_stays_when_the_store_fails(tables: Tables, state: FakeStateStore
 def test_a_store_that_was_away_is_left_alone_until_messages_have_come_through_for_a_while(
     tables: Tables, state: FakeStateStore
 ) -> None:
-    tables.change("a")
-    state.fail(away=True)
-    writer = Writer(tables, state)
-    with pytest.raises(Unavailable):
-        writer.view.step()
+    writer = beside_a_store_that_is_away(tables, state)
     failed, came = writer.clock.now, 0.0
     writer.traffic = 0.0
 
@@ -273,11 +279,7 @@ def test_what_waits_for_long_is_seen_though_the_database_is_away_at_first(
 def test_a_store_that_was_away_is_tried_in_the_end_though_no_message_comes(
     tables: Tables, state: FakeStateStore
 ) -> None:
-    tables.change("a")
-    state.fail(away=True)
-    writer = Writer(tables, state)
-    with pytest.raises(Unavailable):
-        writer.view.step()
+    writer = beside_a_store_that_is_away(tables, state)
     failed = writer.clock.now
     writer.traffic = 0.0
     writer.view.step()
