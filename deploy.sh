@@ -35,6 +35,7 @@ Environment:
   ALPES_CACHE         what was downloaded (~/.cache/alpes)
   ALPES_PORT_OFFSET   added to every port, so that stacks can run side by side (0)
   ALPES_ORDERS        how many orders a run without a command sends (100)
+  ALPES_PYTHON        the Python that .venv/ is made with (the first on the PATH, or one that is clearly quicker)
 
 With PULSAR_SERVICE_URL, PULSAR_ADMIN_URL, ALPES_ORDENES_DSN, ALPES_PAGOS_DSN and ALPES_REPORTING_DSN set, nothing is
 started: that cluster is deployed to, after a probe function has found its workers ready. PULSAR_ADMIN names the

@@ -28,6 +28,7 @@ Environment:
   ALPES_SEED           draw the faults from this seed, which a run prints
   ALPES_KEEP_STACK     1: the stack of the tests' own stays up for the next run
   ALPES_E2E_USE_ENV    1: use the stack that this shell's variables name (eval "$(./deploy.sh env)")
+  ALPES_PYTHON         the Python that .venv/ is made with (the first on the PATH, or one that is clearly quicker)
 
 Exit codes: 0 when everything passes, 1 when a check or a test fails; with arguments, and of the tests, pytest's.
 END
