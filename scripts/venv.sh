@@ -60,6 +60,7 @@ venv_choose_python() {
         [ -z "${seen[$file]:-}" ] || continue
         seen[$file]=yes
         time=$("$python" -IS "$venv_root/scripts/interpreter_speed.py" </dev/null 2>/dev/null) || continue
+        [[ $time =~ ^[0-9]+$ ]] || continue
         if [ -z "$first" ]; then
             first=$python first_time=$time quickest=$python quickest_time=$time
         elif [ "$time" -lt "$quickest_time" ]; then

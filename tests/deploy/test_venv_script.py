@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -71,7 +72,7 @@ class Machine:
             [
                 shutil.which("bash") or "bash",
                 "-c",
-                f"set -euo pipefail; source {ROOT}/scripts/venv.sh; {system}; {command}",
+                f"set -euo pipefail; source {shlex.quote(str(ROOT))}/scripts/venv.sh; {system}; {command}",
             ],
             env={"PATH": str(self.folder / "path"), **environment},
             capture_output=True,
