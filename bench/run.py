@@ -53,7 +53,7 @@ class Plan:
     window_s
         Width of the windows in which latencies are given besides.
     linger_ms
-        How long the client waits for more orders before it sends a batch off.
+        How long the client waits for more orders before it sends a batch off; 0 sends each one by itself.
     sample_s
         Time between two looks; None for none.
     with_tables

@@ -51,14 +51,15 @@ def send_orders(link: Link, service_url: str, workload: Workload, rate: float | 
     rate
         Commands a second, whatever becomes of them; None for as many as the broker accepts.
     linger_ms
-        How long the client waits for more before it sends a batch off.
+        How long the client waits for more before it sends a batch off; 0 sends each order as an entry of its own.
     """
     commands = workload.commands(time.time_ns() // 1_000_000)
     client = connect(service_url)
     producer = client.create_producer(
         topic("crear-orden"),
         send_timeout_millis=SEND_TIMEOUT_MS,
-        batching_max_publish_delay_ms=linger_ms,
+        batching_enabled=linger_ms > 0,
+        batching_max_publish_delay_ms=max(1, linger_ms),
         max_pending_messages=PENDING,
         block_if_queue_full=True,
     )

@@ -119,7 +119,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=LINGER_MS,
         metavar="MS",
-        help=f"how long the client waits for more orders before it sends a batch off ({LINGER_MS}, as `alpes send`)",
+        help=f"how long the client waits for more orders before it sends a batch off ({LINGER_MS}, as `alpes send`); "
+        "0 sends each order by itself",
     )
 
 
