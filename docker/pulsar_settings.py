@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from local_stack.conf_files import MARK_DELETES_A_SECOND, set_properties
+from local_stack.conf_files import SERVERS, set_properties
 from local_stack.settings import LIVENESS_CHECK_MS
 
 
@@ -13,9 +13,7 @@ def standalone_conf(original: str) -> str:
     return set_properties(
         original,
         {
-            # The distribution's false can lose in a power cut what was acknowledged.
-            "journalSyncData": "true",
-            "managedLedgerDefaultMarkDeleteRateLimit": MARK_DELETES_A_SECOND,
+            **SERVERS,
             # Whoever asks at 6650, in a container, is sent to `pulsar`; at 6651, from the host, to localhost.
             "bindAddresses": "external:pulsar://0.0.0.0:6651",
             "advertisedListeners": "internal:pulsar://pulsar:6650,external:pulsar://localhost:6651",
