@@ -17,7 +17,7 @@ from .errors import Unavailable, Unreachable
 from .state import IN_FLIGHT, StateStore
 
 CLAIM_MARKS = 16
-"""Marks taken at once when few messages come through."""
+"""Marks taken at once, at most."""
 REMEMBERED_KEYS = 200_000
 """Keys whose last written version is kept in memory, so that an order that is marked twice is written once."""
 FULL_SPEED_PUTS = IN_FLIGHT
@@ -35,6 +35,9 @@ LONGEST_REST_S = 30.0
 """After so long it is tried whether orders come through or not."""
 IDLE_S = 0.2
 """How often marks are looked for when there were none."""
+GATHER_S = 0.1
+"""What is marked within so long is written together: at some hundred commits a second, a step for each mark costs more
+than its puts."""
 LAGGING_S = 5.0
 """A change that waits for longer is behind; at the start of an instance it means that something was away."""
 LAG_EVERY_S = 10.0
@@ -157,6 +160,7 @@ class WriteBehind:
         self._record = record
         self._written: dict[str, int] = {}
         self._unverified: set[str] = set()
+        self._keys_of_a_mark = 1.0
         self._next_lag: float | None = None
         self._lagging = False
         self._away_since: float | None = None
@@ -168,14 +172,23 @@ class WriteBehind:
         if self._unverified:
             self._write_again()
             return 0.0
+        started = self._clock.monotonic()
+        most = self._claim()
         with self._database.transaction() as transaction:
-            marks = self._marks.announce(transaction, 1 if self._busy() else CLAIM_MARKS)
+            marks = self._marks.announce(transaction, most)
         if not marks:
             return IDLE_S
+        self._keys_of_a_mark = max(1.0, sum(len(mark.keys) for mark in marks.values()) / len(marks))
         with self._database.transaction() as transaction:
             held = self._marks.hold(transaction, marks)
             self._work_off(transaction, {mark: marks[mark] for mark in sorted(held)})
-        return 0.0
+        return 0.0 if len(marks) == most else max(0.0, started + GATHER_S - self._clock.monotonic())
+
+    def _claim(self) -> int:
+        """Return how many marks to take at once: while it is busy, what its budget lets it write within `GATHER_S`."""
+        if not self._busy():
+            return CLAIM_MARKS
+        return max(1, min(CLAIM_MARKS, int(GATHER_S * self._per_second / self._keys_of_a_mark)))
 
     def _busy(self) -> bool:
         return self._traffic() > self._busy_from
