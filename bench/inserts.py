@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.types.array import ListBinaryDumper
 
 from functions.alpes_runtime import load_queries
 from local_stack.settings import CHECKOUT
@@ -49,7 +50,8 @@ def limit(dsn: str, seconds: float, rows: int, sql: Path = SQL) -> Limit:
         connection.execute(DROP)
         connection.execute(CREATE)
         try:
-            connection.execute(f"SET search_path TO {SCHEMA}")
+            connection.execute(f"SET search_path TO {SCHEMA}, public")
+            connection.adapters.register_dumper(list, ListBinaryDumper)
             cursor = connection.cursor(binary=True)
             # Made before: the loop is to measure PostgreSQL, not how fast Python makes rows up.
             batch = parameters(rows)
@@ -72,4 +74,5 @@ def parameters(rows: int) -> dict[str, Any]:
         "currencies": ["USD"] * rows,
         "created_at_ms": [1_767_225_600_000 + n for n in range(rows)],
         "traceparents": [f"00-{n:032x}-{n:016x}-01" for n in range(rows)],
+        "mark": False,
     }

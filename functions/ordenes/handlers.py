@@ -108,9 +108,7 @@ class Ordenes:
 
     def crear(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
         """Record the orders, and emit `orden-creada` for each: for a repeated one the same event again."""
-        accepted = store.accept(transaction, batch)
-        if self.estado_por_orden:
-            store.mark(transaction, accepted.new)
+        accepted = store.accept(transaction, batch, mark=self.estado_por_orden)
         outcomes = [self._creada(orden, accepted.ordenes[orden.id]) for orden in batch]
         timers = self._timers(transaction, accepted) if self.plazo.after_ms else []
         return _along(outcomes, timers)
@@ -120,10 +118,8 @@ class Ordenes:
 
         One that was charged after it had expired is paid back instead.
         """
-        settled = store.settle(transaction, batch)
-        if self.estado_por_orden:
-            store.mark(transaction, settled.changed)
-        return [self._liquidada(transaccion, settled.ordenes.get(transaccion.order_id)) for transaccion in batch]
+        ordenes = store.settle(transaction, batch, mark=self.estado_por_orden)
+        return [self._liquidada(transaccion, ordenes.get(transaccion.order_id)) for transaccion in batch]
 
     def vencer(self, transaction: Transaction, batch: Sequence[Vencimiento]) -> Sequence[Outcome]:
         """Let the orders expire whose time is over, and emit `orden-actualizada` for each.
@@ -198,17 +194,15 @@ class Ordenes:
             return Done((self._timer(vencimiento, max(wait_ms, LEAST_WAIT_MS)), *timers))
         if due.unfinished and not vencimiento.after_id:
             return Done((self._timer(vencimiento, UNFINISHED_WAIT_MS),))
-        expired = store.expire(transaction, vencimiento, self.page)
-        if self.estado_por_orden:
-            store.mark(transaction, expired.changed)
+        expired = store.expire(transaction, vencimiento, self.page, mark=self.estado_por_orden)
         events = [
             messages.orden_actualizada(self.topics.orden_actualizada, guardada)
-            for guardada in expired.ordenes.values()
+            for guardada in expired.values()
             if guardada.status == EXPIRADA
         ]
-        full = len(expired.ordenes) == self.page
+        full = len(expired) == self.page
         # After the events: whoever gets it knows that these are confirmed.
-        following = Vencimiento(window, max(expired.ordenes)) if full else Vencimiento(window, done=True)
+        following = Vencimiento(window, max(expired)) if full else Vencimiento(window, done=True)
         return Done((*events, self._timer(following, 0)))
 
 

@@ -29,23 +29,11 @@ class Accepted(NamedTuple):
     now_ms: int
 
 
-class Settled(NamedTuple):
-    """A batch of transactions after it was applied.
+def accept(transaction: Transaction, batch: Sequence[Orden], *, mark: bool) -> Accepted:
+    """Record the orders that are new; of several with one id, the first.
 
-    Attributes
-    ----------
-    ordenes
-        The orders as they stand, by id; those that aren't there are missing.
-    changed
-        Ids of those that changed now.
+    With ``mark`` it is recorded, too, that the state store has to be told about what changes; so below.
     """
-
-    ordenes: dict[str, OrdenGuardada]
-    changed: Sequence[str]
-
-
-def accept(transaction: Transaction, batch: Sequence[Orden]) -> Accepted:
-    """Record the orders that are new; of several with one id, the first."""
     first: dict[str, Orden] = {}
     for orden in batch:
         first.setdefault(orden.id, orden)
@@ -60,6 +48,7 @@ def accept(transaction: Transaction, batch: Sequence[Orden]) -> Accepted:
             "currencies": [orden.currency for orden in ordered],
             "created_at_ms": [orden.created_at_ms for orden in ordered],
             "traceparents": [orden.traceparent for orden in ordered],
+            "mark": mark,
         },
     )
     new = [row[0] for row in rows]
@@ -69,8 +58,11 @@ def accept(transaction: Transaction, batch: Sequence[Orden]) -> Accepted:
     return Accepted(first, new, rows[0][1] if rows else 0)
 
 
-def settle(transaction: Transaction, batch: Sequence[Transaccion]) -> Settled:
-    """Move the orders that these transactions may move; of several for one order, the first."""
+def settle(transaction: Transaction, batch: Sequence[Transaccion], *, mark: bool) -> dict[str, OrdenGuardada]:
+    """Move the orders that these transactions may move; of several for one order, the first.
+
+    Returns the orders as they stand then, by id; those that aren't there are missing.
+    """
     first: dict[str, Transaccion] = {}
     for transaccion in batch:
         first.setdefault(transaccion.order_id, transaccion)
@@ -83,28 +75,13 @@ def settle(transaction: Transaction, batch: Sequence[Transaccion]) -> Settled:
             "previous": [PREVIOUS[transaccion.status] for transaccion in ordered],
             "transaction_ids": [transaccion.id for transaccion in ordered],
             "amounts": [transaccion.amount_cents for transaccion in ordered],
+            "mark": mark,
         },
     )
     ordenes = {row[0]: _guardada(row) for row in rows}
-    changed = list(ordenes)
-    if len(changed) < len(first):
+    if len(ordenes) < len(first):
         ordenes.update(stored(transaction, sorted(first.keys() - ordenes.keys())))
-    return Settled(ordenes, changed)
-
-
-class Expired(NamedTuple):
-    """A page of a window's orders after a timer was there.
-
-    Attributes
-    ----------
-    ordenes
-        The orders as they stand, by id, in its order. One that was paid at the last moment is not expired.
-    changed
-        Ids of those that expired now.
-    """
-
-    ordenes: dict[str, OrdenGuardada]
-    changed: Sequence[str]
+    return ordenes
 
 
 class Due(NamedTuple):
@@ -156,26 +133,24 @@ def due(transaction: Transaction, window: Ventana) -> Due:
     return Due(now_ms, unfinished)
 
 
-def expire(transaction: Transaction, vencimiento: Vencimiento, most: int) -> Expired:
-    """Let a window's next ``most`` unpaid orders expire, and return these and those that had expired before."""
+def expire(transaction: Transaction, vencimiento: Vencimiento, most: int, *, mark: bool) -> dict[str, OrdenGuardada]:
+    """Let a window's next ``most`` unpaid orders expire, and return these and those that had expired before.
+
+    They are as they stand then, by id and in its order; one that was paid at the last moment is not expired.
+    """
     page = {**vencimiento.ventana._asdict(), "after_id": vencimiento.after_id, "most": most}
     ids = [row[0] for row in transaction.execute(_SQL["unpaid"], page)]
     if not ids:
-        return Expired({}, [])
-    changed = {row[0]: _guardada(row) for row in transaction.execute(_SQL["expire"], {"ids": ids})}
+        return {}
+    rows = transaction.execute(_SQL["expire"], {"ids": ids, "mark": mark})
+    changed = {row[0]: _guardada(row) for row in rows}
     before = stored(transaction, sorted(set(ids) - changed.keys())) if len(changed) < len(ids) else {}
-    return Expired({order_id: changed.get(order_id) or before[order_id] for order_id in ids}, list(changed))
+    return {order_id: changed.get(order_id) or before[order_id] for order_id in ids}
 
 
 def stored(transaction: Transaction, ids: Sequence[str]) -> dict[str, OrdenGuardada]:
     """Read orders by id."""
     return {row[0]: _guardada(row) for row in transaction.execute(_SQL["stored"], {"ids": ids})}
-
-
-def mark(transaction: Transaction, ids: Sequence[str]) -> None:
-    """Record that the state store has to be told about these orders."""
-    if ids:
-        transaction.execute(_SQL["mark"], {"ids": ids})
 
 
 def _guardada(row: Row) -> OrdenGuardada:

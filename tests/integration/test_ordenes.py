@@ -202,8 +202,8 @@ class Recorded:
 def test_ids_are_distinct_and_sorted_so_that_instances_lock_in_the_same_order(database: Postgres) -> None:
     with database.transaction() as transaction:
         recorded = Recorded(transaction)
-        store.accept(recorded, [orden(name) for name in ("b", "B", "a", "_", "b", "0", "a")])
-        store.settle(recorded, [pago(name) for name in ("b", "zz", "a", "b", "B")])
+        store.accept(recorded, [orden(name) for name in ("b", "B", "a", "_", "b", "0", "a")], mark=True)
+        store.settle(recorded, [pago(name) for name in ("b", "zz", "a", "b", "B")], mark=True)
     lists = [params["ids"] for params in recorded.asked]
     assert lists[0] == ["0", "B", "_", "a", "b"]
     assert all(ids == sorted(set(ids)) for ids in lists)

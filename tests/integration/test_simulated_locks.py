@@ -391,7 +391,7 @@ def test_what_a_statement_waited_for_is_seen_by_the_next_one_alone(play: Play) -
     one.does(crear("a"))
     assert other.does(runs("current_status", ids=["a"])) == []
     new = {"ids": ["a"], "client_ids": [1], "addresses": [""], "totals": [1], "currencies": ["USD"]}
-    other.waits(runs("insert_new", **new, created_at_ms=[1], traceparents=[""]), on=one)
+    other.waits(runs("insert_new", **new, created_at_ms=[1], traceparents=[""], mark=False), on=one)
     one.commits()
     assert other.answered() == []
     assert other.does(runs("current_status", ids=["a"])) == [("a", 1, "creada")]
@@ -413,7 +413,7 @@ def test_an_order_that_comes_again_while_it_is_being_settled(play: Play, end: st
 def test_a_row_that_is_held_and_not_changed_keeps_nobody_from_inserting_nothing(play: Play) -> None:
     play.do(crear("a"))
     expiring, late, again = play.begin(), play.begin(), play.begin()
-    expiring.does(runs("expire", ids=["a"]))
+    expiring.does(runs("expire", ids=["a"], mark=False))
     late.waits(liquidar(pago("a")), on=expiring)
     expiring.commits()
     late.answered()
@@ -498,7 +498,7 @@ def test_an_order_that_expires_while_it_is_paid_is_paid_back_unless_that_is_undo
 def test_who_looked_again_in_vain_holds_the_row_all_the_same(play: Play) -> None:
     play.do(crear("a"))
     expiring, paying, refunding = play.begin(), play.begin(), play.begin()
-    expiring.does(runs("expire", ids=["a"]))
+    expiring.does(runs("expire", ids=["a"], mark=False))
     paying.waits(liquidar(pago("a")), on=expiring)
     expiring.commits()
     paying.answered()
@@ -512,7 +512,7 @@ def test_who_looked_again_in_vain_holds_the_row_all_the_same(play: Play) -> None
 def test_a_change_that_would_only_then_be_allowed_is_not_waited_for(play: Play) -> None:
     play.do(crear("a"))
     expiring, refunding = play.begin(), play.begin()
-    expiring.does(runs("expire", ids=["a"]))
+    expiring.does(runs("expire", ids=["a"], mark=False))
     assert isinstance(refunding.does(liquidar(pago("a", "reembolsada")))[0], Retry)
     expiring.commits()
     assert isinstance(refunding.does(liquidar(pago("a", "reembolsada")))[0], Done)
@@ -604,7 +604,7 @@ def test_three_that_change_rows_in_a_circle(play: Play) -> None:
     other.does(liquidar(pago("b")))
     third.does(liquidar(pago("c")))
     one.waits(liquidar(pago("b", "rechazada")), on=other)
-    other.waits(runs("expire", ids=["c"]), on=third)
+    other.waits(runs("expire", ids=["c"], mark=False), on=third)
     third.finds_a_deadlock(liquidar(pago("a")))
     assert [row[0] for row in other.answered()] == ["c"]
     other.commits()
@@ -643,7 +643,7 @@ def test_what_was_held_before_a_savepoint_stays_held_when_it_is_undone(play: Pla
 def test_a_row_that_stays_held_when_its_change_is_undone_keeps_nobody_from_inserting_nothing(play: Play) -> None:
     play.do(crear("a"))
     expiring, one, again, other = play.begin(), play.begin(), play.begin(), play.begin()
-    expiring.does(runs("expire", ids=["a"]))
+    expiring.does(runs("expire", ids=["a"], mark=False))
     one.waits(liquidar(pago("a")), on=expiring)
     expiring.commits()
     one.savepoint()

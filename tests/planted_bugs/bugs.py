@@ -389,8 +389,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 "functions/ordenes/sql/ordenes.sql",
-                "    status = pago.status,\n    version = orden.version + 1,\n",
-                "    status = pago.status,\n    version = orden.version,\n",
+                "        status = pago.status,\n        version = orden.version + 1,\n",
+                "        status = pago.status,\n        version = orden.version,\n",
             ),
             Edit(
                 STATEMENTS,
@@ -531,8 +531,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 "functions/ordenes/handlers.py",
-                "        full = len(expired.ordenes) == self.page\n",
-                "        full = len(expired.ordenes) == self.page\n        if not full:\n            store.close_window(transaction, window)\n",
+                "        full = len(expired) == self.page\n",
+                "        full = len(expired) == self.page\n        if not full:\n            store.close_window(transaction, window)\n",
             )
         ],
     ),
@@ -541,9 +541,9 @@ BUGS: Sequence[Bug] = (
         "a timer that comes again tells only of the orders that it changes",
         [
             Edit(
-                "functions/ordenes/handlers.py",
-                "            if guardada.status == EXPIRADA\n",
-                "            if guardada.orden.id in expired.changed\n",
+                "functions/ordenes/store.py",
+                "    return {order_id: changed.get(order_id) or before[order_id] for order_id in ids}\n",
+                "    return {order_id: changed[order_id] for order_id in ids if order_id in changed}\n",
             )
         ],
     ),
@@ -592,8 +592,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 f"{RUNTIME}/views.py",
-                "            marks = self._marks.announce(transaction, 1 if self._busy() else CLAIM_MARKS)\n",
-                "            marks = self._marks.announce(transaction, 1 if self._busy() else CLAIM_MARKS)\n"
+                "            marks = self._marks.announce(transaction, most)\n",
+                "            marks = self._marks.announce(transaction, most)\n"
                 "            self._marks.clear(transaction, marks)\n",
             ),
             Edit(

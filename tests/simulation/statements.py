@@ -71,7 +71,15 @@ def insert_new(view: View, params: Params) -> list[Row]:
     )
     more = {"status": "creada", "version": 1, "accepted_at": view.now_ms, "updated_at": view.now_ms}
     new = _insert_new(view, "ordenes", "id", [{**row, **more, "transaction_id": ""} for row in rows])
+    _mark(view, params, new)
     return [(order_id, view.now_ms) for order_id in new]
+
+
+def _mark(view: View, params: Params, ids: list[Any]) -> None:
+    if params["mark"] and ids:
+        number = view.next_number("estado_pendiente")
+        row = {"id": number, "order_ids": ids, "tried": False, "created_at": view.now_ms}
+        view.put("estado_pendiente", number, row)
 
 
 def stored(view: View, params: Params) -> list[Row]:
@@ -138,6 +146,7 @@ def expire(view: View, params: Params) -> list[Row]:
             moved = {**latest, "status": "expirada", "version": latest["version"] + 1, "updated_at": view.now_ms}
             view.put("ordenes", row["id"], moved)
             changed.append(_guardada(moved))
+    _mark(view, params, [row[0] for row in changed])
     return changed
 
 
@@ -162,18 +171,12 @@ def settle(view: View, params: Params) -> list[Row]:
         }
         view.put("ordenes", pago["id"], moved)
         changed.append(_guardada(moved))
+    _mark(view, params, [row[0] for row in changed])
     return changed
 
 
 def _may_settle(row: dict[str, Any], pago: dict[str, Any]) -> bool:
     return bool(row["status"] == pago["previous"] and pago["amount"] in (None, row["total_cents"]))
-
-
-def mark(view: View, params: Params) -> list[Row]:
-    number = view.next_number("estado_pendiente")
-    row = {"id": number, "order_ids": list(params["ids"]), "tried": False, "created_at": view.now_ms}
-    view.put("estado_pendiente", number, row)
-    return []
 
 
 def announce_marks(view: View, params: Params) -> list[Row]:
@@ -326,7 +329,6 @@ BY_NAME: Mapping[str, Mapping[str, Statement]] = {
             unpaid,
             expire,
             settle,
-            mark,
             announce_marks,
             hold_marks,
             current_status,

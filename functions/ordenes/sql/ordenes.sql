@@ -1,32 +1,47 @@
 -- The new ones of a batch of accepted orders. Ids are distinct and sorted, so that instances lock in the same order.
+-- With the parameter `mark` it is recorded, too, that the state store has to be told about them; so below.
 -- name: insert_new
-INSERT INTO ordenes (
-    id, client_id, address, status, total_cents, currency, version, created_at, accepted_at, updated_at, traceparent
+WITH cambiada AS (
+    INSERT INTO ordenes (
+        id, client_id, address, status, total_cents, currency, version, created_at, accepted_at, updated_at, traceparent
+    )
+    SELECT
+        nueva.id,
+        nueva.client_id,
+        nueva.address,
+        'creada',
+        nueva.total_cents,
+        nueva.currency,
+        1,
+        timestamptz 'epoch' + nueva.created_at_ms * interval '1 millisecond',
+        date_trunc('milliseconds', now()),
+        date_trunc('milliseconds', now()),
+        nueva.traceparent
+    FROM
+        unnest(
+            %(ids)s::text [],
+            %(client_ids)s::int [],
+            %(addresses)s::text [],
+            %(totals)s::bigint [],
+            %(currencies)s::text [],
+            %(created_at_ms)s::bigint [],
+            %(traceparents)s::text []
+        ) AS nueva (id, client_id, address, total_cents, currency, created_at_ms, traceparent)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, accepted_at
+),
+
+marca AS (
+    INSERT INTO estado_pendiente (order_ids)
+    SELECT array_agg(id) FROM cambiada
+    WHERE %(mark)s
+    HAVING count(*) > 0
 )
+
 SELECT
-    nueva.id,
-    nueva.client_id,
-    nueva.address,
-    'creada',
-    nueva.total_cents,
-    nueva.currency,
-    1,
-    timestamptz 'epoch' + nueva.created_at_ms * interval '1 millisecond',
-    date_trunc('milliseconds', now()),
-    date_trunc('milliseconds', now()),
-    nueva.traceparent
-FROM
-    unnest(
-        %(ids)s::text [],
-        %(client_ids)s::int [],
-        %(addresses)s::text [],
-        %(totals)s::bigint [],
-        %(currencies)s::text [],
-        %(created_at_ms)s::bigint [],
-        %(traceparents)s::text []
-    ) AS nueva (id, client_id, address, total_cents, currency, created_at_ms, traceparent)
-ON CONFLICT (id) DO NOTHING
-RETURNING id, (extract(EPOCH FROM accepted_at) * 1000)::bigint
+    id,
+    (extract(EPOCH FROM accepted_at) * 1000)::bigint
+FROM cambiada
 
 -- A statement of its own: another instance may have inserted an id at the same time, and its row shows only now.
 -- name: stored
@@ -47,32 +62,55 @@ WHERE id = any(%(ids)s::text [])
 
 -- Moves each order whose status allows it. One transaction per order; ids are sorted.
 -- name: settle
-UPDATE ordenes AS orden
-SET
-    status = pago.status,
-    version = orden.version + 1,
-    updated_at = date_trunc('milliseconds', now()),
-    transaction_id = pago.transaction_id
-FROM
-    unnest(
-        %(ids)s::text [], %(statuses)s::text [], %(previous)s::text [], %(transaction_ids)s::text [], %(amounts)s::bigint []
-    ) AS pago (order_id, status, previous, transaction_id, amount_cents)
-WHERE
-    orden.id = pago.order_id
-    AND orden.status = pago.previous
-    AND orden.total_cents = coalesce(pago.amount_cents, orden.total_cents)
-RETURNING
-    orden.id,
-    orden.client_id,
-    orden.address,
-    orden.total_cents,
-    orden.currency,
-    (extract(EPOCH FROM orden.created_at) * 1000)::bigint,
-    orden.traceparent,
-    orden.status,
-    orden.version,
-    (extract(EPOCH FROM orden.updated_at) * 1000)::bigint,
-    orden.transaction_id
+WITH cambiada AS (
+    UPDATE ordenes AS orden
+    SET
+        status = pago.status,
+        version = orden.version + 1,
+        updated_at = date_trunc('milliseconds', now()),
+        transaction_id = pago.transaction_id
+    FROM
+        unnest(
+            %(ids)s::text [], %(statuses)s::text [], %(previous)s::text [], %(transaction_ids)s::text [], %(amounts)s::bigint []
+        ) AS pago (order_id, status, previous, transaction_id, amount_cents)
+    WHERE
+        orden.id = pago.order_id
+        AND orden.status = pago.previous
+        AND orden.total_cents = coalesce(pago.amount_cents, orden.total_cents)
+    RETURNING
+        orden.id,
+        orden.client_id,
+        orden.address,
+        orden.total_cents,
+        orden.currency,
+        orden.created_at,
+        orden.traceparent,
+        orden.status,
+        orden.version,
+        orden.updated_at,
+        orden.transaction_id
+),
+
+marca AS (
+    INSERT INTO estado_pendiente (order_ids)
+    SELECT array_agg(id) FROM cambiada
+    WHERE %(mark)s
+    HAVING count(*) > 0
+)
+
+SELECT
+    id,
+    client_id,
+    address,
+    total_cents,
+    currency,
+    (extract(EPOCH FROM created_at) * 1000)::bigint,
+    traceparent,
+    status,
+    version,
+    (extract(EPOCH FROM updated_at) * 1000)::bigint,
+    transaction_id
+FROM cambiada
 
 -- Nothing where somebody recorded it before. The conflict is with a committed row: one that isn't is waited for.
 -- name: open_window
@@ -156,30 +194,49 @@ ORDER BY id
 LIMIT %(most)s
 
 -- name: expire
-UPDATE ordenes AS orden
-SET
-    status = 'expirada',
-    version = orden.version + 1,
-    updated_at = date_trunc('milliseconds', now())
-WHERE
-    orden.id = any(%(ids)s::text [])
-    AND orden.status = 'creada'
-RETURNING
-    orden.id,
-    orden.client_id,
-    orden.address,
-    orden.total_cents,
-    orden.currency,
-    (extract(EPOCH FROM orden.created_at) * 1000)::bigint,
-    orden.traceparent,
-    orden.status,
-    orden.version,
-    (extract(EPOCH FROM orden.updated_at) * 1000)::bigint,
-    orden.transaction_id
+WITH cambiada AS (
+    UPDATE ordenes AS orden
+    SET
+        status = 'expirada',
+        version = orden.version + 1,
+        updated_at = date_trunc('milliseconds', now())
+    WHERE
+        orden.id = any(%(ids)s::text [])
+        AND orden.status = 'creada'
+    RETURNING
+        orden.id,
+        orden.client_id,
+        orden.address,
+        orden.total_cents,
+        orden.currency,
+        orden.created_at,
+        orden.traceparent,
+        orden.status,
+        orden.version,
+        orden.updated_at,
+        orden.transaction_id
+),
 
--- In the transaction that changes the orders: what the state store is to be told.
--- name: mark
-INSERT INTO estado_pendiente (order_ids) VALUES (%(ids)s::text [])
+marca AS (
+    INSERT INTO estado_pendiente (order_ids)
+    SELECT array_agg(id) FROM cambiada
+    WHERE %(mark)s
+    HAVING count(*) > 0
+)
+
+SELECT
+    id,
+    client_id,
+    address,
+    total_cents,
+    currency,
+    (extract(EPOCH FROM created_at) * 1000)::bigint,
+    traceparent,
+    status,
+    version,
+    (extract(EPOCH FROM updated_at) * 1000)::bigint,
+    transaction_id
+FROM cambiada
 
 -- The oldest marks that nobody works on, and whether anybody did before.
 -- name: announce_marks
