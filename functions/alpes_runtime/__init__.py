@@ -14,8 +14,9 @@ from .protobuf import decode
 from .publisher import encoded
 from .service import Service, Setup
 from .sql import load_queries
+from .totals import Totals
 from .tracing import child_traceparent, valid_traceparent
-from .views import Mark, Marks, Totals, Versioned, WriteBehind
+from .write_behind import Mark, Marks, Versioned, WriteBehind
 
 __all__ = [
     "AlpesError",

@@ -8,7 +8,7 @@ import pytest
 
 from functions.alpes_runtime import Mark, Unavailable, Versioned, WriteBehind
 from functions.alpes_runtime.postgres import Postgres
-from functions.alpes_runtime.views import IDLE_S
+from functions.alpes_runtime.write_behind import IDLE_S
 from functions.ordenes.estado import EstadoMarks
 from tests.fakes import FakeClock, FakeStateStore
 from tests.integration.test_ordenes import HANDLERS, crear, liquidar, orden, pago, wait_until

@@ -580,7 +580,7 @@ BUGS: Sequence[Bug] = (
         "a value is put, and not looked at again: an older one may lie over a newer",
         [
             Edit(
-                f"{RUNTIME}/views.py",
+                f"{RUNTIME}/write_behind.py",
                 "            self._put(stale)\n",
                 "            self._put(stale)\n            return\n",
             )
@@ -591,13 +591,13 @@ BUGS: Sequence[Bug] = (
         "a mark is removed before its values are written",
         [
             Edit(
-                f"{RUNTIME}/views.py",
+                f"{RUNTIME}/write_behind.py",
                 "            marks = self._marks.announce(transaction, most)\n",
                 "            marks = self._marks.announce(transaction, most)\n"
                 "            self._marks.clear(transaction, marks)\n",
             ),
             Edit(
-                f"{RUNTIME}/views.py",
+                f"{RUNTIME}/write_behind.py",
                 "            held = self._marks.hold(transaction, marks)\n",
                 "            held = list(marks)\n",
             ),

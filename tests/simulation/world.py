@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from functions.alpes_runtime import views
+from functions.alpes_runtime import write_behind
 from functions.alpes_runtime.message import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
@@ -245,7 +245,7 @@ class World:
 
     def run(self) -> None:
         """Let it all happen. Raises `Stuck` where it doesn't end."""
-        hurried = patch.object(views, "LOOK_AGAIN_S", LOOK_AGAIN_S)
+        hurried = patch.object(write_behind, "LOOK_AGAIN_S", LOOK_AGAIN_S)
         with patch.dict(GATEWAYS, {"http": self.gateway}), hurried, one_thread(), built_once():
             try:
                 self._run()

@@ -1,0 +1,62 @@
+"""Keeps totals in the state store, computed from the tables again and again."""
+
+import threading
+from collections.abc import Callable, Mapping
+
+from .clock import Clock
+from .database import Database, Transaction
+from .errors import Unavailable
+from .state import StateStore
+
+
+class Totals:
+    """Keeps absolute values, computed from the tables, in the state store.
+
+    Computed, not counted: an increment would count twice whatever is delivered twice. The pause between two
+    computations is at least `COST_FACTOR` times what the last one took, also where that ended at the database's time
+    limit, so it takes a small, fixed share of the database at any size. They are written when they change, and every so
+    often although they don't: a store that was lost, or holds what somebody else wrote, is right again by itself.
+    """
+
+    COST_FACTOR = 30
+    AGAIN_EVERY_S = 60.0
+
+    def __init__(
+        self,
+        compute: Callable[[Transaction], Mapping[str, str]],
+        database: Database,
+        state: StateStore,
+        *,
+        clock: Clock,
+        stopping: threading.Event,
+        period_s: float = 1.0,
+    ) -> None:
+        self._compute = compute
+        self._database = database
+        self._state = state
+        self._clock = clock
+        self._stopping = stopping
+        self._period_s = period_s
+        self._written: Mapping[str, str] = {}
+        self._writes_until_sure = 0
+        self._write_again_at = 0.0
+
+    def step(self) -> float:
+        """Compute, and write what changed; see `View.step`."""
+        started = self._clock.monotonic()
+        try:
+            with self._database.transaction() as transaction:
+                values = self._compute(transaction)
+        except Unavailable:
+            self._clock.wait(self._stopping, (self._clock.monotonic() - started) * self.COST_FACTOR)
+            raise
+        cost = self._clock.monotonic() - started
+        if values != self._written:
+            # Once more a period later: another instance that was stopped meanwhile may have written an older value.
+            self._writes_until_sure = 2
+        if self._writes_until_sure or started >= self._write_again_at:
+            self._state.put(values)
+            self._written = values
+            self._writes_until_sure = max(0, self._writes_until_sure - 1)
+            self._write_again_at = started + self.AGAIN_EVERY_S
+        return max(self._period_s, cost * self.COST_FACTOR)
