@@ -13,7 +13,7 @@ SERVERS = {
     "journalSyncData": "true",
     # What nobody waits behind is stored at once; the distribution's false waits a millisecond for company.
     "journalFlushWhenQueueEmpty": "true",
-    # A subscription that has just had its last entry looks only after so many milliseconds whether there is another one:
+    # A subscription that has just had its last entry looks only after so many milliseconds whether there is another:
     # the distribution's 10 make that five a topic, on the average, wherever more than 100 entries a second come.
     "managedLedgerNewEntriesCheckDelayInMillis": "0",
     # Cursor positions stored a second, at most, for each subscription. What came after the last stored one comes again

@@ -15,8 +15,8 @@ from .watchdog import Watchdog, Worker, end_instance
 POLL_S = 0.2
 """Longest wait within a step, and so the longest time until a stop is noticed."""
 GARBAGE_AFTER = 20_000
-"""Objects more than before, after which Python looks for cycles among the new ones. A group is thousands of objects that
-go without that: looking after every 700, as it does by itself, costs a function a fifteenth of its time."""
+"""So many objects more than before, and Python looks for cycles among the new ones. A group is thousands of objects
+that go without that: looking after every 700, as it does by itself, costs a function a fifteenth of its time."""
 DRAIN_S = 5.0
 """Longest drain at a stop. Pulsar kills an instance about 10 s after it asked it to end."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from local_stack.conf_files import SERVERS
 from local_stack.settings import PULSAR_VERSION
 
 ROOT = Path(__file__).parent.parent.parent
@@ -152,6 +153,7 @@ def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(
     broker, worker = apply()
     lines = broker.splitlines()
     assert lines[:2] == ["# journalSyncData=", "journalSyncData=true"]
+    assert all(lines.count(f"{key}={value}") == 1 for key, value in SERVERS.items())
     assert sum(line.startswith("advertisedListeners=") for line in lines) == 1
     assert worker == "instanceLivenessCheckFreqMs: 2000\nworkerPort: 6750\n"
     assert apply() == (broker, worker)
