@@ -200,6 +200,32 @@ def test_a_lost_connection_is_unavailable_leaves_nothing_and_is_opened_again(bot
     assert both.kept() == ["before", "c"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("text", []),
+        ("text", [None]),
+        ("text", ["", "NULL", 'a"b\\{,}', " é 日本 ", None]),
+        ("bigint", []),
+        ("bigint", [None, 5]),
+        ("bigint", [1, 2**31, -(2**63), 2**63 - 1]),
+        ("int", [0, -1, 2**31 - 1]),
+    ],
+)
+def test_a_list_arrives_as_it_is(kind: str, values: list[Any], database: Postgres) -> None:
+    with database.transaction() as transaction:
+        rows = transaction.execute(f"SELECT unnest(%(values)s::{kind} [])", {"values": values})
+    assert [row[0] for row in rows] == values
+
+
+@pytest.mark.parametrize(("kind", "values"), [("bigint", [2**63]), ("int", [2**31]), ("text", ["a", "b\0"])])
+def test_a_list_with_what_no_column_takes_is_bad_data(kind: str, values: list[Any], database: Postgres) -> None:
+    with pytest.raises(BadData), database.transaction() as transaction:
+        transaction.execute(f"SELECT unnest(%(values)s::{kind} [])", {"values": values})
+    with database.transaction() as transaction:
+        assert transaction.execute("SELECT 1") == [(1,)]
+
+
 def test_a_closed_database_opens_again(both: Both) -> None:
     keep(both.one, "a")
     both.one.close()
