@@ -18,7 +18,7 @@ Usage: ./test.sh [PYTEST ARGUMENT…]
 
   ./test.sh                      every check (format, lint, types, imports), then every test; about 40 minutes
   ./test.sh PATH… [OPTION…]      pytest alone, with these: ./test.sh tests/unit -k retry
-  ./test.sh -m 'not e2e and not faults'
+  ./test.sh -m 'not bench and not e2e and not faults'
                                  what needs no running Pulsar
   ./test.sh faults               the faults in their long form: at least 20,000 orders each; most of an hour
 

@@ -12,7 +12,7 @@ __all__ = ["stack"]
 
 TESTS = Path(__file__).parent
 # Seconds a test of the layer may take, fixtures included; the default is in pyproject.toml.
-TIMEOUTS = {"integration": 180, "deploy": 180, "e2e": 900, "faults": 1800}
+TIMEOUTS = {"bench": 900, "integration": 180, "deploy": 180, "e2e": 900, "faults": 1800}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
