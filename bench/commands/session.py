@@ -20,8 +20,7 @@ from bench.workload import Clients, Ids, Workload
 from local_stack.settings import CHECKOUT
 
 OUTPUT = CHECKOUT / "build" / "bench"
-WARM_UP_ORDERS = 20_000
-QUICK_WARM_UP_ORDERS = 1_000
+WARM_UP_ORDERS = 60_000
 
 
 @dataclass
@@ -53,8 +52,7 @@ class Session:
 
     def warm_up(self) -> None:
         """Run some orders that don't count: code is compiled, caches and tables are filled."""
-        orders = QUICK_WARM_UP_ORDERS if self.options.quick else WARM_UP_ORDERS
-        self.measure(Plan("warm-up", self.workload(orders)), keep=False)
+        self.measure(Plan("warm-up", self.workload(WARM_UP_ORDERS)), keep=False)
 
     def measure(self, plan: Plan, *, keep: bool = True) -> Run:
         """Do a run, and keep what it found."""
