@@ -16,7 +16,7 @@ usage() {
 Usage: ./test.sh [PYTEST ARGUMENT…]
        ./test.sh faults [PYTEST ARGUMENT…]
 
-  ./test.sh                      every check (format, lint, types, imports), then every test; about 40 minutes
+  ./test.sh                      every check (format, lint, types, imports), then every test; about 45 minutes
   ./test.sh PATH… [OPTION…]      pytest alone, with these: ./test.sh tests/unit -k retry
   ./test.sh -m 'not bench and not e2e and not faults'
                                  what needs no running Pulsar
