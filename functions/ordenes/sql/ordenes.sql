@@ -28,7 +28,7 @@ WITH cambiada AS (
             %(traceparents)s::text []
         ) AS nueva (id, client_id, address, total_cents, currency, created_at_ms, traceparent)
     ON CONFLICT (id) DO NOTHING
-    RETURNING id, accepted_at
+    RETURNING id, (extract(EPOCH FROM accepted_at) * 1000)::bigint AS accepted_at_ms
 ),
 
 marca AS (
@@ -38,10 +38,7 @@ marca AS (
     HAVING count(*) > 0
 )
 
-SELECT
-    id,
-    (extract(EPOCH FROM accepted_at) * 1000)::bigint
-FROM cambiada
+SELECT * FROM cambiada
 
 -- A statement of its own: another instance may have inserted an id at the same time, and its row shows only now.
 -- name: stored
@@ -83,11 +80,11 @@ WITH cambiada AS (
         orden.address,
         orden.total_cents,
         orden.currency,
-        orden.created_at,
+        (extract(EPOCH FROM orden.created_at) * 1000)::bigint AS created_at_ms,
         orden.traceparent,
         orden.status,
         orden.version,
-        orden.updated_at,
+        (extract(EPOCH FROM orden.updated_at) * 1000)::bigint AS updated_at_ms,
         orden.transaction_id
 ),
 
@@ -98,19 +95,7 @@ marca AS (
     HAVING count(*) > 0
 )
 
-SELECT
-    id,
-    client_id,
-    address,
-    total_cents,
-    currency,
-    (extract(EPOCH FROM created_at) * 1000)::bigint,
-    traceparent,
-    status,
-    version,
-    (extract(EPOCH FROM updated_at) * 1000)::bigint,
-    transaction_id
-FROM cambiada
+SELECT * FROM cambiada
 
 -- Nothing where somebody recorded it before. The conflict is with a committed row: one that isn't is waited for.
 -- name: open_window
@@ -209,11 +194,11 @@ WITH cambiada AS (
         orden.address,
         orden.total_cents,
         orden.currency,
-        orden.created_at,
+        (extract(EPOCH FROM orden.created_at) * 1000)::bigint AS created_at_ms,
         orden.traceparent,
         orden.status,
         orden.version,
-        orden.updated_at,
+        (extract(EPOCH FROM orden.updated_at) * 1000)::bigint AS updated_at_ms,
         orden.transaction_id
 ),
 
@@ -224,19 +209,7 @@ marca AS (
     HAVING count(*) > 0
 )
 
-SELECT
-    id,
-    client_id,
-    address,
-    total_cents,
-    currency,
-    (extract(EPOCH FROM created_at) * 1000)::bigint,
-    traceparent,
-    status,
-    version,
-    (extract(EPOCH FROM updated_at) * 1000)::bigint,
-    transaction_id
-FROM cambiada
+SELECT * FROM cambiada
 
 -- The oldest marks that nobody works on, and whether anybody did before.
 -- name: announce_marks
