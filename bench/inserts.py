@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.types.array import ListBinaryDumper
 
 from functions.alpes_runtime import load_queries
+from functions.alpes_runtime.postgres import send_lists_in_binary
 from local_stack.settings import CHECKOUT
 
 SQL = CHECKOUT / "functions" / "ordenes" / "sql" / "ordenes.sql"
@@ -51,7 +51,7 @@ def limit(dsn: str, seconds: float, rows: int, sql: Path = SQL) -> Limit:
         connection.execute(CREATE)
         try:
             connection.execute(f"SET search_path TO {SCHEMA}, public")
-            connection.adapters.register_dumper(list, ListBinaryDumper)
+            send_lists_in_binary(connection)
             cursor = connection.cursor(binary=True)
             # Made before: the loop is to measure PostgreSQL, not how fast Python makes rows up.
             batch = parameters(rows)

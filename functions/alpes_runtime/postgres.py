@@ -78,8 +78,7 @@ class Postgres:
                 self._connection = psycopg.connect(
                     self._dsn, autocommit=True, application_name=self._application, **CONNECT_OPTIONS
                 )
-                # As text, each element of a list is searched for what has to be quoted: eight times the cost.
-                self._connection.adapters.register_dumper(list, ListBinaryDumper)
+                send_lists_in_binary(self._connection)
         return self._connection
 
     def _roll_back(self, connection: psycopg.Connection[Row]) -> None:
@@ -153,6 +152,11 @@ class PostgresTransaction:
             # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and no error.
             answer = (done.command_status or b"").decode()
             raise BadData(f"{command} was answered with {answer}: a statement before it had failed")
+
+
+def send_lists_in_binary(connection: psycopg.Connection[Any]) -> None:
+    """Have the connection send lists in binary: in text, each element is searched for what has to be quoted."""
+    connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 @contextmanager
