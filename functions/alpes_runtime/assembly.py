@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import pulsar
+from wire import Silent
 
 from .backoff import RetryPolicy
 from .committer import Committer
@@ -13,7 +13,7 @@ from .config import FunctionConfig
 from .errors import InvalidMessage, Misconfigured
 from .host import Host
 from .inbox import Inbox
-from .intake import RECEIVER_QUEUE, DirectIntake, Inputs, RuntimeIntake
+from .intake import DirectIntake, Inputs, RuntimeIntake
 from .message import Received, local_name
 from .outcome import AnyHandler, Handler
 from .outside import ANSWERED, AskStage, asking, with_answers
@@ -21,11 +21,15 @@ from .pipeline import CommitStage, PublishStage, handoff
 from .publisher import PulsarPublisher
 from .service import Service, Setup, Surroundings
 from .views import run_view
+from .withheld import FIRST_PAUSE_S, LONGEST_PAUSE_S, Withheld
 
+SILENT = "silent"
+"""User metric ``silent.<input>``: its sum is 1 while messages wait in the input and none comes."""
 HALTED = "halted"
 """User metric ``halted.<input>``: nothing more of this input is taken, see `halt`."""
 STUCK = "stuck"
-"""User metric ``stuck.database`` and ``stuck.broker``: its sum is 1 while nothing goes on for want of one of them."""
+"""User metric ``stuck.database`` and ``stuck.broker``: its sum is 1 while nothing goes on for want of one of them.
+``stuck.<topic>``: while something is withheld that this topic does not take for its size."""
 
 
 class Stage:
@@ -151,7 +155,15 @@ class Assembly:
             logger=self._log,
             stuck=partial(self._stuck, "broker"),
             backoff=setup.surroundings.backoff(),
+            withheld=Withheld(
+                self._publisher,
+                self.clock,
+                self._log,
+                self._stuck,
+                setup.surroundings.backoff(initial=FIRST_PAUSE_S, maximum=LONGEST_PAUSE_S),
+            ),
         )
+        self._deaths = setup.surroundings.deaths(host)
         self._runtime_intake: RuntimeIntake | None = None
         self._intakes: list[DirectIntake] = []
         self._abandon = threading.Event()
@@ -170,9 +182,10 @@ class Assembly:
         if missing := sorted(set(self._service.handlers) - known):
             raise Misconfigured(f"inputs: the function reads {', '.join(missing)}, but no configured input is named so")
         stages = [self.commit, self.publish]
-        direct = self._config.intake == "direct" and self._can_be_direct()
-        if direct:
-            self._open_direct()
+        opener = self._opener() if self._config.intake == "direct" else None
+        direct = opener is not None
+        if opener is not None:
+            self._open_direct(opener)
             stages += [
                 Stage(f"intake {n}", intake.step, self.stopping.is_set) for n, intake in enumerate(self._intakes)
             ]
@@ -219,6 +232,8 @@ class Assembly:
 
     def close(self) -> None:
         """Close consumers, which sends grouped acknowledgements off, and producers."""
+        # Whatever hinders consumers or publisher: this end is one in good order.
+        self._deaths.close()
         for intake in self._intakes:
             try:
                 intake.close()
@@ -228,8 +243,8 @@ class Assembly:
 
     @property
     def drained(self) -> bool:
-        """Whether no committed group waits to be published."""
-        return self._publish.idle
+        """Whether no committed message waits for its events to be published."""
+        return self._publish.idle and not self._publish.withholds
 
     def _commit_done(self) -> bool:
         return self._abandon.is_set() or (self.stopping.is_set() and not self._commit.holds)
@@ -260,33 +275,44 @@ class Assembly:
         if rejected:
             self._host.record("dead_lettered", rejected)
 
-    def _can_be_direct(self) -> bool:
-        if self._host.subscription is not None and self._host.runtime_consumers is not None:
-            return True
-        self._log.warning(
-            "This Pulsar doesn't let a function reach its consumers: intake is 'runtime' instead of 'direct'"
+    def _opener(self) -> Callable[[str], Any] | None:
+        opener = (
+            self._setup.surroundings.opener(self._host, self._deaths)
+            if self._host.runtime_consumers is not None
+            else None
         )
-        return False
+        if opener is None:
+            self._log.warning(
+                "This Pulsar doesn't tell a function where its broker is, or lets it in by an authentication that is "
+                "unknown here: intake is 'runtime' instead of 'direct'"
+            )
+        return opener
 
-    def _open_direct(self) -> None:
+    def _open_direct(self, opener: Callable[[str], Any]) -> None:
         for topic in self._host.inputs:
             for partition in self._persistently(partial(self._host.client.get_topic_partitions, topic)):
-                consumer = self._persistently(partial(self._subscribe, partition))
-                most = min(self._config.batch_max, RECEIVER_QUEUE)
-                self._intakes.append(DirectIntake(consumer, topic, self._inputs, self._inbox, self._turn, most))
-        # Ours are open: what the runtime's consumers hold comes to them.
+                consumer = self._persistently(partial(opener, partition))
+                # Timers wait in a retry topic: there it is no wonder that nothing comes.
+                heed = partial(self._silent, topic) if topic != self._host.retry_topic else (lambda _silence: None)
+                self._intakes.append(
+                    DirectIntake(consumer, topic, self._inputs, self._inbox, self._turn, self._config.batch_max, heed)
+                )
+        # Where the runtime has consumers all the same, what they hold comes to ours.
         for runtime_consumer in list((self._host.runtime_consumers or {}).values()):
             runtime_consumer.close()
 
-    def _subscribe(self, partition: str) -> Any:
-        return self._host.client.subscribe(
-            partition,
-            self._host.subscription,
-            consumer_type=pulsar.ConsumerType.Shared,
-            initial_position=pulsar.InitialPosition.Earliest,
-            receiver_queue_size=RECEIVER_QUEUE,
-            properties=self._host.client_properties,
-        )
+    def _silent(self, topic: str, silence: Silent | None) -> None:
+        self._host.record(f"{SILENT}.{local_name(topic)}", 1 if silence else -1)
+        if silence is None:
+            self._log.info("%s is no longer silent", topic)
+        else:
+            self._log.warning(
+                "SILENT: %d messages wait in %s, and none has come for %.0f s although this instance takes more. They "
+                "are delayed by their senders, or another consumer of the subscription holds them: ./deploy.sh status",
+                silence.backlog,
+                silence.topic,
+                silence.seconds,
+            )
 
     def _persistently(self, attempt: Callable[[], Any]) -> Any:
         backoff = self._setup.surroundings.backoff(initial=0.2, maximum=5.0)

@@ -4,13 +4,14 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
 from .backoff import Backoff, RetryPolicy
 from .clock import Clock
 from .database import Database, Transaction
 from .dead_letter import dead_letter, retry
-from .errors import InvalidMessage, Unavailable
+from .errors import InvalidMessage, Unavailable, refuse_if
 from .halt import BugShare
 from .message import ATTEMPT, MAX_EVENT_BYTES, Event, Received
 from .outcome import AnyHandler, Ask, Done, Outcome, Rejected, Retry
@@ -45,12 +46,19 @@ class Settled(NamedTuple):
     asked
         Messages of the group that wait for an answer from outside, with their questions; they are settled, published
         and acknowledged once it is there.
+    ends
+        For each message, how many of the events are caused by it and by those before it.
     """
 
     messages: Sequence[Received]
     events: Sequence[Event]
     rejected: int
     asked: Sequence[tuple[Received, Any]] = ()
+    ends: Sequence[int] = ()
+
+    def caused(self) -> Sequence[Sequence[Event]]:
+        """Return the events of each message."""
+        return [self.events[start:end] for start, end in pairwise([0, *self.ends])]
 
 
 class Committer:
@@ -131,13 +139,10 @@ class Committer:
                     outcomes[place] = received.answer
                     continue
                 try:
-                    message = handler.decode(received)
-                    if handler.outside is not None and retry(received, self._retry_topic or "", 0) is None:
-                        raise InvalidMessage(TOO_BIG_TO_ASK)
-                    decoded.append(message)
+                    decoded.append(self._decoded(handler, received))
                     places.append(place)
                 except InvalidMessage as error:
-                    outcomes[place] = Rejected("invalid", str(error))
+                    outcomes[place] = Rejected("unreadable" if received.problem else "invalid", str(error))
                 except Exception:  # noqa: BLE001 -- a bug of a decoder harms its message only
                     outcomes[place] = Rejected("bug", traceback.format_exc())
             applied = self._apply(handler, decoded) if decoded else []
@@ -159,6 +164,13 @@ class Committer:
                 # Something has been done outside: a dead letter would say that nothing was.
                 outcomes = [_once_more(outcome) for outcome in outcomes]
             return self._settled(group, outcomes)
+
+    def _decoded(self, handler: AnyHandler, received: Received) -> Any:
+        refuse_if(received.problem)
+        message = handler.decode(received)
+        if handler.outside is not None and retry(received, self._retry_topic or "", 0) is None:
+            raise InvalidMessage(TOO_BIG_TO_ASK)
+        return message
 
     def _apply(self, handler: AnyHandler, batch: Sequence[Any]) -> Sequence[Outcome] | None:
         careful = self._careful_groups > 0
@@ -256,6 +268,7 @@ class Committer:
     def _settled(self, group: Sequence[Received], outcomes: Sequence[Outcome | None]) -> Settled:
         events: list[Event] = []
         asked: list[tuple[Received, Any]] = []
+        ends: list[int] = []
         rejected = 0
         for received, outcome in zip(group, outcomes, strict=True):
             match outcome:
@@ -274,10 +287,12 @@ class Committer:
                     events.append(again)
                 case Ask(question=question):
                     asked.append((received, question))
+                    continue
+            ends.append(len(events))
         if asked:
             waiting = {id(received) for received, _ in asked}
             group = [received for received in group if id(received) not in waiting]
-        return Settled(group, events, rejected, asked)
+        return Settled(group, events, rejected, asked, ends)
 
     def _tell_unknown(self, received: Received, reason: str) -> None:
         self._put_off += 1

@@ -11,8 +11,13 @@ ERROR_FUNCTION = "error.function"
 OMITTED = "payload.omitted"
 """Property of a dead letter whose payload did not fit; the message lies in `SOURCE_TOPIC` under `SOURCE_MESSAGE_ID`."""
 
+_OF_A_LETTER = (SOURCE_TOPIC, SOURCE_MESSAGE_ID, ERROR_TYPE, ERROR_FUNCTION, ERROR_MESSAGE, ATTEMPT, OMITTED)
+
 MAX_OMITTED_KEY_CHARS = 1_000
 """Longest key of a dead letter whose payload did not fit."""
+MAX_LEAST_KEY_CHARS = 100
+MAX_LEAST_REASON_CHARS = 500
+"""What is left of key and ``error.message`` in a dead letter that is refused also without its payload."""
 MAX_REASON_CHARS = 8_000
 """Longest ``error.message``; the end of a traceback says more than its start, so the start is cut."""
 MAX_INHERITED_BYTES = 64_000
@@ -37,10 +42,30 @@ def dead_letter(received: Received, error_type: str, reason: str, function: str)
     properties[ERROR_MESSAGE] = _printable(reason[-MAX_REASON_CHARS:])
     properties[ATTEMPT] = str(received.attempt)
     letter = Event(topic + "-DLQ", received.key, received.data, properties)
-    if letter.fits():
-        return letter
-    properties[OMITTED] = str(len(received.data))
-    return letter._replace(payload=b"", key=received.key[:MAX_OMITTED_KEY_CHARS])
+    has_no_bytes = received.problem and not received.data
+    return letter if letter.fits() and not has_no_bytes else _by_reference(letter)
+
+
+def smaller(event: Event) -> Event | None:
+    """Return the next smaller form of a dead letter that the broker refuses; None where it is none, or the smallest.
+
+    First without the payload, which then lies only in the topic that it came from; then also without the message's own
+    properties, and with the end of the reason alone.
+    """
+    properties = event.properties or {}
+    if ERROR_FUNCTION not in properties:
+        return None
+    if OMITTED not in properties:
+        return _by_reference(event)
+    least = {name: properties[name] for name in _OF_A_LETTER if name in properties}
+    least[ERROR_MESSAGE] = least[ERROR_MESSAGE][-MAX_LEAST_REASON_CHARS:]
+    form = event._replace(key=event.key[:MAX_LEAST_KEY_CHARS], properties=least)
+    return form if form != event else None
+
+
+def _by_reference(letter: Event) -> Event:
+    properties = {**(letter.properties or {}), OMITTED: str(len(letter.payload))}
+    return letter._replace(payload=b"", key=letter.key[:MAX_OMITTED_KEY_CHARS], properties=properties)
 
 
 def retry(received: Received, retry_topic: str, delay_ms: int) -> Event | None:

@@ -1,5 +1,11 @@
 """The errors of the runtime; each says what whoever meets it should do."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .message import Event
+
 
 class AlpesError(Exception):
     """Anything the runtime raises on purpose."""
@@ -25,6 +31,26 @@ class Unreachable(Unavailable):
 
 class PublishFailed(Unavailable):
     """The broker did not confirm every event of a group: publish the whole group again, acknowledge nothing."""
+
+
+class Refused(PublishFailed):
+    """The broker takes some events of a group not even alone, for their size; all the others are confirmed.
+
+    Keep those and whatever caused them, and go on with the others.
+
+    Parameters
+    ----------
+    events
+        Those, the same objects as were given.
+    """
+
+    def __init__(self, events: Sequence["Event"]) -> None:
+        largest = max(events, key=lambda event: len(event.payload))
+        super().__init__(
+            f"{len(events)} events are not taken for their size, not even alone; one of {largest.topic} has"
+            f" {len(largest.payload):,} bytes"
+        )
+        self.events = events
 
 
 class Misconfigured(AlpesError):

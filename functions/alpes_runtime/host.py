@@ -6,10 +6,13 @@ runtime does without (docs/architecture.md says what that costs). Read off Pulsa
 ``instances/python-instance/{python_instance,contextimpl,function_stats,state_context}.py``.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from wire import Endpoint, endpoint_of
 
 from .message import local_name
 
@@ -42,6 +45,11 @@ class Host:
         return self._context.get_pulsar_client()
 
     @property
+    def endpoint(self) -> Endpoint | None:
+        """Where the instance's Pulsar is, and how it is let in; None where its command line doesn't say."""
+        return endpoint_of(sys.argv)
+
+    @property
     def subscription(self) -> str | None:
         """The function's own subscription, None where it can't be told."""
         try:
@@ -67,7 +75,7 @@ class Host:
 
     @property
     def runtime_consumers(self) -> Mapping[str, Any] | None:
-        """The consumers that the runtime opened, by topic, None where they can't be reached."""
+        """The consumers that the runtime opened, or believes it did, by topic; None where they can't be reached."""
         consumers = getattr(self._context, "consumers", None)
         return consumers if isinstance(consumers, Mapping) else None
 
@@ -113,6 +121,28 @@ def bytes_of(given: object, context: Any) -> bytes:
 def published_ms(context: Any) -> int:
     """Return when the message that is handed over was published, in Unix milliseconds; 0 where that isn't shown."""
     return int(getattr(getattr(context, "message", None), "publish_timestamp", int)())
+
+
+class NotSubscribed:
+    """Stands where the runtime would have a consumer: see `keep_from_subscribing`."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def close(self) -> None:
+        """Do nothing: there is none."""
+
+
+def keep_from_subscribing(instance: Any) -> None:
+    """Let an instance that is about to open consumers of its own do without, where the function will have its own.
+
+    The client library's would begin to unpack what waits, in native code, before the function is there. Where the
+    function takes messages from the runtime, everything stays as it is.
+    """
+    details = getattr(instance.instance_config, "function_details", None)
+    own = json.loads(getattr(details, "userConfig", "") or "{}").get("intake", "direct") == "direct"
+    if own and endpoint_of(sys.argv) is not None and hasattr(instance, "pulsar_client"):
+        instance.pulsar_client.subscribe = NotSubscribed
 
 
 def running_instance() -> Any:

@@ -8,6 +8,8 @@ from .message import Received
 
 MAX_GROUP_BYTES = 8_000_000
 """Most payload bytes that share a transaction; one larger message still goes alone."""
+LANE_BYTES = 8_000_000
+"""Payload bytes that a lane holds before `put` waits: as many as the next group can have."""
 
 
 class Inbox:
@@ -37,6 +39,7 @@ class Inbox:
         holds: Mapping[str, Callable[[], bool]] | None = None,
     ) -> None:
         self._lanes: dict[str, deque[Received]] = {role: deque() for role in roles}
+        self._bytes = dict.fromkeys(roles, 0)
         self._capacity = capacity
         self._most_of = dict(most_of or {})
         self._holds = dict(holds or {})
@@ -47,8 +50,8 @@ class Inbox:
     def put(self, messages: Sequence[Received], timeout_s: float) -> bool:
         """Add messages, each to its lane; False when there was no room for ``timeout_s`` or the inbox was closed.
 
-        A group is taken whole as soon as the lane of its first message is below its capacity, so a lane holds less than
-        its capacity and a group. Only what comes through a retry topic is of several roles.
+        A group is taken whole as soon as the lane of its first message is below its capacity, by number and by bytes:
+        a lane holds less than its capacity and a group. Only what comes through a retry topic is of several roles.
         """
         first = messages[0]
         lane = self._lanes[first.role]
@@ -56,21 +59,24 @@ class Inbox:
 
             def room() -> bool:
                 # A retry topic carries messages of several roles, timers too: one that was shut must not hold them up.
-                return self._closed or len(lane) < self._capacity or (first.retried and first.role in self._shut)
+                below = len(lane) < self._capacity and self._bytes[first.role] < LANE_BYTES
+                return self._closed or below or (first.retried and first.role in self._shut)
 
             if not self._changed.wait_for(room, timeout_s):
                 return False
             if self._closed:
                 return False
             for message in messages:
-                self._lanes[message.role].append(message)
+                # Nobody would take it, and the broker brings it anew with each connection: it stays there.
+                if not (message.retried and message.role in self._shut):
+                    self._add(message)
             self._changed.notify_all()
             return True
 
     def squeeze_in(self, message: Received) -> None:
         """Add one message whether there is room or not."""
         with self._changed:
-            self._lanes[message.role].append(message)
+            self._add(message)
             self._changed.notify_all()
 
     def take(self, most: int, timeout_s: float) -> list[Received]:
@@ -83,12 +89,14 @@ class Inbox:
             lane = self._lanes[role]
             most = min(most, self._most_of.get(role, most))
             group: list[Received] = []
-            size = 0
+            taken = 0
             while lane and len(group) < most:
-                size += len(lane[0].data)
-                if group and size > MAX_GROUP_BYTES:
+                size = lane[0].size
+                if group and taken + size > MAX_GROUP_BYTES:
                     break
+                taken += size
                 group.append(lane.popleft())
+            self._bytes[role] -= taken
             self._changed.notify_all()
             return group
 
@@ -117,6 +125,10 @@ class Inbox:
 
     def __len__(self) -> int:
         return sum(len(lane) for lane in self._lanes.values())
+
+    def _add(self, message: Received) -> None:
+        self._lanes[message.role].append(message)
+        self._bytes[message.role] += message.size
 
     def _next(self) -> str | None:
         for role, lane in self._lanes.items():

@@ -116,6 +116,17 @@ class Received:
         text = self.properties.get(ATTEMPT, "") if self.retried else ""
         return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
+    @property
+    def size(self) -> int:
+        """The bytes that it takes, its key and properties too where that is known."""
+        return int(getattr(self._message, "size", len(self.data)))
+
+    @property
+    def problem(self) -> str:
+        """Why the message can't be read, empty where it can; `data` is then what there is of it, as it is stored."""
+        problem: str = getattr(self._message, "problem", "")
+        return problem
+
     def acknowledge(self) -> None:
         """Tell the broker that all this message asked for is done."""
         self._acknowledger.acknowledge(self._message)

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from .backoff import Backoff
 from .clock import Clock
 from .committer import Committer, Settled
-from .errors import Unavailable
+from .errors import Refused, Unavailable
 from .inbox import Inbox
 from .outside import AskStage
 from .publisher import Publisher
 from .turn import Turn
+from .withheld import Withheld
 
 HANDOFF_GROUPS = 2
 """Committed groups that may wait for the publisher."""
@@ -99,6 +100,8 @@ class PublishStage:
         Confirms every event before it returns.
     on_settled
         Told how many messages are done: ``(processed, rejected)``.
+    withheld
+        Where messages wait whose events the broker does not take for their size.
     stuck
         Called with True when a group could not be published in `STUCK_ATTEMPTS`, and with False when one is.
     turn, clock, stopping, logger
@@ -117,11 +120,13 @@ class PublishStage:
         clock: Clock,
         stopping: threading.Event,
         logger: logging.Logger,
+        withheld: Withheld,
         stuck: Callable[[bool], None] = lambda _is: None,
         backoff: Backoff | None = None,
     ) -> None:
         self._committed = committed
         self._stuck = stuck
+        self._withheld = withheld
         self._publisher = publisher
         self._on_settled = on_settled
         self._turn = turn
@@ -133,19 +138,15 @@ class PublishStage:
 
     def step(self, wait_s: float) -> bool:
         """Publish a group and acknowledge it; False when there was none, or the broker didn't confirm it this time."""
+        self._try_withheld()
         if self._held is None:
-            try:
-                self._held = self._committed.get(timeout=wait_s)
-            except queue.Empty:
-                return False
+            self._held = self._next(wait_s)
+        if self._held is None:
+            return False
         group = self._held
         try:
             with self._turn:
-                if group.events:
-                    self._publisher.publish(group.events)
-                # Only now: the group is committed, and every event of it confirmed.
-                for message in group.messages:
-                    message.acknowledge()
+                settled = self._published(group)
         except Unavailable as error:
             seconds = self._backoff.next()
             if self._backoff.failures == STUCK_ATTEMPTS:
@@ -158,10 +159,43 @@ class PublishStage:
             self._stuck(False)
         self._backoff.reset()
         self._held = None
-        self._on_settled(len(group.messages), group.rejected)
+        self._on_settled(settled, group.rejected)
         return True
+
+    def _next(self, wait_s: float) -> Settled | None:
+        if self._withheld.full:
+            self._clock.wait(self._stopping, wait_s)
+            return None
+        try:
+            return self._committed.get(timeout=wait_s)
+        except queue.Empty:
+            return None
+
+    def _published(self, group: Settled) -> int:
+        """Publish a group and acknowledge it, but for what is withheld; return how many messages are done."""
+        try:
+            if group.events:
+                self._publisher.publish(group.events)
+        except Refused as error:
+            return self._withheld.add(group.messages, group.caused(), error.events)
+        # Only now: the group is committed, and every event of it confirmed.
+        for message in group.messages:
+            message.acknowledge()
+        return len(group.messages)
+
+    def _try_withheld(self) -> None:
+        if self._withheld.due:
+            with self._turn:
+                done = self._withheld.try_again()
+            if done:
+                self._on_settled(done, 0)
 
     @property
     def idle(self) -> bool:
-        """Whether no committed group waits to be published."""
+        """Whether no committed group waits to be published; what is withheld may wait for hours."""
         return self._held is None and self._committed.empty()
+
+    @property
+    def withholds(self) -> int:
+        """How many messages are withheld."""
+        return len(self._withheld)

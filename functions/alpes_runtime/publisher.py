@@ -9,21 +9,29 @@ a full queue, or expired. On a partitioned producer it returns the result of whi
 - a callback on the first message of each entry (a failed entry fails whole), and OK required from it and from flush;
 - after any failure the producer is closed and a new one made: a failed batch never gives its permits back.
 
+Nor does it return at all from an entry over a topic's own size limit: the broker refuses that by breaking the
+connection, without a word to a callback, and the client connects and sends it again, for ever. So the flush is
+asynchronous, the connection is watched while an entry is unconfirmed, and an entry that breaks it twice is cut smaller,
+down to single events (docs/decisions/0023).
+
 A callback per message would cost 30 to 45 µs a message; this costs 9 to 15 (docs/decisions/0012).
 """
 
 import logging
 import threading
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from enum import Enum
 from functools import partial
+from itertools import chain
 from typing import Any, Protocol
 
 import pulsar
 
 from .clock import Clock, SystemClock
-from .errors import PublishFailed
+from .errors import PublishFailed, Refused
 from .message import Event
 from .turn import Turn
 
@@ -35,8 +43,15 @@ MESSAGE_OVERHEAD_BYTES = 64
 """Bound on what the client adds to each message of an entry."""
 SEND_TIMEOUT_MS = 10_000
 """After this long an unconfirmed entry counts as failed, and is published again."""
-CONFIRM_TIMEOUT_S = 15.0
-"""How long a callback may come after flush has returned."""
+CONFIRM_TIMEOUT_S = 25.0
+"""How long the broker's word on an entry may take."""
+LOOK_S = 0.05
+"""An entry that takes longer is one whose connection is looked at, this often."""
+CLOSE_TIMEOUT_S = 1.0
+"""How long is waited until the producer of an entry that broke its connection is closed, and breaks it no more."""
+BOUND_KEPT_S = 30.0
+"""How long a partition is sent no larger entries after one was refused for its size: finding the bound takes a second,
+and the limit may have been lifted."""
 
 Aside = Callable[[str, Callable[[], None]], None]
 """Takes a name and something that is done on the side; see `Surroundings.aside`."""
@@ -52,6 +67,8 @@ class Publisher(Protocol):
         ------
         PublishFailed
             At least one may be missing; publish all of them again. Some may then be there twice.
+        Refused
+            Those that it names are not taken for their size, not even each alone; all the others are confirmed.
         """
         ...
 
@@ -60,87 +77,205 @@ class Publisher(Protocol):
         ...
 
 
+class _Fault(Enum):
+    """How an entry failed, where its size may be why."""
+
+    TOO_LARGE = "the client or the broker says that it is too large"
+    DROPPED = "the broker broke the connection on it"
+
+
 class _Confirmation:
     """Collects the broker's word on the entries of one flush. Its callback never raises: that would end the process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open = 0
-        self._failed: str = ""
-        self._done = threading.Event()
-        self._done.set()
+        self._failed: Any = None
+        self.done = threading.Event()
+        self.done.set()
 
-    def expect(self) -> Callable[[Any, Any], None]:
+    def expect(self) -> Callable[..., None]:
         with self._lock:
             self._open += 1
-            self._done.clear()
+            self.done.clear()
         return self._called
 
-    def _called(self, result: Any, _message_id: Any) -> None:
+    def _called(self, result: Any, _message_id: Any = None) -> None:
         with self._lock:
             self._open -= 1
             if result != pulsar.Result.Ok:
-                self._failed = str(result)
+                self._failed = result
             if self._open == 0:
-                self._done.set()
+                self.done.set()
 
-    def failure(self, timeout_s: float, clock: Clock) -> str:
-        """Return why an entry failed, empty when all are confirmed."""
-        if not clock.wait(self._done, timeout_s):
-            return f"no confirmation within {timeout_s:.0f} s of the flush"
-        return self._failed
+    def failure(self) -> _Fault | str | None:
+        """Return why an entry failed, None when all are confirmed."""
+        if self._failed == pulsar.Result.MessageTooBig:
+            return _Fault.TOO_LARGE
+        return None if self._failed is None else str(self._failed)
+
+
+class _Bound:
+    """How large an entry may be, as far as the partition has shown; forgotten after `BOUND_KEPT_S`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self._bytes = MAX_ENTRY_BYTES
+        self._refused: int | None = None
+        self._suspected: int | None = None
+        self.known = False
+
+    def look(self) -> int:
+        """Return the most bytes of an entry."""
+        if self.known and self._clock.monotonic() >= self._until:
+            self.known, self._bytes, self._refused = False, MAX_ENTRY_BYTES, None
+        return min(self._bytes, MAX_ENTRY_BYTES)
+
+    def refuses(self, entry: Sequence[Event]) -> bool:
+        """Whether it is known that not even this one event is taken: then it isn't tried."""
+        return self._refused is not None and len(entry) == 1 and event_bytes(entry[0]) >= self._refused
+
+    def learn(self, entry: Sequence[Event]) -> None:
+        """Remember that this entry was refused for its size."""
+        size = _bytes_of(entry)
+        self.known, self._until = True, self._clock.monotonic() + BOUND_KEPT_S
+        self._bytes = min(self._bytes, size // 2)
+        if len(entry) == 1:
+            self._refused = min(self._refused or size, size)
+
+    def suspect(self, event: Event) -> None:
+        """Remember that this event failed alone: it was its size if a smaller one goes through."""
+        self._suspected = event_bytes(event)
+
+    def confirmed(self, entry: Sequence[Event]) -> None:
+        """See whether an entry that went through confirms what was suspected."""
+        if self._suspected is not None:
+            if _bytes_of(entry) < self._suspected:
+                self.known, self._until = True, self._clock.monotonic() + BOUND_KEPT_S
+                self._refused = min(self._refused or self._suspected, self._suspected)
+                self._bytes = min(self._bytes, self._suspected)
+            self._suspected = None
 
 
 class _Partition:
     """The one producer of one partition; used by one thread."""
 
-    def __init__(self, topic: str, connect: Callable[[str], Any], turn: Turn, clock: Clock, aside: Aside) -> None:
+    def __init__(
+        self,
+        topic: str,
+        connect: Callable[[str], Any],
+        *,
+        turn: Turn,
+        clock: Clock,
+        aside: Aside,
+        alive: Callable[[], None],
+    ) -> None:
         self._topic = topic
         self._connect = connect
         self._turn = turn
         self._clock = clock
         self._aside = aside
+        self._alive = alive
+        self._bound = _Bound(clock)
         self._producer: Any = None
 
-    def publish(self, entry: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Publish events in as many entries as it takes; return those that are refused for their size even alone."""
+        refused: list[Event] = []
+        waiting = deque(entries(events, self._bound.look()))
+        while waiting:
+            entry = waiting.popleft()
+            if self._bound.refuses(entry):
+                refused.extend(entry)
+                continue
+            fault = self._tried(entry)
+            if fault is _Fault.DROPPED and (len(entry) == 1 or not self._bound.known):
+                # Any connection breaks now and then.
+                fault = self._tried(entry)
+            if fault is None:
+                continue
+            if fault is _Fault.DROPPED and not self._bound.known:
+                # Is it for its size? The smallest event alone tells.
+                smallest = min(entry, key=event_bytes)
+                if len(entry) == 1 or self._tried([smallest]) is not None:
+                    self._bound.suspect(smallest)
+                    refused.extend(entry)
+                    continue
+                entry = [event for event in entry if event is not smallest]
+            self._bound.learn(entry)
+            if len(entry) == 1:
+                refused.extend(entry)
+                continue
+            waiting = deque(entries([*entry, *chain.from_iterable(waiting)], self._bound.look()))
+        return refused
+
+    def _tried(self, entry: Sequence[Event]) -> _Fault | None:
+        self._alive()
+        confirmation = _Confirmation()
         try:
             if self._producer is None:
                 with self._turn.away():
                     self._producer = self._connect(self._topic)
-            send = self._producer.send_async
-            confirmation = _Confirmation()
-            callback: Callable[[Any, Any], None] | None = confirmation.expect()
-            for position, (_topic, key, payload, properties, delay_ms) in enumerate(entry):
-                if delay_ms:
-                    # The client sends a delayed message at once, as an entry of its own.
-                    callback = callback if position == 0 else confirmation.expect()
-                    delay = timedelta(milliseconds=delay_ms)
-                    send(payload, callback, dict(properties or {}), partition_key=key or None, deliver_after=delay)
-                elif properties:
-                    send(payload, callback, dict(properties), partition_key=key or None)
-                else:
-                    send(payload, callback, partition_key=key or None)
-                callback = None
+            self._send(entry, confirmation)
             with self._turn.away():
-                self._producer.flush()
-                failure = confirmation.failure(CONFIRM_TIMEOUT_S, self._clock)
+                failure = self._awaited(confirmation)
         except Exception as error:
             self._discard()
             raise PublishFailed(f"{self._topic}: {type(error).__name__}: {error}") from error
-        if failure:
-            self._discard()
+        if failure is None:
+            self._bound.confirmed(entry)
+            return None
+        closed = self._discard()
+        if not isinstance(failure, _Fault):
             raise PublishFailed(f"{self._topic}: {failure}")
+        # The client sends it again and again until then, and the broker breaks the connection each time.
+        with self._turn.away():
+            self._clock.wait(closed, CLOSE_TIMEOUT_S)
+        return failure
+
+    def _send(self, entry: Sequence[Event], confirmation: _Confirmation) -> None:
+        send = self._producer.send_async
+        callback: Callable[..., None] | None = confirmation.expect()
+        for position, (_topic, key, payload, properties, delay_ms) in enumerate(entry):
+            if delay_ms:
+                # The client sends a delayed message at once, as an entry of its own.
+                callback = callback if position == 0 else confirmation.expect()
+                delay = timedelta(milliseconds=delay_ms)
+                send(payload, callback, dict(properties or {}), partition_key=key or None, deliver_after=delay)
+            elif properties:
+                send(payload, callback, dict(properties), partition_key=key or None)
+            else:
+                send(payload, callback, partition_key=key or None)
+            callback = None
+        # `Producer.flush()` would never return from an entry that the broker breaks the connection on.
+        self._producer._producer.flush_async(confirmation.expect())  # noqa: SLF001
+
+    def _awaited(self, confirmation: _Confirmation) -> _Fault | str | None:
+        waited_s = 0.0
+        while not self._clock.wait(confirmation.done, LOOK_S):
+            if not self._producer.is_connected():
+                return _Fault.DROPPED
+            waited_s += LOOK_S
+            if waited_s >= CONFIRM_TIMEOUT_S:
+                return f"no confirmation within {CONFIRM_TIMEOUT_S:.0f} s of the flush"
+        return confirmation.failure()
 
     def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.close()
 
-    def _discard(self) -> None:
+    def _discard(self) -> threading.Event:
+        """Give the producer up; return what is set once it is closed."""
+        closed = threading.Event()
         producer, self._producer = self._producer, None
-        if producer is not None:
+        if producer is None:
+            closed.set()
+        else:
             # Closing waits for the broker, which may be away: not on this thread.
-            self._aside("close-producer", partial(_close_quietly, producer))
+            self._aside("close-producer", partial(_close_quietly, producer, closed))
+        return closed
 
 
 class PulsarPublisher:
@@ -193,12 +328,13 @@ class PulsarPublisher:
         if not self._in_use.acquire(blocking=False):
             raise PublishFailed("another thread is publishing through this publisher, which serves one at a time")
         try:
+            refused: list[Event] = []
             for partition, routed in self._route(events):
-                for entry in entries(routed):
-                    self._alive()
-                    partition.publish(entry)
+                refused.extend(partition.publish(routed))
         finally:
             self._in_use.release()
+        if refused:
+            raise Refused(refused)
 
     def close(self) -> None:
         """Close every producer; an error here loses nothing, since all it sent is confirmed."""
@@ -233,8 +369,17 @@ class PulsarPublisher:
                     names = self._client.get_topic_partitions(topic)
             except Exception as error:
                 raise PublishFailed(f"{topic}: {type(error).__name__}: {error}") from error
-            connect = partial(self._connect, topic)
-            known = [_Partition(name, connect, self._turn, self._clock, self._aside) for name in names]
+            known = [
+                _Partition(
+                    name,
+                    partial(self._connect, topic),
+                    turn=self._turn,
+                    clock=self._clock,
+                    aside=self._aside,
+                    alive=self._alive,
+                )
+                for name in names
+            ]
             self._partitions[topic] = known
         return known
 
@@ -263,25 +408,25 @@ def encoded(schema: Any) -> Any:
     return copy
 
 
-def entries(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    """Cut events into entries that the broker takes, by number and by bytes; delayed events apart from the others."""
+def entries(events: Sequence[Event], most_bytes: int) -> Iterator[Sequence[Event]]:
+    """Cut events into entries of at most so many bytes, a larger event alone; delayed events apart from the others."""
+    delayed = [event for event in events if event.delay_ms]
+    yield from _cut([event for event in events if not event.delay_ms] if delayed else events, most_bytes)
+    yield from _cut(delayed, most_bytes)
+
+
+def _cut(events: Sequence[Event], most_bytes: int) -> Iterator[Sequence[Event]]:
     entry: list[Event] = []
     size = 0
-    delayed: list[Event] = []
     for event in events:
-        if event.delay_ms:
-            delayed.append(event)
-            continue
         cost = event_bytes(event)
-        if entry and (size + cost > MAX_ENTRY_BYTES or len(entry) == MAX_ENTRY_MESSAGES):
+        if entry and (size + cost > most_bytes or len(entry) == MAX_ENTRY_MESSAGES):
             yield entry
             entry, size = [], 0
         entry.append(event)
         size += cost
     if entry:
         yield entry
-    for start in range(0, len(delayed), MAX_ENTRY_MESSAGES):
-        yield delayed[start : start + MAX_ENTRY_MESSAGES]
 
 
 def event_bytes(event: Event) -> int:
@@ -292,13 +437,19 @@ def event_bytes(event: Event) -> int:
     return size
 
 
+def _bytes_of(entry: Sequence[Event]) -> int:
+    return sum(map(event_bytes, entry))
+
+
 def in_a_thread(name: str, work: Callable[[], None]) -> None:
     """Do something in a thread of its own that nobody waits for."""
     threading.Thread(target=work, name=name, daemon=True).start()
 
 
-def _close_quietly(producer: Any) -> None:
+def _close_quietly(producer: Any, closed: threading.Event) -> None:
     try:
         producer.close()
     except Exception:  # noqa: BLE001 -- it was given up already
         return
+    finally:
+        closed.set()

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wire import Consumer
+
 from .backoff import Backoff
 from .clock import Clock, SystemClock
 from .config import FunctionConfig
 from .database import Database
+from .deaths import Deaths, file_of
 from .errors import Misconfigured
 from .host import Host
 from .outcome import AnyHandler
@@ -72,6 +75,33 @@ class Surroundings:
     def state(self, host: Host, turn: Turn, switch: str) -> StateStore:
         """Return the state store; see `open_state`."""
         return open_state(host.state_table, turn, switch)
+
+    def deaths(self, host: Host) -> Deaths:
+        """Return what the instance remembers over its death; see `Deaths`."""
+        endpoint = host.endpoint
+        if endpoint is None:
+            return Deaths(None)
+        return Deaths(file_of(endpoint.service_url, f"{host.namespace}/{host.name}", host.instance_id))
+
+    def opener(self, host: Host, deaths: Deaths) -> Callable[[str], Any] | None:
+        """Return what opens a consumer of a partition on the function's subscription; None where that can't be told."""
+        endpoint, subscription = host.endpoint, host.subscription
+        if endpoint is None or subscription is None:
+            return None
+
+        def opened(topic: str) -> Consumer:
+            consumer = Consumer(
+                endpoint,
+                topic,
+                subscription,
+                properties=host.client_properties,
+                logger=host.logger,
+                guard=deaths,
+            )
+            consumer.open()
+            return consumer
+
+        return opened
 
     def aside(self, name: str, work: Callable[[], None]) -> None:
         """Let something be done on the side that may take long and that nobody waits for."""

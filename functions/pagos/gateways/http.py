@@ -10,6 +10,7 @@ What a call came to:
 | answer | means |
 |---|---|
 | 200, 201 with a ``status`` | what it says |
+| the same with a name that it says twice | not known: nobody knows which is meant |
 | the same with another ``order_id``, ``amount_cents`` or ``currency`` | not known: it is another's |
 | 402 | declined |
 | 400, 422 | the gateway refuses the request: a person has to look |
@@ -86,7 +87,7 @@ class HttpGateway:
         answer = self._call("charges", cobro.order_id, body, cobro.traceparent)
         if isinstance(answer, dict):
             status = STATUSES.get(str(answer.get("status")))
-            return status or _unknown(f"its status is {str(answer.get('status'))[:MAX_SHOWN_CHARS]!r}")
+            return status or _unknown(f"its status is {_shown(answer.get('status'))}")
         return answer
 
     def refund(self, refund: Reembolso) -> Retry | Rejected | None:
@@ -100,7 +101,7 @@ class HttpGateway:
         answer = self._call("refunds", f"{REFUND}{refund.order_id}", body, refund.traceparent)
         if isinstance(answer, dict):
             refunded = answer.get("status") == "refunded"
-            return None if refunded else _unknown(f"its status is {str(answer.get('status'))[:MAX_SHOWN_CHARS]!r}")
+            return None if refunded else _unknown(f"its status is {_shown(answer.get('status'))}")
         return answer if not isinstance(answer, str) else _unknown("it declined to pay back")
 
     def _call(
@@ -111,18 +112,20 @@ class HttpGateway:
             headers["traceparent"] = traceparent
         tried = self._ask(f"{self._url}/{path}", json.dumps(body), headers)
         if tried.error:
-            return _unknown(f"{type(tried.error).__name__}: {tried.error}")
-        said = tried.data[:MAX_SHOWN_CHARS].decode(errors="replace")
+            # It may repeat what the gateway sent, such as a header that is none.
+            return _unknown(f"{type(tried.error).__name__}: {_escaped(str(tried.error))}")
         if tried.status == 402:
             return RECHAZADA
         if tried.status in (400, 422):
-            return Rejected("gateway", f"the gateway refused the request {key}, see what it did: {tried.status} {said}")
+            return Rejected(
+                "gateway", f"the gateway refused the request {key}, see what it did: {tried.status} {_said(tried)}"
+            )
         if tried.status in (200, 201):
             content = _content(tried.data)
             if why := _contradiction(body, content):
                 return _unknown(f"it answered about something else: {why}")
-            return content or _unknown(f"it answered no JSON object that says anything: {said}")
-        return _unknown(f"it answered {tried.status} {said}")
+            return content or _unknown(f"it answered no JSON object, or one that says nothing or twice: {_said(tried)}")
+        return _unknown(f"it answered {tried.status} {_said(tried)}")
 
     def _ask(self, url: str, body: str, headers: dict[str, str]) -> _Try:
         """Try until the gateway says what it did, or the number of tries or the time of all is used up."""
@@ -176,18 +179,43 @@ def _pause(pauses: urllib3.Retry, response: urllib3.BaseHTTPResponse | None) -> 
 
 
 def _content(data: bytes) -> dict[str, Any]:
-    """Return the JSON object of a body, an empty one where it is none."""
+    """Return the JSON object of a body, an empty one where it is none or says something twice."""
     try:
-        content = json.loads(data)
+        content = json.loads(data, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's members; raises `ValueError` where a name comes twice, of which JSON's readers choose any."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name comes twice")
+    return content
+
+
+def _said(tried: _Try) -> str:
+    """Return the beginning of an answer's body, for the log."""
+    return _escaped(tried.data[: 4 * MAX_SHOWN_CHARS].decode(errors="replace"))
+
+
+def _shown(value: Any) -> str:
+    """Return what an answer says, in quotes, for the log."""
+    return f"'{_escaped(str(value))}'"
+
+
+def _escaped(text: str) -> str:
+    """Return the beginning of what a gateway said in one line of printable characters, for the log."""
+    begin = text[:MAX_SHOWN_CHARS]
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in begin)
+    return shown if begin == text else f"{shown}…"
+
+
 def _contradiction(asked: dict[str, Any], answer: dict[str, Any]) -> str:
     """Return how an answer repeats otherwise what was asked, empty where it doesn't; it may leave it out."""
     return ", ".join(
-        f"its {name} is {repr(answer[name])[:MAX_SHOWN_CHARS]}, not {asked[name]!r}"
+        f"its {name} is {_escaped(repr(answer[name]))}, not {asked[name]!r}"
         for name in REPEATED
         if answer.get(name) not in (None, asked[name])
     )

@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from functions.alpes_runtime.backoff import RetryPolicy
+from functions.alpes_runtime.backoff import Backoff, RetryPolicy
 from functions.alpes_runtime.clock import Clock
 from functions.alpes_runtime.committer import Committer
 from functions.alpes_runtime.database import Row, Transaction
@@ -13,7 +13,9 @@ from functions.alpes_runtime.errors import InvalidMessage
 from functions.alpes_runtime.fakes import FakeMessage
 from functions.alpes_runtime.message import Event, Received
 from functions.alpes_runtime.outcome import Done, Handler, Outcome, Retry
+from functions.alpes_runtime.publisher import Publisher
 from functions.alpes_runtime.turn import Turn
+from functions.alpes_runtime.withheld import Withheld
 from tests.fakes import FakeClock, FakeDatabase, FakeSubscription, Rows
 
 TOPIC = "persistent://alpes/tienda/crear-orden"
@@ -103,6 +105,12 @@ def committer(
         logger=LOG,
         **more,
     )
+
+
+def withheld(
+    publisher: Publisher, clock: Clock, told: Callable[[str, bool], None] = lambda _topic, _is: None
+) -> Withheld:
+    return Withheld(publisher, clock, LOG, told, Backoff(1.0, 1.0))
 
 
 def subscription(*payloads: bytes, topic: str = TOPIC) -> FakeSubscription:

@@ -17,7 +17,9 @@ from functions.alpes_runtime.message import Event, Received
 from functions.alpes_runtime.outcome import Ask, Done, Handler, Outcome
 from functions.alpes_runtime.watchdog import HANG_LIMIT_S, Worker
 from tests.fakes import FakeClock, FakeDatabase, FakeTransaction
-from tests.unit.runtime.parts import OUT, RETRY, TOPIC, apply, committer, database, decode, received
+from tests.unit.runtime.parts import OUT, RETRY, TOPIC, Acknowledged, apply, committer, database, decode, received
+from tests.unit.wire.entries import batch
+from wire.unpacking import unpacked
 
 
 def group(*payloads: str) -> list[Received]:
@@ -58,6 +60,16 @@ def test_only_the_message_that_does_not_decode_is_dead_lettered() -> None:
     assert reasons(result) == {"bad": "invalid", "crash": "bug"}
     assert (out(result), result.rejected) == (["a", "b"], 2)
     assert store.rows.keys() == {"a", "b"}
+
+
+def test_what_could_not_be_read_is_dead_lettered_as_it_is_stored_and_with_the_problem() -> None:
+    (message,) = unpacked(batch(count=5, rest=b"rest"))
+    unreadable = Received("crear-orden", TOPIC, message, Acknowledged())
+    result = settled(committer(database()), [*group("a"), unreadable])
+    assert (reasons(result), out(result)) == ({"": "unreadable"}, ["a"])
+    (letter,) = [event for event in result.events if event.topic != OUT]
+    assert letter.payload == b"rest"
+    assert dict(letter.properties or {})["error.message"] == message.problem
 
 
 def test_a_group_of_nothing_but_garbage_touches_no_database() -> None:

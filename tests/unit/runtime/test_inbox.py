@@ -152,6 +152,31 @@ def test_a_message_over_the_bound_goes_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert [[m.data for m in box.take(10, 0)] for _ in range(3)] == [[b"1"], [b"x" * 50], [b"2"]]
 
 
+def test_a_lane_is_bounded_in_bytes_whatever_their_number_and_the_other_lane_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LANE_BYTES", 100)
+    box = inbox(1000)
+    assert box.put([message(PLAIN, b"x" * 99)], 0)
+    assert box.put([message(PLAIN, b"x" * 99)], 0)
+    assert not box.put([message(PLAIN)], 0)
+    assert box.put([message(URGENT)], 0)
+    box.take(10, 0)
+    box.take(1, 0)
+    assert box.put([message(PLAIN)], 0)
+
+
+def test_a_message_over_every_bound_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LANE_BYTES", 100)
+    monkeypatch.setattr(module, "MAX_GROUP_BYTES", 100)
+    box = inbox()
+    big = message(PLAIN, b"x" * 1000)
+    assert box.put([big], 0)
+    assert not box.put([big], 0)
+    assert box.take(10, 0) == [big]
+    assert box.put([big], 0)
+
+
 def test_a_closed_inbox_gives_nothing_and_takes_nothing() -> None:
     box = inbox()
     box.put([message(PLAIN)], 0)

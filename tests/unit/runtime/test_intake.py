@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import pulsar
 import pytest
 from pulsar.functions.serde import IdentitySerDe
 
@@ -15,7 +14,7 @@ from functions.alpes_runtime.intake import DirectIntake, Inputs, RuntimeIntake
 from functions.alpes_runtime.pipeline import CommitStage, PublishStage, handoff
 from functions.alpes_runtime.turn import Turn
 from tests.fakes import FakeClock, FakePublisher, FakeSubscription
-from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription
+from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription, withheld
 
 ROLES = ["transaccion-creada", "crear-orden", "ordenes-reintento"]
 
@@ -28,11 +27,8 @@ class Context:
         self.message: Any = None
 
     def next(self) -> bool:
-        try:
-            self.message = self.consumer.receive(0)
-        except pulsar.Timeout:
-            return False
-        return True
+        self.message = self.consumer.receive()
+        return self.message is not None
 
     def get_message_key(self) -> str:
         return str(self.message.partition_key())
@@ -112,6 +108,7 @@ class System:
             clock=self.clock,
             stopping=self.stopping,
             logger=LOG,
+            withheld=withheld(self.publisher, self.clock),
         )
 
     def take_in(self) -> None:

@@ -29,6 +29,7 @@ from tests.unit.runtime.parts import (
     decode,
     received,
     subscription,
+    withheld,
 )
 
 ROLE = "crear-orden"
@@ -73,7 +74,14 @@ class Instance:
         stage = committer(self.store, handlers=handlers, clock=clock, stopping=stopping)
         self.commit = CommitStage(self.inbox, stage, committed, 2, {ROLE: self.ask})
         self.publish = PublishStage(
-            committed, self.publisher, lambda *_: None, turn=turn, clock=clock, stopping=stopping, logger=LOG
+            committed,
+            self.publisher,
+            lambda *_: None,
+            turn=turn,
+            clock=clock,
+            stopping=stopping,
+            logger=LOG,
+            withheld=withheld(self.publisher, clock),
         )
 
     def run(self, *stages: str) -> None:

@@ -1,5 +1,6 @@
 """From the inbox to the acknowledgement: that comes last, after the commit and the broker's word on every event."""
 
+import sys
 import threading
 from dataclasses import dataclass, field
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.alpes_runtime import withheld as withheld_module
 from functions.alpes_runtime.inbox import Inbox
 from functions.alpes_runtime.intake import DirectIntake, Inputs
 from functions.alpes_runtime.pipeline import (
@@ -26,7 +28,7 @@ from tests.fakes import (
     FakeSubscription,
     Journal,
 )
-from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription
+from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription, withheld
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Instance:
     stopping: threading.Event = field(default_factory=threading.Event)
     done: list[tuple[int, int]] = field(default_factory=list)
     stuck: list[bool] = field(default_factory=list)
+    told: list[tuple[str, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         turn = Turn()
@@ -63,6 +66,7 @@ class Instance:
             clock=self.clock,
             stopping=self.stopping,
             logger=LOG,
+            withheld=withheld(self.publisher, self.clock, lambda topic, is_so: self.told.append((topic, is_so))),
             stuck=self.stuck.append,
         )
 
@@ -264,3 +268,49 @@ def test_however_two_instances_are_stepped_and_crashed_every_message_has_its_eve
     assert {message.id for message in source.acknowledged} == {f"(1,{n},0,-1)" for n in range(len(payloads))}
     assert {event.payload for event in publisher.published} == set(payloads)
     assert store.rows.keys() == {payload.decode() for payload in payloads} - {"bad", "bug"}
+
+
+def test_a_message_whose_event_is_refused_for_its_size_waits_alone_until_it_is_taken() -> None:
+    one = instance(b"a", b"x" * 300, b"b")
+    one.publisher.takes = 200
+    one.run()
+    assert acknowledged(one) == [b"a", b"b"]
+    assert one.done == [(2, 0)]
+    assert one.told == [("orden-creada", True)]
+    one.subscription.publish(b"c", "c")
+    one.run()
+    assert acknowledged(one) == [b"a", b"b", b"c"]
+    one.publisher.takes = 2_000
+    one.clock.now += 1.0
+    one.run()
+    assert acknowledged(one) == [b"a", b"b", b"c", b"x" * 300]
+    assert one.told == [("orden-creada", True), ("orden-creada", False)]
+
+
+def test_which_message_waits_is_told_also_among_rejected_and_early_ones() -> None:
+    one = instance(b"bad", b"early", b"x" * 2000, b"z")
+    one.publisher.takes = 1_000
+    one.run()
+    assert sorted(acknowledged(one)) == [b"bad", b"early", b"z"]
+
+
+def test_nothing_more_is_published_while_too_much_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(withheld_module, "MOST_MESSAGES", 2)
+    one = instance(*[b"%d" % n * 300 for n in range(4)], batch_max=1)
+    one.publisher.takes = 200
+    one.run()
+    one.subscription.publish(b"small", "small")
+    one.run()
+    assert acknowledged(one) == []
+    one.publisher.takes = sys.maxsize
+    one.clock.now += 1.0
+    one.run()
+    assert len(acknowledged(one)) == 5
+
+
+def test_a_stop_does_not_wait_for_what_is_withheld() -> None:
+    one = instance(b"x" * 300)
+    one.publisher.takes = 200
+    one.run()
+    assert one.publish.idle
+    assert one.publish.withholds == 1

@@ -1,5 +1,7 @@
 """Publishing on a client that fails when told: nothing counts as published without the broker's word on each entry."""
 
+import contextlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +10,11 @@ import pytest
 from pulsar.schema import BytesSchema
 
 from functions.alpes_runtime import publisher as module
-from functions.alpes_runtime.errors import PublishFailed
+from functions.alpes_runtime.errors import PublishFailed, Refused
 from functions.alpes_runtime.message import Event
 from functions.alpes_runtime.publisher import PulsarPublisher, encoded
 from functions.alpes_runtime.turn import Turn
+from tests.fakes import FakeClock
 from tests.unit.runtime.parts import LOG
 
 Answer = Callable[[Any, Any], None]
@@ -24,7 +27,12 @@ class Producer:
         self.client = client
         self.topic = topic
         self.pending: list[tuple[bytes, str | None, dict[str, str] | None, Answer | None, bool]] = []
+        self.unanswered: list[Answer] = []
         self.closed = False
+        self._producer = self
+
+    def is_connected(self) -> bool:
+        return not self.unanswered
 
     def send_async(
         self,
@@ -38,7 +46,7 @@ class Producer:
             raise pulsar.ProducerQueueIsFull("full")
         self.pending.append((content, partition_key, properties, callback, deliver_after is not None))
 
-    def flush(self) -> None:
+    def flush_async(self, told: Callable[[Any], None]) -> None:
         if self.client.flush_error is not None:
             raise self.client.flush_error
         batches = [[message] for message in self.pending if message[4]]
@@ -46,6 +54,13 @@ class Producer:
             batches.append(plain)
         for batch in batches:
             self.client.entries += 1
+            size = sum(len(message[0]) for message in batch)
+            self.client.sizes.append(size)
+            if size > self.client.takes or self.client.breaks:
+                # The client would send it again and again, and call back only once the producer is closed.
+                self.client.breaks = max(0, self.client.breaks - 1)
+                self.unanswered += [message[3] for message in batch if message[3] is not None]
+                continue
             result = self.client.verdict(self.client.entries)
             if result == pulsar.Result.Ok:
                 self.client.stored += [(self.topic, message[0]) for message in batch]
@@ -54,9 +69,12 @@ class Producer:
                     self.client.callbacks += 1
                     message[3](result, None)
         self.pending.clear()
+        told(pulsar.Result.Ok)
 
     def close(self) -> None:
         self.closed = True
+        for answer in self.unanswered:
+            answer(pulsar.Result.AlreadyClosed, None)
 
 
 class Client:
@@ -65,6 +83,9 @@ class Client:
         self.verdict: Callable[[int], Any] = lambda _entry: pulsar.Result.Ok
         self.flush_error: Exception | None = None
         self.full = 0
+        self.takes = sys.maxsize
+        self.breaks = 0
+        self.sizes: list[int] = []
         self.entries = self.callbacks = 0
         self.stored: list[tuple[str, bytes]] = []
         self.opened: list[Producer] = []
@@ -242,3 +263,114 @@ def test_the_turn_is_held_again_after_a_failure() -> None:
         publisher.publish(events(1))
     with turn:
         pass
+
+
+# An entry that the broker doesn't take for its size: it breaks the connection, and no callback tells.
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Client:
+    monkeypatch.setattr(module, "LOOK_S", 0.001)
+    return Client()
+
+
+def publisher_of(client: Client, clock: FakeClock | None = None) -> PulsarPublisher:
+    return PulsarPublisher(client, schemas={}, properties={}, turn=Turn(), logger=LOG, clock=clock)
+
+
+def of_bytes(*sizes: int, delay_ms: int = 0) -> list[Event]:
+    return [Event("t", f"k{n}", bytes([n]) * size, delay_ms=delay_ms) for n, size in enumerate(sizes)]
+
+
+def test_an_entry_that_is_refused_for_its_size_is_cut_until_it_is_taken(client: Client) -> None:
+    client.takes = 1000
+    publish(client, of_bytes(*[100] * 200))
+    assert payloads(client) == sorted(bytes([n]) * 100 for n in range(200))
+
+
+def test_a_bound_that_was_found_is_kept_for_a_while_and_then_tried_again(client: Client) -> None:
+    client.takes, clock = 1000, FakeClock()
+    publisher = publisher_of(client, clock)
+    publish(client, of_bytes(*[100] * 200), publisher)
+    producers = len(client.opened)
+    publish(client, of_bytes(*[100] * 200), publisher)
+    assert len(client.opened) == producers
+    client.takes = sys.maxsize
+    clock.now += module.BOUND_KEPT_S
+    publish(client, of_bytes(*[100] * 200), publisher)
+    assert client.sizes[-1] == 20_000
+    assert len(client.opened) == producers
+
+
+def test_an_event_that_is_refused_alone_is_named_and_all_others_are_stored(client: Client) -> None:
+    client.takes = 1000
+    group = of_bytes(100, 2000, 100, 1001, 1000)
+    with pytest.raises(Refused) as refused:
+        publish(client, group)
+    assert {id(event) for event in refused.value.events} == {id(group[1]), id(group[3])}
+    assert payloads(client) == sorted(group[n].payload for n in (0, 2, 4))
+
+
+def test_a_connection_that_breaks_once_cuts_nothing(client: Client) -> None:
+    client.breaks = 1
+    publisher = publish(client, of_bytes(*[100] * 50))
+    publish(client, of_bytes(*[100] * 50), publisher)
+    assert client.sizes == [5000, 5000, 5000]
+
+
+def test_a_lone_event_is_not_tried_again_for_a_while_once_smaller_ones_go_through(client: Client) -> None:
+    client.takes, clock = 1000, FakeClock()
+    publisher = publisher_of(client, clock)
+    for size, tries in ((2000, 2), (500, 1), (2000, 0), (1500, 2), (500, 1), (1600, 0)):
+        before = client.entries
+        try:
+            publish(client, of_bytes(size), publisher)
+        except Refused:
+            assert size > client.takes
+        assert client.entries - before == tries
+    clock.now += module.BOUND_KEPT_S
+    client.takes = sys.maxsize
+    publish(client, of_bytes(2000), publisher)
+
+
+def test_what_the_client_itself_finds_too_large_is_cut_as_well(client: Client) -> None:
+    client.verdict = lambda _entry: pulsar.Result.Ok if client.sizes[-1] <= 1000 else pulsar.Result.MessageTooBig
+    group = of_bytes(100, 2000, *[100] * 50)
+    with pytest.raises(Refused) as refused:
+        publish(client, group)
+    assert refused.value.events == [group[1]]
+    assert len(payloads(client)) == 51
+
+
+def test_where_nothing_is_taken_few_attempts_are_made(client: Client) -> None:
+    client.takes = -1
+    group = of_bytes(*[100] * 200)
+    with pytest.raises(Refused) as refused:
+        publish(client, group)
+    assert len(refused.value.events) == 200
+    assert client.entries == 3
+
+
+def test_delayed_events_are_told_apart_by_their_size_too(client: Client) -> None:
+    client.takes = 1000
+    group = of_bytes(*[100] * 20, 3000, *[100] * 20, delay_ms=5)
+    with pytest.raises(Refused) as refused:
+        publish(client, group)
+    assert refused.value.events == [group[20]]
+    assert set(payloads(client)) == {event.payload for event in group if event is not group[20]}
+
+
+def test_the_producer_of_a_refused_entry_is_closed_before_the_next_one_is_opened(client: Client) -> None:
+    client.takes = 1000
+    publish(client, of_bytes(*[100] * 20))
+    assert all(producer.closed for producer in client.opened[:-1])
+
+
+@pytest.mark.parametrize("sizes", [[10, 5000, 10], [5000], [10, 10]])
+def test_one_partition_that_refuses_does_not_keep_the_others_from_theirs(client: Client, sizes: list[int]) -> None:
+    client.takes = 1000
+    group = [event._replace(topic=topic) for topic in ("a", "b") for event in of_bytes(*sizes)]
+    refused = pytest.raises(Refused) if max(sizes) > 1000 else contextlib.nullcontext()
+    with refused:
+        publish(client, group)
+    assert len(client.stored) == sum(size <= 1000 for size in sizes) * 2

@@ -13,7 +13,9 @@ from functions.alpes_runtime.watchdog import CHECK_EVERY_S, HANG_LIMIT_S, Watchd
 from tests.fakes import FakeClock, FakeDatabase
 from tests.unit.runtime.parts import LOG
 
-HOST: Any = SimpleNamespace(name="f", inputs=[], retry_topic=None, client=None, client_properties={}, logger=LOG)
+HOST: Any = SimpleNamespace(
+    name="f", inputs=[], retry_topic=None, client=None, client_properties={}, logger=LOG, endpoint=None
+)
 
 
 class Ended(list[str]):

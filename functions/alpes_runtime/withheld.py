@@ -1,0 +1,180 @@
+"""Keeps the messages whose events the broker does not take for their size, while everything else goes on.
+
+Such a message is committed and not acknowledged. Its events are tried again, and it is acknowledged once they are
+confirmed: when the limit is raised, nobody has to do anything else. Should the instance end before, it comes again.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+from .backoff import Backoff
+from .clock import Clock
+from .dead_letter import smaller
+from .errors import Refused, Unavailable
+from .message import Event, Received, local_name
+from .publisher import Publisher, event_bytes
+
+MOST_MESSAGES = 1_000
+"""So many may be withheld, and less than a group more; then nothing more is published until some of them are."""
+MOST_BYTES = 16_000_000
+"""The same, for their bytes and those of their events."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+"""Bounds of the wait between two attempts."""
+
+
+class _One(NamedTuple):
+    message: Received
+    events: Sequence[Event]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.message.source_topic, self.message.source_message_id
+
+
+class Withheld:
+    """Messages that wait for a topic to take events of their size.
+
+    Parameters
+    ----------
+    publisher
+        See `PublishStage`.
+    clock, logger
+        See `Committer`.
+    told
+        Called with the local name of a topic, and whether something is withheld for it.
+    backoff
+        How long to wait between attempts.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        clock: Clock,
+        logger: logging.Logger,
+        told: Callable[[str, bool], None],
+        backoff: Backoff,
+    ) -> None:
+        self._publisher = publisher
+        self._clock = clock
+        self._log = logger
+        self._told = told
+        self._backoff = backoff
+        self._all: list[_One] = []
+        self._bytes = 0
+        self._topics: frozenset[str] = frozenset()
+        self._again_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more should be published before some of these are."""
+        return len(self._all) >= MOST_MESSAGES or self._bytes >= MOST_BYTES
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for `try_again`."""
+        return bool(self._all) and self._clock.monotonic() >= self._again_at
+
+    def add(self, messages: Sequence[Received], caused: Sequence[Sequence[Event]], refused: Sequence[Event]) -> int:
+        """Withhold the messages of a group whose events are refused, and acknowledge the others, which are confirmed.
+
+        Parameters
+        ----------
+        messages
+            Of the group.
+        caused
+            The events of each of them.
+        refused
+            Those that are refused. A dead letter among them is published smaller, as far as that helps.
+
+        Returns
+        -------
+        int
+            How many were acknowledged.
+
+        Raises
+        ------
+        PublishFailed
+            Nothing is withheld and nothing acknowledged: publish the whole group again.
+        """
+        still = {id(event): event for event in refused if not self._published_smaller(event)}
+        fresh = [
+            _One(message, kept)
+            for message, events in zip(messages, caused, strict=True)
+            if (kept := [event for event in events if id(event) in still])
+        ]
+        if fresh and not self._all:
+            self._again_at = self._clock.monotonic() + self._backoff.next()
+        waiting = {id(one.message) for one in fresh}
+        for message in messages:
+            if id(message) not in waiting:
+                message.acknowledge()
+        # One that comes again, as after a reconnect, takes the place of what can't be acknowledged any more.
+        again = {one.place for one in fresh}
+        self._keep([*(one for one in self._all if one.place not in again), *fresh])
+        for topic in sorted({event.topic for event in still.values()}):
+            sizes = [event_bytes(event) for event in still.values() if event.topic == topic]
+            self._log.warning(
+                "Nothing is lost, withheld %d events of %s, which the broker does not take even alone: they have from "
+                "%d to %d bytes. Others go on, and these are tried again. Is the limit (maxMessageSize) of the topic, "
+                "its namespace or the broker below that?",
+                len(sizes),
+                topic,
+                min(sizes),
+                max(sizes),
+            )
+        return len(messages) - len(fresh)
+
+    def try_again(self) -> int:
+        """Publish what is withheld and acknowledge what goes through; return how many messages that is."""
+        events = [event for one in self._all for event in one.events]
+        refused: Collection[int] = ()
+        try:
+            self._publisher.publish(events)
+        except Refused as error:
+            refused = {id(event) for event in error.events}
+        except Unavailable as error:
+            self._again_at = self._clock.monotonic() + self._backoff.next()
+            self._log.info("What is withheld could not be tried: %s", error)
+            return 0
+        kept: list[_One] = []
+        acknowledged = 0
+        try:
+            # A limit may have been raised for the smaller forms of a letter alone.
+            refused = {id(event) for event in events if id(event) in refused and not self._published_smaller(event)}
+        except Unavailable:
+            self._log.debug("What is withheld could not be tried in smaller forms")
+        for one in self._all:
+            if left := [event for event in one.events if id(event) in refused]:
+                kept.append(_One(one.message, left))
+            else:
+                one.message.acknowledge()
+                acknowledged += 1
+        if acknowledged:
+            self._log.info("The broker took the events of %d messages that were withheld", acknowledged)
+            self._backoff.reset()
+        self._keep(kept)
+        self._again_at = self._clock.monotonic() + self._backoff.next()
+        return acknowledged
+
+    def _published_smaller(self, event: Event) -> bool:
+        form = smaller(event)
+        while form is not None:
+            try:
+                self._publisher.publish([form])
+            except Refused:
+                form = smaller(form)
+            else:
+                return True
+        return False
+
+    def _keep(self, those: list[_One]) -> None:
+        self._all = those
+        self._bytes = sum(one.message.size + sum(map(event_bytes, one.events)) for one in those)
+        topics = frozenset(local_name(event.topic) for one in those for event in one.events)
+        for topic in sorted(topics ^ self._topics):
+            self._told(topic, topic in topics)
+        self._topics = topics

@@ -1,0 +1,113 @@
+"""What is made of entries that a reader behind the subscription's back is not given."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.unit.wire.entries import metadata
+from wire import Endpoint, MessageId, undelivered
+from wire.message import Entry
+from wire.reader import NOTHING
+from wire.undelivered import PAUSE_S, Undelivered
+
+Position = tuple[int, int]
+
+
+class Reader:
+    """Gives, from where it begins, what the test says that the broker gives."""
+
+    given: ClassVar[list[Position]] = []
+    deliver_at_ms = 0
+    connected = True
+
+    def __init__(self, _endpoint: Any, _topic: str, start: MessageId) -> None:
+        self._left = [place for place in self.given if place >= start[:2]]
+        self.seen = NOTHING
+
+    def entry(self, _seconds: float) -> Entry | None:
+        if not self._left:
+            return None
+        self.seen = MessageId(*self._left.pop(0), 0)
+        return Entry(self.seen, metadata(deliver_at_time=self.deliver_at_ms), b"x")
+
+    def close(self) -> None:
+        return
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    monkeypatch.setattr(undelivered, "Reader", Reader)
+    return Clock()
+
+
+def looks(clock: Clock, given: Iterable[Position], mark: Position, last: Position, number: int) -> list[str]:
+    """Look so many times; return where the messages lie that are found."""
+    looking = Undelivered(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", clock)
+    looking.read_to(mark)
+    return _looked(looking, clock, given, last, number)
+
+
+def _looked(looking: Undelivered, clock: Clock, given: Iterable[Position], last: Position, number: int) -> list[str]:
+    Reader.given = list(given)
+    found = []
+    for _ in range(number):
+        found += [str(message.message_id()) for message in looking.look(last)]
+        clock.now += PAUSE_S
+    return found
+
+
+def test_an_entry_is_given_up_that_two_readers_are_not_given_although_they_go_on_behind_it(clock: Clock) -> None:
+    given = [(1, 8), (1, 9), (1, 11)]
+    assert looks(clock, given, (1, 9), (1, 11), 2) == []
+    assert looks(clock, given, (1, 9), (1, 11), 3) == ["(1,10,0,-1)"]
+
+
+def test_so_is_the_first_of_a_ledger(clock: Clock) -> None:
+    assert looks(clock, [(1, 9), (2, 1)], (1, 9), (2, 1), 3) == ["(2,0,0,-1)"]
+
+
+def test_at_the_end_of_a_topic_it_takes_longer(clock: Clock) -> None:
+    given = [(1, 8), (1, 9)]
+    assert looks(clock, given, (1, 9), (1, 10), 4) == []
+    assert looks(clock, given, (1, 9), (1, 10), 5) == ["(1,10,0,-1)"]
+
+
+@pytest.mark.parametrize(("given", "last"), [([], 10), ([(1, 8), (1, 9)], 14)])
+def test_of_a_broker_that_is_slow_nothing_is_given_up(given: list[Position], last: int, clock: Clock) -> None:
+    assert looks(clock, given, (1, 9), (1, last), 9) == []
+
+
+def test_what_the_broker_delivers_by_itself_is_not_missing(clock: Clock) -> None:
+    looking = Undelivered(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", clock)
+    looking.read_to((1, 9))
+    assert _looked(looking, clock, [(1, 9), (1, 11)], (1, 11), 1) == []
+    looking.came((1, 10))
+    assert _looked(looking, clock, [(1, 9), (1, 11)], (1, 11), 5) == []
+
+
+def test_what_another_reader_is_given_is_found(clock: Clock) -> None:
+    """The broker kept it from the first one for what it had read together with it."""
+    looking = Undelivered(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", clock)
+    looking.read_to((1, 9))
+    assert _looked(looking, clock, [(1, 9), (1, 11)], (1, 11), 1) == []
+    assert _looked(looking, clock, [(1, 9), (1, 10), (1, 11)], (1, 11), 1) == ["(1,10,0,-1)"]
+
+
+def test_but_for_what_its_sender_delayed(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reader, "deliver_at_ms", 2**53)
+    looking = Undelivered(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", clock)
+    looking.read_to((1, 9))
+    assert _looked(looking, clock, [(1, 9), (1, 11)], (1, 11), 1) == []
+    assert _looked(looking, clock, [(1, 9), (1, 10), (1, 11)], (1, 11), 5) == []
+
+
+def test_of_a_reader_that_does_not_come_so_far_nothing_is_given_up(clock: Clock) -> None:
+    assert looks(clock, [(1, 8)], (1, 9), (1, 10), 9) == []

@@ -1,0 +1,99 @@
+"""Where Pulsar is, and how to be let in; never shows its secrets."""
+
+import itertools
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .errors import WireError
+
+PORTS = {"pulsar": 6650, "pulsar+ssl": 6651}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How to connect.
+
+    Attributes
+    ----------
+    service_url
+        Such as ``pulsar://127.0.0.1:6650``; several brokers are separated by commas.
+    auth_method
+        Pulsar's name of the authentication, empty for none.
+    auth_data
+        Gives the credentials, anew for each connection: a file may hold newer ones by then.
+    tls
+        For ``pulsar+ssl``; without, the machine's certificate authorities.
+    """
+
+    service_url: str
+    auth_method: str = ""
+    auth_data: Callable[[], bytes] = field(default=bytes, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    def addresses(self, url: str = "") -> list[tuple[str, int, bool]]:
+        """Return host, port and whether TLS is spoken, of each broker that ``url`` names (without: the service URL).
+
+        Raises
+        ------
+        WireError
+            That is no address of a broker.
+        """
+        url = url or self.service_url
+        scheme, _, hosts = url.partition("://")
+        found = []
+        for host in hosts.rstrip("/").split(","):
+            try:
+                parts = urlsplit(f"//{host}")
+                found.append((parts.hostname or "", parts.port or PORTS[scheme], scheme == "pulsar+ssl"))
+            except (KeyError, ValueError):
+                found.append(("", 0, False))
+        if not all(host for host, _, _ in found):
+            raise WireError(f"{url!r} is no address of a Pulsar broker: it looks like pulsar://127.0.0.1:6650")
+        return found
+
+
+def endpoint_of(arguments: Sequence[str]) -> Endpoint | None:
+    """Return what the command line of a function instance says, as Pulsar's worker writes it.
+
+    None where it names no broker, or an authentication that is unknown here. Known are ``token`` and ``tls``.
+    """
+    options = dict(itertools.pairwise(arguments))
+
+    def option(name: str) -> str:
+        return options.get(f"--{name}", "").strip("'\"")
+
+    url = option("pulsar_serviceurl")
+    plugin, parameters = option("client_auth_plugin"), option("client_auth_params")
+    if url.partition("://")[0] not in PORTS:
+        return None
+    tls = _tls(option) if url.startswith("pulsar+ssl") else None
+    if not plugin or not parameters:
+        return Endpoint(url, tls=tls)
+    kind = plugin.rsplit(".", 1)[-1].removeprefix("Authentication").lower()
+    if kind == "token":
+        return Endpoint(url, "token", _token(parameters), tls)
+    if kind == "tls" and tls is not None:
+        files = dict(part.partition(":")[::2] for part in parameters.split(","))
+        tls.load_cert_chain(files.get("tlsCertFile", ""), files.get("tlsKeyFile") or None)
+        return Endpoint(url, "tls", tls=tls)
+    return None
+
+
+def _token(parameters: str) -> Callable[[], bytes]:
+    if parameters.startswith("file:"):
+        path = Path("/" + parameters.removeprefix("file:").lstrip("/"))
+        return lambda: path.read_bytes().strip()
+    token = parameters.removeprefix("token:").encode()
+    return lambda: token
+
+
+def _tls(option: Callable[[str], str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=option("tls_trust_cert_path") or None)
+    context.check_hostname = option("hostname_verification_enabled") == "true"
+    if option("tls_allow_insecure_connection") == "true":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

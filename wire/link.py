@@ -1,0 +1,290 @@
+"""One connection to a broker: frames in and out, and the handshake before them."""
+
+import contextlib
+import select
+import socket
+import ssl
+import time
+from struct import Struct
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from .endpoint import Endpoint
+from .errors import WireError
+from .protocol_pb2 import BaseCommand, CommandError, CommandLookupTopicResponse
+
+PROTOCOL_VERSION = 19
+"""With it a broker tells a consumer where its topic went, and batches need no acknowledgement by index."""
+CLIENT = "alpes"
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 10.0
+SEND_TIMEOUT_S = 10.0
+"""A broker that takes nothing for so long is as good as gone."""
+MOST_REDIRECTS = 20
+FRAME_OVERHEAD = 64 * 1024
+DEFAULT_MESSAGE_BYTES = 5 * 1024 * 1024
+LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
+"""What a broker may have taken before its limit was lowered."""
+READ_BYTES = 256 * 1024
+
+_SIZES = Struct(">II")
+_SIZE = Struct(">I")
+
+
+class Frame(NamedTuple):
+    """What the broker sent: a command, and what follows it."""
+
+    command: BaseCommand
+    body: bytes
+
+
+def encoded(command: BaseCommand) -> bytes:
+    """Return a command as it goes over the wire."""
+    data = command.SerializeToString()
+    return _SIZES.pack(len(data) + 4, len(data)) + data
+
+
+class Link:
+    """A connection that a broker has let in; used by one thread at a time.
+
+    Parameters
+    ----------
+    stream
+        The connected socket.
+    """
+
+    def __init__(self, stream: socket.socket) -> None:
+        stream.settimeout(SEND_TIMEOUT_S)
+        self._stream = stream
+        self._readable = select.poll()
+        self._readable.register(stream, select.POLLIN)
+        self._buffer = bytearray()
+        self._at = 0
+        self._most = DEFAULT_MESSAGE_BYTES + FRAME_OVERHEAD
+        self.heard_at = time.monotonic()
+        self.sent_at = self.heard_at
+
+    def send(self, command: BaseCommand) -> None:
+        """Send a command. Raises `WireError`."""
+        try:
+            self._stream.sendall(encoded(command))
+        except OSError as error:
+            raise WireError(f"the connection broke off: {_said(error)}") from error
+        self.sent_at = time.monotonic()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a whole frame; False where there is none yet. Raises `WireError` where the broker closed."""
+        deadline = time.monotonic() + seconds
+        while not self._whole():
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                if not self._decrypted() and not self._readable.poll(left * 1000):
+                    return False
+                data = self._stream.recv(READ_BYTES)
+            except OSError as error:
+                raise WireError(f"the connection broke off: {_said(error)}") from error
+            if not data:
+                raise WireError("the broker closed the connection")
+            self.heard_at = time.monotonic()
+            self._buffer += data
+        return True
+
+    def next(self) -> Frame | None:
+        """Return the next frame that is whole, None where there is none. Raises `WireError` for what is no frame."""
+        if not self._whole():
+            return None
+        start = self._at + 4
+        end = start + _SIZE.unpack_from(self._buffer, self._at)[0]
+        try:
+            body = start + 4 + _SIZE.unpack_from(self._buffer, start)[0]
+            if body > end:
+                raise WireError("the broker sent what is no frame")
+            command = BaseCommand.FromString(bytes(self._buffer[start + 4 : body]))
+        except DecodeError as error:
+            raise WireError("the broker sent what is no command") from error
+        frame = Frame(command, bytes(self._buffer[body:end]))
+        self._at = end
+        if self._at == len(self._buffer) or self._at > READ_BYTES:
+            del self._buffer[: self._at]
+            self._at = 0
+        return frame
+
+    def answer(self, seconds: float = ANSWER_TIMEOUT_S) -> Frame:
+        """Return the next frame that is no sign of life. Raises `WireError` where none comes."""
+        deadline = time.monotonic() + seconds
+        while True:
+            while (frame := self.next()) is not None:
+                if not self.kept_alive(frame.command):
+                    return frame
+            if time.monotonic() > deadline:
+                raise WireError(f"the broker did not answer in {seconds:.0f} s")
+            self.wait(max(0.0, deadline - time.monotonic()))
+
+    def kept_alive(self, command: BaseCommand) -> bool:
+        """Whether the command was a sign of life, which is answered where it asks for one."""
+        if command.type == BaseCommand.PING:
+            pong = BaseCommand(type=BaseCommand.PONG)
+            pong.pong.SetInParent()
+            self.send(pong)
+            return True
+        return bool(command.type == BaseCommand.PONG)
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        ping = BaseCommand(type=BaseCommand.PING)
+        ping.ping.SetInParent()
+        self.send(ping)
+
+    def take_messages_of(self, size: int) -> None:
+        """Take frames with messages of so many bytes, as the broker says it has."""
+        self._most = max(size, LARGEST_MESSAGE_BYTES) + FRAME_OVERHEAD
+
+    def close(self) -> None:
+        """Close it."""
+        with contextlib.suppress(OSError):
+            self._stream.close()
+
+    def _decrypted(self) -> bool:
+        return isinstance(self._stream, ssl.SSLSocket) and self._stream.pending() > 0
+
+    def _whole(self) -> bool:
+        there = len(self._buffer) - self._at
+        if there < 4:
+            return False
+        size = _SIZE.unpack_from(self._buffer, self._at)[0]
+        if not 4 <= size <= self._most:
+            raise WireError(f"the broker sent a frame of {size:,} bytes; this is no Pulsar, or its messages are larger")
+        return bool(there >= 4 + size)
+
+
+def connect(endpoint: Endpoint, url: str = "", *, through: str = "") -> Link:
+    """Connect to a broker and be let in.
+
+    Parameters
+    ----------
+    endpoint
+        How.
+    url
+        Which one; without, the first of the service URL that answers.
+    through
+        The broker to be led to, where ``url`` is a proxy's.
+
+    Raises
+    ------
+    WireError
+        Nobody answers, or the broker refused.
+    """
+    reasons = []
+    for host, port, secure in endpoint.addresses(url):
+        try:
+            stream = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
+        except OSError as error:
+            reasons.append(f"{host}:{port}: {_said(error)}")
+            continue
+        try:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if secure:
+                stream = (endpoint.tls or ssl.create_default_context()).wrap_socket(stream, server_hostname=host)
+            link = Link(stream)
+            _shake_hands(link, endpoint, through)
+        except (OSError, WireError) as error:
+            stream.close()
+            reasons.append(f"{host}:{port}: {error if isinstance(error, WireError) else _said(error)}")
+            continue
+        return link
+    raise WireError("; ".join(reasons))
+
+
+def connect_to_topic(endpoint: Endpoint, topic: str) -> Link:
+    """Connect to the broker that has a topic. Raises `WireError`, see `connect`."""
+    url, authoritative = "", False
+    link = connect(endpoint)
+    try:
+        for _ in range(MOST_REDIRECTS):
+            where = _looked_up(link, topic, authoritative=authoritative)
+            secure = endpoint.service_url.startswith("pulsar+ssl") and where.brokerServiceUrlTls
+            broker = where.brokerServiceUrlTls if secure else where.brokerServiceUrl
+            connected = where.response == CommandLookupTopicResponse.Connect
+            proxied = where.proxy_through_service_url
+            if connected and not proxied and endpoint.addresses(broker) == endpoint.addresses(url):
+                return link
+            link.close()
+            link = connect(endpoint, through=broker.partition("://")[2]) if proxied else connect(endpoint, broker)
+            if connected:
+                return link
+            url, authoritative = broker, where.authoritative
+    except BaseException:
+        link.close()
+        raise
+    link.close()
+    raise WireError(f"{topic}: more than {MOST_REDIRECTS} brokers sent us on")
+
+
+def subscribed(endpoint: Endpoint, command: BaseCommand) -> Link:
+    """Connect to the broker that has the topic of a SUBSCRIBE command, and have it carried out. Raises `WireError`."""
+    topic = command.subscribe.topic
+    link = connect_to_topic(endpoint, topic)
+    try:
+        link.send(command)
+        answer = link.answer().command
+        if answer.type != BaseCommand.SUCCESS:
+            raise WireError(f"{topic}: the broker refused: {said(answer.error)}")
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _looked_up(link: Link, topic: str, *, authoritative: bool) -> CommandLookupTopicResponse:
+    lookup = BaseCommand(type=BaseCommand.LOOKUP)
+    lookup.lookupTopic.topic = topic
+    lookup.lookupTopic.request_id = 1
+    lookup.lookupTopic.authoritative = authoritative
+    link.send(lookup)
+    answer = link.answer().command
+    if answer.type == BaseCommand.ERROR:
+        raise WireError(f"{topic}: {said(answer.error)}")
+    where = answer.lookupTopicResponse
+    if answer.type != BaseCommand.LOOKUP_RESPONSE or where.response == CommandLookupTopicResponse.Failed:
+        raise WireError(f"{topic}: {where.message or 'the broker does not say who has it'}")
+    return where
+
+
+def _shake_hands(link: Link, endpoint: Endpoint, through: str) -> None:
+    hello = BaseCommand(type=BaseCommand.CONNECT)
+    hello.connect.client_version = CLIENT
+    hello.connect.protocol_version = PROTOCOL_VERSION
+    hello.connect.proxy_to_broker_url = through
+    if endpoint.auth_method:
+        hello.connect.auth_method_name = endpoint.auth_method
+        hello.connect.auth_data = endpoint.auth_data()
+    link.send(hello)
+    answer = link.answer().command
+    if answer.type == BaseCommand.ERROR:
+        raise WireError(f"the broker refused: {said(answer.error)}")
+    if answer.type != BaseCommand.CONNECTED:
+        raise WireError("what listens there does not answer as Pulsar does")
+    link.take_messages_of(answer.connected.max_message_size)
+
+
+def authenticated(endpoint: Endpoint) -> BaseCommand:
+    """Return the answer to a broker that asks for credentials again. Raises `WireError` where there are none now."""
+    response = BaseCommand(type=BaseCommand.AUTH_RESPONSE)
+    response.authResponse.client_version = CLIENT
+    response.authResponse.protocol_version = PROTOCOL_VERSION
+    response.authResponse.response.auth_method_name = endpoint.auth_method
+    try:
+        response.authResponse.response.auth_data = endpoint.auth_data()
+    except OSError as error:
+        raise WireError(f"the credentials can't be read: {_said(error)}") from error
+    return response
+
+
+def said(error: CommandError) -> str:
+    """Return what the broker says is wrong, in one line."""
+    return " ".join(error.message.decode(errors="backslashreplace").split())[:500] or f"error {error.error}"
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__
