@@ -9,7 +9,10 @@ source scripts/arguments.sh
 source scripts/venv.sh
 
 ORDERS=${ALPES_ORDERS:-100}
-COMMANDS=(up deploy status env scale logs down destroy)
+MOST_ORDERS=2000000 # of alpes send
+COMMANDS=(up deploy status env scale logs kill down destroy)
+WRONG_USAGE=2
+WORK=
 
 usage() {
     cat <<'END'
@@ -20,11 +23,14 @@ the report.
 
   up                  start Pulsar and PostgreSQL on this machine, or whichever of them has died
   deploy [FUNCTION…]  bring topics, tables and functions (all, or these) to what this checkout says
-  status              show the stack, each function's instances and restarts, and what waits for them;
-                      exit code 3 when not all of it runs
+  status [--json]     show the stack, each function's instances, processes and restarts, and what waits for them;
+                      exit code 3 when not all of it runs and gets on
   env                 print `export` lines for a shell: eval "$(./deploy.sh env)"
   scale FUNCTION N    run N instances of a function
-  logs FUNCTION [-f]  show the logs of a function's instances; -f goes on as they grow
+  logs [FUNCTION] [-f] [--tail N] [--all]
+                      show the logs of all functions, or of one: the last N lines of each instance (100); -f goes on
+                      as they grow; --all with what Pulsar itself says at each start and end
+  kill FUNCTION       kill (SIGKILL) one instance of a function of the local stack, to see that nothing is lost
   down                stop everything; the data stay
   destroy             stop everything and remove the data; asks first, unless --yes
 
@@ -33,13 +39,16 @@ Functions: ordenes, pagos, reporting.
 Environment:
   ALPES_HOME          data, logs and secrets of the local stack (.alpes)
   ALPES_CACHE         what was downloaded (~/.cache/alpes)
-  ALPES_PORT_OFFSET   added to every port, so that stacks can run side by side (0)
-  ALPES_ORDERS        how many orders a run without a command sends (100)
+  ALPES_PORT_OFFSET   added to every port (chosen at the first start: the usual ones, or the next that are free)
+  ALPES_ORDERS        how many orders a run without a command sends, 1 to 2000000 (100)
   ALPES_PYTHON        the Python that .venv/ is made with (the first on the PATH, or one that is clearly quicker)
 
 With PULSAR_SERVICE_URL, PULSAR_ADMIN_URL, ALPES_ORDENES_DSN, ALPES_PAGOS_DSN and ALPES_REPORTING_DSN set, nothing is
 started: that cluster is deployed to, after a probe function has found its workers ready. PULSAR_ADMIN names the
 executable pulsar-admin then.
+
+Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or nothing to talk to, 3 not all of it
+runs (status), 130 interrupted. docs/operations.md has the table.
 END
 }
 
@@ -78,21 +87,28 @@ command_env() {
     done
 }
 
-command_status() {
-    local code=0
-    if [ "$PLACE" = local ]; then
-        python -m local_stack status || code=$?
-        # A stack that is down has no functions to ask about.
-        [ "$code" -eq 0 ] || return "$code"
-    fi
-    python -m deployment status
-}
-
 # Stopping is for what `up` started: never for somebody's cluster.
 require_local() { # COMMAND
     if [ "$PLACE" = cluster ]; then
         say "$1 is for the local stack, and the environment names a cluster ($PULSAR_SERVICE_URL): nothing was done."
-        return 1
+        return "$WRONG_USAGE"
+    fi
+}
+
+# What would stop a start on this machine is told before anything is installed.
+check_machine() { # FOLDER...    which will be written to in the checkout
+    local python=$VENV/bin/python
+    [ -z "${PULSAR_SERVICE_URL:-}" ] || return 0
+    venv_is_current app || venv_is_current dev || set -- "$VENV" "$@"
+    venv_is_new_enough "$python" >/dev/null || python=$(venv_find_python) || return
+    "$python" -m local_stack.precheck "$@"
+}
+
+# Nothing is started for a number of orders that can't be sent.
+require_orders() {
+    if ! [[ $ORDERS =~ ^[1-9][0-9]{0,6}$ ]] || [ "$ORDERS" -gt "$MOST_ORDERS" ]; then
+        say "ALPES_ORDERS is '$ORDERS'; it must be a whole number from 1 to $MOST_ORDERS."
+        return "$WRONG_USAGE"
     fi
 }
 
@@ -120,22 +136,53 @@ print(f"All in all: {time.time() - started:.1f} s")
 END
 }
 
+show_next() { # FILE
+    local order here=
+    order=$(sed -n '2s/,.*//p' "$1")
+    # A cluster's workers have the instances and their logs.
+    if [ "$PLACE" = local ]; then
+        here="
+  ./deploy.sh kill pagos                                then send on: nothing is lost
+  ./deploy.sh logs -f                                   what the functions say
+  ./deploy.sh down                                      stop everything; the data stay"
+    fi
+    cat <<END
+
+What to try next:
+  ./alpes show $order
+  ./alpes trace $order    its way through topics and tables
+  ./alpes reconcile                                     whether any order is lost
+  ./alpes send --orders 20000                           as fast as they go
+  ./deploy.sh status                                    instances, and what waits for them$here
+
+To open in a browser: $PULSAR_ADMIN_URL/admin/v3/functions/alpes/tienda/ordenes/stats
+./deploy.sh env prints the addresses of Pulsar and of the databases.
+END
+}
+
+# Whatever ends the script. A reader that has seen enough, as head has, is no failure.
+at_exit() {
+    local code=$?
+    [ -z "$WORK" ] || rm -rf "$WORK"
+    [ "$code" -ne 141 ] || code=0
+    exit "$code"
+}
+
 run_everything() {
-    local started=$1 work code=0
-    work=$(mktemp -d)
-    # shellcheck disable=SC2064  # the folder's name of now
-    trap "rm -rf '$work'" EXIT
+    local started=$1 code=0
+    WORK=$(mktemp -d)
     start_stack
-    python -m deployment deploy --summary-json "$work/deployed.json"
+    python -m deployment deploy --summary-json "$WORK/deployed.json"
     load_environment
-    python -m client send --orders "$ORDERS" --summary-json "$work/sent.json" || code=$?
+    python -m client send --orders "$ORDERS" --summary-json "$WORK/sent.json" || code=$?
     if [ "$code" -ne 0 ]; then
-        say "Not every order was accounted for; ./deploy.sh status and ./deploy.sh logs FUNCTION tell more."
+        say "Not every order was accounted for; ./deploy.sh status and ./deploy.sh logs tell more."
         return "$code"
     fi
     mkdir -p build
     show_report build/reporte.csv
-    show_times "$work/deployed.json" "$work/sent.json" "$started"
+    show_times "$WORK/deployed.json" "$WORK/sent.json" "$started"
+    show_next build/reporte.csv
 }
 
 unknown_command() {
@@ -149,7 +196,7 @@ unknown_command() {
     else
         say "There is no command '$1'. There are: ${COMMANDS[*]}. See ./deploy.sh --help"
     fi
-    return 2
+    return "$WRONG_USAGE"
 }
 
 takes() { # COMMAND LEAST MOST USAGE ARGUMENT...
@@ -157,12 +204,14 @@ takes() { # COMMAND LEAST MOST USAGE ARGUMENT...
     shift 4
     if [ $# -lt "$least" ] || [ $# -gt "$most" ]; then
         say "Usage: ./deploy.sh $command${text:+ $text}"
-        return 2
+        return "$WRONG_USAGE"
     fi
 }
 
 main() {
     local started command=${1:-}
+    trap at_exit EXIT
+    trap 'exit 0' PIPE
     started=$(date +%s)
     if [ "$command" = help ] || asks_for_help "$@"; then
         usage
@@ -170,10 +219,19 @@ main() {
     fi
     [ $# -eq 0 ] || shift
     case $command in
-        "" | deploy) ;;
-        up | status | env | down) takes "$command" 0 0 "" "$@" ;;
+        "")
+            require_orders
+            check_machine build
+            ;;
+        deploy | logs) ;;
+        up)
+            takes up 0 0 "" "$@"
+            check_machine
+            ;;
+        env | down) takes "$command" 0 0 "" "$@" ;;
+        status) takes status 0 1 "[--json]" "$@" ;;
         scale) takes scale 2 2 "FUNCTION N" "$@" ;;
-        logs) takes logs 1 2 "FUNCTION [-f]" "$@" ;;
+        kill) takes kill 1 1 "FUNCTION" "$@" ;;
         destroy) takes destroy 0 1 "[--yes]" "$@" ;;
         *) unknown_command "$command" ;;
     esac
@@ -182,8 +240,8 @@ main() {
     case $command in
         "") run_everything "$started" ;;
         up) start_stack ;;
-        deploy | scale | logs) python -m deployment "$command" "$@" ;;
-        status | env) "command_$command" ;;
+        deploy | status | scale | logs | kill) python -m deployment "$command" "$@" ;;
+        env) command_env ;;
         down | destroy)
             require_local "$command"
             python -m local_stack "$command" "$@"

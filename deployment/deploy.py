@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from deployment import databases, function_logs, instances, packages, preflight, probe, releases, topology
+from deployment.errors import StoppedError
 from deployment.function_configs import FunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.rest import AdminApi
@@ -14,6 +15,8 @@ from local_stack import progress
 
 # Two JVMs on two cores; the third waits for one of them.
 CLI_AT_ONCE = 2
+# A function that is about to start looks stopped for a moment, longer where much else starts.
+STOPPED_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def deploy(configs: Sequence[FunctionConfig], target: Target) -> Summary:
     """
     api = AdminApi(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
+    require_not_stopped(configs, api, cli)
     functions = [preflight.Packaged(config, packages.build(config)) for config in configs]
     plans = releases.plan(functions, api)
     changing = [plan for plan in plans if plan.action != "unchanged"]
@@ -63,6 +67,26 @@ def deploy(configs: Sequence[FunctionConfig], target: Target) -> Summary:
         word = {"create": "created", "update": "updated", "unchanged": "unchanged"}[plan.action]
         progress.say(f"  {name:<10} {word}, {found[name].running} of {plan.parallelism} running")
     return Summary([plan.function.config.name for plan in changing], started_at_ms)
+
+
+def require_not_stopped(configs: Sequence[FunctionConfig], api: AdminApi, cli: PulsarAdmin) -> None:
+    """See that nobody has stopped one of these functions.
+
+    Who stops a function means it to stay so, and an update would start it: so it is left alone, and named.
+
+    Raises
+    ------
+    deployment.errors.StoppedError
+        Somebody has; the message has the command that starts it.
+    """
+    found = instances.find_settled(configs, api, STOPPED_SECONDS)
+    for config in configs:
+        known = found[config.name]
+        if known is not None and known.stopped:
+            raise StoppedError(
+                f"Nothing was done, because {config.name} is stopped ({known.stopped} of {known.wanted} instances),"
+                f" and a deployment would start it. Start it with: {cli.line('start', *config.name_options)}"
+            )
 
 
 def _check(functions: Sequence[preflight.Packaged], target: Target, api: AdminApi, cli: PulsarAdmin) -> None:

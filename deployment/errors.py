@@ -1,32 +1,36 @@
 """What can keep a deployment from being done; each class says what its reader should do."""
 
+from local_stack.exit_codes import WRONG_USAGE, CommandError
 
-class DeploymentError(Exception):
-    """A reason to stop, told in one line.
 
-    Attributes
-    ----------
-    exit_code : int
-        What the command exits with.
-    """
-
-    exit_code = 1
+class DeploymentError(CommandError):
+    """A reason to stop, told in one line."""
 
 
 class UsageError(DeploymentError):
     """The command line asks for what there isn't: the message names the nearest there is."""
 
-    exit_code = 2
+    exit_code = WRONG_USAGE
 
 
 class TargetError(DeploymentError):
     """The environment names neither a whole cluster nor the local stack: set or unset what the message names."""
 
-    exit_code = 2
+    exit_code = WRONG_USAGE
 
 
 class AdminApiError(DeploymentError):
-    """Pulsar's admin API can't be reached, or refused: see the message."""
+    """Pulsar's admin API refused: see the message."""
+
+
+class UnreachableError(AdminApiError):
+    """Nothing answers as Pulsar's admin API: start the local stack, or correct the address."""
+
+    exit_code = WRONG_USAGE
+
+
+class StoppedError(DeploymentError):
+    """A function was stopped on purpose, and a deployment would start it or wait in vain: start it first."""
 
 
 class WorkerNotReadyError(DeploymentError):

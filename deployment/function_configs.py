@@ -12,7 +12,7 @@ from deployment.errors import DeploymentError, UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / "function-configs"
-REQUIRED = ("tenant", "namespace", "name", "className", "inputs", "subName")
+REQUIRED = ("tenant", "namespace", "name", "className", "inputSpecs", "subName")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class FunctionConfig:
     @property
     def inputs(self) -> list[str]:
         """The topics that it reads."""
-        return [str(topic) for topic in self.values["inputs"]]
+        return [str(topic) for topic in self.values["inputSpecs"]]
 
     @property
     def subscription(self) -> str:
@@ -84,6 +84,11 @@ class FunctionConfig:
     def full_name(self) -> str:
         """``tenant/namespace/name``."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def name_options(self) -> list[str]:
+        """How `pulsar-admin functions` is told which function is meant."""
+        return ["--tenant", self.tenant, "--namespace", self.namespace.split("/")[1], "--name", self.name]
 
     @property
     def rest_path(self) -> str:

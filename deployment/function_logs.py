@@ -1,22 +1,130 @@
-"""The logs that a local stack's function instances write."""
+"""The logs that a local stack's function instances write: shown all together, and looked at for why one failed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from deployment.errors import FunctionFailedError
 from local_stack.settings import Settings
 
 TAIL_BYTES = 65_536
+POLL_SECONDS = 0.2
 ERROR_LEVELS = ("[ERROR]", "[CRITICAL]")
-# Every Python instance says so at each start.
-MEANS_NOTHING = "Failed to load the crypto key reader"
+# A record begins so; lines without it go on with the one before.
+RECORD = re.compile(r"\[(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] \[\w+\] ")
+# What Pulsar's Python instance itself says at each start and end, whole: nothing else is ever left out.
+PULSARS_OWN = re.compile(
+    RECORD.pattern
+    + r"(?:python_instance_main\.py: (?:Starting Python instance with |Interrupted by \d+, shutting down$)"
+    r"|python_instance\.py: (?:Failed to load the crypto key reader from spec: , |Closing python instance\.\.\.$)"
+    r"|server\.py: Serving InstanceCommunication on port \d+$)"
+)
 
 
 def files(function: str, settings: Settings) -> list[Path]:
     """The logs of a function (``tenant/namespace/name``), one an instance."""
     name = function.rpartition("/")[2]
     return sorted((settings.function_logs / function).glob(f"{name}-*.log"))
+
+
+class Line(NamedTuple):
+    """A line of a log.
+
+    Attributes
+    ----------
+    at : str
+        When its record was written, in the log's own words, which sort by time.
+    instance : str
+        The function and the instance's number, such as ``pagos-0``.
+    text : str
+        The line.
+    """
+
+    at: str
+    instance: str
+    text: str
+
+
+@dataclass
+class _Log:
+    """One file, read on from where it was left."""
+
+    path: Path
+    offset: int = 0
+    inode: int = 0
+    at: str = ""
+    rest: bytes = field(default=b"", repr=False)
+
+    def read(self) -> list[Line]:
+        """The whole lines that have come since."""
+        # A full log is renamed, and a new one takes its place: the end of the old one comes first.
+        data = b"".join(self._read(path) for path in (self.path.with_name(f"{self.path.name}.1"), self.path))
+        *whole, self.rest = (self.rest + data).split(b"\n")
+        return [self._line(text) for text in whole]
+
+    def end(self) -> list[Line]:
+        """The line that was begun and not ended."""
+        return [self._line(self.rest)] if self.rest else []
+
+    def _read(self, path: Path) -> bytes:
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            inode = os.fstat(file.fileno()).st_ino
+            if inode != self.inode:
+                if path != self.path:
+                    return b""
+                self.inode, self.offset = inode, 0
+            file.seek(self.offset)
+            data = file.read()
+            self.offset += len(data)
+            return data
+        return b""
+
+    def _line(self, data: bytes) -> Line:
+        text = data.decode(errors="replace")
+        begin = RECORD.match(text)
+        self.at = begin["at"] if begin else self.at
+        return Line(self.at, self.path.stem, text)
+
+
+def shown(functions: Sequence[str], settings: Settings, *, last: int, everything: bool, follow: bool) -> Iterator[Line]:
+    """The lines of the functions' logs, in the order of their times.
+
+    Parameters
+    ----------
+    functions
+        ``tenant/namespace/name`` of each.
+    settings
+        The stack whose they are.
+    last
+        How many lines of each instance there are to begin with.
+    everything
+        Whether what Pulsar's instance itself says at each start and end is among them.
+    follow
+        Whether to go on as they grow, for ever.
+    """
+    logs: dict[Path, _Log] = {}
+
+    def grown(most: int | None) -> list[Line]:
+        for function in functions:
+            for path in files(function, settings):
+                logs.setdefault(path, _Log(path))
+        found: list[Line] = []
+        for log in logs.values():
+            lines = log.read() if follow else [*log.read(), *log.end()]
+            found += deque((line for line in lines if everything or not PULSARS_OWN.match(line.text)), most)
+        # The sort is stable: what one instance wrote within a second stays together, and in its order.
+        return sorted(found, key=lambda line: line.at)
+
+    yield from grown(last)
+    while follow:
+        time.sleep(POLL_SECONDS)
+        yield from grown(None)
 
 
 def last_error(function: str, settings: Settings) -> str:
@@ -27,7 +135,7 @@ def last_error(function: str, settings: Settings) -> str:
     with logs[-1].open("rb") as file:
         file.seek(max(0, logs[-1].stat().st_size - TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-    told = [line for line in lines if any(level in line for level in ERROR_LEVELS) and MEANS_NOTHING not in line]
+    told = [line for line in lines if any(level in line for level in ERROR_LEVELS) and not PULSARS_OWN.match(line)]
     return told[-1].strip() if told else ""
 
 

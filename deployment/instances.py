@@ -1,11 +1,17 @@
 """How a function's instances are, and waiting until they run."""
 
+import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 from deployment.errors import FunctionFailedError
 from deployment.function_configs import FunctionConfig
 from deployment.rest import AdminApi
+from local_stack import broker
+from local_stack.settings import Settings
 
 RUNNING_SECONDS = 90.0
 POLL_SECONDS = 0.3
@@ -13,6 +19,33 @@ POLL_SECONDS = 0.3
 REPLACED_SECONDS = 5.0
 # An instance that was restarted this often won't come up by itself.
 MOST_RESTARTS = 3
+# For so long an instance that is about to start may look like one that was stopped.
+SETTLED_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a function.
+
+    Attributes
+    ----------
+    number : int
+        Which of them, from 0 on.
+    running : bool
+        Whether it runs.
+    stopped : bool
+        Whether somebody stopped it (`pulsar-admin functions stop`): nothing starts it but `functions start`.
+    restarts : int
+        How often the worker restarted it.
+    error : str
+        What the worker says of one that doesn't run.
+    """
+
+    number: int
+    running: bool
+    stopped: bool
+    restarts: int
+    error: str
 
 
 @dataclass(frozen=True)
@@ -23,16 +56,41 @@ class Instances:
     ----------
     wanted, running : int
         How many there should be, and are.
-    restarts : int
-        How often any was restarted.
-    error : str
-        What the worker says of one that doesn't run.
+    each : tuple of Instance
+        Every one that the worker tells of.
     """
 
     wanted: int
     running: int
-    restarts: int
-    error: str = ""
+    each: tuple[Instance, ...]
+
+    @property
+    def restarts(self) -> int:
+        """How often any was restarted."""
+        return sum(instance.restarts for instance in self.each)
+
+    @property
+    def stopped(self) -> int:
+        """How many were stopped."""
+        return sum(instance.stopped for instance in self.each)
+
+    @property
+    def error(self) -> str:
+        """What the worker says of the first that doesn't run and has something to tell."""
+        return next((instance.error for instance in self.each if instance.error), "")
+
+
+def _instance(values: dict[str, Any]) -> Instance:
+    status = values.get("status") or {}
+    running, error = bool(status.get("running")), str(status.get("error") or "")
+    return Instance(
+        number=int(values["instanceId"]),
+        running=running,
+        # The worker says only that it has no process of it: of one that it starts or restarts it tells more.
+        stopped=not running and not error and "workerId" in status and "latestUserExceptions" not in status,
+        restarts=int(status.get("numRestarts", 0)),
+        error=error,
+    )
 
 
 def find(config: FunctionConfig, api: AdminApi) -> Instances | None:
@@ -40,13 +98,38 @@ def find(config: FunctionConfig, api: AdminApi) -> Instances | None:
     status = api.find(f"{config.rest_path}/status")
     if status is None:
         return None
-    each = [instance.get("status") or {} for instance in status.get("instances") or []]
     return Instances(
         wanted=int(status.get("numInstances", 0)),
         running=int(status.get("numRunning", 0)),
-        restarts=sum(int(instance.get("numRestarts", 0)) for instance in each),
-        error=next((str(instance["error"]) for instance in each if instance.get("error")), ""),
+        each=tuple(map(_instance, status.get("instances") or [])),
     )
+
+
+def find_settled(
+    configs: Sequence[FunctionConfig], api: AdminApi, seconds: float = SETTLED_SECONDS
+) -> dict[str, Instances | None]:
+    """The same of several functions, by name; asked again for some seconds while one of them seems to be stopped."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = {config.name: find(config, api) for config in configs}
+        seems_stopped = any(each is not None and each.stopped for each in found.values())
+        if not seems_stopped or time.monotonic() > deadline:
+            return found
+        time.sleep(POLL_SECONDS)
+
+
+def processes(config: FunctionConfig, settings: Settings) -> dict[int, list[int]]:
+    """The processes of a function's instances on a local stack, by the instance's number.
+
+    One has two where a broker was killed, and its instances have not noticed yet.
+    """
+    found: dict[int, list[int]] = {}
+    for pid, command in sorted(broker.function_processes(settings).items()):
+        options = dict(pairwise(command))
+        details = json.loads(options.get("--function_details", "{}").strip("'"))
+        if f"{details.get('tenant')}/{details.get('namespace')}/{details.get('name')}" == config.full_name:
+            found.setdefault(int(options["--instance_id"]), []).append(pid)
+    return found
 
 
 def wait_running(

@@ -18,7 +18,7 @@ READABLE = 0o100644 << 16
 def sources(service: str, root: Path = CHECKOUT) -> Iterator[Path]:
     """The files that `service`'s zip holds, relative to `root`, in order."""
     yield Path("functions/__init__.py")
-    for folder in ("functions/alpes_runtime", f"functions/{service}", "schemas"):
+    for folder in ("functions/alpes_runtime", f"functions/{service}", "schemas", "wire"):
         for path in sorted((root / folder).rglob("*")):
             relative = path.relative_to(root)
             if path.suffix in SHIPPED and path.is_file() and not {"__pycache__", "tests"} & set(relative.parts):

@@ -27,8 +27,18 @@ TENANT = "alpes-probe"
 NAMESPACE = f"{TENANT}/check"
 QUESTIONS = f"persistent://{NAMESPACE}/questions"
 ANSWERS = f"persistent://{NAMESPACE}/answers"
-# requirements/runtime.in as import names.
-MODULES = ("google.protobuf", "grpc", "bookkeeper", "prometheus_client", "ratelimit", "psycopg", "pulsar.schema")
+# What each line of requirements/runtime.in is imported as.
+MODULES = (
+    "bookkeeper",
+    "cramjam",
+    "google.protobuf",
+    "grpc",
+    "prometheus_client",
+    "psycopg",
+    "pulsar.schema",
+    "ratelimit",
+    "urllib3",
+)
 START_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 2.0

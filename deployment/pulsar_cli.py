@@ -1,6 +1,7 @@
 """Calls `pulsar-admin functions …`, the way the assignment asks functions to be created."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,14 +45,25 @@ class PulsarAdmin:
             if RACE not in reason or not left:
                 raise DeploymentError(f"pulsar-admin functions {command} failed: {reason}")
 
+    def line(self, command: str, *arguments: str) -> str:
+        """What runs `pulsar-admin functions COMMAND …` in a shell."""
+        return shlex.join(self._command(command, *arguments))
+
+    def _command(self, command: str, *arguments: str) -> list[str]:
+        return [str(self.executable), "--admin-url", self.admin_url, "functions", command, *arguments]
+
     def _run(self, command: str, *arguments: str) -> str | None:
         """Run it once; returns why it failed."""
-        line = [str(self.executable), "--admin-url", self.admin_url, "functions", command, *arguments]
         # The functions' databases are none of its business.
         environ = {name: value for name, value in os.environ.items() if not name.endswith("_DSN")}
         try:
             result = subprocess.run(
-                line, env=environ, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+                self._command(command, *arguments),
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_SECONDS,
+                check=False,
             )
         except FileNotFoundError:
             raise DeploymentError(

@@ -125,15 +125,4 @@ def carry_out(todo: Plan, api: AdminApi, cli: PulsarAdmin, *, has_state_table: b
 
 def scale(config: FunctionConfig, parallelism: int, cli: PulsarAdmin) -> None:
     """Change the number of instances and nothing else."""
-    tenant, namespace = config.namespace.split("/")
-    cli.functions(
-        "update",
-        "--tenant",
-        tenant,
-        "--namespace",
-        namespace,
-        "--name",
-        config.name,
-        "--parallelism",
-        str(parallelism),
-    )
+    cli.functions("update", *config.name_options, "--parallelism", str(parallelism))

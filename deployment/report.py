@@ -1,29 +1,130 @@
-"""What `status` shows of the functions: instances, restarts, what waits for them and what they take no more of."""
+"""What `status` tells of the functions: instances, restarts, what waits for them and what they take no more of."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from deployment import instances
 from deployment.function_configs import FunctionConfig
 from deployment.rest import AdminApi
+from deployment.target import Target, lacking
 
-# The runtime's user metrics, as Pulsar's function stats show them: an input that it takes nothing more of, and what an
-# instance waits for, in vain for some time.
-TOLD = re.compile(r"user_metric_(?P<metric>halted|stuck)\.(?P<what>.+)_sum")
+# The runtime's user metrics, as Pulsar's function stats show them: an input that it takes nothing more of, what an
+# instance waits for in vain for some time, and an input that messages wait in and none comes from.
+TOLD = re.compile(r"user_metric_(?P<metric>halted|stuck|silent)\.(?P<what>.+)_sum")
 
 
-def backlog(config: FunctionConfig, topic: str, api: AdminApi) -> tuple[int, int] | None:
-    """Messages of `topic` that wait for the function, and those that are not due yet; None without a subscription."""
-    path = topic.replace("://", "/")
-    stats = api.find(f"/admin/v2/{path}/partitioned-stats?perPartition=false") or {}
+@dataclass(frozen=True)
+class Waiting:
+    """What waits in one input.
+
+    Attributes
+    ----------
+    topic : str
+        The input's local name.
+    messages, not_due : int or None
+        Messages that wait for the function, and those whose time hasn't come; None without a subscription.
+    """
+
+    topic: str
+    messages: int | None
+    not_due: int | None
+
+
+@dataclass(frozen=True)
+class FunctionReport:
+    """How one function is.
+
+    Attributes
+    ----------
+    name : str
+        The function.
+    instances : Instances or None
+        Its instances; None when it isn't deployed.
+    pids : dict of int to list of int
+        Their processes by their numbers, on a local stack.
+    waiting : tuple of Waiting
+        Each of its inputs.
+    halted, stuck, silent : tuple of str
+        The inputs that it takes nothing more of, what it has waited for in vain, and the inputs that messages wait in,
+        not delayed ones alone, and none comes from.
+    lacks : str
+        What it can't be deployed without, in a sentence; empty where nothing is missing.
+    """
+
+    name: str
+    instances: instances.Instances | None
+    pids: dict[int, list[int]]
+    waiting: tuple[Waiting, ...] = ()
+    halted: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    lacks: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is there with all its instances, takes all its inputs, and gets on."""
+        found = self.instances
+        all_run = found is not None and found.wanted == found.running
+        return all_run and not (self.halted or self.stuck or self.silent)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a script reads."""
+        found = self.instances
+        return {
+            "name": self.name,
+            "deployed": found is not None,
+            "wanted": found.wanted if found else 0,
+            "running": found.running if found else 0,
+            "stopped": found.stopped if found else 0,
+            "restarts": found.restarts if found else 0,
+            "instances": [
+                {**dataclasses.asdict(each), "pids": self.pids.get(each.number, [])}
+                for each in (found.each if found else ())
+            ],
+            "waiting": [dataclasses.asdict(each) for each in self.waiting],
+            "halted": list(self.halted),
+            "stuck": list(self.stuck),
+            "silent": list(self.silent),
+            "lacks": self.lacks,
+        }
+
+
+def read(configs: Sequence[FunctionConfig], api: AdminApi, target: Target) -> list[FunctionReport]:
+    """Ask the cluster about each function, and this machine for the processes of a local stack's."""
+    found = instances.find_settled(configs, api)
+    return [_read(config, found[config.name], api, target) for config in configs]
+
+
+def _read(config: FunctionConfig, found: instances.Instances | None, api: AdminApi, target: Target) -> FunctionReport:
+    pids = instances.processes(config, target.local) if target.local else {}
+    lacks = lacking([config.dsn_variable]) if config.dsn_variable and config.dsn_variable not in target.dsns else ""
+    if found is None:
+        return FunctionReport(config.name, None, pids, lacks=lacks)
+    told = _told(config, api)
+    waiting = tuple(_waiting(config, topic, api) for topic in config.inputs)
+    # An instance can't tell what its sender delayed from what it waits for in vain.
+    in_order = {("silent", each.topic) for each in waiting if each.messages == 0}
+    halted, stuck, silent = (
+        tuple(what for metric, what in told if metric == name and (metric, what) not in in_order)
+        for name in ("halted", "stuck", "silent")
+    )
+    return FunctionReport(config.name, found, pids, waiting, halted, stuck, silent, lacks)
+
+
+def _waiting(config: FunctionConfig, topic: str, api: AdminApi) -> Waiting:
+    name = topic.rpartition("/")[2]
+    stats = api.find(f"/admin/v2/{topic.replace('://', '/')}/partitioned-stats?perPartition=false") or {}
     subscription = (stats.get("subscriptions") or {}).get(config.subscription)
     if subscription is None:
-        return None
-    delayed = int(subscription.get("msgDelayed", 0))
-    return max(0, int(subscription["msgBacklog"]) - delayed), delayed
+        return Waiting(name, None, None)
+    not_due = int(subscription.get("msgDelayed", 0))
+    return Waiting(name, max(0, int(subscription["msgBacklog"]) - not_due), not_due)
 
 
-def told(config: FunctionConfig, api: AdminApi) -> list[tuple[str, str]]:
+def _told(config: FunctionConfig, api: AdminApi) -> list[tuple[str, str]]:
     """What some instance says of itself: the metric, and the input or what is waited for."""
     stats = api.find(f"{config.rest_path}/stats") or {}
     metrics = [(each.get("metrics") or {}).get("userMetrics") or {} for each in stats.get("instances") or []]
@@ -37,38 +138,42 @@ def told(config: FunctionConfig, api: AdminApi) -> list[tuple[str, str]]:
     )
 
 
-def _in_words(metric: str, what: str, name: str) -> str:
-    if metric == "halted":
+def lines(report: FunctionReport, start_command: str) -> list[str]:
+    """The report on one function for a person, a line each; `start_command` is what starts it when it was stopped."""
+    found, indent = report.instances, f"{'':<11}   "
+    lacks = [f"{indent}{report.lacks}"] if report.lacks else []
+    if found is None:
+        return [f"{report.name:<11} not deployed", *lacks]
+    numbers = [pid for pids in report.pids.values() for pid in pids]
+    processes = f", process{'es' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}" if numbers else ""
+    error = f", {found.error}" if found.error else ""
+    text = [f"{report.name:<11} {found.running} of {found.wanted} running, {found.restarts} restarts{processes}{error}"]
+    if found.stopped:
+        text.append(f"{indent}STOPPED: {found.stopped} of {found.wanted}, by somebody. Start with: {start_command}")
+    for each in report.waiting:
+        later = f", {each.not_due} not due yet" if each.not_due else ""
+        text.append(f"{indent}{each.topic:<22} {'-' if each.messages is None else each.messages:>8} waiting{later}")
+    text += [
+        f"{indent}HALTED: takes no more of {topic}, for its code fails at most of it. Nothing is lost: deploy a"
+        f" mended version. What failed: ./deploy.sh logs {report.name}"
+        for topic in report.halted
+    ]
+    text += [f"{indent}{_stuck(what, report.name)}" for what in report.stuck]
+    text += [
+        f"{indent}SILENT: messages wait in {topic} and none comes, though an instance takes more: another consumer of"
+        " the subscription holds them, or the broker gives them to nobody. Which they are, and why: alpes reconcile"
+        for topic in report.silent
+    ]
+    return text + lacks
+
+
+def _stuck(what: str, name: str) -> str:
+    if what not in {"database", "broker"}:
         return (
-            f"HALTED: takes no more of {what}, for its code fails at most of it. Nothing is lost: deploy a"
-            f" mended version. What failed: ./deploy.sh logs {name}"
+            f"STUCK: withholds what topic {what} does not take for its size; all else goes on. Nothing is lost: raise"
+            f" its limit (maxMessageSize). How large it is: ./deploy.sh logs {name}"
         )
     return (
         f"STUCK: has waited in vain for the {what}. Nothing is lost; it goes on by itself once it can."
         f" What it says: ./deploy.sh logs {name}"
     )
-
-
-def lines(configs: Sequence[FunctionConfig], api: AdminApi) -> list[str]:
-    """The report, a line each."""
-    text = []
-    for config in configs:
-        found = instances.find(config, api)
-        if found is None:
-            text.append(f"{config.name:<11} not deployed")
-            continue
-        error = f", {found.error}" if found.error else ""
-        text.append(f"{config.name:<11} {found.running} of {found.wanted} running, {found.restarts} restarts{error}")
-        for topic in config.inputs:
-            waiting, delayed = backlog(config, topic, api) or ("-", 0)
-            later = f", {delayed} not due yet" if delayed else ""
-            text.append(f"{'':<11}   {topic.rpartition('/')[2]:<22} {waiting:>8} waiting{later}")
-        text.extend(f"{'':<11}   {_in_words(metric, what, config.name)}" for metric, what in told(config, api))
-    return text
-
-
-def all_running(configs: Sequence[FunctionConfig], api: AdminApi) -> bool:
-    """Whether every function is there with all its instances, takes all its inputs, and gets on."""
-    found = [instances.find(config, api) for config in configs]
-    running = all(each is not None and each.wanted == each.running for each in found)
-    return running and not any(told(config, api) for config in configs)

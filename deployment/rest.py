@@ -6,7 +6,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from deployment.errors import AdminApiError
+from deployment.errors import AdminApiError, UnreachableError
 
 TIMEOUT_SECONDS = 30.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -46,7 +46,7 @@ class AdminApi:
 
         Raises
         ------
-        AdminApiError
+        UnreachableError
             Nobody answers.
         """
         request = urllib.request.Request(  # noqa: S310 - the address is the user's own
@@ -62,7 +62,7 @@ class AdminApi:
             return error.code, _parsed(error.read())
         except (urllib.error.URLError, OSError) as error:
             reason = getattr(error, "reason", error)
-            raise AdminApiError(
+            raise UnreachableError(
                 f"Pulsar's admin API does not answer at {self.url} ({reason}). Start the local stack with"
                 " ./deploy.sh up, or correct PULSAR_ADMIN_URL."
             ) from error

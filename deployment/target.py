@@ -24,7 +24,7 @@ class Target:
     service_url, admin_url : str
         Pulsar's two addresses.
     dsns : dict of str to str
-        The services' DSNs by environment variable.
+        The services' DSNs by environment variable; of a local stack those that it has a database for.
     local : Settings or None
         The local stack, where it is that.
     """
@@ -68,15 +68,29 @@ def is_local(configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.
     return False
 
 
-def resolve(configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.environ) -> Target:
+def lacking(dsn_variables: Sequence[str]) -> str:
+    """Say that the local stack has no database for these variables to name."""
+    return f"The local stack has no database for {', '.join(dsn_variables)} yet: run ./deploy.sh up"
+
+
+def resolve(
+    configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.environ, *, with_databases: bool = True
+) -> Target:
     """Find out where to deploy these functions.
+
+    Parameters
+    ----------
+    configs, environ
+        Which functions, and what says where.
+    with_databases
+        Whether each must have its database already.
 
     Raises
     ------
     TargetError
         The environment names a part of a cluster only.
     local_stack.errors.NotSetUpError
-        It means the local stack, and there is none.
+        It means the local stack, and there is none, or with ``with_databases`` one of them has no database.
     """
     if is_local(configs, environ):
         settings = from_environment(environ)
@@ -84,10 +98,14 @@ def resolve(configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.e
         local: Settings | None = settings
     else:
         values, local = environ, None
+    needed = [config.dsn_variable for config in configs if config.dsn_variable]
+    missing = [name for name in needed if name not in values]
+    if missing and with_databases:
+        raise NotSetUpError(lacking(missing))
     return Target(
         service_url=values["PULSAR_SERVICE_URL"],
         admin_url=values["PULSAR_ADMIN_URL"],
-        dsns={config.dsn_variable: values[config.dsn_variable] for config in configs if config.dsn_variable},
+        dsns={name: values[name] for name in needed if name not in missing},
         local=local,
     )
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 STATE_SECONDS = 30.0
+SHIPPED = {"functions", "schemas", "wire"}
+"""What each function's zip has its own of."""
 
 
 def _instance_problem(instances: str) -> str:
@@ -48,7 +50,7 @@ def _function_problem(function: dict[str, Any]) -> str:
             return f"function {function['name']}: {error}"
         finally:
             sys.path.remove(source)
-            for loaded in [name for name in sys.modules if name.partition(".")[0] in {"functions", "schemas"}]:
+            for loaded in [name for name in sys.modules if name.partition(".")[0] in SHIPPED]:
                 del sys.modules[loaded]
     if function["variable"] and not os.environ.get(function["variable"]):
         return f"function {function['name']}: the worker's environment has no {function['variable']}"

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from local_stack import conf_files, credentials, distribution, processes, state_store
+from local_stack import conf_files, credentials, distribution, java, processes, state_store
 from local_stack.errors import StartError
 from local_stack.settings import Settings
 
@@ -25,16 +26,22 @@ REQUEST_SECONDS = 5.0
 STOP_STEPS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
 # The distribution's choice is ZGC, which works beside the application and so takes from its cores: on two of them, the
 # first 20,000 orders after a start took 22 s with it and 11 s with the parallel collector.
-GARBAGE_COLLECTOR = "-XX:+UseParallelGC -XX:+PerfDisableSharedMem"
+GARBAGE_COLLECTOR = ("-XX:+UseParallelGC", "-XX:+PerfDisableSharedMem", "-Xlog:gc=off")
 # The distribution's own, and Curator's session time-out: a restarted state store has no leader until the session of
 # the one before has expired, which takes Curator's default of 60 s, also after a graceful stop.
 EXTRA_OPTIONS = (
-    "-Dpulsar.allocator.exit_on_oom=true -Dio.netty.recycler.maxCapacityPerThread=4096"
-    " -Dcurator-default-session-timeout=10000"
+    "-Dpulsar.allocator.exit_on_oom=true",
+    "-Dio.netty.recycler.maxCapacityPerThread=4096",
+    "-Dcurator-default-session-timeout=10000",
 )
 # The CLI lives for a second or two: a small JVM that does not optimise.
-CLI_MEMORY = "-Xmx128m -XX:MaxDirectMemorySize=128m"
-CLI_COMPILER = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+CLI_OPTIONS = (
+    "-Xmx128m",
+    "-XX:MaxDirectMemorySize=128m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Dio.netty.leakDetection.level=disabled",
+)
 # What a shell may have set for another Pulsar.
 FOREIGN_PREFIXES = ("PULSAR_", "BOOKIE_", "BOOKKEEPER_", "BK_", "PYTHONPATH", "PYTHONHOME", "CLASSPATH", "FUNCTIONS_")
 
@@ -42,6 +49,21 @@ FOREIGN_PREFIXES = ("PULSAR_", "BOOKIE_", "BOOKKEEPER_", "BK_", "PYTHONPATH", "P
 def pid_file(settings: Settings) -> processes.PidFile:
     """The note of the broker's process."""
     return processes.PidFile(settings.home / "pulsar.pid")
+
+
+def find(settings: Settings) -> int | None:
+    """The broker's process while it runs."""
+    mark = java.config_file_option(settings)
+    return processes.find(pid_file(settings), lambda command: mark in command and java.STANDALONE in command)
+
+
+def has_data(settings: Settings) -> bool:
+    """Whether there are topics, which BookKeeper knows by its port."""
+    return (_data(settings) / "bookkeeper").exists()
+
+
+def _data(settings: Settings) -> Path:
+    return settings.home / "pulsar"
 
 
 def configure(settings: Settings) -> None:
@@ -56,8 +78,9 @@ def configure(settings: Settings) -> None:
     ):
         (target / name).write_text(rewrite((source / name).read_text(), settings))
     (target / "log4j2.yaml").write_text(conf_files.log4j_yaml((source / "log4j2.yaml").read_text()))
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in _of_cli(settings).items())
-    command = shlex.quote(str(settings.distribution / "bin" / "pulsar-admin"))
+    arguments = [target / "client.conf"]
+    command = shlex.join(java.command(settings, java.ADMIN, arguments, _cli_options(settings)))
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in java.LOCALE.items())
     settings.pulsar_admin.parent.mkdir(exist_ok=True)
     settings.pulsar_admin.write_text(
         f'#!/usr/bin/env bash\n# Pulsar\'s CLI on this stack. Written by each `up`.\n{exports}exec {command} "$@"\n'
@@ -65,15 +88,8 @@ def configure(settings: Settings) -> None:
     settings.pulsar_admin.chmod(0o755)
 
 
-def _of_cli(settings: Settings) -> dict[str, str]:
-    """What the distribution's CLI needs in its environment."""
-    return {
-        "JAVA_HOME": str(distribution.java_home()),
-        "PULSAR_CLIENT_CONF": str(settings.home / "conf" / "client.conf"),
-        "PULSAR_MEM": CLI_MEMORY,
-        "PULSAR_GC": f"{CLI_COMPILER} -XX:SharedArchiveFile={distribution.class_data_archive(settings)}",
-        "PULSAR_LOG_LEVEL": "warn",
-    }
+def _cli_options(settings: Settings) -> list[str]:
+    return [*CLI_OPTIONS, f"-XX:SharedArchiveFile={distribution.class_data_archive(settings)}"]
 
 
 def broker_environment(settings: Settings, known: credentials.Credentials) -> dict[str, str]:
@@ -83,26 +99,29 @@ def broker_environment(settings: Settings, known: credentials.Credentials) -> di
     environ.update(
         {
             "PATH": os.pathsep.join([str(python_folder), environ.get("PATH", os.defpath)]),
-            "JAVA_HOME": str(distribution.java_home()),
+            **java.LOCALE,
+            # Where instances look for the configuration of their logs.
+            "PULSAR_HOME": str(settings.distribution),
             # Without ZooKeeper standalone has no state store that Python functions can use.
             "PULSAR_STANDALONE_USE_ZOOKEEPER": "1",
-            "PULSAR_STANDALONE_CONF": str(settings.home / "conf" / "standalone.conf"),
-            "PULSAR_MEM": settings.memory,
-            "PULSAR_GC": GARBAGE_COLLECTOR,
-            "PULSAR_GC_LOG": "-Xlog:gc=off",
-            "PULSAR_EXTRA_OPTS": EXTRA_OPTIONS,
-            "PULSAR_LOG_CONF": str(settings.home / "conf" / "log4j2.yaml"),
-            "PULSAR_LOG_DIR": str(settings.logs),
-            "PULSAR_LOG_FILE": "pulsar.log",
-            "PULSAR_ROUTING_APPENDER_DEFAULT": "RollingFile",
-            "PULSAR_LOG_IMMEDIATE_FLUSH": "true",
             "PULSAR_SERVICE_URL": settings.service_url,
             "PULSAR_ADMIN_URL": settings.admin_url,
         }
     )
-    for service in credentials.SERVICES:
-        environ[credentials.dsn_variable(service)] = known.dsn(service, settings.ports.postgres)
+    environ.update(known.dsns(settings.ports.postgres))
     return environ
+
+
+def lacking(settings: Settings, known: credentials.Credentials) -> list[str]:
+    """The DSNs, by variable, that a Pulsar of before they were made has not in its environment."""
+    pid = pid_file(settings).running()
+    try:
+        environ = psutil.Process(pid).environ() if pid else None
+    except psutil.Error:
+        # Of another user, or just gone.
+        environ = None
+    wanted = known.dsns(settings.ports.postgres)
+    return [] if environ is None else [name for name, dsn in wanted.items() if environ.get(name) != dsn]
 
 
 def start(settings: Settings, known: credentials.Credentials) -> None:
@@ -114,24 +133,28 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
         It can't; nothing of it is left running.
     """
     configure(settings)
-    data = settings.home / "pulsar"
+    data = _data(settings)
+    is_first = not has_data(settings)
     data.mkdir(parents=True, exist_ok=True)
     settings.logs.mkdir(parents=True, exist_ok=True)
     output = settings.logs / "pulsar.out"
     output.unlink(missing_ok=True)
-    dead = state_store.DeadRegistration(settings, {"PATH": os.environ.get("PATH", os.defpath), **_of_cli(settings)})
+    shell = java.command(settings, java.ZOOKEEPER_SHELL, options=_cli_options(settings))
+    dead = state_store.DeadRegistration(settings, shell)
     processes.start_detached(
-        [
-            settings.distribution / "bin" / "pulsar",
-            "standalone",
-            "--advertised-address=127.0.0.1",
-            f"--zookeeper-port={settings.ports.zookeeper}",
-            f"--zookeeper-dir={data / 'zookeeper'}",
-            f"--bookkeeper-port={settings.ports.bookie}",
-            f"--bookkeeper-dir={data / 'bookkeeper'}",
-            f"--stream-storage-port={settings.ports.state}",
-            f"--functions-worker-conf={settings.home / 'conf' / 'functions_worker.yml'}",
-        ],
+        java.standalone(
+            settings,
+            [
+                "--advertised-address=127.0.0.1",
+                f"--zookeeper-port={settings.ports.zookeeper}",
+                f"--zookeeper-dir={data / 'zookeeper'}",
+                f"--bookkeeper-port={settings.ports.bookie}",
+                f"--bookkeeper-dir={data / 'bookkeeper'}",
+                f"--stream-storage-port={settings.ports.state}",
+                f"--functions-worker-conf={settings.home / 'conf' / 'functions_worker.yml'}",
+            ],
+            [*settings.memory.split(), *GARBAGE_COLLECTOR, *EXTRA_OPTIONS],
+        ),
         pid_file=pid_file(settings),
         log=output,
         environ=broker_environment(settings, known),
@@ -141,6 +164,9 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
         wait_ready(settings, meanwhile=dead.remove_if_waited_for)
     except BaseException:
         stop(settings)
+        if is_first:
+            # Nobody's data yet: kept, they would bind the stack to its ports.
+            shutil.rmtree(data, ignore_errors=True)
         raise
 
 
@@ -191,15 +217,15 @@ def is_ready(settings: Settings) -> bool:
     return bool(workers) and listed is not None and state_store.answers(settings)
 
 
-def _function_processes(settings: Settings) -> list[int]:
-    """Function instances of this stack: they name its log folder on their command line."""
-    mark = str(settings.logs)
-    found = []
+def function_processes(settings: Settings) -> dict[int, list[str]]:
+    """Function instances of this stack, with their command lines: these name its log folder."""
+    mark = str(settings.function_logs)
+    found = {}
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
         runs_instance = any(part.endswith("python_instance_main.py") for part in command[:3])
-        if runs_instance and any(part.startswith(mark) for part in command):
-            found.append(process.pid)
+        if runs_instance and mark in command:
+            found[process.pid] = command
     return found
 
 
@@ -207,7 +233,7 @@ def stop(settings: Settings) -> bool:
     """End Pulsar and what function instances it leaves; returns whether it ran."""
     ran = processes.stop(pid_file(settings), STOP_STEPS)
     # A broker that was killed leaves its function instances behind for some seconds.
-    left = processes.wait_gone(_function_processes(settings), 0.5)
+    left = processes.wait_gone(list(function_processes(settings)), 0.5)
     processes.send(left, signal.SIGTERM)
     processes.send(processes.wait_gone(left, 10.0), signal.SIGKILL)
     return ran

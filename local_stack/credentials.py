@@ -3,14 +3,13 @@
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from local_stack.errors import NotSetUpError, OtherPortsError
-from local_stack.settings import Settings
+from local_stack import services
+from local_stack.errors import LocalStackError, NotSetUpError
+from local_stack.settings import CREDENTIALS, Settings
 
-# One database and one role each, of the same name.
-SERVICES = ("ordenes", "pagos", "reporting")
 SUPERUSER = "postgres"
 
 
@@ -23,8 +22,7 @@ class Credentials:
     passwords : dict of str to str
         By role.
     port_offset : int or None
-        What its ports were shifted by, None for a stack of before this was noted. BookKeeper knows its own data by the
-        port, so it never changes.
+        What its ports are shifted by, None for a stack of before this was noted.
     """
 
     passwords: dict[str, str]
@@ -34,14 +32,14 @@ class Credentials:
         """The DSN of `role`, on its own database unless another is named. The passwords need no quoting in it."""
         return f"postgresql://{role}:{self.passwords[role]}@127.0.0.1:{port}/{database or role}"
 
-
-def dsn_variable(service: str) -> str:
-    """The environment variable that holds a service's DSN."""
-    return f"ALPES_{service.upper()}_DSN"
+    def dsns(self, port: int) -> dict[str, str]:
+        """The DSN of each service that has a role here, by its environment variable."""
+        wanted = services.dsn_variables()
+        return {variable: self.dsn(service, port) for service, variable in wanted.items() if service in self.passwords}
 
 
 def _path(settings: Settings) -> Path:
-    return settings.home / "credentials.json"
+    return settings.home / CREDENTIALS
 
 
 def load(settings: Settings) -> Credentials:
@@ -51,29 +49,36 @@ def load(settings: Settings) -> Credentials:
     ------
     NotSetUpError
         There is no stack here yet.
-    OtherPortsError
-        It was set up with other ports than are asked for now.
     """
     try:
-        known = Credentials(**json.loads(_path(settings).read_text()))
+        return Credentials(**json.loads(_path(settings).read_text()))
     except FileNotFoundError:
         raise NotSetUpError(f"There is no local stack in {settings.home} yet: run ./deploy.sh up") from None
-    if known.port_offset not in {None, settings.ports.offset}:
-        raise OtherPortsError(
-            f"The local stack in {settings.home} was set up with ALPES_PORT_OFFSET={known.port_offset}, and"
-            f" ALPES_PORT_OFFSET is {settings.ports.offset} now: set it so, or choose another folder with ALPES_HOME."
-        )
-    return known
+    except OSError as error:
+        raise LocalStackError(
+            f"{_path(settings)} can't be read: {error.strerror}. Is the stack another user's?"
+        ) from error
 
 
 def load_or_make(settings: Settings) -> Credentials:
-    """Read this stack's credentials, or make them."""
+    """Read this stack's credentials, and make what is missing: all, or a new service's; note the stack's ports."""
     try:
-        return load(settings)
+        known = load(settings)
     except NotSetUpError:
-        passwords = {role: secrets.token_hex(16) for role in (SUPERUSER, *SERVICES)}
-        credentials = Credentials(passwords, settings.ports.offset)
-        descriptor = os.open(_path(settings), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(credentials), file)
-        return credentials
+        known = Credentials({})
+    new = [role for role in (SUPERUSER, *services.dsn_variables()) if role not in known.passwords]
+    if new or known.port_offset != settings.ports.offset:
+        passwords = {**known.passwords, **{role: secrets.token_hex(16) for role in new}}
+        known = replace(known, passwords=passwords, port_offset=settings.ports.offset)
+        write_private(_path(settings), json.dumps(asdict(known)))
+    return known
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import requests
 
-from local_stack import progress
+from local_stack import locks, progress
 from local_stack.errors import ChecksumError, DownloadError, NoSpaceError
+from local_stack.folders import OTHER_CACHE, require_writable
 from local_stack.settings import PULSAR_ARTIFACT, PULSAR_GROUP, Settings
 
 # The tarball is 240 MB and unpacks to 300 MB.
@@ -34,14 +35,23 @@ def ensure(settings: Settings) -> Path:
         It can't be had; nothing half-done is left that a later run would take for whole.
     """
     if not settings.distribution.is_dir():
+        require_writable(settings.cache, OTHER_CACHE)
         settings.cache.mkdir(parents=True, exist_ok=True)
-        require_space(settings.cache, NEEDED_BYTES, "ALPES_CACHE")
-        tarball = _download(settings)
-        with progress.step("Verifying and unpacking Pulsar", "Pulsar unpacked"):
-            _verify(tarball, settings)
-            _unpack(tarball, settings)
-        tarball.unlink()
+        with locks.exclusive(settings.cache / "lock", "another run, which fetches Pulsar"):
+            if not settings.distribution.is_dir():
+                _fetch(settings)
     return settings.distribution
+
+
+def _fetch(settings: Settings) -> None:
+    for left in settings.cache.glob("unpack-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    require_space(settings.cache, NEEDED_BYTES, "ALPES_CACHE")
+    tarball = _download(settings)
+    with progress.step("Verifying and unpacking Pulsar", "Pulsar unpacked"):
+        _verify(tarball, settings)
+        _unpack(tarball, settings)
+    tarball.unlink()
 
 
 def require_space(folder: Path, needed: int, variable: str) -> None:
@@ -73,29 +83,55 @@ def _download(settings: Settings) -> Path:
     )
     component = context.project(PULSAR_GROUP, PULSAR_ARTIFACT).at_version(settings.version)
     artifact = component.artifact(classifier="bin", packaging="tar.gz")
-    cached: Path | None = artifact.cached_path
+    cached = Path(artifact.cached_path or settings.cache / "none")
+    # jgo takes whatever file is there for a whole one, also what a run that was killed left.
+    if cached.exists() and _sha512(cached) != settings.sha512:
+        cached.unlink()
     try:
         return Path(artifact.resolve())
     except BaseException as error:
-        # jgo takes whatever file is there for a whole one.
-        if cached is not None:
-            cached.unlink(missing_ok=True)
+        cached.unlink(missing_ok=True)
         coordinate = f"{PULSAR_GROUP}:{PULSAR_ARTIFACT}:{settings.version}"
         if isinstance(error, requests.RequestException):
             raise DownloadError(
-                f"Pulsar could not be downloaded from Maven Central ({coordinate}): is there a network?"
-                f" [{type(error).__name__}]"
+                f"Pulsar could not be downloaded from Maven Central ({coordinate}): {_cause(error)}"
             ) from error
         if isinstance(error, RuntimeError):
-            raise DownloadError(f"Maven Central has no {coordinate}.") from error
+            raise DownloadError(f"Maven Central gave no {coordinate}: {error}") from error
+        if isinstance(error, OSError) and error.errno is None:
+            # Of requests, before it connects.
+            raise DownloadError(f"Pulsar could not be downloaded from Maven Central: {error}") from error
         if isinstance(error, OSError):
             raise NoSpaceError(f"Pulsar's distribution could not be stored in {settings.cache}: {error}.") from error
         raise
 
 
-def _verify(tarball: Path, settings: Settings) -> None:
+def _cause(error: requests.RequestException) -> str:
+    said = str(error.args[0] if error.args else type(error).__name__)
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in said:
+        return (
+            "its certificate is signed by none that this machine trusts. Name the file of the signing authority, which"
+            " a proxy may be, with REQUESTS_CA_BUNDLE."
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy that HTTPS_PROXY names can't be reached. Correct it, or unset it."
+    # Where an answer has begun, requests has no class of its own for one that stops.
+    if isinstance(error, requests.Timeout) or "Read timed out" in said:
+        return f"no answer within {DOWNLOAD_TIMEOUT_SECONDS} s. Try again."
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off. Try again."
+    if isinstance(error, requests.ConnectionError):
+        return f"no connection. See to the network, or copy ALPES_CACHE from a machine that has it. [{said}]"
+    return f"{type(error).__name__}: {error}"
+
+
+def _sha512(tarball: Path) -> str:
     with tarball.open("rb") as file:
-        found = hashlib.file_digest(file, "sha512").hexdigest()
+        return hashlib.file_digest(file, "sha512").hexdigest()
+
+
+def _verify(tarball: Path, settings: Settings) -> None:
+    found = _sha512(tarball)
     if found != settings.sha512:
         tarball.unlink()
         raise ChecksumError(
@@ -108,13 +144,13 @@ def _unpack(tarball: Path, settings: Settings) -> None:
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="unpack-") as temporary:
         try:
             with tarfile.open(tarball) as archive:
-                archive.extractall(temporary, filter="data")
+                # The keyword `filter` came with Python 3.11.4; where it is missing, the checksum alone has to do.
+                archive.extraction_filter = getattr(tarfile, "data_filter", None)
+                archive.extractall(temporary)  # noqa: S202 -- its SHA-512 is the pinned one
         except OSError as error:
             raise NoSpaceError(f"Pulsar could not be unpacked in {settings.cache}: {error}.") from error
         (unpacked,) = Path(temporary).iterdir()
-        # Another run may have been faster.
-        if not settings.distribution.is_dir():
-            unpacked.rename(settings.distribution)
+        unpacked.rename(settings.distribution)
 
 
 def java_home() -> Path:

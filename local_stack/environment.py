@@ -1,6 +1,8 @@
 """What a program needs in its environment to use this stack."""
 
+import json
 import shlex
+from pathlib import Path
 
 from local_stack import credentials
 from local_stack.settings import Settings
@@ -18,12 +20,19 @@ def variables(settings: Settings) -> dict[str, str]:
     return {
         "PULSAR_SERVICE_URL": settings.service_url,
         "PULSAR_ADMIN_URL": settings.admin_url,
-        **{
-            credentials.dsn_variable(service): known.dsn(service, settings.ports.postgres)
-            for service in credentials.SERVICES
-        },
+        **known.dsns(settings.ports.postgres),
         "PULSAR_ADMIN": str(settings.pulsar_admin),
     }
+
+
+def path(settings: Settings) -> Path:
+    """Where `up` writes them, for the command `alpes` of this checkout (client/stack.py reads it)."""
+    return settings.home / "environment.json"
+
+
+def write(settings: Settings) -> None:
+    """Write them there. They hold passwords: only the owner can read the file."""
+    credentials.write_private(path(settings), json.dumps(variables(settings), indent=2) + "\n")
 
 
 def export_lines(settings: Settings) -> str:

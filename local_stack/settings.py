@@ -1,11 +1,12 @@
 """Where the local stack keeps things, which ports it takes and which Pulsar it runs."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.errors import LocalStackError
+from local_stack.errors import SettingsError
 
 PULSAR_GROUP = "org.apache.pulsar"
 PULSAR_ARTIFACT = "pulsar-server-distribution"
@@ -20,6 +21,8 @@ LIVENESS_CHECK_MS = 2000
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 HIGHEST_PORT = 65535
+CREDENTIALS = "credentials.json"
+"""The file in a stack's folder that holds its passwords and its ports."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,10 @@ class Ports:
             "the state store": self.state,
         }
 
+    def all(self) -> dict[str, int]:
+        """What the stack listens on, by what for."""
+        return {"PostgreSQL": self.postgres, **self.of_pulsar()}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -86,7 +93,7 @@ class Settings:
     cache : Path
         What can be downloaded again, shared by all stacks of a user (`ALPES_CACHE`).
     ports : Ports
-        See there (`ALPES_PORT_OFFSET`).
+        Those that the stack has noted; before its first start those of `asked_offset`, or the usual ones.
     version, sha512 : str
         Pulsar's distribution (`ALPES_PULSAR_VERSION`, which needs its `ALPES_PULSAR_SHA512`).
     memory : str
@@ -95,6 +102,8 @@ class Settings:
         How often a function instance that died is noticed; it ends itself after three checks that did not come.
     state_port : int or None
         Where functions look for the state store, None for where it is. A test puts a proxy between.
+    asked_offset : int or None
+        What `ALPES_PORT_OFFSET` says: the next start takes these ports, if it is free to. None lets it choose.
     """
 
     home: Path
@@ -105,6 +114,7 @@ class Settings:
     memory: str = PULSAR_MEMORY
     liveness_check_ms: int = LIVENESS_CHECK_MS
     state_port: int | None = None
+    asked_offset: int | None = None
 
     @property
     def distribution(self) -> Path:
@@ -137,32 +147,68 @@ class Settings:
         return f"http://127.0.0.1:{self.ports.http}"
 
 
+def noted_offset(home: Path) -> int | None:
+    """What the stack in `home` has its ports shifted by, None when there is none."""
+    try:
+        noted = json.loads((home / CREDENTIALS).read_text())["port_offset"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return noted if isinstance(noted, int) else None
+
+
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from environment variables.
 
     Raises
     ------
-    LocalStackError
+    SettingsError
         A variable says something that can't be.
     """
-    text = environ.get("ALPES_PORT_OFFSET") or "0"
-    highest = max([Ports().postgres, *Ports().of_pulsar().values()])
-    if not text.isdigit() or int(text) + highest > HIGHEST_PORT:
-        raise LocalStackError(
-            f"ALPES_PORT_OFFSET is {text!r}; it must be a whole number from 0 to {HIGHEST_PORT - highest}."
-        )
-    user_cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = _folder(environ.get("ALPES_HOME") or str(CHECKOUT / ".alpes"), "ALPES_HOME")
+    user_cache = environ.get("XDG_CACHE_HOME") or "~/.cache"
+    cache = _folder(environ.get("ALPES_CACHE") or f"{user_cache}/alpes", "ALPES_CACHE")
+    asked = _asked_offset(environ.get("ALPES_PORT_OFFSET") or "")
+    noted = noted_offset(home)
     version = environ.get("ALPES_PULSAR_VERSION") or PULSAR_VERSION
     sha512 = environ.get("ALPES_PULSAR_SHA512") or (PULSAR_SHA512 if version == PULSAR_VERSION else "")
     if not sha512:
-        raise LocalStackError(
+        raise SettingsError(
             f"ALPES_PULSAR_VERSION is {version}: set ALPES_PULSAR_SHA512 too, the SHA-512 of that version's tar.gz."
         )
     return Settings(
-        home=Path(environ.get("ALPES_HOME") or CHECKOUT / ".alpes").expanduser().absolute(),
-        cache=Path(environ.get("ALPES_CACHE") or user_cache / "alpes").expanduser().absolute(),
-        ports=Ports(int(text)),
+        home=home,
+        cache=cache,
+        ports=Ports(noted if noted is not None else asked or 0),
         version=version,
         sha512=sha512.lower(),
         memory=environ.get("ALPES_PULSAR_MEM") or PULSAR_MEMORY,
+        asked_offset=asked,
     )
+
+
+def _asked_offset(text: str) -> int | None:
+    if not text:
+        return None
+    highest = max(Ports().all().values())
+    if not text.isdecimal() or int(text) + highest > HIGHEST_PORT:
+        raise SettingsError(
+            f"ALPES_PORT_OFFSET is {text!r}; it must be a whole number from 0 to {HIGHEST_PORT - highest}."
+        )
+    return int(text)
+
+
+def _folder(text: str, variable: str) -> Path:
+    try:
+        folder = Path(text).expanduser().absolute()
+        str(folder).encode()
+    except RuntimeError:
+        raise SettingsError(f"HOME is not set, so {text} is nowhere: set HOME, or {variable}.") from None
+    except UnicodeEncodeError:
+        raise SettingsError(f"The name of {text!r} is not UTF-8: choose another folder with {variable}.") from None
+    # A class path is a list of paths with colons between them; what splits a line splits a configuration file.
+    if ":" in str(folder) or not str(folder).isprintable():
+        raise SettingsError(
+            f"Java can't use a folder whose name has a colon or a control character, as {str(folder)!r} has:"
+            f" choose another with {variable}."
+        )
+    return folder

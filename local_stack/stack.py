@@ -1,12 +1,11 @@
 """The stack as a whole: bring up what does not run, take down what does."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from local_stack import broker, credentials, distribution, ports, postgres, progress
+from local_stack import broker, credentials, distribution, environment, locks, ports, postgres, progress
 from local_stack.errors import LocalStackError
 from local_stack.settings import Settings
 
@@ -36,27 +35,29 @@ class Status:
     ready: bool
     address: str
 
+    @property
+    def line(self) -> str:
+        """The same for a person."""
+        state = "running" if self.ready else "started, not answering" if self.pid else "stopped"
+        return f"{self.name:<11} {state} at {self.address}{f', process {self.pid}' if self.pid else ''}"
+
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """One at a time changes a stack, and only what is one: `destroy` removes the whole folder."""
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        if not (settings.home / LOCK_NAME).exists() and any(settings.home.iterdir()):
-            raise LocalStackError(
-                f"{settings.home} holds other things already: choose a folder for the stack alone with ALPES_HOME."
-            )
-        file = (settings.home / LOCK_NAME).open("w")
-    except OSError as error:
-        raise LocalStackError(
-            f"{settings.home} can't be written to: {error.strerror}. Choose with ALPES_HOME."
-        ) from error
-    with file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with progress.step("Waiting for another run on this stack", "The other run ended"):
-                fcntl.flock(file, fcntl.LOCK_EX)
+            settings.home.mkdir(parents=True, exist_ok=True)
+            if not (settings.home / LOCK_NAME).exists() and any(settings.home.iterdir()):
+                raise LocalStackError(
+                    f"{settings.home} holds other things already: choose a folder for the stack alone with ALPES_HOME."
+                )
+            held.enter_context(locks.exclusive(settings.home / LOCK_NAME, "another run on this stack"))
+        except OSError as error:
+            raise LocalStackError(
+                f"{settings.home} can't be written to: {error.strerror}. Choose with ALPES_HOME."
+            ) from error
+        postgres.require_own(settings)
         yield
 
 
@@ -74,14 +75,24 @@ def up(settings: Settings) -> bool:
         A part can't be started; what this call had started is stopped again.
     """
     with _alone(settings), ExitStack() as undo:
-        known = credentials.load_or_make(settings)
-        with_postgres = postgres.pid_file(settings).running() is None
-        with_broker = broker.pid_file(settings).running() is None
-        # What can fail goes before what would have to be undone.
-        if with_postgres:
-            ports.require_free({"PostgreSQL": settings.ports.postgres})
+        with_postgres = postgres.find(settings) is None
+        with_broker = broker.find(settings) is None
+        bound = broker.has_data(settings) or not (with_postgres and with_broker)
+        with ports.one_at_a_time(settings):
+            settings = ports.choose(settings, bound=bound)
+            # What can fail goes before what would have to be undone, and before the ports are noted.
+            needed = {"PostgreSQL": settings.ports.postgres} if with_postgres else {}
+            if with_broker:
+                needed |= settings.ports.of_pulsar()
+            ports.require_free(needed, ports.advice(bound=bound))
+            known = credentials.load_or_make(settings)
+            ports.claim(settings)
+        if not with_broker and (lacking := broker.lacking(settings, known)):
+            doing = f"Restarting Pulsar, since its functions inherit its environment and {', '.join(lacking)} is new"
+            with progress.step(f"{doing}: stopping it", "Pulsar stopped; no message is lost"):
+                broker.stop(settings)
+            with_broker = True
         if with_broker:
-            ports.require_free(settings.ports.of_pulsar())
             distribution.ensure(settings)
         if with_postgres or with_broker:
             distribution.require_space(settings.home, NEEDED_BYTES, "ALPES_HOME")
@@ -93,12 +104,15 @@ def up(settings: Settings) -> bool:
         elif not postgres.is_ready(settings, known):
             with progress.step("Waiting for PostgreSQL", "PostgreSQL answers"):
                 postgres.wait_ready(settings, known)
+        if not with_postgres:
+            postgres.create_databases(settings, known)
         if with_broker:
             with progress.step("Starting Pulsar", "Pulsar started"):
                 broker.start(settings, known)
         elif not broker.is_ready(settings):
             with progress.step("Waiting for Pulsar", "Pulsar answers"):
                 broker.wait_ready(settings)
+        environment.write(settings)
         undo.pop_all()
         return with_postgres or with_broker
 
@@ -110,7 +124,7 @@ def down(settings: Settings) -> bool:
     with _alone(settings):
         ran = False
         for name, part in (("Pulsar", broker), ("PostgreSQL", postgres)):
-            if part.pid_file(settings).running() is not None:
+            if part.find(settings) is not None:
                 with progress.step(f"Stopping {name}", f"{name} stopped"):
                     part.stop(settings)
                 ran = True
@@ -125,7 +139,8 @@ def destroy(settings: Settings) -> None:
     if settings.home.is_dir() and not (settings.home / LOCK_NAME).exists():
         raise LocalStackError(f"{settings.home} is no folder of a local stack: nothing was removed.")
     down(settings)
-    shutil.rmtree(settings.home, ignore_errors=False)
+    postgres.remove(settings)
+    shutil.rmtree(settings.home)
 
 
 def status(settings: Settings) -> list[Status]:

@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from local_stack.settings import Settings
 
@@ -44,13 +44,13 @@ class DeadRegistration:
     ----------
     settings
         The stack that is about to be started: make this before it.
-    environ
-        For Pulsar's CLI.
+    shell
+        The command line of ZooKeeper's shell.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, shell: Sequence[str]) -> None:
         self._settings = settings
-        self._environ = dict(environ)
+        self._shell = shell
         self._log = settings.logs / "pulsar.log"
         self._read = self._log.stat().st_size if self._log.exists() else 0
         self._until: float | None = None
@@ -65,13 +65,12 @@ class DeadRegistration:
             return
         self._begun = True
         ports = self._settings.ports
-        shell = (self._settings.distribution / "bin" / "pulsar", "zookeeper-shell")
         server = ("-server", f"127.0.0.1:{ports.zookeeper}")
-        command = (*shell, *server, "delete", f"/stream/servers/available/127.0.0.1:{ports.state}")
+        command = (*self._shell, *server, "delete", f"/stream/servers/available/127.0.0.1:{ports.state}")
         # Where it fails or takes too long the wait goes on, as it would have without.
         with contextlib.suppress(OSError):
             nowhere = subprocess.DEVNULL
-            started = subprocess.Popen(command, env=self._environ, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+            started = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
             stop = threading.Timer(max(0.0, self._until - time.monotonic()), started.kill)
             stop.daemon = True
             stop.start()

@@ -5,7 +5,8 @@
 #
 # A layer is current when .stamp-LAYER in the environment holds the SHA-256 of requirements/LAYER.txt. dev holds all of app.
 
-venv_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Without links, so that the environment is the same one by whatever path the checkout is called.
+venv_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV=${ALPES_VENV:-$venv_root/.venv}
 
 venv_say() { printf '%s\n' "$*" >&2; }
@@ -13,26 +14,31 @@ venv_say() { printf '%s\n' "$*" >&2; }
 # Where a Python may be. A name on the PATH proves nothing (pyenv's shims), so each is run.
 venv_pythons=(python3 python3.13 python3.12 python3.11 python /usr/bin/python3)
 
-venv_is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' </dev/null >/dev/null 2>&1; } # PYTHON
+# What it prints of its own is why it does not run at all, such as a shared library that it misses.
+venv_is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' </dev/null 2>&1; } # PYTHON
 
-# Prints what ALPES_PYTHON names, which is obeyed, or the first Python that is new enough.
+# Prints what ALPES_PYTHON names, which is obeyed, or the first Python that is new enough. Returns 2 where the name is wrong.
 venv_find_python() {
-    local candidate
+    local candidate said broken=
     if [ -n "${ALPES_PYTHON:-}" ]; then
-        if ! venv_is_new_enough "$ALPES_PYTHON"; then
-            venv_say "ALPES_PYTHON names $ALPES_PYTHON, which is no Python 3.11 or later that runs. Name another, or unset it."
-            return 1
+        if ! said=$(venv_is_new_enough "$ALPES_PYTHON"); then
+            venv_say "ALPES_PYTHON names $ALPES_PYTHON, which is no Python 3.11 or later that runs. Name another, or unset it." \
+                "${said##*$'\n'}"
+            return 2
         fi
         printf '%s\n' "$ALPES_PYTHON"
         return 0
     fi
     for candidate in "${venv_pythons[@]}"; do
-        if venv_is_new_enough "$candidate"; then
+        if said=$(venv_is_new_enough "$candidate"); then
             printf '%s\n' "$candidate"
             return 0
         fi
+        case $said in
+            *"shared librar"*) broken=" ($said)" ;;
+        esac
     done
-    venv_say "Python 3.11 or later is needed and none was found. Install one, or name it: ALPES_PYTHON=/path/to/python3 $0"
+    venv_say "Python 3.11 or later is needed and none was found$broken. Install one, or name it: ALPES_PYTHON=/path/to/python3 $0"
     return 1
 }
 
@@ -86,30 +92,110 @@ venv_is_current() { # LAYER
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(venv_sha256 "$venv_root/requirements/$1.txt")" ]
 }
 
-venv_ensure() { # LAYER
-    local layer=$1 python started=$SECONDS
-    if ! "$VENV/bin/python" -m pip --version </dev/null >/dev/null 2>&1; then
-        python=$(venv_choose_python) || return 1
-        if ! "$python" -m venv --clear "$VENV" >&2; then
-            venv_say "No virtual environment could be made in $VENV with $python (Debian and Ubuntu: apt-get install python3-venv)."
+# Whether its programs were made for another folder: they name their Python by its path.
+venv_has_moved() { [ -f "$VENV/bin/pip" ] && ! grep -qF "$VENV/bin/python" "$VENV/bin/pip"; }
+
+# Prints the cause of a failure of pip, which says a lot and repeats it.
+venv_pip_cause() { # OUTPUT
+    local proxy=${HTTPS_PROXY:-${https_proxy:-${ALL_PROXY:-${all_proxy:-}}}}
+    case $1 in
+        *"No space left on device"* | *"Disk quota exceeded"*) echo "the disk is full." ;;
+        *"DO NOT MATCH THE HASHES"*) echo "a package is not the one that is locked. Try again; if it stays so, don't use it." ;;
+        *ProxyError*) echo "the proxy ${proxy:-that pip is told} can't be reached. Correct it (HTTPS_PROXY), or unset it." ;;
+        *CERTIFICATE_VERIFY_FAILED* | *SSLError* | *"TLS CA certificate bundle"*)
+            echo "the certificate of the package index is signed by none that is trusted here. Name the file of the signing" \
+                "authority, which a proxy may be, with PIP_CERT." ;;
+        *NewConnectionError* | *NameResolutionError* | *"timed out"* | *ConnectTimeout* | *"Connection aborted"* | *"unreachable"*)
+            echo "no connection to the package index. See to the network; behind a proxy, name it with HTTPS_PROXY." ;;
+        *"ERROR: Exception:"*) echo "${1##*$'\n'}" ;;
+        *) grep -m 1 '^ERROR: ' <<<"$1" || echo "${1##*$'\n'}" ;;
+    esac
+}
+
+# pip speaks to the user only when it fails, and then in one line; ./pip.log of the environment has all of it.
+venv_pip_install() { # ARGUMENT...
+    local output
+    if ! output=$("$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --retries 2 "$@" </dev/null 2>&1); then
+        printf '%s\n' "$output" >"$VENV/pip.log"
+        venv_say "The packages could not be installed: $(venv_pip_cause "$output") All that pip said is in $VENV/pip.log."
+        return 1
+    fi
+}
+
+# pip is put in by a command of its own: where venv does it, it keeps to itself why that failed.
+venv_make() { # PYTHON
+    "$1" -m venv --clear --without-pip "$VENV" && "$VENV/bin/python" -Im ensurepip --upgrade --default-pip
+}
+
+# Prints the cause of a failure to make the environment.
+venv_make_cause() { # OUTPUT
+    case $1 in
+        *"No space left on device"* | *"Disk quota exceeded"*) echo "the disk is full." ;;
+        *"No module named"*ensurepip* | *"ensurepip is not"*)
+            echo "it has no ensurepip. On Debian and Ubuntu: apt-get install python3-venv" ;;
+        *) echo "${1##*$'\n'}" ;;
+    esac
+}
+
+# Whether there is an environment that packages can be put into.
+venv_is_sound() { "$VENV/bin/python" -m pip --version </dev/null >/dev/null 2>&1 && ! venv_has_moved; }
+
+# Whether nothing is to be done.
+venv_is_ready() { # LAYER
+    venv_is_sound && { venv_is_current "$1" || { [ "$1" = app ] && venv_is_current dev; }; }
+}
+
+# Waits until no other run is at the environment: one whose script was killed leaves its pip at work. The lock is on the open
+# folder, which is 9 here and in all that is started from here; it ends with the last of them.
+venv_lock() { # PYTHON
+    "$1" -c 'import contextlib, fcntl, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+with contextlib.suppress(OSError):
+    try:
+        fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Waiting for another run, which installs packages …", file=sys.stderr, flush=True)
+        fcntl.flock(9, fcntl.LOCK_EX)' </dev/null
+}
+
+venv_install() { # LAYER
+    local layer=$1 python output started=$SECONDS
+    if ! venv_is_sound; then
+        venv_say "Making the environment $VENV …"
+        python=$(venv_choose_python) || return
+        if ! output=$(venv_make "$python" </dev/null 2>&1); then
+            venv_say "No virtual environment could be made in $VENV with $python: $(venv_make_cause "$output")"
             return 1
         fi
     fi
-    if venv_is_current "$layer" || { [ "$layer" = app ] && venv_is_current dev; }; then
-        return 0
-    fi
     venv_say "Installing the packages of requirements/$layer.txt into $VENV …"
-    if ! "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-        -r "$venv_root/requirements/$layer.txt" </dev/null >&2; then
-        venv_say "The packages could not be installed: pip's own message is above. Is there a network, and room on the disk?"
-        return 1
-    fi
-    # The project itself, for the command `alpes`; setuptools is among the locked packages.
-    if ! "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index \
-        --editable "$venv_root" </dev/null >&2; then
-        venv_say "The command alpes could not be installed: pip's own message is above."
-        return 1
-    fi
+    venv_pip_install --require-hashes -r "$venv_root/requirements/$layer.txt" || return 1
+    # The project itself, for the name and version; setuptools is among the locked packages.
+    venv_pip_install --no-deps --no-build-isolation --no-index --editable "$venv_root" || return 1
+    # A program of pip's names its Python by its path, and ends with a move of the checkout. Ours does not.
+    case $VENV in
+        "$venv_root/.venv") ln -sfn ../../alpes "$VENV/bin/alpes" ;;
+        *) ln -sfn "$venv_root/alpes" "$VENV/bin/alpes" ;;
+    esac
     venv_sha256 "$venv_root/requirements/$layer.txt" >"$VENV/.stamp-$layer"
     venv_say "Packages installed in $((SECONDS - started)) s."
+}
+
+venv_ensure() { # LAYER
+    local python output
+    if venv_is_ready "$1"; then
+        return
+    fi
+    python=$(venv_find_python) || return
+    if ! output=$(mkdir -p "$VENV" 2>&1); then
+        venv_say "No virtual environment could be made: $output"
+        return 1
+    fi
+    {
+        venv_lock "$python"
+        # Not with ||, which would have it go on where a command fails.
+        if ! venv_is_ready "$1"; then
+            venv_install "$1"
+        fi
+    } 9<"$VENV"
 }

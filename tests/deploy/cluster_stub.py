@@ -70,7 +70,8 @@ class Cluster:
 
     tenants: dict[str, Any] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
-    retention: dict[str, Any] = field(default_factory=dict)
+    # By namespace and policy.
+    policies: dict[tuple[str, str], Any] = field(default_factory=dict)
     topics: dict[str, int] = field(default_factory=dict)
     schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
@@ -125,12 +126,14 @@ class Cluster:
             return _create(self.namespaces, name, {})
         if name not in self.namespaces:
             return 404, {"reason": "Namespace does not exist"}
-        if method == "GET":
-            return 200, self.retention.get(name) if what == ["retention"] else self.namespaces[name]
-        if what == ["retention"]:
-            self.retention[name] = body
-        elif what == ["properties"]:
+        if what == ["properties"]:
+            if method == "GET":
+                return 200, self.namespaces[name]
             self.namespaces[name].update(body)
+        elif method == "GET":
+            return 200, self.policies.get((name, what[0]))
+        else:
+            self.policies[name, what[0]] = body
         return NO_CONTENT, None
 
     def _persistent(self, method: str, rest: list[str], body: Any) -> Answer:

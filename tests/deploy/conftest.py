@@ -16,7 +16,7 @@ import yaml
 
 import deployment.databases
 from deployment import function_configs, instances, packages, preflight
-from deployment.__main__ import main
+from deployment.cli import main
 from local_stack import credentials
 from local_stack.settings import Ports, from_environment
 from tests.deploy import cluster_stub
@@ -48,7 +48,7 @@ class Checkout:
     Attributes
     ----------
     root : Path
-        Holds ``function-configs``, ``functions`` and ``schemas``.
+        Holds ``function-configs``, ``functions``, ``schemas`` and ``wire``.
     build : Path
         Where the zips go.
     python_instance : Path
@@ -74,6 +74,14 @@ class Checkout:
         """Set keys of a function's userConfig."""
         path = self.root / "function-configs" / f"{name}.yaml"
         self.change_config(name, userConfig={**yaml.safe_load(path.read_text())["userConfig"], **values})
+
+    def add_service(self, name: str) -> None:
+        """Add a function with a database of its own, as who writes one begins."""
+        folder = self.root / "function-configs"
+        values = yaml.safe_load((folder / "reporting.yaml").read_text())
+        user_config = {"dsn_env": f"ALPES_{name.upper()}_DSN"}
+        own = {**values, "name": name, "subName": name, "userConfig": user_config}
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(own))
 
     def change_code(self, service: str) -> None:
         """Change a source file that is shipped."""
@@ -120,7 +128,7 @@ def checkout(
     What the worker's Python has is looked at in tests marked ``usefixtures("worker_check")`` alone.
     """
     root = tmp_path / "checkout"
-    for folder in ("function-configs", "functions", "schemas"):
+    for folder in ("function-configs", "functions", "schemas", "wire"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
 
     monkeypatch.setenv("ALPES_HOME", str(tmp_path / "home"))

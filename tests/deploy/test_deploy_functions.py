@@ -1,12 +1,13 @@
 """Deploying: what is asked of the cluster the first time, the second time, and after each kind of change."""
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from deployment import instances, topology
-from local_stack import credentials
+from local_stack import credentials, stack
 from local_stack.settings import from_environment
 from tests.deploy.cluster_stub import Cluster, options
 from tests.deploy.conftest import Checkout, Deployment, summary
@@ -40,7 +41,10 @@ def test_the_first_deployment_makes_tenant_namespace_topics_and_schemas(
     assert code == 0, told
     assert list(cluster.tenants) == ["alpes"]
     assert list(cluster.namespaces) == [NAMESPACE]
-    assert cluster.retention[NAMESPACE] == {"retentionTimeInMinutes": -1, "retentionSizeInMB": -1}
+    assert cluster.policies == {
+        (NAMESPACE, "retention"): {"retentionTimeInMinutes": -1, "retentionSizeInMB": -1},
+        (NAMESPACE, "maxUnackedMessagesPerSubscription"): 0,
+    }
     wanted = {*INPUTS, *(f"{name}-DLQ" for name in INPUTS), "reporte-generado", "dlq-bitacora"}
     assert cluster.topics == {f"{NAMESPACE}/{name}": 1 for name in wanted}
     assert set(cluster.schemas) == {f"{NAMESPACE}/{name}" for name in EVENTS}
@@ -280,10 +284,13 @@ def test_a_function_that_pulsar_refuses_is_told_with_pulsars_reason(
     real = cluster.functions.pop(f"{NAMESPACE}/ordenes")
 
     class Refusing(dict[str, object]):
-        def get(self, name: object, default: object = None) -> object:
-            return None if self.pop("once", None) else super().get(name, default)  # type: ignore[call-overload]
+        unseen = 2
 
-    cluster.functions = Refusing({f"{NAMESPACE}/ordenes": real, "once": True})  # type: ignore[assignment]
+        def get(self, name: object, default: object = None) -> object:
+            self.unseen -= 1
+            return None if self.unseen >= 0 else super().get(name, default)  # type: ignore[call-overload]
+
+    cluster.functions = Refusing({f"{NAMESPACE}/ordenes": real})  # type: ignore[assignment]
     code, told = deployment_command("deploy", "ordenes")
     assert code == 1
     assert "pulsar-admin functions create failed: Function ordenes already exists" in told
@@ -297,7 +304,8 @@ def test_an_instance_that_does_not_come_up_is_told_with_its_error_and_the_last_i
     log.write_text(
         "[2026-01-01 00:00:00 +0000] [ERROR] runner.py: an older one\n"
         "[2026-01-01 00:00:01 +0000] [CRITICAL] runner.py: there is no state store\n"
-        "[2026-01-01 00:00:02 +0000] [ERROR] python_instance.py: Failed to load the crypto key reader from spec: \n"
+        "[2026-01-01 00:00:02 +0000] [ERROR] python_instance.py: "
+        "Failed to load the crypto key reader from spec: , error: none\n"
         "[2026-01-01 00:00:03 +0000] [INFO] python_instance_main.py: shutting down\n"
     )
     cluster.failing = "the worker's word"
@@ -365,6 +373,14 @@ def test_more_partitions_are_added_and_fewer_refused(
     assert set(cluster.topics.values()) == {3}
 
 
+@pytest.fixture
+def stack_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the local stack's own part of `status` say that it runs: what follows is what is tried here."""
+    running = [stack.Status("Pulsar", 1, ready=True, address="here"), stack.Status("PostgreSQL", 2, True, "there")]
+    monkeypatch.setattr(stack, "status", lambda _settings: running)
+
+
+@pytest.mark.usefixtures("stack_runs")
 def test_status_shows_instances_and_backlogs(cluster: Cluster, deployment_command: Deployment) -> None:
     deployment_command("deploy")
     cluster.backlog["crear-orden"] = 4711
@@ -381,6 +397,7 @@ def test_status_shows_instances_and_backlogs(cluster: Cluster, deployment_comman
     assert "it is gone" in told
 
 
+@pytest.mark.usefixtures("stack_runs")
 def test_status_says_of_which_input_a_function_takes_no_more(cluster: Cluster, deployment_command: Deployment) -> None:
     deployment_command("deploy")
     cluster.functions[f"{NAMESPACE}/ordenes"].metrics = {
@@ -394,6 +411,7 @@ def test_status_says_of_which_input_a_function_takes_no_more(cluster: Cluster, d
     assert "./deploy.sh logs ordenes" in told
 
 
+@pytest.mark.usefixtures("stack_runs")
 def test_status_says_what_a_function_waits_for_in_vain_and_not_what_is_over(
     cluster: Cluster, deployment_command: Deployment
 ) -> None:
@@ -413,6 +431,54 @@ def test_status_says_what_a_function_waits_for_in_vain_and_not_what_is_over(
     assert (code, "STUCK" in told) == (0, False)
 
 
+@pytest.mark.usefixtures("stack_runs")
+def test_status_says_of_which_input_nothing_comes_unless_its_senders_delayed_all(
+    cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    cluster.functions[f"{NAMESPACE}/ordenes"].metrics = {"user_metric_silent.crear-orden_sum": 1.0}
+    cluster.backlog["crear-orden"] = 7
+    cluster.delayed["crear-orden"] = 5
+    code, told = deployment_command("status")
+    assert (code, "SILENT: messages wait in crear-orden" in told) == (3, True)
+    found = json.loads(deployment_command("status", "--json")[1])
+    assert found["all_running"] is False
+    assert [each["silent"] for each in found["functions"]] == [["crear-orden"], [], []]
+    cluster.delayed["crear-orden"] = 7
+    code, told = deployment_command("status")
+    assert (code, "SILENT" in told) == (0, False)
+
+
+NO_DATABASE = "The local stack has no database for ALPES_ENVIOS_DSN yet: run ./deploy.sh up"
+
+
+@pytest.mark.usefixtures("stack_runs")
+def test_status_shows_the_others_beside_a_function_without_a_database_and_says_what_it_lacks(
+    checkout: Checkout, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    checkout.add_service("envios")
+    code, told = deployment_command("status")
+    assert code == 3
+    assert told.count("1 of 1 running") == len(SERVICES)
+    lines = told.splitlines()
+    assert lines[lines.index("envios      not deployed") + 1].strip() == NO_DATABASE
+    found = {each["name"]: each for each in json.loads(deployment_command("status", "--json")[1])["functions"]}
+    assert (found["envios"]["deployed"], found["envios"]["lacks"]) == (False, NO_DATABASE)
+    assert {found[name]["lacks"] for name in SERVICES} == {""}
+
+
+@pytest.mark.parametrize("names", [["envios"], []], ids=["alone", "with all"])
+def test_a_function_without_a_database_is_not_deployed_and_says_what_to_do(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment, names: list[str]
+) -> None:
+    checkout.add_service("envios")
+    assert deployment_command("deploy", *names) == (2, f"{NO_DATABASE}\n")
+    assert [*cluster.changes, *cluster.commands] == []
+    assert deployment_command("deploy", "ordenes")[0] == 0
+
+
+@pytest.mark.usefixtures("stack_runs")
 def test_status_tells_what_waits_from_what_is_not_due_yet(cluster: Cluster, deployment_command: Deployment) -> None:
     deployment_command("deploy")
     cluster.backlog["ordenes-reintento"] = 7
@@ -430,6 +496,6 @@ def test_nobody_at_the_admin_address_is_one_line_that_names_it(
     monkeypatch.setenv("ALPES_HOME", str(tmp_path))
     credentials.load_or_make(from_environment())
     code, told = deployment_command("deploy")
-    assert code == 1
+    assert code == 2
     assert "http://127.0.0.1:19191" in told
     assert len(told.strip().splitlines()) == 1

@@ -32,7 +32,7 @@ def test_a_zip_is_the_same_whenever_it_is_built(checkout: Checkout, service: str
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_zip_holds_its_service_the_runtime_and_the_schemas_only(checkout: Checkout, service: str) -> None:
+def test_a_zip_holds_its_service_the_runtime_the_schemas_and_the_wire_only(checkout: Checkout, service: str) -> None:
     names = zipfile.ZipFile(build(checkout, service)).namelist()
     assert len(names) == len(set(names))
     source = f"alpes-{service}/src/"
@@ -44,7 +44,7 @@ def test_a_zip_holds_its_service_the_runtime_and_the_schemas_only(checkout: Chec
     rooms = {
         f"functions/{name.split('/')[1]}" if name.startswith("functions/") else name.split("/")[0] for name in inside
     }
-    assert rooms == {"functions/__init__.py", "functions/alpes_runtime", f"functions/{service}", "schemas"}
+    assert rooms == {"functions/__init__.py", "functions/alpes_runtime", f"functions/{service}", "schemas", "wire"}
     assert {Path(name).suffix for name in inside} == {".py", ".sql"}
 
 

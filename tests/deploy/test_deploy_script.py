@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCAL_ENV = "export PULSAR_SERVICE_URL=pulsar://127.0.0.1:6650"
+LOCAL_ENV = "export PULSAR_SERVICE_URL=pulsar://127.0.0.1:6650 PULSAR_ADMIN_URL=http://127.0.0.1:8080"
 CLUSTER = {
     "PULSAR_SERVICE_URL": "pulsar://cluster:6650",
     "PULSAR_ADMIN_URL": "http://cluster:8080",
@@ -23,7 +23,7 @@ CLUSTER = {
 PYTHON = """#!{python}
 import json, os, sys
 arguments = sys.argv[1:]
-if arguments[:1] == ["-m"] and arguments[1] in ("local_stack", "deployment", "client"):
+if arguments[:1] == ["-m"] and arguments[1] in ("local_stack", "local_stack.precheck", "deployment", "client"):
     call = " ".join(arguments[1:])
     with open({calls!r}, "a") as file:
         file.write(call + "\\n")
@@ -89,10 +89,14 @@ class Script:
         )
 
     @property
+    def all_calls(self) -> list[str]:
+        """What was called."""
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+    @property
     def calls(self) -> list[str]:
-        """What was called, without the questions where to deploy."""
-        lines = self._calls.read_text().splitlines() if self._calls.exists() else []
-        return [line for line in lines if line != "deployment where"]
+        """What was called, without the questions whether the machine will do and where to deploy."""
+        return [line for line in self.all_calls if not line.startswith(("local_stack.precheck", "deployment where"))]
 
 
 @pytest.fixture
@@ -120,6 +124,19 @@ def test_a_whole_run_shows_the_report_and_the_two_times(script: Script) -> None:
     assert "All in all: " in told
 
 
+LOCAL_ONLY = ("./deploy.sh kill", "./deploy.sh logs", "./deploy.sh down")
+
+
+def test_what_to_try_next_is_what_can_be_done_there(script: Script) -> None:
+    told = script.run().stdout
+    assert all(command in told for command in (*LOCAL_ONLY, "./deploy.sh status"))
+    script.answer({"deployment where": (0, "cluster\n")})
+    told = script.run(**CLUSTER).stdout
+    assert "./deploy.sh status" in told
+    assert not any(command in told for command in LOCAL_ONLY)
+    assert "http://cluster:8080/admin" in told
+
+
 def test_an_order_that_is_not_accounted_for_is_the_exit_code_of_a_whole_run(script: Script) -> None:
     script.answer({"client send": (4, "")})
     done = script.run()
@@ -141,6 +158,10 @@ def test_nothing_is_deployed_on_a_stack_that_does_not_start(script: Script) -> N
         (("deploy", "ordenes", "pagos"), "deployment deploy ordenes pagos"),
         (("scale", "ordenes", "2"), "deployment scale ordenes 2"),
         (("logs", "ordenes", "-f"), "deployment logs ordenes -f"),
+        (("logs",), "deployment logs"),
+        (("status",), "deployment status"),
+        (("status", "--json"), "deployment status --json"),
+        (("kill", "pagos"), "deployment kill pagos"),
         (("env",), "local_stack env"),
         (("down",), "local_stack down"),
         (("destroy",), "local_stack destroy"),
@@ -151,18 +172,6 @@ def test_each_command_calls_its_one_program(script: Script, arguments: tuple[str
     done = script.run(*arguments)
     assert done.returncode == 0, done.stderr
     assert script.calls == [call]
-
-
-def test_status_shows_the_stack_and_then_the_functions(script: Script) -> None:
-    assert script.run("status").returncode == 0
-    assert script.calls == ["local_stack status", "deployment status"]
-
-
-def test_the_status_of_a_stack_that_is_down_asks_for_no_functions(script: Script) -> None:
-    script.answer({"local_stack status": (3, "Pulsar stopped\n")})
-    done = script.run("status")
-    assert (done.returncode, done.stdout) == (3, "Pulsar stopped\n")
-    assert script.calls == ["local_stack status"]
 
 
 def test_a_cluster_of_the_users_is_deployed_to_and_never_started(script: Script) -> None:
@@ -177,7 +186,7 @@ def test_a_cluster_of_the_users_is_deployed_to_and_never_started(script: Script)
 def test_a_cluster_of_the_users_is_never_stopped(script: Script, command: str) -> None:
     script.answer({"deployment where": (0, "cluster\n")})
     done = script.run(command, **CLUSTER)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "nothing was done" in done.stderr
     assert script.calls == []
 
@@ -207,7 +216,7 @@ def test_an_unknown_command_is_told_with_the_nearest(script: Script, word: str, 
 
 
 @pytest.mark.parametrize(
-    "arguments", [("up", "ordenes"), ("scale", "ordenes"), ("logs",), ("down", "now"), ("status", "ordenes")]
+    "arguments", [("up", "ordenes"), ("scale", "ordenes"), ("kill",), ("down", "now"), ("status", "--json", "x")]
 )
 def test_a_wrong_number_of_arguments_shows_the_commands_usage(script: Script, arguments: tuple[str, ...]) -> None:
     done = script.run(*arguments)
@@ -221,7 +230,7 @@ def test_help_names_every_command_and_needs_no_environment(script: Script, optio
     shutil.rmtree(script.root / ".venv")
     done = script.run(option)
     assert done.returncode == 0
-    for command in ("up", "deploy", "status", "env", "scale", "logs", "down", "destroy"):
+    for command in ("up", "deploy", "status", "env", "scale", "logs", "kill", "down", "destroy"):
         assert f"\n  {command}" in done.stdout
     assert "exit code 3 when not all of it runs" in done.stdout
 
@@ -235,6 +244,42 @@ def test_help_after_a_command_does_nothing_else(script: Script, command: tuple[s
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: ./deploy.sh [COMMAND]")
     assert script.calls == []
+
+
+@pytest.mark.parametrize("orders", ["0", "-1", "1.5", "1e9", "nan", "2000001", "99999999999999999999", "many", "1 "])
+def test_nothing_is_done_for_a_number_of_orders_that_cannot_be_sent(script: Script, orders: str) -> None:
+    script.stamp.write_text("older\n")
+    done = script.run(ALPES_ORDERS=orders)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"ALPES_ORDERS is '{orders}'; it must be a whole number from 1 to 2000000.\n"
+    assert script.all_calls == []
+
+
+@pytest.mark.parametrize("orders", ["1", "2000000"])
+def test_the_fewest_and_the_most_orders_are_sent(script: Script, orders: str) -> None:
+    assert script.run(ALPES_ORDERS=orders).returncode == 0
+    assert any(call.startswith(f"client send --orders {orders} ") for call in script.calls)
+
+
+@pytest.mark.parametrize("command", [(), ("up",)])
+def test_the_machine_is_looked_at_before_packages_are_installed(script: Script, command: tuple[str, ...]) -> None:
+    script.stamp.write_text("older\n")
+    script.answer({"local_stack.precheck": (1, "")})
+    assert script.run(*command).returncode == 1
+    (looked,) = script.all_calls
+    # It is told that the environment will be written to.
+    assert looked.startswith(f"local_stack.precheck {script.root}/.venv")
+    script.answer({})
+    assert script.run(*command).returncode == 0
+    assert script.all_calls[1:4] == [looked, "pip install", "pip install"]
+
+
+@pytest.mark.parametrize(("command", "folders"), [((), " build"), (("up",), "")])
+def test_the_folders_of_the_checkout_that_will_be_written_to_are_looked_at(
+    script: Script, command: tuple[str, ...], folders: str
+) -> None:
+    script.run(*command)
+    assert script.all_calls[0] == f"local_stack.precheck{folders}"
 
 
 def test_packages_are_installed_only_when_their_lock_changed(script: Script) -> None:

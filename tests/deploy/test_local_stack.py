@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from local_stack import broker, conf_files, credentials, distribution, environment, ports, processes, stack
-from local_stack.__main__ import main
+from local_stack.cli import main
 from local_stack.errors import (
     ChecksumError,
     LocalStackError,
@@ -133,7 +133,9 @@ def test_functions_inherit_our_python_the_dsns_and_nothing_of_another_pulsar(
     known = credentials.load_or_make(settings)
     environ = broker.broker_environment(settings, known)
     assert environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
-    assert environ["PULSAR_MEM"] == settings.memory
+    assert "PULSAR_MEM" not in environ
+    # Without it an instance ends at its start: it looks for the configuration of its log there.
+    assert environ["PULSAR_HOME"] == str(settings.distribution)
     assert environ["PULSAR_STANDALONE_USE_ZOOKEEPER"] == "1"
     assert "PYTHONPATH" not in environ
     assert environ["ALPES_PAGOS_DSN"] == f"postgresql://pagos:{known.passwords['pagos']}@127.0.0.1:54420/pagos"
@@ -150,10 +152,68 @@ def test_passwords_are_made_once_and_read_by_their_owner_only(settings: Settings
 
 
 def test_a_stack_keeps_the_ports_that_its_data_know(settings: Settings) -> None:
-    settings.home.mkdir()
-    credentials.load_or_make(settings)
+    asked = dataclasses.replace(settings, asked_offset=200)
     with pytest.raises(OtherPortsError, match="ALPES_PORT_OFFSET=100"):
-        credentials.load_or_make(dataclasses.replace(settings, ports=Ports(200)))
+        ports.choose(asked, bound=True)
+    assert ports.choose(settings, bound=True) == settings
+
+
+def test_a_stack_without_data_takes_what_is_asked_for_whatever_it_took_in_vain(settings: Settings) -> None:
+    assert ports.choose(dataclasses.replace(settings, asked_offset=200), bound=False).ports == Ports(200)
+
+
+def test_a_stack_chooses_the_first_ports_that_are_free(settings: Settings) -> None:
+    settings = dataclasses.replace(settings, asked_offset=None)
+    usual = ports.choose(settings, bound=False).ports
+    with contextlib.ExitStack() as held:
+        held.enter_context(socket.create_server(("127.0.0.1", usual.http)))
+        chosen = ports.choose(settings, bound=False).ports
+    assert chosen.offset > usual.offset
+    assert not set(chosen.all().values()) & set(usual.all().values())
+
+
+def test_no_two_choices_have_a_port_in_common() -> None:
+    every = [port for offset in ports.CHOICES for port in Ports(offset).all().values()]
+    assert len(every) == len(set(every))
+
+
+def test_the_ports_of_a_stack_that_is_down_are_not_taken_by_another(settings: Settings, tmp_path: Path) -> None:
+    settings = dataclasses.replace(settings, asked_offset=None)
+    first = ports.choose(settings, bound=False)
+    first.home.mkdir(exist_ok=True)
+    with ports.one_at_a_time(first):
+        credentials.load_or_make(first)
+        ports.claim(first)
+    # What can't be read among the claims hides none of them.
+    (settings.cache / "ports" / "9990").mkdir()
+    (settings.cache / "ports" / "9980").write_bytes(b"\xff")
+    second = ports.choose(dataclasses.replace(settings, home=tmp_path / "second"), bound=False)
+    assert second.ports != first.ports
+
+
+def test_the_ports_of_a_stack_that_is_down_are_refused_to_one_that_asks_for_them(
+    settings: Settings, tmp_path: Path
+) -> None:
+    first = dataclasses.replace(settings, ports=Ports(0))
+    first.home.mkdir()
+    with ports.one_at_a_time(first):
+        credentials.load_or_make(first)
+        ports.claim(first)
+    other = dataclasses.replace(settings, home=tmp_path / "second")
+    # 3181 of the first is ZooKeeper's of one that is 1000 higher.
+    for offset, port in ((1000, 3181), (0, 54320)):
+        second = dataclasses.replace(other, asked_offset=offset)
+        with pytest.raises(
+            PortTakenError, match=f"^Port {port}, .* belongs to the stack in {first.home}, .*"
+        ) as refused:
+            ports.choose(second, bound=False)
+        assert "\n" not in str(refused.value)
+    assert ports.choose(dataclasses.replace(other, asked_offset=20), bound=False).ports == Ports(20)
+    # The same stack is itself by another name, too.
+    (tmp_path / "link").symlink_to(first.home)
+    for home in (first.home, tmp_path / "link"):
+        same = dataclasses.replace(settings, home=home, asked_offset=1000)
+        assert ports.choose(same, bound=False).ports == Ports(1000)
 
 
 def test_the_environment_can_be_read_by_a_shell(settings: Settings) -> None:
@@ -184,7 +244,7 @@ def test_a_stack_whose_port_is_taken_leaves_nothing_running(
     monkeypatch.setenv("ALPES_PORT_OFFSET", str(listener - 54320))
     assert main(["up"]) == 1
     assert f"Port {listener}, which PostgreSQL needs" in capsys.readouterr().err
-    assert main(["status"]) == 3
+    assert not any(part.ready for part in stack.status(from_environment()))
 
 
 def test_a_free_port_is_free() -> None:

@@ -19,8 +19,7 @@ def settings(tmp_path: Path) -> Settings:
     """A stack whose Pulsar notes how it is called."""
     made = replace(from_environment({"ALPES_HOME": str(tmp_path / "home"), "ALPES_CACHE": str(tmp_path / "cache")}))
     made.logs.mkdir(parents=True)
-    (made.distribution / "bin").mkdir(parents=True)
-    program = made.distribution / "bin" / "pulsar"
+    program = tmp_path / "shell"
     new = tmp_path / "called.new"
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" > {new}\nmv {new} {tmp_path}/called\n')
     program.chmod(0o755)
@@ -41,7 +40,7 @@ def called(tmp_path: Path, seconds: float = 5) -> str:
 
 
 def test_the_registration_that_is_waited_for_is_deleted_once(settings: Settings, tmp_path: Path) -> None:
-    dead = DeadRegistration(settings, {"PATH": "/bin:/usr/bin"})
+    dead = DeadRegistration(settings, [str(tmp_path / "shell")])
     dead.remove_if_waited_for()
     log(settings, RUNS)
     dead.remove_if_waited_for()
@@ -50,7 +49,7 @@ def test_the_registration_that_is_waited_for_is_deleted_once(settings: Settings,
     assert called(tmp_path, 0.2) == "", "nobody waits yet: the lines before the start are another's"
     log(settings, WAITS[50:])
     dead.remove_if_waited_for()
-    expected = "zookeeper-shell -server 127.0.0.1:2181 delete /stream/servers/available/127.0.0.1:4181\n"
+    expected = "-server 127.0.0.1:2181 delete /stream/servers/available/127.0.0.1:4181\n"
     assert called(tmp_path) == expected
     (tmp_path / "called").unlink()
     log(settings, WAITS)
@@ -60,16 +59,16 @@ def test_the_registration_that_is_waited_for_is_deleted_once(settings: Settings,
 
 def test_late_nothing_is_deleted_any_more(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_store, "SAFE_S", 0.0)
-    program = settings.distribution / "bin" / "pulsar"
+    program = tmp_path / "shell"
     program.write_text(f"#!/bin/sh\nsleep 1\ntouch {tmp_path}/called\n")
-    dead = DeadRegistration(settings, {"PATH": "/bin:/usr/bin"})
+    dead = DeadRegistration(settings, [str(tmp_path / "shell")])
     log(settings, RUNS + WAITS)
     dead.remove_if_waited_for()
     assert called(tmp_path, 1.5) == ""
 
 
-def test_without_a_shell_the_wait_goes_on(settings: Settings) -> None:
-    (settings.distribution / "bin" / "pulsar").unlink()
-    dead = DeadRegistration(settings, {"PATH": "/bin:/usr/bin"})
+def test_without_a_shell_the_wait_goes_on(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "shell").unlink()
+    dead = DeadRegistration(settings, [str(tmp_path / "shell")])
     log(settings, RUNS + WAITS)
     dead.remove_if_waited_for()

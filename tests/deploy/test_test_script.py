@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PYTEST = '#!/bin/sh\necho "faults=${ALPES_FAULTS:-} $*"\n'
+PYTEST = '#!/bin/sh\necho "faults=${ALPES_FAULTS:-} $*"\ncase "$*" in *"${FAILS:-none}"*) exit 7 ;; esac\n'
+CHECKS = ("mypy", "ruff", "lint-imports")
+SIDE_BY_SIDE = "--numprocesses 4 --dist loadscope --no-loadscope-reorder"
+FIRST = f"faults= {SIDE_BY_SIDE} -m not extended\n"
+MEASURED = "faults= -m extended and bench\n"
+REST = f"faults= {SIDE_BY_SIDE} -m extended and not bench\n"
 
 
 @pytest.fixture
@@ -27,7 +32,9 @@ def environment(checkout: Path) -> Path:
     """The same with an environment that is current, and a pytest that says what it was called with."""
     folder = checkout / ".venv" / "bin"
     folder.mkdir(parents=True)
-    for name, text in (("python", f'#!/bin/sh\nexec {sys.executable} "$@"\n'), ("pytest", PYTEST)):
+    check = '#!/bin/sh\n[ "$(basename "$0")" != "${WRONG:-}" ] || { echo "this is wrong"; exit 1; }\n'
+    programs = {"python": f'#!/bin/sh\nexec {sys.executable} "$@"\n', "pytest": PYTEST, "docker-compose": "#!/bin/sh\n"}
+    for name, text in (programs | dict.fromkeys(CHECKS, check)).items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     lock = (checkout / "requirements" / "dev.txt").read_bytes()
@@ -35,8 +42,8 @@ def environment(checkout: Path) -> Path:
     return checkout
 
 
-def run(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ALPES_")}
+def run(checkout: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ALPES_")} | environment
     command = ["bash", str(checkout / "test.sh"), *arguments]
     return subprocess.run(command, env=kept, capture_output=True, text=True, timeout=60, check=False)
 
@@ -45,8 +52,8 @@ def run(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_help_says_what_there_is_and_installs_nothing(checkout: Path, arguments: list[str]) -> None:
     done = run(checkout, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Usage: ./test.sh [PYTEST ARGUMENT…]\n")
-    for form in ("./test.sh ", "./test.sh PATH…", "./test.sh faults"):
+    assert done.stdout.startswith("Usage: ./test.sh\n")
+    for form in ("./test.sh ", "./test.sh all ", "./test.sh PATH…", "./test.sh faults"):
         assert f"\n  {form}" in done.stdout
     assert not (checkout / ".venv").exists()
 
@@ -62,3 +69,55 @@ def test_help_says_what_there_is_and_installs_nothing(checkout: Path, arguments:
 def test_with_arguments_pytest_alone_is_called(environment: Path, arguments: list[str], called: str) -> None:
     done = run(environment, *arguments)
     assert (done.returncode, done.stdout) == (0, called), done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "called"), [([], [FIRST]), (["all"], [FIRST, MEASURED, REST])])
+def test_without_a_path_the_checks_come_first_and_all_goes_on_with_what_is_extended(
+    environment: Path, arguments: list[str], called: list[str]
+) -> None:
+    done = run(environment, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()[:4]) == [
+        "ok      format",
+        "ok      imports",
+        "ok      ruff",
+        "ok      types",
+    ]
+    assert done.stdout.splitlines(keepends=True)[4:] == called
+
+
+@pytest.mark.parametrize(
+    ("fails", "called"),
+    [("not extended", [FIRST]), ("and bench", [FIRST, MEASURED]), ("and not bench", [FIRST, MEASURED, REST])],
+)
+def test_the_part_that_fails_is_the_last_and_gives_its_exit_code(
+    environment: Path, fails: str, called: list[str]
+) -> None:
+    done = run(environment, "all", FAILS=fails)
+    assert done.returncode == 7
+    assert done.stdout.splitlines(keepends=True)[4:] == called
+
+
+@pytest.mark.parametrize("wrong", CHECKS)
+def test_while_a_check_fails_no_test_is_run(environment: Path, wrong: str) -> None:
+    done = run(environment, WRONG=wrong)
+    assert done.returncode == 1
+    assert "this is wrong" in done.stdout
+    assert done.stdout.endswith("No test was run: first mend what failed.\n")
+    assert "faults=" not in done.stdout
+
+
+@pytest.mark.extended
+def test_every_test_is_in_one_part_of_all_and_in_no_other(environment: Path) -> None:
+    parts = [line.partition(" -m ")[2] for line in run(environment, "all").stdout.splitlines()[4:]]
+    everything = collected()
+    found = [collected("-m", part) for part in parts]
+    assert min(map(len, found)) > 0
+    assert sorted(nodeid for part in found for nodeid in part) == everything
+
+
+def collected(*options: str) -> list[str]:
+    """Return the tests that these options choose."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=True)
+    return sorted(line for line in done.stdout.splitlines() if line.startswith("tests/"))

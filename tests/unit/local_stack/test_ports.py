@@ -6,7 +6,9 @@ import socket
 import pytest
 
 from local_stack.errors import PortTakenError
-from local_stack.ports import is_taken, require_free
+from local_stack.ports import CHOICES, is_taken, require_free
+from local_stack.settings import Ports
+from tests.stack import OFFSETS
 
 
 def test_a_taken_port_is_named_with_its_purpose_and_its_holder() -> None:
@@ -14,10 +16,10 @@ def test_a_taken_port_is_named_with_its_purpose_and_its_holder() -> None:
         port = server.getsockname()[1]
         assert is_taken(port)
         with pytest.raises(PortTakenError) as caught:
-            require_free({"PostgreSQL": port})
+            require_free({"PostgreSQL": port}, "Stop that, please.")
     message = str(caught.value)
     assert "\n" not in message
-    for part in (str(port), "PostgreSQL", f"process {os.getpid()}", "ALPES_PORT_OFFSET"):
+    for part in (str(port), "PostgreSQL", f"process {os.getpid()}", "Stop that, please."):
         assert part in message
     assert not is_taken(port)
 
@@ -25,3 +27,10 @@ def test_a_taken_port_is_named_with_its_purpose_and_its_holder() -> None:
 def test_a_port_that_is_bound_on_all_addresses_is_taken_too() -> None:
     with socket.create_server(("", 0)) as server:
         assert is_taken(server.getsockname()[1])
+
+
+def test_the_tests_own_stack_takes_no_port_that_another_may_choose() -> None:
+    theirs = {port for offset in CHOICES for port in Ports(offset).all().values()}
+    ours = [port for offset in OFFSETS for port in Ports(offset).all().values()]
+    assert theirs.isdisjoint(ours)
+    assert len(ours) == len(set(ours))

@@ -18,7 +18,8 @@ def test_without_variables_all_is_in_the_checkout_and_the_users_cache() -> None:
 
 
 def test_the_offset_shifts_every_port_alike() -> None:
-    usual, shifted = from_environment({}).ports, from_environment({"ALPES_PORT_OFFSET": "100"}).ports
+    home = {"ALPES_HOME": "/no/stack/here"}
+    usual, shifted = from_environment(home).ports, from_environment({**home, "ALPES_PORT_OFFSET": "100"}).ports
     assert shifted.postgres == usual.postgres + 100
     assert shifted.of_pulsar() == {purpose: port + 100 for purpose, port in usual.of_pulsar().items()}
 

@@ -1,0 +1,147 @@
+"""A first run that ends in each of its phases, by Ctrl-C or at once: the next one ends well."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from client.admin import Admin
+from client.errors import ClientError
+from local_stack.settings import Ports, noted_offset
+from tests.e2e.tienda import wait_until
+from tests.fresh.machine import Machine, machine, pythons
+
+SENDING = "orders arrive"
+"""The last phase. It says nothing, so its orders are looked for."""
+PHASES = (
+    "Making the environment",
+    "Installing the packages",
+    "Downloading pulsar-server",
+    "Verifying and unpacking",
+    "Starting PostgreSQL",
+    "Starting Pulsar",
+    "namespace alpes/tienda created",
+    "Deploying ordenes",
+    SENDING,
+)
+"""What the output says as a phase begins, in order; each run gets to a later one."""
+MANY_ORDERS = "100000"
+"""More than can be sent before the signal comes."""
+INTO_THE_PHASE_S = 0.3
+REACHED_WITHIN_S = 300
+ENDS_WITHIN_S = 60
+
+
+class Run:
+    """A run of ``./deploy.sh``, whose output goes on where the script is killed alone, as that of a terminal does."""
+
+    def __init__(self, fresh: Machine) -> None:
+        self._fresh = fresh
+        self._output = fresh.home / "output"
+        with self._output.open("w") as file:
+            self.process = fresh.begin("deploy.sh", output=file.fileno())
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text(errors="replace")
+
+    def reaches(self, phase: str) -> bool:
+        """Wait until a phase has begun; return whether it has, before the run ended."""
+        deadline = time.monotonic() + REACHED_WITHIN_S
+        while not (orders_arrive(self._fresh) if phase == SENDING else phase in self.output):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        time.sleep(INTO_THE_PHASE_S)
+        return True
+
+    def end(self, number: signal.Signals) -> int:
+        """Send all of its processes a signal, and wait until none goes on; return the script's exit code."""
+        os.killpg(self.process.pid, number)
+        try:
+            code = self.process.wait(ENDS_WITHIN_S)
+            wait_until(lambda: not self._goes_on(), ENDS_WITHIN_S, "all of the run has ended")
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+        return code
+
+    def _goes_on(self) -> bool:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, ProcessLookupError):
+                if os.getpgid(process.pid) == self.process.pid and process.status() != psutil.STATUS_ZOMBIE:
+                    return True
+        return False
+
+
+def orders_arrive(fresh: Machine) -> bool:
+    offset = noted_offset(fresh.checkout / ".alpes")
+    assert offset is not None
+    admin = Admin(f"http://127.0.0.1:{Ports(offset).http}")
+    with suppress(ClientError):
+        stats = admin.find("/admin/v2/persistent/alpes/tienda/crear-orden/partitioned-stats")
+        return stats is not None and stats["msgInCounter"] > 0
+    return False
+
+
+@pytest.mark.parametrize(
+    ("number", "phases"),
+    [
+        (signal.SIGINT, PHASES),
+        # Each process takes it as it takes Ctrl-C.
+        (signal.SIGTERM, ("Installing the packages", "Deploying ordenes")),
+        (signal.SIGKILL, PHASES),
+    ],
+    ids=["SIGINT", "SIGTERM", "SIGKILL"],
+)
+def test_a_run_that_ended_anywhere_is_run_again(number: signal.Signals, phases: Sequence[str]) -> None:
+    with machine(pythons()[0]) as fresh:
+        fresh.environment["ALPES_ORDERS"] = MANY_ORDERS
+        for phase in phases:
+            run = Run(fresh)
+            assert run.reaches(phase), f"{phase}: {run.output}"
+            assert run.end(number) in {-number, 128 + number, 130}, f"{phase}: {run.output}"
+            assert number == signal.SIGKILL or "Traceback" not in run.output, run.output
+        del fresh.environment["ALPES_ORDERS"]
+        code, output = fresh.run("deploy.sh")
+        assert code == 0, output
+        assert "The report has" in output
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[Machine]:
+    """Return a machine on which the first run has ended well."""
+    with machine(pythons()[0]) as fresh:
+        code, output = fresh.run("deploy.sh")
+        assert code == 0, output
+        yield fresh
+
+
+def test_the_script_alone_is_killed_and_the_next_run_waits_for_its_step(whole: Machine) -> None:
+    code, output = whole.run("deploy.sh", "down")
+    assert code == 0, output
+    first = Run(whole)
+    assert first.reaches("Starting Pulsar"), first.output
+    first.process.kill()
+    first.process.wait()
+    assert any("local_stack" in process.cmdline() for process in whole.processes()), "its step goes on"
+    code, output = whole.run("deploy.sh")
+    assert code == 0, output
+    assert "Waiting for another run on this stack" in output
+    assert "Traceback" not in output
+    wait_until(lambda: "Pulsar started" in first.output, 10, "the step has ended well")
+
+
+def test_all_is_killed_at_once_as_by_a_power_cut(whole: Machine) -> None:
+    for process in whole.processes():
+        process.kill()
+    assert whole.wait_for_none() == []
+    code, output = whole.run("deploy.sh")
+    assert code == 0, output
+    code, output = whole.run("alpes", "reconcile", "--topics")
+    assert code == 0, output
