@@ -1,10 +1,38 @@
 """Entry point of the command `alpes`."""
 
-from client.cli import alpes
+import signal
+import sys
+
+INTERRUPTED_EXIT_CODE = 130
 
 
 def main() -> None:
     """Run the command line."""
+    # A request to end, or the end of the terminal, is one to end in good order, as Ctrl-C is; nohup has that ignored.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        _run()
+    except KeyboardInterrupt:
+        print("alpes: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+def _run() -> None:
+    # Imported here: an interruption meanwhile is one like any other.
+    import click  # noqa: PLC0415
+
+    from client.cli import alpes  # noqa: PLC0415
+    from client.output import OutputError, guard_standard_streams  # noqa: PLC0415
+    from client.stack import use_local_stack  # noqa: PLC0415
+
+    try:
+        guard_standard_streams()
+    except OutputError as problem:
+        click.echo(f"alpes: {problem}", err=True)
+        sys.exit(problem.exit_code)
+    use_local_stack(sys.argv[1:])
     alpes(prog_name="alpes")
 
 

@@ -128,9 +128,10 @@ class Admin:
         return answer
 
     def topics(self) -> list[str]:
-        """Give the short names of all partitioned topics of Alpes, sorted."""
-        names = self.get(f"/admin/v2/persistent/{NAMESPACE}/partitioned")
-        return sorted(name.rsplit("/", 1)[-1] for name in names)
+        """Give the short names of all topics of Alpes, sorted, whether they have partitions or came back without."""
+        root = f"/admin/v2/persistent/{NAMESPACE}"
+        names = self.get(f"{root}/partitioned") + self.get(root)
+        return sorted({name.rsplit("/", 1)[-1].partition("-partition-")[0] for name in names})
 
 
 def _host(url: str) -> str:

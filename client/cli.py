@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from client.errors import ClientError
+from client.text import one_line
 
+WRONG_USAGE_EXIT_CODE = 2
 INTERRUPTED_EXIT_CODE = 130
-COMMANDS = ("send", "show", "report", "trace", "dlq", "reconcile", "rebuild")
+COMMANDS = ("send", "show", "report", "trace", "dlq", "reconcile", "recover", "rebuild")
 """Each lies in the module of its name in client/commands, and is imported when it is asked for: most need little."""
 
 
@@ -30,12 +33,37 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ClientError as problem:
-            click.echo(f"alpes: {problem}", err=True)
-            ctx.exit(problem.exit_code)
         except KeyboardInterrupt:
-            click.echo("alpes: interrupted", err=True)
-            ctx.exit(INTERRUPTED_EXIT_CODE)
+            _end("interrupted", INTERRUPTED_EXIT_CODE)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        # Outside of click's own: help and wrong usage come before any command is invoked.
+        try:
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as problem:
+            problem.show()
+            code = WRONG_USAGE_EXIT_CODE
+        except click.UsageError as problem:
+            command = problem.ctx.command_path if problem.ctx else "alpes"
+            what = _line(problem.format_message())
+            stop = "" if what.endswith((".", "?", "!")) else "."
+            _end(f"{what}{stop} See {command} --help.", WRONG_USAGE_EXIT_CODE)
+        except click.Abort as problem:
+            if isinstance(problem.__cause__, KeyboardInterrupt):
+                _end("interrupted", INTERRUPTED_EXIT_CODE)
+            _end("Nothing was done.", ClientError.exit_code)
+        except ClientError as problem:
+            _end(str(problem), problem.exit_code)
+        sys.exit(code)
+
+
+def _end(why: str, code: int) -> NoReturn:
+    click.echo(f"alpes: {why}", err=True)
+    sys.exit(code)
+
+
+def _line(text: str) -> str:
+    return one_line(" ".join(text.split()))
 
 
 def installed_version() -> str:
@@ -64,14 +92,16 @@ def alpes() -> None:
     When something went wrong:
       alpes dlq list                               what could not be processed, and why
       alpes reconcile                              whether any order is lost, or differs between services
+      alpes recover --all-lost                     take lost orders again from the topics
       alpes trace 0c5e…                            one order's way through topics and tables
       alpes rebuild reporting --dry-run            whether a table is what its topic tells
 
     \b
-    Where Pulsar is comes from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL (./deploy.sh env prints
-    them), or from the options of each command; without either, from this machine's usual ports.
+    Where Pulsar is comes from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL, or from the options of
+    each command. Without either it is the local stack of this checkout, where there is one, and
+    otherwise what listens on the usual ports of this machine.
 
     \b
-    Exit codes: 0 done, 1 done in part or refused, 2 wrong usage or nothing to talk to,
-    130 interrupted.
+    Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or nothing to
+    talk to, 130 interrupted.
     """  # noqa: D301 - \b is click's mark for lines to keep as they are

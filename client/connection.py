@@ -13,6 +13,7 @@ import pulsar
 
 from client.errors import ClientError, NotDeployedError, UnreachableError
 from client.topics import CREAR_ORDEN, full_name
+from wire import EARLIEST, Endpoint, MessageId, Reader, WireError, acknowledge
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 # A port that is open but speaks no Pulsar answers nothing at all; a broker under load answers a lookup within this.
@@ -23,8 +24,36 @@ DEFAULT_PORTS = {"pulsar": 6650, "pulsar+ssl": 6651}
 ADVICE = "Start it with ./deploy.sh up, or name another address with --service-url or PULSAR_SERVICE_URL."
 
 
+class Client(pulsar.Client):
+    """The library's client, with readers of our own: an entry with a bug ends a process that reads with the library's.
+
+    Parameters
+    ----------
+    service_url
+        See `connected`.
+    """
+
+    def __init__(self, service_url: str) -> None:
+        super().__init__(
+            service_url,
+            # The library writes to stdout, and a lot; what matters of it reaches us as exceptions.
+            logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
+            operation_timeout_seconds=OPERATION_TIMEOUT_SECONDS,
+            connection_timeout_ms=int(CONNECT_TIMEOUT_SECONDS * 1000),
+        )
+        self._endpoint = Endpoint(service_url)
+
+    def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
+        """Open a reader of a partition; see `wire.Reader`."""
+        return Reader(self._endpoint, partition, start)
+
+    def acknowledge(self, partition: str, subscription: str, entry: MessageId) -> None:
+        """Acknowledge a whole entry for a subscription; see `wire.acknowledge`."""
+        acknowledge(self._endpoint, partition, subscription, [entry])
+
+
 @contextmanager
-def connected(service_url: str) -> Iterator[pulsar.Client]:
+def connected(service_url: str) -> Iterator[Client]:
     """Connect to a Pulsar that has Alpes' topics, for the length of a `with` block.
 
     Parameters
@@ -40,13 +69,7 @@ def connected(service_url: str) -> Iterator[pulsar.Client]:
         If Alpes' topics are not there.
     """
     _require_open_port(service_url)
-    client = pulsar.Client(
-        service_url,
-        # The library writes to stdout, and a lot; what matters of it reaches us as exceptions.
-        logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
-        operation_timeout_seconds=OPERATION_TIMEOUT_SECONDS,
-        connection_timeout_ms=int(CONNECT_TIMEOUT_SECONDS * 1000),
-    )
+    client = Client(service_url)
     try:
         _require_topics(client, service_url)
         with pulsar_errors_explained(service_url):
@@ -64,7 +87,7 @@ def pulsar_errors_explained(service_url: str) -> Iterator[None]:
         raise NotDeployedError(
             f"Pulsar at {service_url} answers, but Alpes' topics are not there. Deploy it with ./deploy.sh deploy."
         ) from problem
-    except (pulsar.Timeout, pulsar.ConnectError) as problem:
+    except (pulsar.Timeout, pulsar.ConnectError, WireError) as problem:
         raise UnreachableError(f"Pulsar at {service_url} stopped answering ({problem}). {ADVICE}") from problem
     except pulsar.PulsarException as problem:
         raise ClientError(f"Pulsar at {service_url} refused: {problem}.") from problem

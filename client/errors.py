@@ -26,7 +26,11 @@ class NotDeployedError(ClientError):
 
 
 class UnknownOrderError(ClientError):
-    """The state store has no such order: check the id, or ask again when the store has caught up."""
+    """What was asked has no such order: check the id, or ask again when it may have come."""
+
+
+class AmbiguousOrderError(ClientError):
+    """Several orders begin with what was given of an id: give more of it."""
 
 
 class StateUnavailableError(ClientError):

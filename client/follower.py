@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-import pulsar
 from google.protobuf.message import DecodeError
 
+from client.connection import Client
 from client.ledger import Ledger
 from client.tail import Tail
+from client.topic_reader import key, properties
 from client.topics import ORDEN_ACTUALIZADA, ORDER_DEAD_LETTERS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from wire import Message
 
 TICK_SECONDS = 0.1
-REWIND_AFTER_SECONDS = 10.0
 
 _DEAD_LETTER_TYPES: dict[str, Callable[[bytes], str]] = {
     "crear-orden-DLQ": lambda payload: CrearOrden.FromString(payload).id,
@@ -39,7 +40,7 @@ class Follower:
         Where the endings go.
     """
 
-    def __init__(self, client: pulsar.Client, ledger: Ledger) -> None:
+    def __init__(self, client: Client, ledger: Ledger) -> None:
         self._ledger = ledger
         self._tail = Tail(client, (ORDEN_ACTUALIZADA, *ORDER_DEAD_LETTERS), self._take)
 
@@ -50,7 +51,7 @@ class Follower:
     def __exit__(self, *_: object) -> None:
         self._tail.__exit__()
 
-    def _take(self, topic: str, message: pulsar.Message, arrived_ns: int) -> None:
+    def _take(self, topic: str, message: Message, arrived_ns: int) -> None:
         record(self._ledger, topic, message, arrived_ns)
 
     def wait(self, patience_seconds: float, stop: threading.Event, tick: Callable[[], None]) -> bool:
@@ -71,39 +72,33 @@ class Follower:
             Whether every order has ended.
         """
         finished, last_progress = self._ledger.finished, time.monotonic()
-        rewind_at = last_progress + min(REWIND_AFTER_SECONDS, patience_seconds / 2)
         while self._ledger.finished < self._ledger.orders:
             stop.wait(TICK_SECONDS)
             tick()
             now = time.monotonic()
             if self._ledger.finished != finished:
                 finished, last_progress = self._ledger.finished, now
-                rewind_at = now + min(REWIND_AFTER_SECONDS, patience_seconds / 2)
-            elif now >= rewind_at:
-                self._tail.rewind()
-                rewind_at = float("inf")
             if stop.is_set() or now - last_progress > patience_seconds:
                 return False
         return True
 
 
-def record(ledger: Ledger, topic: str, message: pulsar.Message, arrived_ns: int) -> None:
+def record(ledger: Ledger, topic: str, message: Message, arrived_ns: int) -> None:
     """Note in the ledger what one message says about an order; one that says nothing readable is passed over."""
     if topic == ORDEN_ACTUALIZADA:
         try:
             event = OrdenActualizada.FromString(message.data())
         except DecodeError:
             return
-        ledger.updated(event.id, event.status, event.version, arrived_ns)
+        ledger.updated(event.id, event.status, event.version, arrived_ns, event.created_at_ms)
     else:
-        reason = message.properties().get("error.type", "no reason given")
+        reason = properties(message).get("error.type", "no reason given")
         ledger.dead_lettered(_dead_order_id(topic, message), f"{reason} ({topic})", arrived_ns)
 
 
-def _dead_order_id(topic: str, message: pulsar.Message) -> str:
-    key: str = message.partition_key()
-    if key:
-        return key
+def _dead_order_id(topic: str, message: Message) -> str:
+    if order_id := key(message):
+        return order_id
     try:
         return _DEAD_LETTER_TYPES[topic](message.data())
     except DecodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ class _Trace:
     version: int = -1
     dead_letter: str = ""
     send_error: str = ""
+    existed: bool = False
 
     def outcome(self) -> str:
         if self.status:
@@ -68,8 +70,12 @@ class Ledger:
             trace.send_error = reason
             self._finished += was_open
 
-    def updated(self, order_id: str, status: str, version: int, at_ns: int) -> None:
-        """Take in a status. Other runs' orders, open statuses and versions not above the known one change nothing."""
+    def updated(self, order_id: str, status: str, version: int, at_ns: int, created_at_ms: int = 0) -> None:
+        """Take in a status. Other runs' orders, open statuses and versions not above the known one change nothing.
+
+        An order that says it was created (`created_at_ms`, 0 for unknown) at another time than it was sent at existed
+        already: who accepts one twice keeps the first time. Both are this run's clock, or an earlier run's.
+        """
         if order_id not in self._traces or status in OPEN_STATUSES:
             return
         with self._lock:
@@ -78,6 +84,7 @@ class Ledger:
                 return
             self._end(trace, at_ns)
             trace.status, trace.version = status, version
+            trace.existed = created_at_ms not in {0, trace.sent_ns // 1_000_000}
 
     def dead_lettered(self, order_id: str, reason: str, at_ns: int) -> None:
         """Take in a dead letter. An order that has a final status besides keeps that as its outcome."""
@@ -111,8 +118,10 @@ class Ledger:
             last_finished_at_ns=last_ns,
             orders_per_second=per_second(len(ended), started_ns, last_ns),
             latency_ms=latency_percentiles([(t.ended_ns - t.sent_ns) / 1e6 for t in ended]),
-            dead_letter_reasons=dict(Counter(t.dead_letter for t in traces.values() if t.dead_letter).most_common()),
-            send_errors=dict(Counter(t.send_error for t in traces.values() if t.send_error).most_common()),
+            dead_letter_reasons=_reasons(t.dead_letter for t in traces.values() if t.dead_letter),
+            existed=sum(t.existed for t in traces.values()),
+            send_errors=_reasons(t.send_error for t in traces.values() if t.outcome() == UNSENT),
+            unconfirmed=_reasons(t.send_error for t in traces.values() if t.send_error and t.outcome() != UNSENT),
             examples={
                 outcome: next(order_id for order_id, t in traces.items() if t.outcome() == outcome)
                 for outcome in {t.outcome() for t in traces.values()}
@@ -136,8 +145,11 @@ class Account:
         Orders that ended, over the time from the first one sent to the last one's end.
     latency_ms : dict of str to float, or None
         p50, p95 and p99 from an order's sending to its end, in milliseconds.
-    dead_letter_reasons, send_errors : dict of str to int
-        Orders per reason, the most frequent first.
+    existed : int
+        Orders that had been accepted before this run sent them, as far as their ends tell.
+    dead_letter_reasons, send_errors, unconfirmed : dict of str to int
+        Orders per reason, the most frequent first. Of those that Pulsar didn't confirm, `send_errors` has the ones that
+        nobody has seen, `unconfirmed` those that ended all the same.
     examples : dict of str to str
         One order id per outcome.
     """
@@ -149,8 +161,10 @@ class Account:
     last_finished_at_ns: int | None
     orders_per_second: float | None
     latency_ms: dict[str, float] | None
+    existed: int
     dead_letter_reasons: dict[str, int]
     send_errors: dict[str, int]
+    unconfirmed: dict[str, int]
     examples: dict[str, str]
 
     @property
@@ -163,6 +177,7 @@ class Account:
         return {
             "orders": self.orders,
             "outcomes": self.outcomes,
+            "existed": self.existed,
             "started_at_ms": _milliseconds(self.started_at_ns),
             "first_finished_at_ms": _milliseconds(self.first_finished_at_ns),
             "last_finished_at_ms": _milliseconds(self.last_finished_at_ns),
@@ -170,7 +185,12 @@ class Account:
             "latency_ms": self.latency_ms,
             "dead_letter_reasons": self.dead_letter_reasons,
             "send_errors": self.send_errors,
+            "unconfirmed": self.unconfirmed,
         }
+
+
+def _reasons(reasons: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(reasons).most_common())
 
 
 def _milliseconds(nanoseconds: int | None) -> int | None:

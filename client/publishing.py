@@ -10,6 +10,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import pulsar
 
+from client.connection import Client
+
 T = TypeVar("T")
 
 WINDOW = 4_000
@@ -42,7 +44,7 @@ class ConfirmedPublisher(Generic[T]):
 
     def __init__(
         self,
-        client: pulsar.Client,
+        client: Client,
         topic: str,
         confirmed: Callable[[T], None],
         refused: Callable[[T, str], None],

@@ -21,8 +21,8 @@ OUTCOME_STYLES = {
 OUTCOME_NAMES = {DEAD_LETTERED: "dead-lettered"}
 
 
-PIPE_WIDTH = 200
-"""Columns of a table that goes to a file or a program."""
+PIPE_WIDTH = 100_000
+"""Columns of a table that goes to a file or a program: more than any row has, so that none is cut or wrapped."""
 
 
 class RunProgress:
@@ -66,9 +66,10 @@ class RunProgress:
 
 
 def paper() -> Console:
-    """Give standard output to print tables on: as wide as the terminal, or wide enough where there is none."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    """Give standard output to print tables on: as wide as the terminal, or as its rows where there is none."""
+    # Without emoji: rich would show one for a key such as ":key:".
+    console = Console(highlight=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, width=PIPE_WIDTH)
 
 
 class Counting:
@@ -112,6 +113,8 @@ def show_account(console: Console, account: Account) -> None:
     table.add_section()
     table.add_row("all", f"{account.orders:,}", style="bold")
     console.print(table)
+    if account.existed:
+        console.print(_existed(account), soft_wrap=True)
     if account.orders_per_second is not None:
         console.print(
             f"throughput  {account.orders_per_second:,.1f} orders/s, from the first sent to the last end",
@@ -123,13 +126,26 @@ def show_account(console: Console, account: Account) -> None:
     _show_attention(console, account)
 
 
+def _existed(account: Account) -> str:
+    if account.existed == account.orders:
+        return f"All {account.orders:,} orders existed already, and sending them again changed nothing."
+    return f"{account.orders - account.existed:,} orders were new; {account.existed:,} existed already, unchanged."
+
+
 def _show_attention(console: Console, account: Account) -> None:
     if account.dead_letter_reasons:
         _warn(
             console, f"{sum(account.dead_letter_reasons.values()):,} ORDERS DEAD-LETTERED", account.dead_letter_reasons
         )
     if account.send_errors:
-        _warn(console, f"{sum(account.send_errors.values()):,} orders could not be sent", account.send_errors)
+        count = sum(account.send_errors.values())
+        _warn(console, f"{count:,} orders were not confirmed by Pulsar, nor seen since", account.send_errors)
+    if account.unconfirmed:
+        why = ", ".join(account.unconfirmed)
+        console.print(
+            f"{sum(account.unconfirmed.values()):,} orders ended though Pulsar did not confirm them ({escape(why)}).",
+            soft_wrap=True,
+        )
     if count := account.outcomes[UNACCOUNTED]:
         _warn(console, f"{count:,} orders unaccounted for, such as {account.examples[UNACCOUNTED]}", {})
 
@@ -137,8 +153,3 @@ def _show_attention(console: Console, account: Account) -> None:
 def _warn(console: Console, what: str, reasons: dict[str, int]) -> None:
     why = ", ".join(f"{reason} ×{count:,}" for reason, count in reasons.items())
     console.print(f"[bold red]{escape(what)}[/]{escape(': ' + why if why else '')}", soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """Make a text that others wrote fit for a terminal: what would steer it is shown as an escape instead."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

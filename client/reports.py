@@ -8,16 +8,16 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
-import pulsar
 from google.protobuf.message import DecodeError
 
+from client.connection import Client
 from client.errors import NoAnswerError, ReportRefusedError
 from client.tail import Tail
 from client.topics import GENERAR_REPORTE, REPORTE_GENERADO, full_name
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
+from wire import Message
 
 WAIT_SECONDS = 0.2
-REWIND_AFTER_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -68,9 +68,7 @@ class ReportAssembler:
         return b"".join(generation.parts[number] for number in range(generation.last + 1))
 
 
-def fetch_report(
-    client: pulsar.Client, report_format: str, timeout_seconds: float, stop: threading.Event
-) -> bytes | None:
+def fetch_report(client: Client, report_format: str, timeout_seconds: float, stop: threading.Event) -> bytes | None:
     """Ask for a report and wait for it.
 
     Parameters
@@ -99,7 +97,7 @@ def fetch_report(
     report_id = str(uuid.uuid4())
     parts: queue.SimpleQueue[ReporteGenerado] = queue.SimpleQueue()
 
-    def take(_topic: str, message: pulsar.Message, _arrived_ns: int) -> None:
+    def take(_topic: str, message: Message, _arrived_ns: int) -> None:
         try:
             part = ReporteGenerado.FromString(message.data())
         except DecodeError:
@@ -108,12 +106,12 @@ def fetch_report(
             parts.put(part)
 
     assembler = ReportAssembler(report_id)
-    with Tail(client, [REPORTE_GENERADO], take) as tail:
+    with Tail(client, [REPORTE_GENERADO], take):
         producer = client.create_producer(full_name(GENERAR_REPORTE))
         command = GenerarReporte(report_id=report_id, format=report_format)
         producer.send(command.SerializeToString(), partition_key=report_id)
         producer.close()
-        last_part, rewound = time.monotonic(), False
+        last_part = time.monotonic()
         while not stop.is_set():
             try:
                 part = parts.get(timeout=WAIT_SECONDS)
@@ -124,9 +122,6 @@ def fetch_report(
                         f"Reporting sent no report within {timeout_seconds:g} s. "
                         "See whether it runs: ./deploy.sh status, ./deploy.sh logs reporting."
                     ) from None
-                if not rewound and silent_seconds > REWIND_AFTER_SECONDS:
-                    rewound = True
-                    tail.rewind()
                 continue
             last_part = time.monotonic()
             if (whole := assembler.take(part)) is not None:

@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pulsar
 
+from client.connection import Client
 from client.ledger import Ledger
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
@@ -38,7 +39,7 @@ class Producer(Protocol):
         """Give up what is not confirmed."""
 
 
-def open_producer(client: pulsar.Client, topic: str) -> pulsar.Producer:
+def open_producer(client: Client, topic: str) -> pulsar.Producer:
     """Open a producer that sends in batches and never blocks.
 
     Parameters
@@ -63,7 +64,12 @@ class _Pending:
     order_id: str
     payload: bytes
     attempt: int
+
+
+class _Answer(NamedTuple):
+    number: int
     generation: int
+    result: Any
 
 
 class Sender:
@@ -93,7 +99,7 @@ class Sender:
         self._backoff_seconds = backoff_seconds
         self._pending: dict[int, _Pending] = {}
         # Written by the library's thread: a deque takes and gives without a lock.
-        self._answers: deque[tuple[int, Any]] = deque()
+        self._answers: deque[_Answer] = deque()
         self._producer: Producer | None = None
         self._generation = 0
         self._failures = 0
@@ -169,33 +175,34 @@ class Sender:
         if not self._pending:
             self._last_answer = time.monotonic()
         self._ledger.sent(order.id, now_ns)
-        self._post(number, _Pending(order.id, order.SerializeToString(), 1, self._generation))
+        self._post(number, _Pending(order.id, order.SerializeToString(), 1))
 
     def _post(self, number: int, pending: _Pending) -> None:
-        answers = self._answers
+        answers, generation = self._answers, self._generation
         self._pending[number] = pending
 
         def answered(result: Any, _message_id: Any) -> None:
-            answers.append((number, result))
+            answers.append(_Answer(number, generation, result))
 
         try:
             if self._producer is None:
                 raise pulsar.ConnectError("no connection")
             self._producer.send_async(pending.payload, answered, partition_key=pending.order_id)
         except Exception as problem:  # noqa: BLE001 - whatever it was, this order is not sent
-            answers.append((number, problem))
+            answers.append(_Answer(number, generation, problem))
 
     def _settle(self) -> None:
         failure: Any = None
         while self._answers:
-            number, result = self._answers.popleft()
+            number, generation, result = self._answers.popleft()
             self._last_answer = time.monotonic()
             if result == pulsar.Result.Ok:
                 # A late confirmation of an attempt that was given up counts too.
                 self.confirmed += self._pending.pop(number, None) is not None
                 self._failures = 0
-            elif number in self._pending and self._pending[number].generation == self._generation:
-                failure = result
+            elif number in self._pending and generation == self._generation:
+                # One of an earlier generation only says that we closed its producer: the order was sent again since.
+                failure = failure or result
         if self._pending and time.monotonic() - self._last_answer > CONFIRMATION_TIMEOUT_SECONDS:
             failure = "no confirmation"
         if failure is not None:
@@ -219,7 +226,6 @@ class Sender:
                 self._ledger.unsent(pending.order_id, _reason(failure))
             else:
                 pending.attempt += 1
-                pending.generation = self._generation
                 self._post(number, pending)
 
     def _close_producer(self) -> None:

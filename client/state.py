@@ -52,7 +52,7 @@ def explain(problem: RefusedError, admin_url: str, order_id: str) -> ClientError
             )
         return UnknownOrderError(
             f"The state store knows no order {order_id}. "
-            "It follows behind the tables: if the order is new, ask again in a few seconds."
+            "It follows behind the tables, and knows whole ids alone: if the order is new, ask again in a few seconds."
         )
     if problem.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return ClientError(f"Pulsar at {admin_url} lets us not read the state: {problem.reason or problem.code}.")

@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import Self
 
-import pulsar
-
+from client.connection import Client
 from client.topics import full_name
+from wire import EARLIEST, LATEST, Message, MessageId, Reader, WireError
 
-Handler = Callable[[str, pulsar.Message, int], None]
+Handler = Callable[[str, Message, int], None]
 
-# How long a reader waits for a message before it looks whether it should stop.
-WAIT_MILLISECONDS = 200
+WAIT_SECONDS = 0.2
+"""How long a reader waits for a message before it looks whether it should stop."""
 PAUSE_AFTER_ERROR_SECONDS = 0.5
-# Publish times are the publishers': their clocks may be behind ours.
-CLOCK_TOLERANCE_MILLISECONDS = 5_000
+MISSING = re.compile("topic not found|does not exist", re.IGNORECASE)
+"""What a broker says of a topic that isn't there."""
 
 
 class Tail:
-    """Hands over each message of some topics, from the moment it is opened.
-
-    A reader that loses its connection before its first message starts again at the end, and what was published
-    meanwhile escapes it: `rewind` brings that back, and everything since the opening a second time.
+    """Hands over each message of some topics, from the moment it is opened; a lost connection loses none.
 
     Parameters
     ----------
     client
         A connected Pulsar client.
     topics
-        Short names, partitioned or not.
+        Short names, partitioned or not. One that isn't there is read from its start once it is. One that can't be
+        opened for a moment is read from when it can.
     handle
-        Called with the topic's short name, the message and the time of its arrival (nanoseconds since the epoch; its
-        time of publication once rewound), from one thread per partition.
+        Called with the topic's short name, the message and the time of its arrival (nanoseconds since the epoch), from
+        one thread per partition.
     """
 
-    def __init__(self, client: pulsar.Client, topics: Iterable[str], handle: Handler) -> None:
+    def __init__(self, client: Client, topics: Iterable[str], handle: Handler) -> None:
+        self._client = client
         self._handle = handle
         self._stopping = threading.Event()
-        self._opened_at_ms = time.time_ns() // 1_000_000
-        self._rewinds = 0
         self._threads = [
             threading.Thread(
                 target=self._read,
-                args=(topic, client.create_reader(partition, pulsar.MessageId.latest)),
+                args=(topic, partition, *self._opened(partition, LATEST)),
                 name=f"tail-{partition}",
                 daemon=True,
             )
@@ -61,25 +60,22 @@ class Tail:
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         for thread in self._threads:
-            thread.join(2 * WAIT_MILLISECONDS / 1000)
+            thread.join(2 * WAIT_SECONDS)
 
-    def rewind(self) -> None:
-        """Read everything published since the opening once more."""
-        self._rewinds += 1
+    def _opened(self, partition: str, start: MessageId) -> tuple[Reader | None, MessageId]:
+        """Open a reader; without one, say from where the next attempt has to read."""
+        try:
+            return self._client.open_reader(partition, start), start
+        except WireError as problem:
+            return None, EARLIEST if MISSING.search(str(problem)) else start
 
-    def _read(self, topic: str, reader: pulsar.Reader) -> None:
-        rewound = 0
-        while not self._stopping.is_set():
-            try:
-                if rewound != self._rewinds:
-                    rewound = self._rewinds
-                    reader.seek(self._opened_at_ms - CLOCK_TOLERANCE_MILLISECONDS)
-                message = reader.read_next(WAIT_MILLISECONDS)
-            except pulsar.Timeout:
-                continue
-            except pulsar.PulsarException:
-                # The library reconnects by itself; until then there is nothing to read.
-                self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
-                continue
-            arrived_ns = message.publish_timestamp() * 1_000_000 if rewound else time.time_ns()
-            self._handle(topic, message, arrived_ns)
+    def _read(self, topic: str, partition: str, reader: Reader | None, start: MessageId) -> None:
+        while reader is None and not self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS):
+            reader, start = self._opened(partition, start)
+        if reader is None:
+            return
+        with closing(reader):
+            while not self._stopping.is_set():
+                message = reader.read(WAIT_SECONDS)
+                if message is not None:
+                    self._handle(topic, message, time.time_ns())

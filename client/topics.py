@@ -13,6 +13,8 @@ TIMER_KEY = "vencer:"
 """Begins the keys of the timers that Ordenes sends to itself."""
 
 DEAD_LETTER_SUFFIX = "-DLQ"
+RETRY_SUFFIX = "-reintento"
+"""Of the topics with a function's later attempts at what it could not process yet."""
 
 # An order ends in one of these when a function can't take it further.
 ORDER_DEAD_LETTERS = ("crear-orden-DLQ", "orden-creada-DLQ", "transaccion-creada-DLQ")

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import click
-import pulsar
 from rich.console import Console
 
 from client.admin import Admin
 from client.commands.options import admin_url_option, service_url_option
-from client.connection import connected
+from client.connection import Client, connected
 from client.dlq import rendering
 from client.dlq.actions import Outcome
 from client.dlq.actions import discard as discard_letters
@@ -25,8 +24,11 @@ from client.dlq.history import ERROR_TYPES
 from client.dlq.letters import DeadLetters, Letter, LetterId
 from client.dlq.log import Log
 from client.dlq.selection import Selection
+from client.dlq.setting_aside import place
+from client.dlq.setting_aside import set_aside as set_entry_aside
 from client.interrupt import interruptible
-from client.rendering import Counting, paper, printable
+from client.rendering import Counting, paper
+from client.text import one_line
 
 error_option = click.option(
     "--error",
@@ -67,6 +69,7 @@ def dlq() -> None:
       alpes dlq show crear-orden:0:47:12       one of them: the message and why it failed
       alpes dlq replay --error early           send those to where they came from
       alpes dlq discard crear-orden:0:47:12 --reason "a test's"
+      alpes dlq set-aside crear-orden 47:12    make a letter of what holds an input up
     """  # noqa: D301 - \b is click's mark
 
 
@@ -74,7 +77,7 @@ def dlq() -> None:
 class _Desk:
     """What all of these commands work on."""
 
-    client: pulsar.Client
+    client: Client
     letters: DeadLetters
     log: Log
     waiting_errors: Counter[str] = field(default_factory=Counter)
@@ -122,7 +125,7 @@ class _Desk:
     def _waiting_types(self) -> str:
         if not self.waiting_errors:
             return "No letters wait."
-        types = ", ".join(f"{count:,} {printable(error)}" for error, count in sorted(self.waiting_errors.items()))
+        types = ", ".join(f"{count:,} {one_line(error)}" for error, count in sorted(self.waiting_errors.items()))
         return f"Those that wait: {types}."
 
     def tell_if_none_matched(self, selection: Selection) -> None:
@@ -133,7 +136,7 @@ class _Desk:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(printable(name) for name in sorted(names))
+    return ", ".join(one_line(name) for name in sorted(names))
 
 
 @contextmanager
@@ -302,6 +305,45 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
         if not outcome.stopped:
             desk.tell_if_none_matched(selection)
     _finish(outcome, "discarded", as_json=as_json)
+
+
+@dlq.command("set-aside")
+@click.argument("topic")
+@click.argument("message_id", metavar="MESSAGE-ID")
+@click.option("--reason", default="no reason given", metavar="TEXT", help="Why; kept in the letter.")
+@click.option("--subscription", metavar="NAME", help="Whose, where several functions read the topic.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@_with(service_url_option, admin_url_option)
+def set_aside(
+    topic: str,
+    message_id: str,
+    reason: str,
+    subscription: str | None,
+    yes: bool,  # noqa: FBT001 - click passes it by name
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Take an entry of an input out of its function's way: it becomes a dead letter. Asks first.
+
+    Functions do so by themselves with what they can't read. This is for what no rule knows: an input that is SILENT, or
+    an entry that ends its function. Its messages wait as letters, which alpes dlq replay sends again; the function is
+    not given the entry any more.
+
+    TOPIC is a function's input, such as crear-orden. MESSAGE-ID is the ledger and the entry, and the partition where
+    there are several, as logs write it.
+
+    \b
+    Examples:
+      alpes dlq set-aside crear-orden 47:12 --reason "ends the function"
+      alpes dlq set-aside crear-orden "(47,12,0,-1)" --yes
+    """  # noqa: D301 - \b is click's mark
+    entry = place(message_id)
+    if not yes:
+        click.confirm(f"Make entry {entry.ledger}:{entry.entry} of {topic} a dead letter?", abort=True, err=True)
+    admin = Admin(admin_url)
+    with connected(service_url) as client:
+        number = set_entry_aside(client, admin, topic, entry, reason, subscription)
+    click.echo(f"Set aside: {number:,} dead letter{'s' if number > 1 else ''} of {topic}. See alpes dlq list.")
 
 
 def _named(desk: _Desk, selection: Selection) -> Iterator[Letter]:

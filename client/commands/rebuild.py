@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from client.admin import Admin
-from client.commands.options import admin_url_option, service_url_option
+from client.commands.options import Positive, admin_url_option, service_url_option
 from client.connection import connected
 from client.database import database
 from client.interrupt import interruptible
@@ -112,7 +112,7 @@ def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
 @click.option("--after", default="", metavar="ORDER_ID", help="Leave out orders up to this id: continues a rebuild.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Positive(),
     default=120.0,
     show_default=True,
     metavar="SECONDS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -15,14 +16,16 @@ import click
 from rich.console import Console
 
 from client.admin import Admin
-from client.commands.options import admin_url_option, service_url_option
+from client.commands.options import Positive, admin_url_option, service_url_option
 from client.connection import connected
 from client.errors import ClientError
 from client.interrupt import interruptible
+from client.output import OutputError, OutputFile, writing
 from client.reconcile import messages, rendering
 from client.reconcile.check import Account, Check
-from client.reconcile.rules import Verdict
+from client.reconcile.rules import DOWNSTREAM, Verdict
 from client.reconcile.scratch import Scratch
+from client.reconcile.stalled import stalled, subscription
 from client.reconcile.tables import SERVICES, Tables
 from client.reconcile.waiting import waiting
 from client.rendering import Counting, paper
@@ -39,7 +42,7 @@ COULD_NOT_LOOK = 2
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=Positive(zero=True),
     default=10.0,
     show_default=True,
     metavar="SECONDS",
@@ -55,7 +58,7 @@ COULD_NOT_LOOK = 2
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write every order that has not ended to this file, as CSV: its verdict, and its rows.",
 )
@@ -83,14 +86,15 @@ def reconcile(
     """Check that no order is lost and none differs between the services.
 
     Reads the tables of all three services, dead letters, and what waits in the topics, while the system runs, and
-    changes nothing. The databases come from ALPES_ORDENES_DSN, ALPES_PAGOS_DSN and ALPES_REPORTING_DSN
-    (./deploy.sh env prints them); a role that may only read is enough.
+    changes nothing. The databases of the local stack it knows; those of a cluster are named by ALPES_ORDENES_DSN,
+    ALPES_PAGOS_DSN and ALPES_REPORTING_DSN. A role that may only read is enough.
 
     \b
     ended          a final status, the same everywhere, charged as it says
     in flight      a message that takes it further waits, or a timer does
     dead-lettered  that message lies in a dead-letter topic; see alpes dlq
     discarded      the same, and somebody discarded it
+    stalled        that message waits where nothing comes of it
     differs        the services contradict each other
     lost           not ended, and nothing waits that would take it further
 
@@ -100,7 +104,7 @@ def reconcile(
     Whether an order in flight is lost is told by what waits, whatever other orders do meanwhile. Where not all of
     that can be read, the result says of how many orders it can't be told.
 
-    Exits with 0 when nothing differs and nothing is known to be lost, with 1 otherwise, with 2 when it could not look.
+    Exits with 0 when nothing differs, stalls or is known to be lost, with 1 otherwise, with 2 when it could not look.
 
     \b
     Examples:
@@ -127,6 +131,8 @@ def reconcile(
             check.look_again(grace)
             check.find_dead_lettered()
             check.find_lost(lambda sources: waiting(client, admin, sources), lambda: messages.letters(client, admin))
+            inputs = {source.topic: source for source in DOWNSTREAM}
+            check.find_stalled(stalled(client, admin), lambda topic: subscription(admin, inputs[topic]))
         if stop.is_set():
             raise KeyboardInterrupt
         account = check.close(time.monotonic() - started)
@@ -140,20 +146,21 @@ def reconcile(
 
 @contextmanager
 def _looking() -> Iterator[None]:
-    """Have every refusal exit with a code of its own: 1 says that an order is lost, or differs."""
+    """Have every refusal to be read exit with a code of its own: 1 says that an order is lost, or differs."""
     try:
         yield
+    except OutputError:
+        raise
     except ClientError as problem:
         problem.exit_code = COULD_NOT_LOOK
         raise
 
 
 def _write(output: Path, tables: Tables, scratch: Scratch) -> None:
-    try:
-        with output.open("w", encoding="utf-8", newline="") as file:
-            number = rendering.write_csv(file, rendering.named(tables, scratch, *Verdict))
-    except OSError as problem:
-        raise ClientError(f"Can't write {output}: {problem.strerror or problem}.") from problem
+    with writing(output) as binary:
+        file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        number = rendering.write_csv(file, rendering.named(tables, scratch, *Verdict))
+        file.detach()
     click.echo(f"Wrote {number:,} orders to {output}.", err=True)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from client.commands.options import service_url_option
+from client.commands.options import Positive, service_url_option
 from client.connection import connected
-from client.files import write_atomically
 from client.interrupt import interruptible
+from client.output import STANDARD_OUTPUT, OutputFile, writing
 from client.reports import fetch_report
 
 
@@ -25,20 +24,21 @@ from client.reports import fetch_report
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
+    default=STANDARD_OUTPUT,
     metavar="FILE",
-    help="Write to this file, whole or not at all. Without, to standard output.",
+    help="Write to this file, whole or not at all. Without, or as -, to standard output.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Positive(),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
     help="Give up when nothing has arrived for this long.",
 )
 @service_url_option
-def report(report_format: str, output: Path | None, timeout: float, service_url: str) -> None:
+def report(report_format: str, output: Path, timeout: float, service_url: str) -> None:
     """Fetch a report of all orders.
 
     \b
@@ -51,9 +51,7 @@ def report(report_format: str, output: Path | None, timeout: float, service_url:
         content = fetch_report(client, report_format, timeout, stop)
     if content is None:
         raise KeyboardInterrupt
-    if output is None or str(output) == "-":
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        write_atomically(output, content)
+    with writing(output) as file:
+        file.write(content)
+    if output != STANDARD_OUTPUT:
         click.echo(f"Wrote {len(content):,} bytes to {output}.", err=True)

@@ -10,34 +10,41 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from client.commands.options import service_url_option
+from client.commands.options import Positive, service_url_option
 from client.connection import connected
-from client.files import write_atomically
 from client.follower import Follower
 from client.interrupt import interruptible
 from client.ledger import UNSENT, Account, Ledger
 from client.orders import order_stream, random_seed
-from client.rendering import RunProgress, show_account
+from client.output import OutputFile, writing
+from client.rendering import RunProgress, paper, show_account
 from client.sender import Sender, open_producer
 from client.topics import CREAR_ORDEN, full_name
+
+MOST_ORDERS = 2_000_000
 
 
 @click.command()
 @click.option(
-    "--orders", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="How many orders."
+    "--orders",
+    type=click.IntRange(min=1, max=MOST_ORDERS),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help=f"How many orders, at most {MOST_ORDERS:,}: each is remembered until all have ended.",
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Positive(),
     metavar="R",
     help="Orders per second. Without, as fast as Pulsar takes them.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=2**64 - 1),
     metavar="S",
     help="Makes the run repeatable: the same seed gives the same orders, ids included, so a second run with "
-    "it sends duplicates, which change nothing. Without, every order is new.",
+    "it sends duplicates, which change nothing, and says so. Without, every order is new.",
 )
 @click.option(
     "--follow/--no-follow",
@@ -47,7 +54,7 @@ from client.topics import CREAR_ORDEN, full_name
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Positive(),
     default=120.0,
     show_default=True,
     metavar="SECONDS",
@@ -55,7 +62,7 @@ from client.topics import CREAR_ORDEN, full_name
 )
 @click.option(
     "--summary-json",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write the summary to this file too, as JSON.",
 )
@@ -106,11 +113,14 @@ def send(
 def _summarise(account: Account, *, confirmed: int, seed: int, follow: bool, file: Path | None) -> None:
     if file is not None:
         summary = account.as_json() | {"confirmed": confirmed, "followed": follow, "seed": seed}
-        write_atomically(file, json.dumps(summary, indent=2).encode() + b"\n")
-    console = Console(highlight=False)
+        with writing(file) as summary_file:
+            summary_file.write(json.dumps(summary, indent=2).encode() + b"\n")
+    console = paper()
     if follow:
         show_account(console, account)
         return
     console.print(f"{confirmed:,} of {account.orders:,} orders are with Pulsar; they were not followed.")
     for reason, count in account.send_errors.items():
-        console.print(f"[bold red]{count:,} could not be sent:[/] {reason}", soft_wrap=True)
+        console.print(
+            f"[bold red]{count:,} were not confirmed by Pulsar, and may be there:[/] {reason}", soft_wrap=True
+        )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -14,25 +12,25 @@ from rich.markup import escape
 from rich.table import Table
 
 from client.admin import Admin
-from client.commands.options import admin_url_option, service_url_option
+from client.commands.options import ORDER_ID, Positive, admin_url_option, service_url_option
 from client.connection import connected
 from client.errors import ClientError, NotDeployedError, UnknownOrderError
 from client.interrupt import interruptible
-from client.rendering import Counting, paper, printable
+from client.rendering import Counting, paper
 from client.state import order_status
-from client.trace.hops import COMMAND_TOPICS, TOPICS, Hop, Rows, in_order, money
+from client.text import moment, money, one_line
+from client.trace.hops import COMMAND_TOPICS, TOPICS, Hop, Rows, in_order
 from client.trace.messages import Found, Span, find
 from client.trace.tables import read_rows
 
-ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SERVICES = ("ordenes", "pagos", "reporting")
 
 
 @click.command(short_help="Show one order's way through topics and tables.")
-@click.argument("order_id")
+@click.argument("order_id", type=ORDER_ID)
 @click.option(
     "--margin",
-    type=click.FloatRange(min=1),
+    type=Positive(),
     default=120.0,
     show_default=True,
     metavar="SECONDS",
@@ -71,8 +69,6 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
       alpes trace 5f0c2a9e-6f6b-4c58-9d6b-0c0f3f3f9b1e
       alpes trace 5f0c2a9e-6f6b-4c58-9d6b-0c0f3f3f9b1e --margin 3600    a dead letter replayed later
     """  # noqa: D301 - \b is click's mark
-    if not ORDER_ID.fullmatch(order_id):
-        raise click.BadParameter("an order id is 1 to 128 characters of A-Z a-z 0-9 . _ -", param_hint="ORDER_ID")
     dsns = dict(zip(SERVICES, (ordenes_dsn, pagos_dsn, reporting_dsn), strict=True))
     admin = Admin(admin_url)
     rows = read_rows(order_id, dsns)
@@ -160,7 +156,7 @@ class _Story:
             console.print()
         span = "whole"
         if self.span.since_ms is not None and self.span.until_ms is not None:
-            span = f"from {_moment(self.span.since_ms)} to {_moment(self.span.until_ms)}"
+            span = f"from {moment(self.span.since_ms)} to {moment(self.span.until_ms)}"
         console.print(
             f"looked at  databases {', '.join(self.databases) or 'none'}; {len(self.found.topics)} topics {span}: "
             f"{self.found.messages:,} messages",
@@ -182,31 +178,24 @@ class _Story:
         pending = ", still to be written" if self.rows.marks else ""
         if self.state is None:
             return f"can't be asked{pending}"
-        return f"{escape(printable(self.state)) or 'nothing'}{pending}"
+        return f"{escape(one_line(self.state)) or 'nothing'}{pending}"
 
     def _table(self, trace_id: str) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("time (UTC)", no_wrap=True)
+        table.add_column("time", no_wrap=True)
         table.add_column("after", justify="right", no_wrap=True)
         table.add_column("where", no_wrap=True)
         table.add_column("what", overflow="fold")
         table.add_column("message", no_wrap=True, style="dim")
         before = None
         for hop in self.hops:
-            what = escape(printable(hop.what))
+            what = escape(one_line(hop.what))
             if hop.trace_id and trace_id and hop.trace_id != trace_id:
-                what += f" (of another trace, {escape(printable(hop.trace_id))})"
+                what += f" (of another trace, {escape(one_line(hop.trace_id))})"
             style = "red" if hop.place.endswith("-DLQ") else ""
-            table.add_row(_moment(hop.at_ms), _after(hop.at_ms, before), hop.place, what, hop.message_id, style=style)
+            table.add_row(moment(hop.at_ms), _after(hop.at_ms, before), hop.place, what, hop.message_id, style=style)
             before = hop.at_ms
         return table
-
-
-def _moment(at_ms: int) -> str:
-    try:
-        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.") + f"{at_ms % 1000:03d}"
-    except (OverflowError, ValueError, OSError):
-        return str(at_ms)
 
 
 def _after(at_ms: int, before_ms: int | None) -> str:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import pulsar
 
+from client.connection import Client
 from client.dlq import history
 from client.dlq.letters import Letter
 from client.dlq.log import Log, Writer, now
 from client.errors import ClientError
 from client.publishing import ConfirmedPublisher
-from client.topic_reader import PATIENCE_MILLISECONDS, key
+from client.topic_reader import PATIENCE_SECONDS, key
 from client.topics import full_name
+from wire import Message, MessageId, WireError
 
 MAX_MESSAGE_BYTES = 5_200_000
 """A message above this is sent again without its history: the broker takes 5 MiB, metadata included."""
@@ -67,7 +70,7 @@ class Outcome:
 
 
 def replay(
-    client: pulsar.Client,
+    client: Client,
     log: Log,
     letters: Iterable[Letter],
     stop: threading.Event,
@@ -185,7 +188,7 @@ def _properties(letter: Letter, payload: bytes, by: str) -> dict[str, str]:
     return properties if size <= MAX_MESSAGE_BYTES else history.own(letter.properties)
 
 
-def _original(client: pulsar.Client, letter: Letter) -> tuple[bytes, str]:
+def _original(client: Client, letter: Letter) -> tuple[bytes, str]:
     """Give the message's payload and key, from the topic that it came from where the letter has no room for it."""
     if not letter.payload_omitted:
         return letter.payload, letter.key
@@ -195,31 +198,27 @@ def _original(client: pulsar.Client, letter: Letter) -> tuple[bytes, str]:
     place = letter.properties.get(history.SOURCE_MESSAGE_ID, "")
     try:
         ledger, entry, partition, batch = (int(number) for number in place.strip("()").split(","))
-        message_id = pulsar.MessageId(partition, ledger, entry, batch)
+        if not (0 <= ledger < 2**63 and 0 <= entry < 2**63 and -1 <= partition < 2**31 and -1 <= batch < 2**31):
+            raise ValueError(place)
+        message_id = MessageId(ledger, entry, partition, batch)
     except (ValueError, TypeError) as problem:
         raise NotReplayableError("the letter has no payload, and does not say where its message lies") from problem
     name = full_name(topic) if partition < 0 else f"{full_name(topic)}-partition-{partition}"
     try:
         message = _message_at(client, name, message_id)
-    except pulsar.PulsarException as problem:
+    except WireError as problem:
         raise NotReplayableError(f"its message can't be read from {topic} ({problem})") from problem
     if message is None:
-        raise NotReplayableError(f"its message is no longer in {topic}, whose retention has dropped it")
+        raise NotReplayableError(
+            f"its message can't be had from {topic}: retention has dropped it, or the broker gives it to nobody"
+        )
     return message.data(), key(message)
 
 
-def _message_at(client: pulsar.Client, name: str, message_id: pulsar.MessageId) -> pulsar.Message | None:
-    # Inclusive, or it would begin with the message after it.
-    reader = client.create_reader(name, message_id, start_message_id_inclusive=True)
-    try:
-        if reader.has_message_available():
-            message = reader.read_next(PATIENCE_MILLISECONDS)
-            if _place(message.message_id()) == _place(message_id):
+def _message_at(client: Client, name: str, message_id: MessageId) -> Message | None:
+    # Reading begins with the first message of the entry.
+    with closing(client.open_reader(name, message_id._replace(place=-1))) as reader:
+        while (message := reader.read(PATIENCE_SECONDS)) is not None and message.message_id()[:2] == message_id[:2]:
+            if message.message_id().place == message_id.place:
                 return message
-    finally:
-        reader.close()
     return None
-
-
-def _place(message_id: pulsar.MessageId) -> tuple[int, int, int]:
-    return message_id.ledger_id(), message_id.entry_id(), message_id.batch_index()

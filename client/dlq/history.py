@@ -21,8 +21,10 @@ SOURCE_MESSAGE_ID = "source.message_id"
 ATTEMPT = "attempt"
 OMITTED = "payload.omitted"
 
-ERROR_TYPES = frozenset({"invalid", "conflict", "early", "gateway", "bug"})
-"""What our own functions give as ``error.type``; another function's may be called otherwise."""
+SET_ASIDE = "set-aside"
+"""The ``error.type`` of what an operator took out of a function's way."""
+ERROR_TYPES = frozenset({"invalid", "unreadable", "conflict", "early", "gateway", "bug", SET_ASIDE})
+"""What our own functions and operators give as ``error.type``; another function's may be called otherwise."""
 
 _OF_THE_FAILURE = (ERROR_TYPE, ERROR_MESSAGE, ERROR_FUNCTION, ATTEMPT)
 _NOT_THE_MESSAGES = {*_OF_THE_FAILURE, SOURCE_TOPIC, SOURCE_MESSAGE_ID, OMITTED}

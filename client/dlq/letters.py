@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import pulsar
-
 from client.admin import Admin
+from client.connection import Client
 from client.dlq.history import ERROR_FUNCTION, ERROR_MESSAGE, ERROR_TYPE, OMITTED
 from client.errors import ClientError
 from client.topic_reader import Partition, key, partitions, properties, read
 from client.topics import DEAD_LETTER_SUFFIX
+from wire import Message, MessageId
 
 _ID = re.compile(
     r"(?P<topic>[\w.-]+):(?P<partition>-1|[0-9]{1,10}):(?P<ledger>[0-9]{1,19}):(?P<entry>[0-9]{1,19})(:(?P<batch>[0-9]{1,10}))?"
@@ -118,13 +118,13 @@ class DeadLetters:
         Connected.
     """
 
-    def __init__(self, client: pulsar.Client, admin: Admin) -> None:
+    def __init__(self, client: Client, admin: Admin) -> None:
         self._client = client
         self._partitions = [
             partition
             for topic in admin.topics()
             if topic.endswith(DEAD_LETTER_SUFFIX)
-            for partition in partitions(client, admin, topic)
+            for partition in partitions(admin, topic)
         ]
 
     @property
@@ -147,7 +147,7 @@ class DeadLetters:
         """
         for partition in self._partitions:
             if (_source(partition), partition.number) == (letter_id.topic, letter_id.partition):
-                start = pulsar.MessageId(partition.number, letter_id.ledger, letter_id.entry, letter_id.batch)
+                start = MessageId(letter_id.ledger, letter_id.entry)
                 # Where there is no such message, reading begins with whatever comes after it.
                 for message in read(self._client, partition, start=start):
                     letter = _letter(partition, message)
@@ -162,7 +162,7 @@ def _source(partition: Partition) -> str:
     return partition.topic.removesuffix(DEAD_LETTER_SUFFIX)
 
 
-def _letter(partition: Partition, message: pulsar.Message) -> Letter:
+def _letter(partition: Partition, message: Message) -> Letter:
     at = message.message_id()
     letter_id = LetterId(_source(partition), partition.number, at.ledger_id(), at.entry_id(), at.batch_index())
     return Letter(letter_id, key(message), message.data(), properties(message), message.publish_timestamp())

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import pulsar
-
 from client.admin import Admin
+from client.connection import Client
 from client.dlq.letters import Letter
 from client.errors import NotDeployedError
 from client.publishing import ConfirmedPublisher
 from client.topic_reader import key, partitions, properties, read
 from client.topics import DLQ_BITACORA, full_name
+from wire import Message
 
 REPLAYED = "replayed"
 DISCARDED = "discarded"
@@ -67,7 +67,7 @@ class Log:
         If there is no such topic.
     """
 
-    def __init__(self, client: pulsar.Client, admin: Admin) -> None:
+    def __init__(self, client: Client, admin: Admin) -> None:
         if DLQ_BITACORA not in admin.topics():
             raise NotDeployedError(
                 f"Pulsar has no topic {DLQ_BITACORA}, where it is noted what was done with dead letters. "
@@ -93,8 +93,8 @@ class Log:
                 done[key(message)] = action
         return done
 
-    def _messages(self) -> Iterator[pulsar.Message]:
-        for partition in partitions(self._client, self._admin, DLQ_BITACORA):
+    def _messages(self) -> Iterator[Message]:
+        for partition in partitions(self._admin, DLQ_BITACORA):
             yield from read(self._client, partition)
 
     def writer(self, confirmed: Callable[[Letter], None], refused: Callable[[Letter, str], None]) -> Writer:
@@ -150,6 +150,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _entry(message: pulsar.Message) -> Entry:
+def _entry(message: Message) -> Entry:
     said = properties(message)
     return Entry(key(message), *(said.get(name, "") for name in (_ACTION, _AT, _BY, _REASON)))

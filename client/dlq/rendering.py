@@ -15,10 +15,13 @@ from client.dlq import decoding, history
 from client.dlq.actions import Outcome
 from client.dlq.letters import Letter
 from client.dlq.log import Entry
-from client.rendering import printable
+from client.text import local, one_line, printable, second
 
 SHOWN_CHARS = 200
 """A property's value is shown up to here; --json has all of it."""
+
+MAX_KEY_CHARS = 128
+"""A key in the list is shown up to here: the longest id that an order may have."""
 
 Counts = Counter[tuple[str, str, str]]
 """Letters by topic, error type and function."""
@@ -32,7 +35,7 @@ def show_list(console: Console, counts: Counts, letters: list[Letter]) -> None:
         return
     table = _table("topic", "error", "function", letters="right")
     for (topic, error, function), count in sorted(counts.items()):
-        table.add_row(*(escape(printable(text)) for text in (topic, error, function)), f"{count:,}")
+        table.add_row(*(escape(one_line(text)) for text in (topic, error, function)), f"{count:,}")
     table.add_section()
     table.add_row("all", "", "", f"{total:,}", style="bold")
     console.print(table)
@@ -41,8 +44,14 @@ def show_list(console: Console, counts: Counts, letters: list[Letter]) -> None:
     console.print()
     rows = _table("id", "since", "error", "key", "why")
     for letter in letters:
-        cells = (letter.id, moment(letter.published_ms), letter.error_type, letter.key[:40], _last_line(letter))
-        rows.add_row(*(escape(printable(str(cell))) for cell in cells))
+        cells = (
+            letter.id,
+            second(letter.published_ms),
+            letter.error_type,
+            _cut(letter.key, MAX_KEY_CHARS),
+            _last_line(letter),
+        )
+        rows.add_row(*(escape(one_line(str(cell))) for cell in cells))
     console.print(rows)
     if total > len(letters):
         console.print(f"… and {total - len(letters):,} more; --limit shows more of them, --json all.", style="dim")
@@ -53,19 +62,20 @@ def show_letter(console: Console, letter: Letter, entries: list[Entry]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    described = as_json(letter, entries)
+    described = as_json(letter) | {"since": second(letter.published_ms)}
     for name in ("id", "topic", "key", "since", "error", "function", "attempt", "source_message_id"):
-        table.add_row(name.replace("_", " "), escape(printable(str(described[name]))))
+        table.add_row(name.replace("_", " "), escape(one_line(str(described[name]))))
     for entry in entries:
         why = f": {entry.reason}" if entry.reason else ""
-        table.add_row(entry.action, escape(printable(f"{entry.at} by {entry.by}{why}")))
+        table.add_row(entry.action, escape(one_line(f"{local(entry.at)} by {entry.by}{why}")))
     console.print(table)
     console.print("\n[bold]why[/]", escape(printable(letter.error_message)), sep="\n", soft_wrap=True)
     for replay in history.history(letter.properties):
         values = replay.values
         what = f"failed before as {values.get('error.type', '?')} in {values.get('error.function', '?')}"
-        when = f"sent again {values.get('at', '?')} by {values.get('by', '?')}, from letter {values.get('letter', '?')}"
-        console.print(f"\n[bold]replay {replay.number}[/]", escape(printable(f"{what}; {when}")), soft_wrap=True)
+        when = f"sent again {local(values.get('at', '?'))} by {values.get('by', '?')}"
+        told = one_line(f"{what}; {when}, from letter {values.get('letter', '?')}")
+        console.print(f"\n[bold]replay {replay.number}[/]", escape(told), soft_wrap=True)
         console.print(escape(printable(values.get("error.message", ""))), soft_wrap=True)
     if own := history.own(letter.properties):
         console.print(
@@ -89,7 +99,7 @@ def show_outcome(console: Console, outcome: Outcome, what: str) -> None:
     for reason, count in outcome.failures.most_common():
         example = outcome.examples[reason]
         console.print(
-            f"[bold red]{count:,} not {what}:[/] {escape(printable(reason))}, such as {example}", soft_wrap=True
+            f"[bold red]{count:,} not {what}:[/] {escape(one_line(reason))}, such as {example}", soft_wrap=True
         )
 
 
@@ -99,7 +109,7 @@ def as_json(letter: Letter, entries: list[Entry] | None = None) -> dict[str, Any
         "id": str(letter.id),
         "topic": letter.id.topic,
         "key": letter.key,
-        "since": moment(letter.published_ms),
+        "since": _utc(letter.published_ms),
         "error": letter.error_type,
         "message": letter.error_message,
         "function": letter.function,
@@ -115,9 +125,12 @@ def as_json(letter: Letter, entries: list[Entry] | None = None) -> dict[str, Any
     return described
 
 
-def moment(milliseconds: int) -> str:
-    """Give a time as it is written everywhere here: UTC, to the second."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+def _utc(milliseconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        # A publisher may say anything.
+        return str(milliseconds)
 
 
 def _content(letter: Letter) -> str:
@@ -130,8 +143,8 @@ def _content(letter: Letter) -> str:
     return decoding.hexadecimal(letter.payload) if values is None else _text(values)
 
 
-def _cut(value: str) -> str:
-    return value if len(value) <= SHOWN_CHARS else f"{value[:SHOWN_CHARS]}… ({len(value):,} characters in all)"
+def _cut(value: str, most: int = SHOWN_CHARS) -> str:
+    return value if len(value) <= most else f"{value[:most]}… ({len(value):,} characters in all)"
 
 
 def _text(values: Any) -> str:

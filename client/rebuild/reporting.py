@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import psycopg
-import pulsar
 
 from client.admin import Admin
+from client.connection import Client
 from client.queries import query
 from client.topic_reader import partitions, read
 from client.topics import ORDEN_ACTUALIZADA
 from schemas.decoding import Undecodable
 from schemas.tienda.cambios import Cambio, cambio
+from wire import EARLIEST, Message, MessageId
 
 CHUNK = 50_000
 """Events that are folded in memory before they go to the database."""
@@ -97,7 +98,7 @@ class ReportingRebuild:
 
     def __init__(
         self,
-        client: pulsar.Client,
+        client: Client,
         admin: Admin,
         connection: psycopg.Connection,
         stop: threading.Event,
@@ -109,7 +110,7 @@ class ReportingRebuild:
         self._stop = stop
         self._progress = progress
         self._fold = Fold()
-        self._last: dict[str, pulsar.MessageId] = {}
+        self._last: dict[str, MessageId] = {}
         self._events = 0
         self._refused = 0
 
@@ -164,10 +165,10 @@ class ReportingRebuild:
 
     def _read_on(self) -> None:
         """Take in what has come since the last time, up to where the topic ends now."""
-        for partition in partitions(self._client, self._admin, ORDEN_ACTUALIZADA):
+        for partition in partitions(self._admin, ORDEN_ACTUALIZADA):
             last = self._last.get(partition.name)
-            for message in read(self._client, partition, start=last):
-                if last is not None and _place(message.message_id()) <= _place(last):
+            for message in read(self._client, partition, start=last or EARLIEST):
+                if last is not None and message.message_id() <= last:
                     continue
                 self._take(message)
                 self._last[partition.name] = message.message_id()
@@ -175,7 +176,7 @@ class ReportingRebuild:
                     self._store()
         self._store()
 
-    def _take(self, message: pulsar.Message) -> None:
+    def _take(self, message: Message) -> None:
         self._events += 1
         try:
             self._fold.add(cambio(message.data(), message.publish_timestamp))
@@ -204,7 +205,3 @@ class ReportingRebuild:
 
     def _row(self, name: str) -> tuple[int, ...]:
         return self._connection.execute(query(f"rebuild_reporting/{name}")).fetchone() or ()
-
-
-def _place(message_id: pulsar.MessageId) -> tuple[int, int, int]:
-    return message_id.ledger_id(), message_id.entry_id(), message_id.batch_index()

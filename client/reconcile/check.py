@@ -16,8 +16,9 @@ from itertools import islice
 from typing import TypeVar
 
 from client.reconcile.merge import Rows, facts
-from client.reconcile.rules import NOT_RECORDED, WAITING, Input, Rule, Verdict, judge, takes_further
+from client.reconcile.rules import NOT_RECORDED, READ_MODEL, WAITING, Input, Rule, Verdict, judge, takes_further
 from client.reconcile.scratch import CHUNK, Doubtful, OrderLetter, Scratch
+from client.reconcile.stalled import Stall, Subscription
 from client.reconcile.tables import Tables
 from client.reconcile.waiting import Waits
 from client.topics import CREAR_ORDEN
@@ -45,6 +46,8 @@ class Account:
         Orders in flight that may be lost: whose messages wait is not known.
     unread : set of str
         The topics of which not all that waits was read.
+    stalled : dict of str to Stall
+        The topics of which nothing comes though messages wait there.
     seconds : float
         How long it took.
     """
@@ -56,6 +59,7 @@ class Account:
     commands: int | None = None
     not_judged: int = 0
     unread: set[str] = field(default_factory=set)
+    stalled: dict[str, Stall] = field(default_factory=dict)
     seconds: float = 0.0
 
     def count(self, verdict: Verdict) -> int:
@@ -71,8 +75,8 @@ class Account:
 
     @property
     def holds(self) -> bool:
-        """Whether no order differs and none is known to be lost."""
-        return not (self.count(Verdict.DIFFERS) or self.count(Verdict.LOST))
+        """Whether no order differs, none is known to be lost, and all that waits is delivered."""
+        return not (self.count(Verdict.DIFFERS) or self.count(Verdict.LOST) or self.stalled)
 
 
 class Check:
@@ -88,13 +92,18 @@ class Check:
         The check is interrupted when this is set.
     tick
         Called with the number of orders read.
+    expiring
+        Whether an unpaid order that no message takes further is accounted for by the timer that lets it expire.
     """
 
-    def __init__(self, tables: Tables, scratch: Scratch, stop: threading.Event, tick: Tick) -> None:
+    def __init__(
+        self, tables: Tables, scratch: Scratch, stop: threading.Event, tick: Tick, *, expiring: bool = True
+    ) -> None:
         self._tables = tables
         self._scratch = scratch
         self._stop = stop
         self._show = tick
+        self._expiring = expiring
         self.account = Account()
 
     def read_commands(self, ids: Iterable[str]) -> None:
@@ -137,6 +146,11 @@ class Check:
             doubtful.append(_not_recorded(command))
             command = next(commands, None)
         self._scratch.doubt(doubtful)
+
+    def read_some(self, ids: Iterable[str]) -> None:
+        """Read the rows of some orders, instead of `read_tables`; those without any may have been accepted."""
+        for chunk in _chunks(ids):
+            self._read([_not_recorded(order_id) for order_id in chunk])
 
     def take_letters(self, letters: Iterable[OrderLetter]) -> None:
         """Take in the dead letters that were not sent again."""
@@ -198,13 +212,42 @@ class Check:
         self._acquit_by(waiting)
         self._convict()
 
+    def find_stalled(self, waiting: Iterable[Waits], subscription: Callable[[str], Subscription]) -> None:
+        """Tell apart what waits where nothing comes of it.
+
+        Parameters
+        ----------
+        waiting
+            See `client.reconcile.stalled.stalled`.
+        subscription
+            Gives what the broker says of a topic.
+        """
+        # What only waits, found before, may be delayed.
+        self._scratch.forget_waits()
+        for messages in _chunks(waiting):
+            self._go_on()
+            for topic, _, place in messages:
+                if topic not in self.account.stalled:
+                    self.account.stalled[topic] = Stall(place, subscription(topic))
+            self._scratch.waits((topic, order_id) for topic, order_id, _ in messages if order_id is not None)
+        if self.account.stalled:
+            for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
+                topics = self._scratch.waiting_of([order.id for order in chunk])
+                for order in chunk:
+                    if silent := topics.get(order.id, set()) & self.account.stalled.keys():
+                        why = f"its message waits in {min(silent)}, and nothing comes of it"
+                        self._scratch.doubt([order._replace(verdict=Verdict.STALLED, why=why)])
+
     def _suspect(self) -> None:
         """Suspect whatever is in flight and no timer looks at."""
         for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
             still = [order for order in self._read(chunk) if order.verdict == Verdict.IN_FLIGHT]
             # Before the inputs: a timer that is gone by then has published all that it had to say.
-            timed = self._tables.timed([order.id for order in still])
-            self._scratch.suspect(o.id for o in still if not (WAITING[o.why].timer and o.id in timed))
+            timed = self._tables.timed([order.id for order in still if self._timer_counts(order.why)])
+            self._scratch.suspect(order.id for order in still if order.id not in timed)
+
+    def _timer_counts(self, why: str) -> bool:
+        return WAITING[why].timer and (self._expiring or why == READ_MODEL.why)
 
     def _acquit_by(self, waiting: Callable[[set[Input]], Iterable[Waits]]) -> None:
         """Acquit the suspects that a message waits for, and those whose rows change."""
@@ -213,8 +256,8 @@ class Check:
             return
         for messages in _chunks(waiting(carriers)):
             self._go_on()
-            self._scratch.waits((topic, order_id) for topic, order_id in messages if order_id is not None)
-            self.account.unread.update(topic for topic, order_id in messages if order_id is None)
+            self._scratch.waits((topic, order_id) for topic, order_id, _ in messages if order_id is not None)
+            self.account.unread.update(topic for topic, order_id, _ in messages if order_id is None)
         for chunk in self._scratch.suspects():
             # After the inputs: whatever was acknowledged before they were read has left its trace in the rows.
             now = {order.id: order for order in self._read(chunk)}

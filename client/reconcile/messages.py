@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pulsar
 from google.protobuf.message import DecodeError
 
 from client.admin import Admin
+from client.connection import Client
 from client.dlq import decoding
 from client.dlq.letters import DeadLetters, Letter
 from client.dlq.log import REPLAYED, Log
@@ -22,9 +22,9 @@ CONFLICT = "conflict"
 """`error.type` of what contradicts what is recorded: a second order with an id, another outcome of a payment."""
 
 
-def command_ids(client: pulsar.Client, admin: Admin) -> Iterator[str]:
+def command_ids(client: Client, admin: Admin) -> Iterator[str]:
     """Yield the id of every command that has a valid one, as often as it is in the topic."""
-    for partition in partitions(client, admin, CREAR_ORDEN):
+    for partition in partitions(admin, CREAR_ORDEN):
         for message in read(client, partition):
             try:
                 order_id: str = CrearOrden.FromString(message.data()).id
@@ -34,7 +34,7 @@ def command_ids(client: pulsar.Client, admin: Admin) -> Iterator[str]:
                 yield order_id
 
 
-def letters(client: pulsar.Client, admin: Admin) -> Iterator[OrderLetter]:
+def letters(client: Client, admin: Admin) -> Iterator[OrderLetter]:
     """Yield each letter that waits or was discarded; not those of conflicts, which would take no order further."""
     found = DeadLetters(client, admin)
     done = Log(client, admin).what_was_done()

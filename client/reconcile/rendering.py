@@ -14,19 +14,22 @@ from client.reconcile.check import Account
 from client.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows
 from client.reconcile.rules import Verdict
 from client.reconcile.scratch import Doubtful, Scratch
+from client.reconcile.stalled import SILENT_AFTER_S, Stall, Subscription
 from client.reconcile.tables import Tables
 from client.reconcile.unacknowledged import MOST_READ
+from client.text import one_line
 
 STYLES = {
     Verdict.DIFFERS: "bold red",
     Verdict.LOST: "bold red",
+    Verdict.STALLED: "bold red",
     Verdict.DEAD_LETTERED: "yellow",
     Verdict.DISCARDED: "yellow",
 }
 TOPICS_NOT_READ = (
     "The topics were not read: an order that was accepted and is in no table would not be seen; --topics reads them."
 )
-BAD = (Verdict.LOST, Verdict.DIFFERS)
+BAD = (Verdict.LOST, Verdict.DIFFERS, Verdict.STALLED)
 Named = tuple[Doubtful, Rows | None]
 
 
@@ -62,8 +65,12 @@ def show(console: Console, account: Account, examples: list[Named]) -> None:
         console.print(_table(examples))
     if account.not_judged:
         console.print(_not_judged(account), style="yellow")
+    for topic, stall in account.stalled.items():
+        console.print(_stalled(topic, stall), style="bold red", highlight=False, markup=False)
     if account.commands is None:
         console.print(TOPICS_NOT_READ)
+    if account.count(Verdict.LOST):
+        console.print("alpes recover takes lost orders again from the topics that still retain their messages.")
     console.print(f"{_result(account)} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
 
 
@@ -75,6 +82,29 @@ def _result(account: Account) -> str:
     if account.commands is None:
         return "Of the orders in the tables nothing is lost and nothing differs."
     return "Nothing is lost and nothing differs."
+
+
+def _stalled(topic: str, stall: Stall) -> str:
+    start = f" from {stall.place} on" if stall.place else ", which no reader is given"
+    advice = (
+        f" What is in the way becomes a dead letter with: alpes dlq set-aside {topic} {stall.place}"
+        if stall.place
+        else ""
+    )
+    return (
+        f"Messages wait in {topic}{start}, and none has come of them for {SILENT_AFTER_S} s though an instance takes "
+        f"more. {_why(stall.subscription)}{advice}"
+    )
+
+
+def _why(known: Subscription) -> str:
+    said = [f"{known.waiting:,} not acknowledged, {known.delayed:,} of them delayed by their senders"]
+    said += [f"the consumer {one_line(each.name)} at {each.address} holds {each.messages:,}" for each in known.holders]
+    if known.blocked:
+        said.append("it delivers nothing more, because too many are not acknowledged")
+    elif not known.holders:
+        said.append("no consumer holds any")
+    return f"The broker says: {'; '.join(said)}."
 
 
 def _not_judged(account: Account) -> str:
@@ -102,10 +132,22 @@ def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
             for verdict in Verdict
             if verdict is not Verdict.ENDED
         },
+        "stalled_inputs": {topic: _stall(stall) for topic, stall in account.stalled.items()},
         "not_judged": {"orders": account.not_judged, "topics": sorted(account.unread) if account.not_judged else []},
         "refused_messages": account.refused_messages,
         "examples": [dict(zip(HEADER, _cells(*example), strict=True)) for example in examples],
         "seconds": round(account.seconds, 3),
+    }
+
+
+def _stall(stall: Stall) -> dict[str, Any]:
+    known = stall.subscription
+    return {
+        "message": stall.place or None,
+        "waiting": known.waiting,
+        "delayed": known.delayed,
+        "blocked": known.blocked,
+        "consumers": [each._asdict() for each in known.holders],
     }
 
 
@@ -151,7 +193,7 @@ def _table(examples: list[Named]) -> Table:
     for name in HEADER:
         table.add_column(name, no_wrap=name == "id", overflow="fold")
     for example in examples:
-        table.add_row(*(escape(cell) for cell in _cells(*example)))
+        table.add_row(*(escape(one_line(cell)) for cell in _cells(*example)))
     return table
 
 

@@ -38,6 +38,7 @@ class Verdict(StrEnum):
     IN_FLIGHT = "in flight"
     DEAD_LETTERED = "dead-lettered"
     DISCARDED = "discarded"
+    STALLED = "stalled"
     DIFFERS = "differs"
     LOST = "lost"
 
@@ -116,7 +117,7 @@ _REFUND = _waits(
 )
 _REFUNDED = _waits("paid back, waits to hear of it", REFUNDS, PAGOS_RETRIES, TRANSACTIONS, ORDENES_RETRIES)
 _LATE_ANSWER = _waits("expired, and the payment gateway's answer is unknown", CREATED, PAGOS_RETRIES)
-_READ_MODEL = _waits(
+READ_MODEL = _waits(
     "waits to be seen by Reporting", TRANSACTIONS, ORDENES_RETRIES, UPDATES, REPORTING_RETRIES, timer=True
 )
 _NO_ORDER = _wrong("Pagos has it, Ordenes has not")
@@ -183,9 +184,9 @@ SEEN: dict[tuple[bool, str], Rule] = {
     (False, SAME): _wrong("Reporting shows an order that hasn't ended"),
     (False, BEHIND): _wrong("Reporting shows an order that hasn't ended"),
     (False, OTHER): _wrong("Reporting shows an order that hasn't ended"),
-    (True, ABSENT): _READ_MODEL,
+    (True, ABSENT): READ_MODEL,
     (True, SAME): ENDED,
-    (True, BEHIND): _READ_MODEL,
+    (True, BEHIND): READ_MODEL,
     (True, OTHER): _wrong("Reporting shows what Ordenes never said"),
 }
 """Whether the order has ended in Ordenes, how it stands in Reporting: what that says; `ENDED` where all is right."""

@@ -123,6 +123,10 @@ class Scratch:
         text = "INSERT OR IGNORE INTO waits (topic, id) VALUES (?, ?)"
         self._file.executemany(text, waiting)
 
+    def forget_waits(self) -> None:
+        """Forget them all."""
+        self._file.execute("DELETE FROM waits")
+
     def waiting_of(self, ids: Sequence[str]) -> dict[str, set[str]]:
         """Give the topics in which messages wait for some orders, by order."""
         found: dict[str, set[str]] = {}

@@ -7,12 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import pulsar
-
 from client.admin import Admin
+from client.connection import Client
 from client.reconcile.rules import Input
-from client.topic_reader import Partition, Position, partitions, position, read
+from client.topic_reader import Position, last_position, partitions, position, read
 from client.topics import NAMESPACE, full_name
+from wire import EARLIEST, Message, MessageId
 
 MOST_READ = 300_000
 """Messages of an input that are read for it; orders that wait for 30 days have 259,200 timers."""
@@ -53,6 +53,11 @@ class Cursor(NamedTuple):
         number = bisect_left(self.ends, place)
         return place <= self.mark or (number < len(self.ends) and self.starts[number] < place)
 
+    def acknowledged_behind(self, place: Position, end: Position) -> bool:
+        """Whether all that lies behind a place is acknowledged, up to an end."""
+        number = bisect_left(self.ends, end)
+        return end <= max(self.mark, place) or (number < len(self.ends) and self.starts[number] <= place)
+
 
 NEVER_READ = Cursor(Position(-1, -1), [], [])
 """Of a subscription that isn't there: everything waits."""
@@ -62,7 +67,7 @@ class IncompleteError(Exception):
     """Not all that waits was read: there is more than `MOST_READ`, or what came ends before its topic does."""
 
 
-def unacknowledged(client: pulsar.Client, admin: Admin, source: Input) -> Iterator[pulsar.Message]:
+def unacknowledged(client: Client, admin: Admin, source: Input) -> Iterator[Message]:
     """Yield what an input's function has not acknowledged, delayed messages too; some of it may be by now.
 
     A message that causes another one in the same topic, a later attempt, is acknowledged once that one is published. So
@@ -84,29 +89,30 @@ def unacknowledged(client: pulsar.Client, admin: Admin, source: Input) -> Iterat
         name: _cursor(admin, name, source.function) for name in client.get_topic_partitions(full_name(source.topic))
     }
     number = 0
-    for partition in partitions(client, admin, source.topic):
+    for partition in partitions(admin, source.topic):
         # A partition that was added meanwhile is read whole.
         cursor = cursors.get(partition.name, NEVER_READ)
         # An end of -1 is that of a partition without a message.
         if partition.end.entry < 0 or cursor.mark >= partition.end:
             continue
-        place = cursor.mark
-        for message in read(client, partition, start=_start(partition, cursor)):
+        read_to = cursor.mark
+        for message in read(client, partition, start=_start(cursor)):
             number += 1
             if number > MOST_READ:
                 raise IncompleteError
-            place = position(message)
-            if not cursor.acknowledged(place):
+            read_to = max(read_to, last_position(message))
+            if not cursor.acknowledged(position(message)):
                 yield message
-        if place < partition.end:
+        # Some entries the broker gives nobody, and acknowledges itself.
+        if not cursor.acknowledged_behind(read_to, partition.end):
             raise IncompleteError
 
 
-def _start(partition: Partition, cursor: Cursor) -> pulsar.MessageId | None:
+def _start(cursor: Cursor) -> MessageId:
     if cursor.mark.ledger < 0:
-        return None
+        return EARLIEST
     # An entry of -1 is the place before a ledger's first message.
-    return pulsar.MessageId(partition.number, cursor.mark.ledger, max(cursor.mark.entry, 0), -1)
+    return MessageId(cursor.mark.ledger, max(cursor.mark.entry, 0))
 
 
 def _cursor(admin: Admin, partition: str, function: str) -> Cursor:

@@ -1,19 +1,19 @@
-"""Which orders have a message that waits, and where: it may take them further."""
+"""Which orders have a message that waits: it may take them further."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import pulsar
-
 from client.admin import Admin
+from client.connection import Client
 from client.dlq import decoding
 from client.dlq.history import SOURCE_TOPIC
 from client.reconcile.rules import DOWNSTREAM, REFUNDS, RETRIES, Input
 from client.reconcile.unacknowledged import IncompleteError, unacknowledged
 from client.topic_reader import key, properties
 from schemas.tienda import rules
+from wire import Message
 
 
 class Waits(NamedTuple):
@@ -24,14 +24,17 @@ class Waits(NamedTuple):
     topic : str
         Where.
     order_id : str or None
-        Whose; None says that more waits there than was read, and nobody knows whose.
+        Whose; None says that more waits there than was read, or something without an order, and nobody knows whose.
+    place : str
+        Ledger, entry and partition of the message, where one was read.
     """
 
     topic: str
     order_id: str | None
+    place: str = ""
 
 
-def waiting(client: pulsar.Client, admin: Admin, sources: set[Input]) -> Iterator[Waits]:
+def waiting(client: Client, admin: Admin, sources: set[Input]) -> Iterator[Waits]:
     """Yield the orders that messages wait for in some inputs.
 
     The inputs are read in the order in which an order passes them, those after a refund again. Since a message is
@@ -53,13 +56,13 @@ def waiting(client: pulsar.Client, admin: Admin, sources: set[Input]) -> Iterato
             continue
         try:
             for message in unacknowledged(client, admin, source):
-                for order_id in _order_ids(source, message):
+                for order_id in order_ids(source, message):
                     yield Waits(source.topic, order_id)
         except IncompleteError:
             yield Waits(source.topic, None)
 
 
-def _order_ids(source: Input, message: pulsar.Message) -> set[str]:
+def order_ids(source: Input, message: Message) -> set[str]:
     """Give the order that a message is for: what it says, and its key; none for a timer and for what is no message."""
     topic = source.topic
     if source in RETRIES:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
+from client.text import money
 from schemas.decoding import Undecodable, decode
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
@@ -141,17 +142,6 @@ class Rows:
     def times(self) -> list[int]:
         """Give every time that the rows know."""
         return [hop.at_ms for hop in self.hops() if hop.place != "client"] + self.marks
-
-
-def money(cents: int, currency: str) -> str:
-    """Show an amount.
-
-    Examples
-    --------
-    >>> money(1250, "USD")
-    '12.50 USD'
-    """
-    return f"{cents // 100:,}.{cents % 100:02d} {currency}"
 
 
 def trace_id(traceparent: str) -> str:

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import pulsar
-
 from client.admin import Admin
-from client.topic_reader import key, partitions, properties, read
+from client.connection import Client
+from client.topic_reader import key, partitions, properties, read, start_at
 from client.topics import TIMER_KEY
 from client.trace.hops import TIMER_TOPICS, Hop, message_hop
 
@@ -42,7 +41,7 @@ class Found:
 
 
 def find(
-    client: pulsar.Client,
+    client: Client,
     admin: Admin,
     topics: Iterable[str],
     span: Span,
@@ -63,8 +62,8 @@ def find(
     needle = order_id.encode()
     for topic in topics:
         found.topics.append(topic)
-        for partition in partitions(client, admin, topic):
-            for message in read(client, partition, since_ms=span.since_ms):
+        for partition in partitions(admin, topic):
+            for message in read(client, partition, start=start_at(admin, partition, span.since_ms)):
                 published_ms = message.publish_timestamp()
                 if span.until_ms is not None and published_ms > span.until_ms + CLOCK_TOLERANCE_MILLISECONDS:
                     break

@@ -1,5 +1,7 @@
 """The command as a person meets it: help, version, wrong usage, nothing to talk to."""
 
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +15,6 @@ from click.testing import CliRunner
 
 from client.cli import alpes
 from client.errors import ClientError
-from client.files import write_atomically
 
 CHECKOUT = Path(__file__).parents[3]
 NOBODY = "pulsar://127.0.0.1:1"
@@ -43,6 +44,7 @@ def silent_port() -> Iterator[int]:
         ["dlq", "replay"],
         ["dlq", "discard"],
         ["reconcile"],
+        ["recover"],
         ["trace"],
         ["rebuild"],
         ["rebuild", "reporting"],
@@ -87,6 +89,12 @@ def test_reconcile_says_in_its_help_what_it_does_not_see_without_the_topics() ->
     assert "the result says of how many orders it can't be told" in text
 
 
+@pytest.mark.parametrize("command", ["reconcile", "recover"])
+def test_whose_databases_are_known_and_whose_are_named_is_said_in_the_help(command: str) -> None:
+    text = " ".join(_run(command, "--help")[1].split())
+    assert "The databases of the local stack it knows; those of a cluster are named by ALPES_ORDENES_DSN, " in text
+
+
 def test_a_port_that_does_not_speak_pulsar_is_known_in_seconds(silent_port: int) -> None:
     started = time.monotonic()
     code, _, err = _run("send", "--service-url", f"pulsar://127.0.0.1:{silent_port}")
@@ -128,17 +136,48 @@ def test_the_address_may_come_from_the_environment() -> None:
     "arguments",
     [
         ["send", "--orders", "0"],
+        ["send", "--orders", "1e9"],
+        ["send", "--orders", "1000000000"],
         ["send", "--rate", "0"],
+        ["send", "--rate", "-1"],
+        ["send", "--rate", "nan"],
+        ["send", "--rate", "inf"],
+        ["send", "--timeout", "nan"],
         ["send", "--seed", "x"],
+        ["send", "--seed", "-1"],
+        ["send", "--seed", "9" * 5_000],
+        ["send", "--summary-json", ""],
+        ["report", "--output", ""],
+        ["report", "--output", "/"],
+        ["reconcile", "--output", ""],
+        ["reconcile", "--grace", "nan"],
+        ["trace", "a", "--margin", "inf"],
+        ["recover"],
+        ["recover", "a", "--all-lost"],
+        ["recover", "a b"],
         ["show", "a b"],
         ["show"],
         ["nonsense"],
+        ["--nonsense"],
+        ["dlq", "nonsense"],
     ],
 )
-def test_wrong_usage_exits_with_two(arguments: list[str]) -> None:
-    code, _, err = _run(*arguments)
-    assert code == 2
-    assert "Error" in err
+def test_wrong_usage_exits_with_two_in_one_line_before_anything_is_asked(arguments: list[str]) -> None:
+    code, out, err = _run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("alpes: ")
+    assert len(err.splitlines()) == 1
+    assert re.search(r"[.?!] See alpes.* --help\.$", err.rstrip())
+    assert len(err) < 6_000
+    assert "No Pulsar" not in err
+
+
+def test_the_help_names_every_exit_code() -> None:
+    told = " ".join(_run("--help")[1].split())
+    assert (
+        "Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or nothing to talk to, "
+        "130 interrupted." in told
+    )
 
 
 def test_the_module_runs_as_a_program_and_the_library_stays_silent() -> None:
@@ -155,23 +194,26 @@ def test_the_module_runs_as_a_program_and_the_library_stays_silent() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_ctrl_c_exits_with_130(silent_port: int) -> None:
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_exits_with_130(request_to_end: signal.Signals, silent_port: int) -> None:
     command = [sys.executable, "-m", "client", "show", "a", "--admin-url", f"http://127.0.0.1:{silent_port}"]
     with subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(1.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(request_to_end)
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "alpes: interrupted\n")
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    target = tmp_path / "report.csv"
-    target.write_text("old")
-    write_atomically(target, b"new")
-    assert target.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match=r"Can't write .*nowhere"):
-        write_atomically(tmp_path / "nowhere" / "report.csv", b"x")
+def test_ctrl_c_while_modules_are_imported_exits_with_130(tmp_path: Path) -> None:
+    # In place of click, which is imported first.
+    (tmp_path / "click.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(30)\n")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{CHECKOUT}"}
+    command = [sys.executable, "-P", "-m", "client"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "alpes: interrupted\n")

@@ -1,6 +1,7 @@
 """Dead letters without Pulsar: ids, histories, choices, and what a terminal is shown."""
 
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from client.dlq import decoding, history
 from client.dlq.letters import Letter, LetterId, MistypedLetterError
 from client.dlq.rendering import as_json
 from client.dlq.selection import Selection
-from client.rendering import printable
+from client.text import printable
 from functions.alpes_runtime import dead_letter as runtime
 from functions.alpes_runtime import message as runtime_message
 from functions.alpes_runtime.dead_letter import MAX_INHERITED_BYTES, dead_letter
@@ -173,3 +174,7 @@ def test_a_letter_as_json_tells_its_history_apart_from_its_own_properties() -> N
     assert described["properties"] == {"own": "ñ"}
     assert described["history"] == [{"number": 1, "letter": "crear-orden:0:1:1", "error.type": "early"}]
     assert (described["error"], described["attempt"], described["payload_omitted"]) == ("bug", "3", True)
+
+
+def test_a_time_of_publication_that_is_none_is_shown_as_the_number_that_it_is() -> None:
+    assert as_json(replace(letter(), published_ms=2**63))["since"] == str(2**63)

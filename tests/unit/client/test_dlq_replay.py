@@ -7,8 +7,9 @@ import pytest
 
 from client.commands.dlq import _finish
 from client.dlq.actions import Outcome, replay
-from client.dlq.letters import DeadLetters
+from client.dlq.letters import DeadLetters, LetterId
 from client.dlq.log import Log
+from client.topics import full_name
 from tests.unit.client.fake_pulsar import FakePulsar, Sent
 
 CREAR_ORDEN = "persistent://alpes/tienda/crear-orden"
@@ -48,8 +49,8 @@ def test_a_message_that_its_letter_had_no_room_for_comes_from_its_topic() -> Non
         (omitted(0, "(99999999999999999999,4,0,-1)"), "does not say where its message lies"),
         (omitted(0, f"({'9' * 5000},4,0,-1)"), "does not say where its message lies"),
         (omitted(0, "(1,4,99999999999,-1)"), "does not say where its message lies"),
-        (omitted(0, "(1,3,0,-1)"), "no longer in crear-orden"),
-        (omitted(0, "(1,9,0,-1)"), "no longer in crear-orden"),
+        (omitted(0, "(1,3,0,-1)"), "can't be had from crear-orden"),
+        (omitted(0, "(1,9,0,-1)"), "can't be had from crear-orden"),
         (omitted(0, "(1,4,7,-1)"), "can't be read from crear-orden"),
         (omitted(0, "(1,4,0,-1)", "persistent://alpes/tienda/orden-creada"), "does not say that its message lies in"),
         (omitted(0, "(1,4,0,-1)", "persistent://another/tenant/secrets"), "does not say that its message lies in"),
@@ -77,3 +78,17 @@ def test_letters_of_a_topic_that_is_gone_keep_no_other_from_being_sent() -> None
     assert (outcome.done, outcome.complete) == (1, False)
     ((reason, count),) = outcome.failures.items()
     assert (count, reason) == (2, "nothing can be sent to away (no such topic): is the topic there?")
+
+
+def test_a_letter_in_a_topic_that_came_back_without_partitions_is_found_and_sent() -> None:
+    broker = FakePulsar({"crear-orden": [], "dlq-bitacora": []})
+    broker.by_name[full_name("crear-orden-DLQ")] = [Sent(0, "k", b"x"), Sent(1, "k", b"y")]
+    client: Any = broker
+    letters = DeadLetters(client, client)
+    ids = [str(letter.id) for letter in letters]
+    assert ids == ["crear-orden:-1:1:0", "crear-orden:-1:1:1"]
+    second = letters.find(LetterId.parse(ids[1]))
+    assert second.payload == b"y"
+    outcome = replay(client, Log(client, client), [second], threading.Event(), lambda _number: None)
+    assert (outcome.done, broker.published["crear-orden"]) == (1, [(b"y", "k")])
+    assert [key for _, key in broker.published["dlq-bitacora"]] == [ids[1]]

@@ -28,6 +28,27 @@ def test_the_usual_outcomes_are_listed_though_nobody_had_them() -> None:
     assert list(_ledger().close().outcomes) == ["aprobada", "rechazada", "dead_lettered", "unsent", "unaccounted"]
 
 
+def test_an_order_that_was_created_at_another_time_than_it_was_sent_at_existed() -> None:
+    ledger = _ledger("new", "old", "unknown", "new-dead")
+    ledger.updated("new", "aprobada", 2, 1_010 * MS, 1_000)
+    ledger.updated("old", "aprobada", 2, 1_010 * MS, 400)
+    ledger.updated("unknown", "aprobada", 2, 1_010 * MS)
+    ledger.dead_lettered("new-dead", "conflict", 1_010 * MS)
+    account = ledger.close()
+    assert account.existed == 1
+    assert account.as_json()["existed"] == 1
+
+
+def test_an_order_that_ended_is_none_that_could_not_be_sent_though_nobody_confirmed_it() -> None:
+    ledger = _ledger("a", "b", "c")
+    for order_id in ("a", "b"):
+        ledger.unsent(order_id, "AlreadyClosed")
+    ledger.updated("a", "aprobada", 2, 1_010 * MS)
+    account = ledger.close()
+    assert (account.send_errors, account.unconfirmed) == ({"AlreadyClosed": 1}, {"AlreadyClosed": 1})
+    assert account.outcomes["unsent"] == 1
+
+
 def test_a_duplicate_changes_nothing() -> None:
     ledger = _ledger("a", "b")
     ledger.updated("a", "aprobada", 2, 1_010 * MS)

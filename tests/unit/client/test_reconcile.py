@@ -38,6 +38,7 @@ from client.reconcile.rules import (
     judge,
 )
 from client.reconcile.scratch import Doubtful, OrderLetter, Scratch
+from client.reconcile.stalled import Holder, Stall, Subscription
 from client.reconcile.tables import SERVICES, Tables
 from client.reconcile.waiting import Waits
 
@@ -236,12 +237,16 @@ def run(
     bugs: Sequence[tuple[str, str]] = (),
     later_letters: Sequence[tuple[str, str]] = (),
     waits: Sequence[Sequence[tuple[str, str | None]]] = (),
+    stalled: Sequence[Waits] = (),
     meanwhile: Callable[[], object] = lambda: None,
+    only: Sequence[str] = (),
+    expiring: bool = True,
 ) -> Account:
     """Check these tables.
 
     `waits` is what the first look at the inputs finds, the second and so on; the last one counts for further ones.
     `meanwhile` is called at each: what changes in the meantime. `later_letters` are there when letters are read again.
+    `only` names the orders that are looked at, all without.
     """
     looks = iter(waits)
     found: list[Waits] = []
@@ -257,15 +262,19 @@ def run(
         return iter([OrderLetter(*letter, discarded=False) for letter in (*letters, *later_letters)])
 
     with Scratch() as scratch:
-        check = Check(tables, scratch, threading.Event(), lambda _number: None)  # type: ignore[arg-type]
-        check.read_commands(commands)
-        check.read_tables()
+        check = Check(tables, scratch, threading.Event(), lambda _number: None, expiring=expiring)  # type: ignore[arg-type]
+        if only:
+            check.read_some(only)
+        else:
+            check.read_commands(commands)
+            check.read_tables()
         check.take_letters(OrderLetter(*letter, discarded=False) for letter in letters)
         check.take_letters(OrderLetter(*letter, discarded=True) for letter in discarded)
         check.take_letters(OrderLetter(*letter, discarded=False, bug=True) for letter in bugs)
         check.look_again(0)
         check.find_dead_lettered()
         check.find_lost(look, letters_of_now)
+        check.find_stalled(iter(stalled), lambda _topic: Subscription(waiting=1))
         return check.close(1.0)
 
 
@@ -369,6 +378,20 @@ def test_an_order_is_in_flight_while_a_timer_will_look_at_it() -> None:
     assert run(tables).others == PAYMENT_IN_FLIGHT
 
 
+def test_who_would_pay_an_order_needn_t_count_the_timer_that_lets_it_expire() -> None:
+    tables = FakeTables([unpaid("a")], [unpaid("a")], timed={"a"})
+    assert run(tables, expiring=False).others == PAYMENT_LOST
+    assert run(tables, expiring=False, waits=[[("orden-creada", "a")]]).others == PAYMENT_IN_FLIGHT
+    assert run(FakeTables([expired("a")], [expired("a")], timed={"a"}), expiring=False).others == UNSEEN_IN_FLIGHT
+
+
+def test_some_orders_alone_are_judged_like_all() -> None:
+    every = [unpaid("a"), unpaid("b"), whole("c")]
+    account = run(FakeTables(every, every), only=["a", "c", "unknown"])
+    assert account.others == PAYMENT_LOST | {("lost", NOT_RECORDED.why): 1}
+    assert account.ended == {"aprobada": 1}
+
+
 def test_an_expired_order_is_in_flight_while_its_timer_may_tell_of_it() -> None:
     assert run(FakeTables([expired("a")], [expired("a")], timed={"a"})).others == UNSEEN_IN_FLIGHT
     assert run(FakeTables([expired("a")], [expired("a")])).others == UNSEEN_LOST
@@ -456,6 +479,65 @@ def shown(account: Account) -> str:
     console = Console(width=400, record=True, file=io.StringIO())
     rendering.show(console, account, [])
     return console.export_text()
+
+
+def test_an_order_stalls_where_its_own_message_does_and_not_where_it_only_waits() -> None:
+    rows = [unpaid("a"), unpaid("b")]
+    waits = [("orden-creada", "a"), ("orden-creada", "b")]
+    account = run(FakeTables(rows, rows), waits=[waits], stalled=[Waits("orden-creada", "b", "1:7:0")])
+    why = "its message waits in orden-creada, and nothing comes of it"
+    assert account.others == PAYMENT_IN_FLIGHT | {("stalled", why): 1}
+    assert account.stalled == {"orden-creada": Stall("1:7:0", Subscription(waiting=1))}
+    assert not account.holds
+
+
+def test_an_input_stalls_also_where_nobody_knows_with_what() -> None:
+    account = run(FakeTables([whole("a")], [whole("a")]), stalled=[Waits("crear-orden", None)])
+    assert account.stalled == {"crear-orden": Stall("", Subscription(waiting=1))}
+    assert not account.holds
+
+
+@pytest.mark.parametrize(
+    ("stall", "says", "json"),
+    [
+        (
+            Stall("1:7:0", Subscription(3, 2, blocked=False, holders=(Holder("5b1f0", "10.0.0.7:41522", 1),))),
+            (
+                "Messages wait in crear-orden from 1:7:0 on, and none has come of them for 30 s though an instance"
+                " takes more. The broker says: 3 not acknowledged, 2 of them delayed by their senders; the consumer"
+                " 5b1f0 at 10.0.0.7:41522 holds 1. What is in the way becomes a dead letter with: alpes dlq set-aside"
+                " crear-orden 1:7:0\n"
+            ),
+            {
+                "message": "1:7:0",
+                "waiting": 3,
+                "delayed": 2,
+                "blocked": False,
+                "consumers": [{"name": "5b1f0", "address": "10.0.0.7:41522", "messages": 1}],
+            },
+        ),
+        (
+            Stall("", Subscription(1)),
+            (
+                "Messages wait in crear-orden, which no reader is given, and none has come of them for 30 s though an"
+                " instance takes more. The broker says: 1 not acknowledged, 0 of them delayed by their senders; no"
+                " consumer holds any.\n"
+            ),
+            {"message": None, "waiting": 1, "delayed": 0, "blocked": False, "consumers": []},
+        ),
+        (
+            Stall("1:7:0", Subscription(9, 0, blocked=True)),
+            "it delivers nothing more, because too many are not acknowledged.",
+            {"message": "1:7:0", "waiting": 9, "delayed": 0, "blocked": True, "consumers": []},
+        ),
+    ],
+    ids=["held", "given to nobody", "blocked"],
+)
+def test_an_input_that_stalls_is_shown_with_what_is_known_of_why(stall: Stall, says: str, json: object) -> None:
+    account = Account(stalled={"crear-orden": stall})
+    assert says in shown(account)
+    assert rendering.as_json(account, [])["stalled_inputs"] == {"crear-orden": json}
+    assert "NOT AS IT SHOULD BE." in shown(account)
 
 
 def test_the_result_says_of_how_many_orders_it_could_not_be_told() -> None:

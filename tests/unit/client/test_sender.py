@@ -82,6 +82,30 @@ def test_what_a_failed_producer_left_unanswered_is_sent_again() -> None:
     assert len({key for key, _ in broker.stored}) == 5
 
 
+def test_what_a_producer_says_when_it_is_closed_costs_no_attempt() -> None:
+    """It calls back for all that it left unanswered, after these were sent again on the next one."""
+
+    class Closing(FakePulsar):
+        def __init__(self) -> None:
+            super().__init__(lambda n: {1: None, 2: None, 3: pulsar.Result.Timeout}.get(n, pulsar.Result.Ok))
+            self.unanswered: list[Answer] = []
+
+        def send_async(self, content: bytes, callback: Answer, *, partition_key: str) -> None:
+            if self.opened == 1:
+                self.unanswered.append(callback)
+            super().send_async(content, callback, partition_key=partition_key)
+
+        def close(self) -> None:
+            super().close()
+            for callback in self.unanswered:
+                callback(pulsar.Result.AlreadyClosed, None)
+
+    broker = Closing()
+    sender, ledger = _send(broker, 5)
+    assert (sender.confirmed, broker.opened) == (5, 2)
+    assert ledger.close().outcomes[UNSENT] == 0
+
+
 def test_orders_that_always_fail_are_reported_never_lost() -> None:
     broker = FakePulsar(lambda n: pulsar.Result.Timeout)
     sender, ledger = _send(broker, 5)
@@ -107,8 +131,8 @@ def test_no_new_producer_to_be_had_is_reported_too() -> None:
 def test_a_stop_ends_the_sending_though_nothing_is_answered() -> None:
     stop = threading.Event()
     timer = threading.Timer(0.2, stop.set)
-    timer.start()
-    _, ledger = _send(FakePulsar(lambda n: None), 10, stop=stop)
+    # Once all are sent: making the first one takes longer than that on a busy machine.
+    _, ledger = _send(FakePulsar(lambda n: timer.start() if n == 10 else None), 10, stop=stop)
     timer.join()
     assert ledger.close().outcomes["unaccounted"] == 10
 

@@ -7,7 +7,8 @@ import pytest
 
 from client import admin
 from client.commands.trace import _state
-from client.trace.hops import CONTRACTS, TOPICS, Hop, Rows, in_order, message_hop, money, trace_id
+from client.text import money
+from client.trace.hops import CONTRACTS, TOPICS, Hop, Rows, in_order, message_hop, trace_id
 from client.trace.messages import Span, find
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada

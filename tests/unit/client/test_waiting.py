@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from client.errors import UnreachableError
 from client.reconcile import unacknowledged
 from client.reconcile.rules import (
     COMMANDS,
@@ -44,7 +45,7 @@ def broker(topics: Mapping[Input, Sequence[Sent]], cursors: Mapping[Input, dict[
 
 
 def found(pulsar: Any, *sources: Input) -> list[tuple[str, str | None]]:
-    return [(topic, order_id) for topic, order_id in waiting(pulsar, pulsar, set(sources or DOWNSTREAM))]
+    return [(topic, order_id) for topic, order_id, _ in waiting(pulsar, pulsar, set(sources or DOWNSTREAM))]
 
 
 def test_where_all_is_acknowledged_nothing_is_read() -> None:
@@ -119,10 +120,25 @@ def test_too_much_to_read_is_said_of_its_topic_alone(monkeypatch: pytest.MonkeyP
     ]
 
 
-def test_what_ends_before_its_topic_does_is_not_all() -> None:
+def test_a_slow_broker_is_asked_again() -> None:
+    pulsar = broker({COMMANDS: [Sent(n, name) for n, name in enumerate("abcd")]})
+    pulsar.short_of = [3, 1]
+    assert [order_id for _, order_id in found(pulsar, COMMANDS)] == ["a", "b", "c", "d"]
+
+
+def test_what_the_broker_gives_nobody_and_has_acknowledged_itself_is_not_missing() -> None:
+    messages = [Sent(0, "a"), Sent(1, "b"), Sent(2, "c")]
+    for ranges, all_read in (("[(1:1..1:2]]", True), ("[(1:0..1:1]]", False), ("[]", False)):
+        pulsar = broker({COMMANDS: messages}, {COMMANDS: cursor("ordenes", "1:-1", ranges)})
+        pulsar.short_of = [1, 1]
+        assert (("crear-orden", None) not in found(pulsar, COMMANDS)) == all_read
+
+
+def test_a_lost_connection_is_no_end() -> None:
     pulsar = broker({COMMANDS: [Sent(0, "a"), Sent(1, "b")]})
-    pulsar.short_of = 1
-    assert found(pulsar, COMMANDS) == [("crear-orden", "a"), ("crear-orden", None)]
+    pulsar.short_of, pulsar.connected = [1], False
+    with pytest.raises(UnreachableError, match="crear-orden"):
+        found(pulsar, COMMANDS)
 
 
 def test_inputs_are_read_as_an_order_passes_them_and_retries_of_a_refund_after_it() -> None:
