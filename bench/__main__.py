@@ -2,9 +2,10 @@
 
 import sys
 
+from local_stack.entry import enter
+
 if __name__ == "__main__":
     try:
-        from bench.cli import main
+        enter("bench.cli")
     except ModuleNotFoundError as missing:
         sys.exit(f"bench: the package {missing.name} is missing: ./test.sh tests/unit/bench installs it in .venv")
-    sys.exit(main())

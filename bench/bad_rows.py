@@ -63,6 +63,7 @@ def database() -> Iterator[Postgres]:
         connection.close()
     finally:
         postgres.stop(settings)
+        postgres.remove(settings)
         shutil.rmtree(home, ignore_errors=True)
 
 

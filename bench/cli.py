@@ -1,18 +1,15 @@
 """The benchmark's command line: `python -m bench COMMAND`."""
 
 import argparse
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from bench.commands import compare, gate, latency, page, scaling, session, skew, soak, throughput
 from bench.errors import BenchError
 from client.errors import ClientError
-from deployment.errors import DeploymentError
 from functions.alpes_runtime import AlpesError
-from local_stack import progress
-from local_stack.errors import LocalStackError
+from local_stack import command_line
+from local_stack.exit_codes import FAILED
 
 MEASURING: Mapping[str, ModuleType] = {
     "throughput": throughput,
@@ -56,22 +53,14 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = parser().parse_args(argv)
-    # Being asked to end, or losing the terminal, tidies up as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    return command_line.run(lambda: _run(options), "Interrupted: what this run had started was removed.")
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         options.run(options)
-    except BenchError as error:
-        progress.fail(f"bench: {error}")
-        return error.exit_code
-    except (DeploymentError, LocalStackError, ClientError, AlpesError) as error:
-        progress.fail(f"bench: {error}")
-        return 1
-    except KeyboardInterrupt:
-        progress.fail("bench: interrupted; what this run had started was removed.")
-        return 130
+    except (ClientError, AlpesError) as error:
+        told = BenchError(str(error))
+        told.exit_code = getattr(error, "exit_code", FAILED)
+        raise told from error
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

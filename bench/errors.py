@@ -1,28 +1,22 @@
 """What can keep a benchmark from being measured; each class says what its reader should do."""
 
+from local_stack.exit_codes import WRONG_USAGE, CommandError
 
-class BenchError(Exception):
-    """A reason to stop, told in one line.
 
-    Attributes
-    ----------
-    exit_code : int
-        What the command exits with.
-    """
-
-    exit_code = 1
+class BenchError(CommandError):
+    """A reason to stop, told in one line."""
 
 
 class UsageError(BenchError):
     """The command line asks for what can't be: the message says what can."""
 
-    exit_code = 2
+    exit_code = WRONG_USAGE
 
 
 class NotReachableError(BenchError):
     """A part of the system isn't there: start it, or name the right one."""
 
-    exit_code = 2
+    exit_code = WRONG_USAGE
 
 
 class UnfinishedError(BenchError):

@@ -108,7 +108,8 @@ def tree_in(folder: Path) -> Path:
     shutil.copy(CHECKOUT / "functions" / "__init__.py", tree / "functions")
     shutil.copytree(CHECKOUT / "functions" / "alpes_runtime", tree / "functions" / "alpes_runtime", ignore=here)
     shutil.copytree(Path(__file__).with_name("sink"), tree / "functions" / NAME, ignore=here)
-    shutil.copytree(CHECKOUT / "schemas", tree / "schemas", ignore=here)
+    for room in ("schemas", "wire"):
+        shutil.copytree(CHECKOUT / room, tree / room, ignore=here)
     return tree
 
 
@@ -121,7 +122,7 @@ def config_of(folder: Path, intake: str, messages: int, result: Path) -> Functio
         "name": NAME,
         "className": f"functions.{NAME}.function.Sink",
         "runtime": "PYTHON",
-        "inputs": [FULL_TOPIC],
+        "inputSpecs": {FULL_TOPIC: {"serdeClassName": "functions.alpes_runtime.serde.AsIs"}},
         "subName": NAME,
         "subscriptionPosition": "Earliest",
         "processingGuarantees": "MANUAL",

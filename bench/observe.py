@@ -13,6 +13,7 @@ from bench.system import System, connect, topic
 from bench.workload import Workload
 from client import topic_reader
 from client.admin import Admin
+from client.connection import Client
 
 RECEIVER_QUEUE = 2_000
 POLL_MS = 200
@@ -74,13 +75,14 @@ def published(system: System, workload: Workload, since_us: int) -> dict[str, "a
     dict
         By topic and the order's number: Unix microseconds, in whole milliseconds as Pulsar has them.
     """
-    client, admin = connect(system.service_url), Admin(system.admin_url)
+    client, admin = Client(system.service_url), Admin(system.admin_url)
     found = {}
     try:
         for name in EVENT_TOPICS:
             times = blank(workload.orders)
-            for partition in topic_reader.partitions(client, admin, name):
-                for message in topic_reader.read(client, partition, since_ms=since_us // 1_000 - 1_000):
+            for partition in topic_reader.partitions(admin, name):
+                start = topic_reader.start_at(admin, partition, since_us // 1_000 - 1_000)
+                for message in topic_reader.read(client, partition, start=start):
                     number = workload.number_of(topic_reader.key(message))
                     if number is not None and times[number] == NEVER:
                         times[number] = 1_000 * message.publish_timestamp()
@@ -92,11 +94,12 @@ def published(system: System, workload: Workload, since_us: int) -> dict[str, "a
 
 def last_published(system: System, workload: Workload, since_us: int) -> int | None:
     """Return when the last `orden-actualizada` of a run was published, repeated ones too, in Unix microseconds."""
-    client, admin = connect(system.service_url), Admin(system.admin_url)
+    client, admin = Client(system.service_url), Admin(system.admin_url)
     last = NEVER
     try:
-        for partition in topic_reader.partitions(client, admin, EVENT_TOPICS[-1]):
-            for message in topic_reader.read(client, partition, since_ms=since_us // 1_000 - 1_000):
+        for partition in topic_reader.partitions(admin, EVENT_TOPICS[-1]):
+            start = topic_reader.start_at(admin, partition, since_us // 1_000 - 1_000)
+            for message in topic_reader.read(client, partition, start=start):
                 if workload.number_of(topic_reader.key(message)) is not None:
                     last = max(last, 1_000 * message.publish_timestamp())
     finally:

@@ -34,6 +34,7 @@ from functions.alpes_runtime import parse_config
 from functions.alpes_runtime.host import Host
 from functions.alpes_runtime.runner import Runner
 from local_stack.settings import CHECKOUT, Settings
+from wire import Endpoint
 
 READY = "ready"
 START_SECONDS = 60.0
@@ -107,6 +108,27 @@ class PlainContext:
         """Nobody asks for it."""
 
 
+class PlainHost(Host):
+    """An instance whose Pulsar is named by us: there is no command line of Pulsar's to tell it.
+
+    Parameters
+    ----------
+    context
+        See `Host`.
+    service_url
+        Where Pulsar is.
+    """
+
+    def __init__(self, context: PlainContext, service_url: str) -> None:
+        super().__init__(context)
+        self._endpoint = Endpoint(service_url)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where Pulsar is."""
+        return self._endpoint
+
+
 def state_table(url: str, config: FunctionConfig) -> Any:
     """Open the function's own state table, which the function has made."""
     from bookkeeper import kv  # noqa: PLC0415 - only where there is a state store
@@ -123,7 +145,7 @@ def serve(config: FunctionConfig, user_config: Mapping[str, Any], service_url: s
     kind = getattr(importlib.import_module(module), name)
     table = state_table(state_url, config) if state_url else None
     client = connect(service_url)
-    host = Host(PlainContext(config, user_config, client, table))
+    host = PlainHost(PlainContext(config, user_config, client, table), service_url)
     function = kind()
     parsed = parse_config(kind.Config, host.user_config)
     runner = Runner(host, parsed, partial(function.build, parsed))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UsageError
+from bench.errors import BenchError, UsageError
 from bench.histogram import Latencies
 
 FORM = 1
@@ -171,7 +171,7 @@ def write(result: Result, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises `UsageError` where it can't be."""
+    """Write a file, whole or not at all. Raises `BenchError` where it can't be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
@@ -179,7 +179,7 @@ def write_text(path: Path, text: str) -> None:
         Path(file.name).chmod(0o644)
         os.replace(file.name, path)  # noqa: PTH105 - of two names, as a move is said
     except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror}. Name another folder with --output.") from error
+        raise BenchError(f"{path} can't be written: {error.strerror}. Name another folder with --output.") from error
 
 
 def read(path: Path) -> Result:

@@ -29,7 +29,7 @@ SERVICES = ("ordenes", "pagos", "reporting")
 HOME = CHECKOUT / ".alpes-bench"
 PORT_OFFSET = 3300
 """No port of a stack at 0, 1000 or 2000, which lie a thousand apart themselves."""
-DSNS = {service: credentials.dsn_variable(service) for service in SERVICES}
+DSNS = {service: f"ALPES_{service.upper()}_DSN" for service in SERVICES}
 UNSET = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values())
 """What would make the deployment take our own stack for somebody's cluster."""
 
@@ -118,7 +118,7 @@ def running(*, use_env: bool, home: Path = HOME, port_offset: int = PORT_OFFSET)
     if home.exists():
         raise BenchError(
             f"{home} is there already: another benchmark runs, or one was killed. Wait for it, or remove what is left: "
-            f"ALPES_HOME={home} ALPES_PORT_OFFSET={port_offset} python -m local_stack destroy --yes"
+            f"ALPES_HOME={home} ALPES_PORT_OFFSET={port_offset} ./deploy.sh destroy --yes"
         )
     try:
         _run("local_stack", "up", environ=environ)

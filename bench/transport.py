@@ -4,16 +4,16 @@ import os
 import re
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.errors import BenchError
 from bench.system import System
-from local_stack import distribution, progress
+from local_stack import java, progress
 from local_stack.settings import Settings
 
-MEMORY = "-Xms256m -Xmx256m -XX:MaxDirectMemorySize=256m"
+OPTIONS = ("-Xms256m", "-Xmx256m", "-XX:MaxDirectMemorySize=256m", "-XX:+UseParallelGC", "-Xlog:gc=off")
 MOST_PER_S = 1_000_000
 """More than it can do: without a rate it sends 100 a second."""
 START_SECONDS = 60.0
@@ -67,24 +67,14 @@ def summary(output: str, what: str) -> float | None:
     return float(found[-1][3].replace(",", "")) if found else None
 
 
-def environ(settings: Settings, ours: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment in which `pulsar-perf` runs on the stack's Java and writes into the stack's logs."""
-    return {
-        "PATH": ours.get("PATH", os.defpath),
-        "JAVA_HOME": str(distribution.java_home()),
-        "PULSAR_CLIENT_CONF": str(settings.home / "conf" / "client.conf"),
-        "PULSAR_MEM": MEMORY,
-        "PULSAR_GC": "-XX:+UseParallelGC",
-        "PULSAR_GC_LOG": "-Xlog:gc=off",
-        "PULSAR_LOG_DIR": str(settings.logs),
-    }
-
-
 @contextmanager
 def _perf(settings: Settings, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [str(settings.distribution / "bin" / "pulsar-perf"), *arguments]
+    own: list[Any] = [settings.home / "conf" / "client.conf", *arguments]
+    # What it measured it says by its log.
+    options = (*OPTIONS, "-Dpulsar.log.level=info", "-Dpulsar.log.root.level=info")
+    command = java.command(settings, java.PERF, own, options)
     with subprocess.Popen(
-        command, env=environ(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env={**os.environ, **java.LOCALE}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             yield process

@@ -1,43 +1,93 @@
-"""Marks each test with its folder's name, gives the layers that start processes more time, and shares the stack."""
+"""Says of each test its layer, when it runs and beside what; shares the stack, and shows what was measured."""
 
+import os
 from collections.abc import Generator
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.tienda import FIGURES, Tienda
+from tests.e2e.tienda import FIGURES, ROOT, Tienda
+from tests.faults import table
+from tests.faults.ordeal import LONG
+from tests.lanes import lane_of, place_of
 from tests.stack import stack
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 __all__ = ["stack"]
 
 TESTS = Path(__file__).parent
 # Seconds a test of the layer may take, fixtures included; the default is in pyproject.toml.
-TIMEOUTS = {"bench": 900, "integration": 180, "deploy": 180, "e2e": 900, "faults": 1800}
+TIMEOUTS = {
+    "bench": 900,
+    "integration": 180,
+    "deploy": 180,
+    "e2e": 900,
+    "faults": 1800,
+    "fresh": 900,
+    "planted_bugs": 900,
+}
+COSTLY = {"bench", "e2e", "faults", "fresh", "planted_bugs"}
+"""Layers whose tests are extended, but for those marked as core."""
+FIGURE, FAULT = "figure", "fault"
+"""Names of the properties by which a report carries what a test measured: it may have run in another process."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
+    """Keep the tests of a lane together, in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Lanes(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return lane_of(nodeid)[1]
+
+    return Lanes(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         layer = item.path.relative_to(TESTS).parts[0]
         if item.path.parent == TESTS:
             continue
         item.add_marker(layer)
+        if layer in COSTLY and item.get_closest_marker("core") is None:
+            item.add_marker("extended")
         if layer in TIMEOUTS and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TIMEOUTS[layer]))
+    if hasattr(config, "workerinput"):
+        # Of several processes each takes the next lane: what lasts longest begins first.
+        items.sort(key=lambda item: place_of(item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failure on the running system how the functions' logs end."""
+    """Show with a failure on the running system how the functions' logs end, and have the report carry the figures."""
     report = yield
     tienda = getattr(item, "funcargs", {}).get("stack")
     if report.when == "call" and report.failed and isinstance(tienda, Tienda):
         report.sections += tienda.ends_of_logs()
+    if report.skipped and os.environ.get("ALPES_REQUIRE_ALL") == "1" and item.get_closest_marker("extended"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though ALPES_REQUIRE_ALL=1 lets no extended test be skipped: {report.longrepr}"
+    report.user_properties += [(FIGURE, figure) for figure in FIGURES]
+    report.user_properties += [(FAULT, asdict(line)) for line in table.LINES]
+    FIGURES.clear()
+    table.LINES.clear()
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the tests measured."""
-    if FIGURES:
+    """Show what the tests measured, and write the faults' table where documents take it from."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    carried = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    if lines := [table.Line(**value) for name, value in carried if name == FAULT]:
+        terminalreporter.section(f"faults, {'long' if LONG else 'short'} form, ALPES_SEED={lines[0].seed}")
+        terminalreporter.write_line(table.markdown(lines))
+        table.write(lines, ROOT / "build")
+    if figures := [value for name, value in carried if name == FIGURE]:
         terminalreporter.section("measured")
-        for figure in FIGURES:
+        for figure in figures:
             terminalreporter.write_line(figure)

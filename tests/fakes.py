@@ -5,6 +5,7 @@ order of what happened gives several of them one `journal`.
 """
 
 import itertools
+import sys
 import threading
 from collections import ChainMap, Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -14,9 +15,10 @@ from typing import Any
 import pulsar
 
 from functions.alpes_runtime.database import BadData, Row
-from functions.alpes_runtime.errors import PublishFailed, Unavailable, Unreachable
+from functions.alpes_runtime.errors import PublishFailed, Refused, Unavailable, Unreachable
 from functions.alpes_runtime.fakes import FakeMessage
 from functions.alpes_runtime.message import Event
+from functions.alpes_runtime.publisher import event_bytes
 
 Journal = list[tuple[str, Any]]
 """What happened, in order: ``(what, to what)``."""
@@ -198,13 +200,20 @@ class _Seen(MutableMapping[Any, Any]):
 
 
 class FakePublisher:
-    """Keeps what is published, in order, and fails on demand."""
+    """Keeps what is published, in order, and fails on demand.
+
+    Attributes
+    ----------
+    takes
+        The most bytes of an event: larger ones are refused.
+    """
 
     def __init__(self) -> None:
         self.published: list[Event] = []
         self.calls: list[Sequence[Event]] = []
         self.journal: Journal = []
         self.closed = False
+        self.takes = sys.maxsize
         self._failures: deque[int] = deque()
 
     def fail(self, times: int = 1, confirmed: int = 0) -> None:
@@ -215,7 +224,10 @@ class FakePublisher:
         """Publish all events; see `Publisher.publish`."""
         self.calls.append(tuple(events))
         kept = self._failures.popleft() if self._failures else None
-        self.published.extend(events[:kept])
+        refused = [event for event in events if event_bytes(event) > self.takes] if kept is None else []
+        self.published.extend([event for event in events[:kept] if event not in refused])
+        if refused:
+            raise Refused(refused)
         if kept is not None:
             raise PublishFailed(f"the broker confirmed {kept} of {len(events)} events")
         self.journal.append(("publish", [event.key for event in events]))
@@ -289,11 +301,21 @@ class FakeConsumer:
         self.unacknowledged: dict[Any, FakeMessage] = {}
         self.closed = False
 
-    def receive(self, timeout_millis: int) -> FakeMessage:
-        """Return the next message; without one raise ``pulsar.Timeout`` at once."""
+    silence = None
+
+    def ready(self, _seconds: float) -> bool:
+        """Whether there is a message."""
+        self._check_open()
+        return bool(self._subscription.waiting)
+
+    def tend(self) -> None:
+        """Do nothing: there is no connection that could be lost."""
+
+    def receive(self) -> FakeMessage | None:
+        """Return the next message, None without one."""
         self._check_open()
         if not self._subscription.waiting:
-            raise pulsar.Timeout(f"nothing within {timeout_millis} ms")
+            return None
         message = self._subscription.waiting.popleft()
         self.unacknowledged[message.id] = message
         return message

@@ -1,4 +1,4 @@
-"""One real system for the end-to-end and the fault tests: the local stack, started and deployed to as a user would."""
+"""A real system for the end-to-end tests, and one for the faults: the local stack, deployed to as a user would."""
 
 import os
 import shlex
@@ -6,17 +6,20 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pulsar
 import pytest
 
+from client.connection import Client
 from local_stack import ports
 from local_stack.errors import LocalStackError
-from local_stack.settings import from_environment
+from local_stack.settings import from_environment, noted_offset
 from tests.e2e.tienda import ROOT, Tienda
 
 DSNS = {name: f"ALPES_{name.upper()}_DSN" for name in ("ordenes", "pagos", "reporting")}
 
-
+MOST_PROCESSES = 8
+"""That run tests beside each other, each with a stack of its own."""
+OFFSETS = range(1005, 2000, 10)
+"""Of the ports of the tests' own stack. The 5 keeps them from those of any usual one, some of which lie 1000 apart."""
 UNSET = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values())
 """What would make deploy.sh take our own stack for somebody's cluster."""
 
@@ -26,10 +29,15 @@ def uses_environment() -> bool:
     return os.environ.get("ALPES_E2E_USE_ENV") == "1"
 
 
-def deploy(*arguments: str, environment: dict[str, str]) -> str:
+def deploy(*arguments: str, environment: dict[str, str], checkout: Path = ROOT) -> str:
     """Run ``./deploy.sh``; return what it prints."""
     done = subprocess.run(
-        [str(ROOT / "deploy.sh"), *arguments], env=environment, capture_output=True, text=True, timeout=900, check=False
+        [str(checkout / "deploy.sh"), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
     assert done.returncode == 0, f"./deploy.sh {' '.join(arguments)}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
     return done.stdout
@@ -46,8 +54,14 @@ def status(tienda: Tienda) -> tuple[int, str]:
 def own_environment() -> dict[str, str]:
     """Return this process's environment with a folder and ports of the tests' own, unless it names others."""
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
-    environment.setdefault("ALPES_PORT_OFFSET", "1000")
     environment.setdefault("ALPES_HOME", str(_home()))
+    if "ALPES_PORT_OFFSET" not in environment:
+        # Not the usual ones: a shop of the developer's own that is down for the moment comes back to those.
+        noted = noted_offset(Path(environment["ALPES_HOME"]))
+        if noted is None:
+            own = OFFSETS[_process() :: MOST_PROCESSES]
+            noted = ports.first_free(own, ports.claimed(from_environment(environment))).offset
+        environment["ALPES_PORT_OFFSET"] = str(noted)
     return environment
 
 
@@ -87,7 +101,7 @@ def connect(found: dict[str, str], environment: dict[str, str]) -> Tienda:
         found["PULSAR_ADMIN_URL"],
         found["PULSAR_ADMIN"],
         {name: found[variable] for name, variable in DSNS.items()},
-        pulsar.Client(found["PULSAR_SERVICE_URL"], logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)),
+        Client(found["PULSAR_SERVICE_URL"]),
         environment,
     )
 
@@ -113,5 +127,11 @@ def stack() -> Iterator[Tienda]:
 
 
 def _home() -> Path:
-    # Not in a temporary folder of pytest: PostgreSQL's own user must be able to reach it.
-    return ROOT / ".alpes-pruebas"
+    # Always the same: the next run finds what one that was told to keep its stack, or was killed, has left.
+    number = _process()
+    return ROOT / (f".alpes-pruebas-{number}" if number else ".alpes-pruebas")
+
+
+def _process() -> int:
+    """Return which of several processes that run tests this is, 0 where it is the only one or the first."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import uuid
+from datetime import timedelta
 from typing import Any
 
+import pulsar
 import pytest
 
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.e2e.tienda import ROOT, Tienda, alpes, note, orders, wait_until
+from tests.e2e.tienda import ROOT, Tienda, alpes, note, orders, stopped, wait_until
 
 LETTERS = 2_000
 PLANTED = {
@@ -50,6 +52,7 @@ def one(stack: Tienda, start: str) -> dict[str, Any]:
     return waiting(stack, start)[0]
 
 
+@pytest.mark.core
 def test_a_letter_that_fails_again_says_how_it_failed_before(stack: Tienda) -> None:
     start = prefix()
     stack.publish("crear-orden", [(f"{start}a", b"\xffno order")], {"mine": "ñ"})
@@ -182,6 +185,29 @@ def test_letters_of_a_topic_with_partitions_go_back_with_their_keys(stack: Tiend
             stack.admin("DELETE", f"/admin/v2/persistent/alpes/tienda/{name}/partitions?force=true")
 
 
+def test_letters_of_a_topic_without_partitions_are_shown_sent_again_and_discarded(stack: Tienda) -> None:
+    """A dead-letter topic that was deleted comes back so with its next letter."""
+    topic = f"prueba-{uuid.uuid4().hex[:8]}"
+    for name in (topic, f"{topic}-DLQ"):
+        stack.admin("PUT", f"/admin/v2/persistent/alpes/tienda/{name}")
+    try:
+        start = prefix()
+        stack.publish(f"{topic}-DLQ", [(f"{start}{n}", f"payload {n}".encode()) for n in range(2)], PLANTED)
+        first, second = (letter["id"] for letter in waiting(stack, start))
+        assert [text.split(":")[:2] for text in (first, second)] == [[topic, "-1"]] * 2
+        assert "payload 1" in dlq(stack, "show", second)
+        dlq(stack, "replay", first)
+        dlq(stack, "discard", second, "--yes")
+        assert waiting(stack, start) == []
+        assert [m.data() for m in stack.read(topic)] == [b"payload 0"]
+        assert "discarded" in dlq(stack, "show", second)
+        dlq(stack, "replay", second)
+        assert [m.data() for m in stack.read(topic)] == [b"payload 0", b"payload 1"]
+    finally:
+        for name in (topic, f"{topic}-DLQ"):
+            stack.admin("DELETE", f"/admin/v2/persistent/alpes/tienda/{name}?force=true")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -196,3 +222,92 @@ def test_what_cannot_be_done_is_said_in_a_line(stack: Tienda, arguments: list[st
     done = alpes("dlq", *arguments, tienda=stack)
     assert done.returncode == code
     assert says in done.stderr
+
+
+def test_what_stalls_an_input_is_named_set_aside_and_sent_again(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer of another's holds an order, and behind it is one whose sender delayed it: that one waits rightly."""
+    for service, dsn in stack.dsns.items():
+        monkeypatch.setenv(f"ALPES_{service.upper()}_DSN", dsn)
+    start = f"stalled-{uuid.uuid4().hex[:8]}-"
+    (delayed, payload), (held, held_payload) = orders(start, 2)
+    producer = stack.client.create_producer(stack.topic("crear-orden"))
+    later = producer.send(payload, partition_key=delayed, deliver_after=timedelta(hours=1))
+    other = pulsar.Client(stack.service_url)
+    with stopped(stack, "ordenes"):
+        consumer = other.subscribe(
+            stack.topic("crear-orden"), "ordenes", consumer_type=pulsar.ConsumerType.Shared, consumer_name="another"
+        )
+        sent = producer.send(held_payload, partition_key=held)
+        assert consumer.receive(10_000).partition_key() == held
+    producer.close()
+    place = f"{sent.ledger_id()}:{sent.entry_id()}:0"
+
+    def reconciled() -> dict[str, Any]:
+        return dict(json.loads(alpes("reconcile", "--topics", "--json", tienda=stack).stdout))
+
+    wait_until(lambda: "crear-orden" in reconciled()["stalled_inputs"], 90, "reconcile names it", every=2)
+    found = reconciled()
+    stall = found["stalled_inputs"]["crear-orden"]
+    assert (stall["message"], stall["delayed"]) == (place, 1)
+    assert [(each["name"], each["messages"]) for each in stall["consumers"]] == [("another", 1)]
+    assert sum(found["stalled"].values()) == 1
+    done = alpes("reconcile", "--topics", tienda=stack)
+    assert (done.returncode, f"alpes dlq set-aside crear-orden {place}" in done.stdout) == (1, True), done.stdout
+
+    done = alpes("dlq", "set-aside", "crear-orden", place, "--reason", "a test", tienda=stack, answer="y\n")
+    assert done.returncode == 0, done.stderr
+    letter = one(stack, held)
+    assert (letter["error"], letter["function"]) == ("set-aside", "ordenes")
+    # The function still says that it waits: for what is delayed.
+    wait_until(lambda: not reconciled()["stalled_inputs"], 60, "nothing stalls any more", every=2)
+    other.close()
+
+    assert alpes("dlq", "replay", letter["id"], tienda=stack).returncode == 0
+    wait_until(lambda: stack.ended(held), 30, "the order has ended")
+    place = f"{later.ledger_id()}:{later.entry_id()}"
+    assert alpes("dlq", "set-aside", "crear-orden", place, "--yes", tienda=stack).returncode == 0
+    assert alpes("dlq", "replay", one(stack, delayed)["id"], tienda=stack).returncode == 0
+    wait_until(lambda: stack.ended(delayed), 30, "so has the delayed one")
+
+
+@pytest.mark.core
+def test_an_entry_of_several_messages_is_set_aside_whole(stack: Tienda) -> None:
+    """While its function is stopped; started again, it is given nothing of it, and all that came after."""
+    start = f"aside-{uuid.uuid4().hex[:8]}-"
+    with stopped(stack, "ordenes"):
+        producer = stack.client.create_producer(
+            stack.topic("crear-orden"), batching_enabled=True, batching_max_publish_delay_ms=1_000
+        )
+        places: list[Any] = []
+        for order_id, payload in orders(f"{start}a-", 3):
+            producer.send_async(payload, lambda _result, id_: places.append(id_), partition_key=order_id)
+        producer.flush()
+        wait_until(lambda: len(places) == 3, 10, "all are sent")
+        assert len({(id_.ledger_id(), id_.entry_id()) for id_ in places}) == 1
+        place = f"({places[0].ledger_id()},{places[0].entry_id()},0,1)"
+        done = alpes("dlq", "set-aside", "crear-orden", place, "--yes", tienda=stack)
+        assert done.returncode == 0, done.stderr
+        assert "3 dead letters" in done.stdout
+        producer.close()
+        stack.publish("crear-orden", orders(f"{start}b-", 3))
+    stack.wait_ended(f"{start}b-", 3, 60)
+    assert stack.statuses("ordenes", f"{start}a-") == {}
+    letters = [letter["id"] for letter in waiting(stack, f"{start}a-")]
+    assert len(letters) == 3
+    assert alpes("dlq", "replay", *letters, tienda=stack).returncode == 0
+    stack.wait_ended(f"{start}a-", 3, 30)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["crear-orden", "nonsense"], "is no message id"),
+        (["nobody", "1:1"], "There is no topic nobody"),
+        (["crear-orden", "9999999:0"], "has no entry 9999999:0"),
+        (["crear-orden", "1:1:7"], "has the partitions 0"),
+        (["orden-actualizada", "0:0", "--subscription", "nobody"], "orden-actualizada has: reporting"),
+    ],
+)
+def test_what_can_not_be_set_aside_is_said_in_a_line(stack: Tienda, arguments: list[str], says: str) -> None:
+    done = alpes("dlq", "set-aside", *arguments, "--yes", tienda=stack)
+    assert (done.returncode, says in done.stderr) == (2, True), done.stderr

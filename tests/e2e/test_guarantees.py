@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -17,12 +18,18 @@ from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.e2e.tienda import FUNCTIONS, LAST, ROOT, Tienda, note, orders, wait_until
 
 LOAD = 20_000
-KILL_LOAD = 5_000
+KILL_LOAD = 10_000
 SCALE_LOT = 300
 
 
+BEGAN_MS: dict[str, int] = {}
+"""A minute before the orders of a prefix began to be sent, in Unix milliseconds."""
+
+
 def prefix() -> str:
-    return f"g{uuid.uuid4().hex[:10]}-"
+    start = f"g{uuid.uuid4().hex[:10]}-"
+    BEGAN_MS[start] = time.time_ns() // 1_000_000 - 60_000
+    return start
 
 
 def check_agreement(stack: Tienda, start: str, number: int, lots: Sequence[str] = ("",)) -> None:
@@ -54,7 +61,7 @@ def check_agreement(stack: Tienda, start: str, number: int, lots: Sequence[str] 
 def told(stack: Tienda, topic: str, kind: Any, start: str) -> dict[str, set[tuple[str, int]]]:
     """Return every (status, cents) that a topic tells of each order."""
     said: dict[str, set[tuple[str, int]]] = {}
-    for message in stack.read(topic):
+    for message in stack.read(topic, BEGAN_MS[start]):
         if message.partition_key().startswith(start):
             event = kind.FromString(message.data())
             cents = event.amount_cents if kind is TransaccionProcesada else event.total_cents
@@ -106,15 +113,27 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
     wait_until(lambda: stack.shown_totals(totals := stack.totals()) == totals, 60, "the running totals show the table")
 
 
+@contextmanager
+def flowing(stack: Tienda, start: str) -> Iterator[None]:
+    """Send orders from another thread; what is to happen while they flow happens inside."""
+    sender = threading.Thread(target=stack.publish, args=("crear-orden", orders(start, KILL_LOAD)))
+    sender.start()
+    try:
+        wait_until(lambda: stack.ended(start), 60, "orders flow", every=0.01)
+        yield
+    finally:
+        sender.join()
+
+
+@pytest.mark.core
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_orders_survive_a_killed_instance(stack: Tienda, function: str) -> None:
     start = prefix()
-    stack.publish("crear-orden", orders(start, KILL_LOAD))
-    wait_until(lambda: stack.ended(start) > KILL_LOAD // 10, 60, "orders flow", every=0.02)
     (process,) = stack.processes(function)
-    killed = time.monotonic()
-    os.kill(process.pid, signal.SIGKILL)
-    at_kill = stack.ended(start)
+    with flowing(stack, start):
+        killed = time.monotonic()
+        os.kill(process.pid, signal.SIGKILL)
+        at_kill = stack.ended(start)
     assert at_kill < KILL_LOAD, "the load was over before the kill"
     wait_until(lambda: stack.processes(function), 60, "a new instance is there")
     stack.wait_ended(start, KILL_LOAD, 120)
@@ -125,12 +144,12 @@ def test_orders_survive_a_killed_instance(stack: Tienda, function: str) -> None:
 
 def test_an_instance_that_is_asked_to_end_drains_and_nothing_is_lost(stack: Tienda) -> None:
     start = prefix()
-    stack.publish("crear-orden", orders(start, KILL_LOAD))
-    wait_until(lambda: stack.ended(start) > KILL_LOAD // 10, 60, "orders flow", every=0.02)
     (process,) = stack.processes("ordenes")
-    assert stack.ended(start) < KILL_LOAD, "the load was over before it was asked"
-    asked = time.monotonic()
-    process.terminate()
+    with flowing(stack, start):
+        asked = time.monotonic()
+        process.terminate()
+        at_ask = stack.ended(start)
+    assert at_ask < KILL_LOAD, "the load was over before it was asked"
     wait_until(lambda: not process.is_running(), 10, "it has ended by itself", every=0.05)
     note(f"SIGTERM: ended after {time.monotonic() - asked:.1f} s")
     stack.wait_ended(start, KILL_LOAD, 120)

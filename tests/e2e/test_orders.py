@@ -16,6 +16,8 @@ from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
 from tests.e2e.tienda import FUNCTIONS, Tienda, alpes, keys, orders, wait_until
 
+pytestmark = pytest.mark.core
+
 GARBAGE = 1000
 
 
@@ -34,6 +36,16 @@ def test_hundred_orders_of_the_client_are_accounted_for(stack: Tienda, tmp_path:
     outcomes = json.loads(summary.read_text())["outcomes"]
     assert outcomes["aprobada"] + outcomes["rechazada"] == 100
     assert outcomes["dead_lettered"] == outcomes["unaccounted"] == outcomes["unsent"] == 0
+
+
+def test_orders_that_are_sent_again_with_their_seed_are_said_to_have_existed(stack: Tienda, tmp_path: Path) -> None:
+    seed, summary = str(uuid.uuid4().int % 2**64), tmp_path / "summary.json"
+    found = []
+    for _ in range(2):
+        sent = alpes("send", "--seed", seed, "--summary-json", str(summary), tienda=stack)
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+        found.append((json.loads(summary.read_text())["existed"], "All 100 orders existed already" in sent.stdout))
+    assert found == [(0, False), (100, True)]
 
 
 @pytest.mark.parametrize("service", ["", "first-client"], ids=["fields 1 to 5", "fields 1 to 6"])
@@ -228,24 +240,39 @@ def test_querystate_answers_with_the_bare_status_and_reporting_keeps_totals(stac
     wait_until(lambda: {s: stack.state("reporting", f"total:{s}") for s in counted} == counted, 30, shown)
 
 
-def test_show_tells_an_order_s_status_and_that_one_is_unknown(stack: Tienda) -> None:
+def test_show_tells_an_order_by_the_state_store_or_by_its_table(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
     start = prefix()
     ((order_id, payload),) = orders(start, 1)
     stack.publish("crear-orden", [(order_id, payload)])
     wait_until(lambda: stack.state("ordenes", order_id) in ("aprobada", "rechazada"), 30, "the state shows it")
+    monkeypatch.delenv("ALPES_ORDENES_DSN", raising=False)
     shown = alpes("show", order_id, tienda=stack)
     assert shown.returncode == 0
     assert str(stack.state("ordenes", order_id)) in shown.stdout
     assert alpes("show", start + "nobody", tienda=stack).returncode == 1
 
+    monkeypatch.setenv("ALPES_ORDENES_DSN", stack.dsns["ordenes"])
+    shown = alpes("show", start, "--json", tienda=stack)
+    assert shown.returncode == 0, shown.stderr
+    told = json.loads(shown.stdout)
+    sent = CrearOrden.FromString(payload)
+    assert (told["order_id"], told["status"]) == (order_id, stack.state("ordenes", order_id))
+    assert (told["total_cents"], told["client_id"], told["address"]) == (sent.total_cents, 0, "Calle 0")
+    assert told["created_at_ms"] == sent.created_at_ms
+    assert "Calle 0" in alpes("show", order_id, tienda=stack).stdout
+    assert alpes("show", start + "nobody", tienda=stack).returncode == 1
+
 
 def test_a_typed_consumer_reads_the_events_through_their_schema(stack: Tienda) -> None:
+    # From now on: what other tests have left there can end a process that reads it with the library.
     reader = stack.client.create_reader(
         stack.topic("orden-actualizada"),
-        pulsar.MessageId.earliest,
+        pulsar.MessageId.latest,
         schema=pulsar.schema.ProtobufNativeSchema(OrdenActualizada),
     )
+    start = prefix()
+    stack.publish("crear-orden", orders(start, 1))
     event = reader.read_next(timeout_millis=10_000).value()
     reader.close()
     assert isinstance(event, OrdenActualizada)
-    assert event.id
+    assert event.id.startswith(start)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.tienda import Tienda, alpes, note, orders, wait_until
+from tests.e2e.tienda import Tienda, alpes, note, orders, stopped, wait_until
 
 LOAD = 2_000
 LOT = 200
@@ -39,19 +39,6 @@ def said_of(account: dict[str, Any], start: str) -> dict[str, tuple[str, str]]:
 def _databases(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
     for service, dsn in stack.dsns.items():
         monkeypatch.setenv(f"ALPES_{service.upper()}_DSN", dsn)
-
-
-@contextmanager
-def stopped(stack: Tienda, function: str) -> Iterator[None]:
-    """Have Pulsar stop a function for a while."""
-    path = f"/admin/v3/functions/alpes/tienda/{function}"
-    stack.admin("POST", f"{path}/stop")
-    wait_until(lambda: not stack.processes(function), 60, f"{function} has stopped")
-    try:
-        yield
-    finally:
-        stack.admin("POST", f"{path}/start")
-        wait_until(lambda: stack.running(function), 60, f"{function} runs again")
 
 
 @contextmanager
@@ -147,6 +134,7 @@ def test_what_waits_for_a_stopped_function_is_in_flight(stack: Tienda) -> None:
     stack.wait_ended(start, LOAD, 120)
 
 
+@pytest.mark.core
 def test_what_was_planted_is_named_and_what_was_mended_no_more(stack: Tienda, tmp_path: Path) -> None:
     start = prefix()
     stack.publish("crear-orden", orders(start, 10))

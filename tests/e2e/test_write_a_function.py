@@ -1,19 +1,21 @@
 """Deploys the function of docs/write-a-function.md as it stands there, and sends it orders."""
 
-import subprocess
+import re
+import shlex
+import sys
 import urllib.error
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
-import yaml
 
-from deployment import function_configs, packages
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.documented import write_tree
+from tests import checkouts
+from tests.documented import DOCUMENT, documented_files
 from tests.e2e.tienda import Tienda, orders, wait_until
+from tests.stack import deploy, uses_environment
 
 FUNCTION = "/admin/v3/functions/alpes/tienda/envios"
 TOPICS = "/admin/v2/persistent/alpes/tienda"
@@ -22,27 +24,32 @@ ORDERS = 500
 
 @pytest.fixture
 def envios(stack: Tienda, tmp_path: Path) -> Iterator[Tienda]:
-    tree = write_tree(tmp_path)
-    path = tree / "function-configs" / "envios.yaml"
-    values = yaml.safe_load(path.read_text())
-    # A running worker's environment can't be added to: the function borrows the database of a variable that is there.
-    values["userConfig"]["dsn_env"] = "ALPES_REPORTING_DSN"
-    path.write_text(yaml.safe_dump(values))
-    config = function_configs.load(path.parent)["envios"]
-    package = packages.build(config, tree / "build", tree)
-    migration = (tree / "functions/envios/sql/migrations/0001_envios.sql").read_text()
+    """Do what the document says, in a copy of the checkout and on the running system."""
+    if uses_environment():
+        pytest.skip("a worker that we did not start has no ALPES_ENVIOS_DSN")
+    checkout = copy_of_checkout(tmp_path / "checkout")
+    environment = {**stack.environment, "ALPES_VENV": sys.prefix}
     remove(stack)
-    with psycopg.connect(stack.dsns["reporting"], autocommit=True) as connection:
-        connection.execute(migration.encode())
-    stack.admin("PUT", f"{TOPICS}/envio-creado/partitions", 1)
     try:
-        create = ["functions", "create", "--function-config-file", str(path), "--py", str(package)]
-        done = subprocess.run([stack.pulsar_admin, *create], capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        wait_until(lambda: stack.running("envios"), 120, "the function runs")
-        yield stack
+        deploy("up", environment=environment, checkout=checkout)
+        deploy("deploy", "envios", environment=environment, checkout=checkout)
+        dsn = dsns(deploy("env", environment=environment, checkout=checkout))["ALPES_ENVIOS_DSN"]
+        yield replace(stack, dsns={**stack.dsns, "envios": dsn})
     finally:
         remove(stack)
+
+
+def copy_of_checkout(folder: Path) -> Path:
+    """Copy the checkout, add the document's files, and the topic that it says to add."""
+    checkouts.copy(folder)
+    for name, text in documented_files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    topics = folder / "deployment" / "topics.yaml"
+    (added,) = re.findall(r"^ +(- \{name: envio-creado, .*\})$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    topics.write_text(topics.read_text(encoding="utf-8").replace("\ntopics:\n", f"\ntopics:\n  {added}\n"))
+    return folder
 
 
 def remove(stack: Tienda) -> None:
@@ -50,8 +57,12 @@ def remove(stack: Tienda) -> None:
         delete(stack, path)
     wait_until(lambda: not stack.processes("envios"), 30, "the instance has gone")
     delete(stack, f"{TOPICS}/envio-creado/partitions?force=true")
-    with psycopg.connect(stack.dsns["reporting"], autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS envios")
+
+
+def dsns(exports: str) -> dict[str, str]:
+    """Return what `./deploy.sh env` exports, by variable."""
+    pairs = (shlex.split(line)[1].partition("=") for line in exports.splitlines())
+    return {name: value for name, _, value in pairs}
 
 
 def delete(stack: Tienda, path: str) -> None:
@@ -91,7 +102,7 @@ def published_by(stack: Tienda) -> int:
 
 
 def shipped(stack: Tienda, start: str) -> set[str]:
-    rows = stack.rows("reporting", "SELECT order_id FROM envios WHERE starts_with(order_id, %s)", start)
+    rows = stack.rows("envios", "SELECT order_id FROM envios WHERE starts_with(order_id, %s)", start)
     return {row[0] for row in rows}
 
 

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ import psutil
 import psycopg
 import pulsar
 
+from client import topic_reader
+from client.admin import Admin
+from client.connection import Client
 from local_stack.settings import from_environment
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+from wire import Message
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("ordenes", "pagos", "reporting")
@@ -40,7 +45,7 @@ class Tienda:
     admin_url: str
     pulsar_admin: str
     dsns: dict[str, str]
-    client: Any
+    client: Client
     environment: dict[str, str]
 
     def topic(self, name: str) -> str:
@@ -68,15 +73,20 @@ class Tienda:
         assert all(result == pulsar.Result.Ok for result in results)
         return sent
 
-    def read(self, topic: str, since: Any = None) -> list[Any]:
-        """Return all messages of a topic from a position on (from the start without one)."""
-        messages = []
-        for partition in self.client.get_topic_partitions(self.topic(topic)):
-            reader = self.client.create_reader(partition, since or pulsar.MessageId.earliest)
-            while reader.has_message_available():
-                messages.append(reader.read_next(timeout_millis=10_000))
-            reader.close()
-        return messages
+    def read(self, topic: str, since_ms: int | None = None) -> list[Message]:
+        """Return all messages of a topic that can be read: a test before may have left others.
+
+        Of those that were published before a time (Unix milliseconds) only some are returned.
+        """
+        admin = Admin(self.admin_url)
+        return [
+            message
+            for partition in topic_reader.partitions(admin, topic)
+            for message in topic_reader.read(
+                self.client, partition, start=topic_reader.start_at(admin, partition, since_ms)
+            )
+            if is_text(message)
+        ]
 
     # -- tables
 
@@ -237,6 +247,27 @@ class Tienda:
         return found
 
 
+@contextmanager
+def stopped(stack: Tienda, function: str) -> Iterator[None]:
+    """Have Pulsar stop a function for a while."""
+    path = f"/admin/v3/functions/alpes/tienda/{function}"
+    stack.admin("POST", f"{path}/stop")
+    wait_until(lambda: not stack.processes(function), 60, f"{function} has stopped")
+    try:
+        yield
+    finally:
+        stack.admin("POST", f"{path}/start")
+        wait_until(lambda: stack.running(function), 60, f"{function} runs again")
+
+
+def is_text(message: Message) -> bool:
+    """Whether a message can be read, and its key and properties are what a sender can write."""
+    try:
+        return not message.problem and (message.partition_key(), message.properties()) is not None
+    except UnicodeDecodeError:
+        return False
+
+
 def orders(prefix: str, number: int) -> Iterator[tuple[str, bytes]]:
     """Yield valid orders with ids of a common prefix."""
     now_ms = time.time_ns() // 1_000_000
@@ -248,13 +279,14 @@ def orders(prefix: str, number: int) -> Iterator[tuple[str, bytes]]:
         yield order_id, order.SerializeToString()
 
 
-def alpes(*arguments: str, tienda: Tienda, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    """Run the client."""
+def alpes(*arguments: str, tienda: Tienda, timeout: float = 300, answer: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the client; `answer` is what a person types."""
     environment = dict(os.environ, PULSAR_SERVICE_URL=tienda.service_url, PULSAR_ADMIN_URL=tienda.admin_url)
     return subprocess.run(
         [os.sys.executable, "-m", "client", *arguments],  # type: ignore[attr-defined]
         cwd=ROOT,
         env=environment,
+        input=answer,
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -1,11 +1,10 @@
-"""Shows the seed with what fails and the table at the end, and leaves the stack as a fault found it."""
+"""Shows the seed with what fails, and leaves the stack as a fault found it."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.tienda import ROOT, Tienda
-from tests.faults import table
+from tests.e2e.tienda import Tienda
 from tests.faults.configured import configured
 from tests.faults.ordeal import LONG, SEED
 from tests.stack import uses_environment
@@ -36,12 +35,3 @@ def _long_reports(stack: Tienda) -> Iterator[None]:
         return
     with configured(stack, "reporting", reporte_max_filas=10_000_000):
         yield
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, and write it where documents take it from."""
-    if not table.LINES:
-        return
-    terminalreporter.section(f"faults, {'long' if LONG else 'short'} form, ALPES_SEED={SEED}")
-    terminalreporter.write_line(table.markdown(table.LINES))
-    table.write(table.LINES, ROOT / "build")

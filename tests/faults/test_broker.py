@@ -36,6 +36,7 @@ def sending(stack: Tienda, orders: int, rate: float, seed: int, summary: Path) -
     )
 
 
+@pytest.mark.core
 def test_orders_survive_kill_9_of_the_broker_and_old_instances_beside_new_ones(
     restored: Tienda, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -1,16 +1,15 @@
 """Messages that come again, each of them: results unchanged to the row."""
 
-import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pulsar
-
+from client.connection import Client
 from tests.e2e.tienda import FUNCTIONS, INPUTS, LAST, Tienda, note, wait_until
 from tests.faults.ordeal import LONG, Ordeal, often
+from wire import LATEST
 
 RELAYED = "relayed"
 """Property of a message that the relay published: it is not relayed again."""
@@ -38,7 +37,7 @@ class Relay:
         self.topic = topic.rpartition("/")[2]
         self.relayed = 0
         self.error: BaseException | None = None
-        self._reader = client.create_reader(partition, pulsar.MessageId.latest, receiver_queue_size=5_000)
+        self._reader = client.open_reader(partition, LATEST)
         self._producer = client.create_producer(topic, block_if_queue_full=True, batching_max_publish_delay_ms=5)
         self._seen: set[bytes] = set()
         self._stop = threading.Event()
@@ -57,10 +56,9 @@ class Relay:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                try:
-                    self._pass_on(self._reader.read_next(timeout_millis=200))
-                except pulsar.Timeout:
-                    continue
+                message = self._reader.read(0.2)
+                if message is not None and not message.problem:
+                    self._pass_on(message)
             self._producer.flush()
         except BaseException as error:  # noqa: BLE001 -- told to whoever stops it
             self.error = error
@@ -82,8 +80,7 @@ def _ignored(_result: Any, _message_id: Any) -> None:
 @contextmanager
 def relays(stack: Tienda) -> Iterator[list[Relay]]:
     """Relay every input of every function."""
-    log = pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull)
-    client = pulsar.Client(stack.service_url, logger=log)
+    client = Client(stack.service_url)
     running: list[Relay] = []
     try:
         for topics in INPUTS.values():

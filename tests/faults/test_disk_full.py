@@ -72,11 +72,11 @@ def small_disk(stack: Tienda, service: str) -> Iterator[SmallDisk]:
     known = credentials.load(settings)
     superuser = known.dsn(credentials.SUPERUSER, settings.ports.postgres)
     table, database = TABLES[service], service
-    folder = settings.home / "small-disk"
+    folder = postgres.folder(settings).resolve() / "small-disk"
     ((size,),) = stack.rows(service, "SELECT pg_table_size(%s::regclass)", table)
     mount(folder, size + SPARE_BYTES)
     try:
-        owner = (settings.home / "postgres" / "data").stat()
+        owner = (postgres.folder(settings) / "data").stat()
         place = folder / "tablespace"
         place.mkdir()
         os.chown(place, owner.st_uid, owner.st_gid)

@@ -3,16 +3,16 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from random import Random
 from typing import Any, NamedTuple
-
-import pulsar
 
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
 from tests.e2e.tienda import LAST, Tienda, note, wait_until
 from tests.faults.ordeal import LONG, Ordeal, often
+from wire import MessageId
 
 ROUNDS = often(long=20, short=1)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -235,13 +235,13 @@ def letters_of(stack: Tienda, topics: set[str], start: str) -> dict[str, list[tu
 def lies_there(stack: Tienda, topic: str, message_id: str, key: str) -> bool:
     """Whether a topic holds the message with this key under this id."""
     ledger, entry, partition, batch = map(int, message_id.strip("()").split(","))
-    position = pulsar.MessageId(partition, ledger, entry, batch)
+    position = MessageId(ledger, entry, partition, batch)
     (name,) = stack.client.get_topic_partitions(stack.topic(topic))
-    reader = stack.client.create_reader(name, position, start_message_id_inclusive=True)
-    try:
-        return bool(reader.read_next(timeout_millis=10_000).partition_key() == key)
-    finally:
-        reader.close()
+    with closing(stack.client.open_reader(name, MessageId(ledger, entry))) as reader:
+        while (message := reader.read(10.0)) is not None and message.message_id()[:2] == position[:2]:
+            if message.message_id().place == position.place:
+                return message.partition_key() == key
+    return False
 
 
 def test_poison_of_every_kind_on_every_input_is_dead_lettered_and_harms_no_order(stack: Tienda) -> None:

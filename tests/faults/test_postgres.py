@@ -2,12 +2,15 @@
 
 import time
 
+import pytest
+
 from tests.e2e.tienda import FUNCTIONS, Tienda
 from tests.faults import breaking
 from tests.faults.ordeal import Ordeal, often
 from tests.faults.repertoire import CUT
 
 
+@pytest.mark.core
 def test_orders_survive_postgresql_that_is_shut_down_immediately_and_comes_back(stack: Tienda) -> None:
     with Ordeal(stack, "PostgreSQL killed and restarted", total=True) as ordeal:
         for _ in range(often(long=5, short=1)):

@@ -14,13 +14,13 @@ from psycopg import sql
 
 from functions.alpes_runtime.migrations import migrate
 from functions.alpes_runtime.postgres import Postgres
-from local_stack import credentials, postgres
+from local_stack import credentials, postgres, services
 from local_stack.settings import Ports, Settings
 from tests.integration.server import Server
 
 MIGRATIONS = {
     service: Path(__file__).parents[2] / "functions" / service / "sql" / "migrations"
-    for service in credentials.SERVICES
+    for service in services.dsn_variables()
 }
 _numbers = itertools.count()
 
@@ -46,6 +46,7 @@ def server() -> Iterator[Server]:
         yield made
     finally:
         postgres.stop(settings)
+        postgres.remove(settings)
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -56,11 +56,14 @@ class Bug:
 RUNTIME = "functions/alpes_runtime"
 STATEMENTS = "tests/simulation/statements.py"
 
-PUBLISH_THEN_ACK = """                if group.events:
-                    self._publisher.publish(group.events)
-                # Only now: the group is committed, and every event of it confirmed.
-                for message in group.messages:
-                    message.acknowledge()
+PUBLISH_THEN_ACK = """        try:
+            if group.events:
+                self._publisher.publish(group.events)
+        except Refused as error:
+            return self._withheld.add(group.messages, group.caused(), error.events)
+        # Only now: the group is committed, and every event of it confirmed.
+        for message in group.messages:
+            message.acknowledge()
 """
 
 BUGS: Sequence[Bug] = (
@@ -85,10 +88,10 @@ BUGS: Sequence[Bug] = (
             Edit(
                 f"{RUNTIME}/pipeline.py",
                 PUBLISH_THEN_ACK,
-                "                for message in group.messages:\n"
-                "                    message.acknowledge()\n"
-                "                if group.events:\n"
-                "                    self._publisher.publish(group.events)\n",
+                "        for message in group.messages:\n"
+                "            message.acknowledge()\n"
+                "        if group.events:\n"
+                "            self._publisher.publish(group.events)\n",
             )
         ],
     ),
@@ -99,11 +102,11 @@ BUGS: Sequence[Bug] = (
             Edit(
                 f"{RUNTIME}/pipeline.py",
                 PUBLISH_THEN_ACK,
-                "                try:\n"
-                "                    self._publisher.publish(group.events)\n"
-                "                finally:\n"
-                "                    for message in group.messages:\n"
-                "                        message.acknowledge()\n",
+                "        try:\n"
+                "            self._publisher.publish(group.events)\n"
+                "        finally:\n"
+                "            for message in group.messages:\n"
+                "                message.acknowledge()\n",
             )
         ],
     ),
@@ -148,15 +151,9 @@ BUGS: Sequence[Bug] = (
             ),
             Edit(
                 f"{RUNTIME}/intake.py",
-                "        group = [wrap(self._topic, message, self._consumer)]\n",
-                "        self._cumulative.given.append(message)\n"
-                "        group = [wrap(self._topic, message, self._cumulative)]\n",
-            ),
-            Edit(
-                f"{RUNTIME}/intake.py",
-                "                group.append(wrap(self._topic, receive(timeout_millis=0), self._consumer))\n",
-                "                self._cumulative.given.append(receive(timeout_millis=0))\n"
-                "                group.append(wrap(self._topic, self._cumulative.given[-1], self._cumulative))\n",
+                "            received = wrap(self._topic, message, self._consumer)\n",
+                "            self._cumulative.given.append(message)\n"
+                "            received = wrap(self._topic, message, self._cumulative)\n",
             ),
         ],
     ),
@@ -448,8 +445,39 @@ BUGS: Sequence[Bug] = (
     ),
     Bug(
         "no-size-check",
-        "a dead letter that is too big for the broker is published all the same, for ever",
-        [Edit(f"{RUNTIME}/dead_letter.py", "    if letter.fits():\n", "    if letter:\n")],
+        "a dead letter that is too big for the broker has no smaller form, and is tried for ever",
+        [
+            Edit(
+                f"{RUNTIME}/dead_letter.py",
+                "    return letter if letter.fits() and not has_no_bytes else _by_reference(letter)\n",
+                "    return letter\n",
+            ),
+            Edit(f"{RUNTIME}/dead_letter.py", "    if ERROR_FUNCTION not in properties:\n", "    if properties:\n"),
+        ],
+    ),
+    Bug(
+        "refused-event-forgotten",
+        "a message whose event the broker doesn't take for its size is acknowledged all the same",
+        [
+            Edit(
+                f"{RUNTIME}/pipeline.py",
+                "            return self._withheld.add(group.messages, group.caused(), error.events)\n",
+                "            self._log.warning(error)\n",
+            )
+        ],
+        "tests/unit/runtime/test_pipeline.py",
+    ),
+    Bug(
+        "refused-entry-not-cut",
+        "an entry that the broker refuses for its size is sent again unchanged, for ever",
+        [
+            Edit(
+                f"{RUNTIME}/publisher.py",
+                "        self._bytes = min(self._bytes, size // 2)\n",
+                "        self._bytes = MAX_ENTRY_BYTES\n",
+            )
+        ],
+        "tests/unit/runtime/test_publisher.py",
     ),
     Bug(
         "unknown-charge-dead-lettered",
@@ -469,8 +497,8 @@ BUGS: Sequence[Bug] = (
         [
             Edit(
                 f"{RUNTIME}/publisher.py",
-                "            if result != pulsar.Result.Ok:\n                self._failed = str(result)\n",
-                "            if result == pulsar.Result.UnknownError:\n                self._failed = str(result)\n",
+                "            if result != pulsar.Result.Ok:\n                self._failed = result\n",
+                "            if result == pulsar.Result.UnknownError:\n                self._failed = result\n",
             )
         ],
     ),
@@ -606,14 +634,15 @@ BUGS: Sequence[Bug] = (
     # -- intake
     Bug(
         "intake-dies-quietly",
-        "an intake whose consumer is broken goes on as if nothing came",
+        "an intake whose connection is broken goes on as if nothing came",
         [
             Edit(
-                f"{RUNTIME}/intake.py",
-                "            except pulsar.Timeout:\n                return False\n            with self._turn:\n",
-                "            except Exception:\n                return False\n            with self._turn:\n",
+                "wire/consumer.py",
+                "            self._lose(str(error))\n            return None\n",
+                "            return None\n",
             )
         ],
+        "tests/unit/wire/test_consumer.py",
     ),
     Bug(
         "serde-trusted",
@@ -625,6 +654,57 @@ BUGS: Sequence[Bug] = (
                 "            given,  # type: ignore[arg-type]\n",
             )
         ],
+    ),
+    # -- entries that can't be read
+    Bug(
+        "batch-length-unchecked",
+        "a message of a batch may reach beyond the batch's end: it is processed, cut short",
+        [Edit("wire/unpacking.py", "if not start <= end <= length:", "if not start <= end:")],
+        "tests/unit/wire/test_unpacking.py",
+    ),
+    Bug(
+        "decompression-without-bound",
+        "what decompresses to more than its sender says is unpacked whole first",
+        [Edit("wire/compression.py", ".decompress(payload, size + 1)", ".decompress(payload)")],
+        "tests/unit/wire/test_unpacking.py",
+    ),
+    Bug(
+        "unreadable-without-a-letter",
+        "what can't be read is acknowledged as if it were done",
+        [
+            Edit(
+                f"{RUNTIME}/committer.py",
+                'Rejected("unreadable" if received.problem else "invalid", str(error))',
+                'Done(()) if received.problem else Rejected("invalid", str(error))',
+            )
+        ],
+        "tests/unit/runtime/test_committer.py",
+    ),
+    Bug(
+        "piece-left-unacknowledged",
+        "a piece that came twice is acknowledged once",
+        [
+            Edit(
+                "wire/pieces.py",
+                "for number in sorted(self.pieces)), *self.again)",
+                "for number in sorted(self.pieces)),)",
+            )
+        ],
+        "tests/unit/wire/test_fuzz.py",
+    ),
+    Bug(
+        "permits-kept-for-the-unreadable",
+        "the broker isn't told that there is room again after an entry that can't be read",
+        [
+            Edit(
+                "wire/consumer.py",
+                "        self._permits -= entry.permits\n",
+                "        if self._ready and self._ready[-1].problem:\n"
+                "            return\n"
+                "        self._permits -= entry.permits\n",
+            )
+        ],
+        "tests/unit/wire/test_consumer.py",
     ),
     # -- the gateway
     Bug(

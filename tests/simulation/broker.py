@@ -2,10 +2,11 @@
 
 What it promises and what it doesn't is what Pulsar's client does (docs/decisions/0012 and the tests in
 tests/e2e/publisher): unacknowledged messages come again when a consumer closes, crashes or loses its connection;
-acknowledgements are grouped, and those not yet sent are lost with it; ``flush()`` says OK though entries were refused.
+acknowledgements are grouped, and those not yet sent are lost with it; an entry over its topic's limit breaks the
+producer's connection until the producer is closed, and no callback tells of it before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -81,6 +82,8 @@ class Broker:
         How often a consumer that asks finds that what comes next was given to another one.
     losing_acks
         Share of acknowledgements that are kept back, and lost with the connection.
+    limits
+        The most bytes of an entry, by topic; of those that aren't there, what `MAX_MESSAGE_BYTES` says.
     """
 
     def __init__(self, scheduler: Scheduler, random: Random) -> None:
@@ -95,6 +98,7 @@ class Broker:
         self.reordering = False
         self.spreading = 0.0
         self.losing_acks = 0.0
+        self.limits: dict[str, int] = {}
         self.duplicates = 0
         self.on_acknowledged: Callable[[Message], None] = lambda _message: None
 
@@ -208,14 +212,21 @@ class Consumer:
         self.closed = False
         self.broken = False
 
-    def receive(self, timeout_millis: int) -> Message:
-        """Return a message, or raise ``pulsar.Timeout``."""
-        if self.closed:
-            raise pulsar.AlreadyClosed("the consumer is closed")
+    silence = None
+
+    def ready(self, _seconds: float) -> bool:
+        """Whether there may be a message."""
         if self.broken:
             raise Broken("the consumer is broken")
-        if not self.subscription.ready() or self.broker.random.random() < self.broker.spreading:
-            raise pulsar.Timeout(f"nothing within {timeout_millis} ms")
+        return not self.closed and self.subscription.ready()
+
+    def tend(self) -> None:
+        """Do nothing: acknowledgements are sent with the next message."""
+
+    def receive(self) -> Message | None:
+        """Return a message, None without one."""
+        if not self.ready(0) or self.broker.random.random() < self.broker.spreading:
+            return None
         message = self.subscription.take()
         self.held.append(message)
         return message
@@ -224,7 +235,7 @@ class Consumer:
         """Note an acknowledgement; it is sent now or later."""
         self.broker.scheduler.pause("acknowledge")
         if self.closed:
-            raise pulsar.AlreadyClosed("the consumer is closed")
+            return
         self.unsent.append(message)
         if self.broker.random.random() >= self.broker.losing_acks:
             self.send_acks()
@@ -270,7 +281,14 @@ class Producer:
         self.broker = client.broker
         self.topic = without_partition(topic)
         self.batch: list[tuple[bytes, Any, Mapping[str, str], str, float]] = []
+        self.unconfirmed: list[Callable[[Any, Any], None]] = []
         self.closed = False
+        # What the runtime takes of `pulsar.Producer` beside its public methods: `flush_async` of the native one.
+        self._producer = self
+
+    def is_connected(self) -> bool:
+        """Whether it has a connection: an entry that is refused for its size breaks it again and again."""
+        return not (self.closed or self.unconfirmed or self.broker.away)
 
     def send_async(
         self,
@@ -287,37 +305,63 @@ class Producer:
         self.batch.append((content, callback, properties or {}, partition_key or "", delay_s))
 
     def flush(self) -> None:
+        """Send the batch off, and say that all is well."""
+        if self.closed:
+            raise pulsar.AlreadyClosed("the producer is closed")
+        self.flush_async(lambda _result: None)
+
+    def flush_async(self, told: Callable[[Any], None]) -> None:
         """Send the batch off: in one entry, and every delayed message in one of its own."""
-        scheduler, random = self.broker.scheduler, self.broker.random
+        scheduler = self.broker.scheduler
         scheduler.pause("flush")
         if self.closed or self.client.closed:
-            raise pulsar.AlreadyClosed("the producer is closed")
+            told(pulsar.Result.AlreadyClosed)
+            return
         batch, self.batch = self.batch, []
-        how = "stored"
-        if self.broker.away:
-            how = "unreachable"
-        elif random.random() < self.broker.failing:
-            how = random.choice(["refused", "unanswered", "unreachable", "broken"])
-        size = sum(
-            len(content) + len(key) + sum(len(k) + len(v) for k, v in own.items()) for content, _, own, key, _ in batch
-        )
-        if size > MAX_MESSAGE_BYTES and how == "stored":
-            how = "too big"
-        result = {"stored": pulsar.Result.Ok, "unanswered": pulsar.Result.Timeout}.get(how, pulsar.Result.ChecksumError)
+        entries = [[message] for message in batch if message[4]]
+        if plain := [message for message in batch if not message[4]]:
+            entries.append(plain)
+        how = self._drawn(entries)
+        result = {
+            "stored": pulsar.Result.Ok,
+            "unanswered": pulsar.Result.Timeout,
+            "too big": pulsar.Result.MessageTooBig,
+        }.get(how, pulsar.Result.ChecksumError)
         if how in ("stored", "unanswered", "broken"):
-            for content, _, own, key, delay_s in batch:
-                self.broker.publish(self.topic, content, key, own, delay_s)
+            for entry in entries:
+                if _bytes_of(entry) > self.broker.limits.get(self.topic, MAX_MESSAGE_BYTES):
+                    self.unconfirmed += [callback for _, callback, _, _, _ in batch if callback is not None]
+                    return
+                for content, _, own, key, delay_s in entry:
+                    self.broker.publish(self.topic, content, key, own, delay_s)
         scheduler.pause("stored")
         for _, callback, _, _, _ in batch:
             if callback is not None:
                 callback(result, None)
-        if how in ("unreachable", "broken"):
-            raise pulsar.ConnectError("the connection broke")
+        told(pulsar.Result.ConnectError if how in ("unreachable", "broken") else pulsar.Result.Ok)
+
+    def _drawn(self, entries: Sequence[Sequence[Any]]) -> str:
+        random = self.broker.random
+        if self.broker.away:
+            return "unreachable"
+        if random.random() < self.broker.failing:
+            return random.choice(["refused", "unanswered", "unreachable", "broken"])
+        return "too big" if any(_bytes_of(entry) > MAX_MESSAGE_BYTES for entry in entries) else "stored"
 
     def close(self) -> None:
-        """Close it; what was not flushed is lost."""
+        """Close it; what was not flushed is lost, and of what was not confirmed it is said that it may be."""
         self.closed = True
         self.batch.clear()
+        unconfirmed, self.unconfirmed = self.unconfirmed, []
+        for callback in unconfirmed:
+            callback(pulsar.Result.AlreadyClosed, None)
+
+
+def _bytes_of(entry: Sequence[tuple[bytes, Any, Mapping[str, str], str, float]]) -> int:
+    return sum(
+        len(content) + len(key.encode()) + sum(len(k.encode()) + len(v.encode()) for k, v in own.items())
+        for content, _, own, key, _ in entry
+    )
 
 
 class Client:

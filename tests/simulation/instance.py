@@ -9,15 +9,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
-import pulsar
 from pulsar.functions.serde import IdentitySerDe
 from pulsar.schema import ProtobufNativeSchema
 
 from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
 from functions.alpes_runtime.assembly import Assembly, Stage
 from functions.alpes_runtime.backoff import Backoff
+from functions.alpes_runtime.deaths import Deaths
 from functions.alpes_runtime.errors import Unreachable
 from functions.alpes_runtime.host import Host
+from functions.alpes_runtime.inbox import LANE_BYTES
 from functions.alpes_runtime.service import Surroundings
 from functions.ordenes import function as ordenes
 from functions.ordenes.function import Ordenes, OrdenesConfig
@@ -239,6 +240,14 @@ class SimulatedSurroundings(Surroundings):
     def state(self, _host: Host, _turn: Any, _switch: str) -> SimulatedState:
         """Return the function's simulated state store."""
         return self._world.states[self._function]
+
+    def deaths(self, _host: Host) -> Deaths:
+        """Remember nothing: no entry of the simulation ends an instance."""
+        return Deaths(None)
+
+    def opener(self, host: Host, _deaths: Deaths) -> Callable[[str], Consumer]:
+        """Return what opens a consumer of the simulated broker."""
+        return lambda topic: host.client.subscribe(topic, host.subscription)
 
     def aside(self, _name: str, work: Callable[[], None]) -> None:
         """Do it at once."""
@@ -469,9 +478,8 @@ class Instance:
                 "a message",
             )
             scheduler.pause("receive")
-            try:
-                message = consumer.receive(0)
-            except pulsar.Timeout:
+            message = consumer.receive()
+            if message is None:
                 continue
             self.context.message = message
             assembly.offer(SERDE.deserialize(message.data()), self.context)
@@ -480,4 +488,5 @@ class Instance:
 def _fits(intake: Any) -> bool:
     """Whether the inbox has room for what an intake holds."""
     inbox = intake._inbox
-    return bool(len(inbox._lanes[intake._held[0].role]) < inbox._capacity)
+    role = intake._held[0].role
+    return bool(len(inbox._lanes[role]) < inbox._capacity and inbox._bytes[role] < LANE_BYTES)

@@ -16,15 +16,13 @@ from tests.simulation.world import CALM, ORDERS, World
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 10_000
-"""It fails, too, where two steps of a function were never interrupted."""
-FRESH = 300
-"""Seeds that are new each time, from a base that is printed."""
 FUNCTIONS_IN_TABLE = ("ordenes ", "pagos ", "reporting ")
 
 
 def simulate(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.simulation", *arguments],
+        # What only computes gives way to what is timed, and may run beside it.
+        ["nice", sys.executable, "-m", "tests.simulation", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -34,11 +32,14 @@ def simulate(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.timeout(1800)
-def test_every_seed_holds() -> None:
+@pytest.mark.parametrize(("seeds", "drawn"), [(200, 100), pytest.param(SEEDS, 300, marks=pytest.mark.extended)])
+def test_every_seed_holds_those_drawn_anew_each_time_too_and_no_pair_of_steps_is_left_whole(
+    seeds: int, drawn: int
+) -> None:
     started = time.monotonic()
-    done = simulate("--seeds", str(SEEDS), "--fresh", str(FRESH), timeout=1700)
+    done = simulate("--seeds", str(seeds), "--fresh", str(drawn), timeout=1700)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    assert f"{FRESH} of them drawn with ALPES_SEED=" in done.stdout
+    assert f"{drawn} of them drawn with ALPES_SEED=" in done.stdout
     note(f"simulation, {time.monotonic() - started:.0f} s; how often each pair of steps was cut:\n{done.stdout}")
 
 

@@ -3,11 +3,13 @@
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pulsar
 
 from deployment.rest import AdminApi
+from wire import Endpoint, Reader
 
 TENANT = "alpes"
 BACKLOG_QUOTA = "backlogQuota?backlogQuotaType=destination_storage"
@@ -44,19 +46,27 @@ class Namespace:
 
     def stored(self, topic: str) -> list[Any]:
         """Return every message that the topic holds, partition by partition."""
-        messages = []
+        messages: list[Any] = []
         for partition in self.partitions(topic):
-            reader = self.client.create_reader(partition, pulsar.MessageId.earliest, receiver_queue_size=5000)
-            try:
-                while reader.has_message_available():
-                    messages.append(reader.read_next(5000))
-            finally:
-                reader.close()
+            with closing(Reader(Endpoint(self.service_url), partition)) as reader:
+                while reader.last()[1] and (message := reader.read(5.0)) is not None:
+                    messages.append(message)
+                messages += reader.rest()
         return messages
 
     def payloads(self, topic: str) -> list[bytes]:
         """Return the payload of every message that the topic holds."""
         return [message.data() for message in self.stored(topic)]
+
+    def limit_entries(self, topic: str, most_bytes: int) -> None:
+        """Let a topic refuse larger entries, and wait until it does."""
+        self._admin.post(f"{_path(topic)}/maxMessageSize", most_bytes)
+        eventually(lambda: self._admin.get(f"{_path(topic)}/maxMessageSize") == most_bytes, "the limit is known")
+
+    def lift_entry_limit(self, topic: str) -> None:
+        """Take `limit_entries` back."""
+        self._admin.delete(f"{_path(topic)}/maxMessageSize")
+        eventually(lambda: self._admin.find(f"{_path(topic)}/maxMessageSize") == "", "the limit is gone")
 
     def terminate(self, topic: str) -> None:
         """Let a topic, or one partition, take nothing more, for ever."""
@@ -89,7 +99,7 @@ class Namespace:
         partitioned = self._admin.get(f"/admin/v2/persistent/{self.name}/partitioned")
         for topic in partitioned:
             self._admin.delete(_path(topic) + "/partitions?force=true")
-        for topic in self._admin.get(f"/admin/v2/persistent/{self.name}"):
+        for topic in self._admin.get(f"/admin/v2/persistent/{self.name}?includeSystemTopic=true"):
             self._admin.delete(_path(topic) + "?force=true")
         eventually(self._gone, "the namespace is deleted")
 

@@ -15,7 +15,7 @@ import pulsar
 import pytest
 
 from functions.alpes_runtime import publisher as publisher_module
-from functions.alpes_runtime.errors import PublishFailed
+from functions.alpes_runtime.errors import PublishFailed, Refused
 from functions.alpes_runtime.message import Event
 from tests.e2e.publisher.broker import Namespace, client_of, eventually
 from tests.e2e.publisher.link import Link
@@ -373,12 +373,11 @@ def test_after_a_failed_batch_a_new_producer_is_used(
     topic = namespace.topic("room")
     counting = Counting(client)
     publishing = Publishing(counting)
-    for _ in range(6):
-        with pytest.raises(PublishFailed):
-            publishing.publish(events(topic, numbered(100), properties={"trace": "y" * 60_000}))
+    for letter in "abc":
+        publishing.publish(events(topic, numbered(100, letter), properties={"trace": "y" * 60_000}))
     publishing.publish(events(topic, numbered(100, "n")))
-    assert counting.producers == 7
-    assert namespace.payloads(topic) == numbered(100, "n")
+    assert counting.producers == 2
+    assert Counter(namespace.payloads(topic)) == Counter([p for letter in "abcn" for p in numbered(100, letter)])
 
 
 # A reconnect in the middle.
@@ -435,3 +434,62 @@ def test_while_the_broker_is_away_nothing_is_confirmed(
     link.repair()
     publishing.publish_persistently(events(topic, numbered(10)))
     assert set(namespace.payloads(topic)) == set(numbered(10))
+
+
+# An entry over a limit that the topic has of its own: the broker breaks the connection on it, again and again.
+
+
+@pytest.fixture
+def own_client(namespace: Namespace) -> Iterator[Any]:
+    """Return a client whose connection nobody else's producers are on."""
+    client = client_of(namespace.service_url)
+    yield client
+    client.close()
+
+
+def test_naive_flush_never_returns_from_an_entry_over_the_topics_limit(namespace: Namespace, own_client: Any) -> None:
+    topic = namespace.topic("size")
+    namespace.limit_entries(topic, 10_000)
+    naive = Naive(own_client, namespace.partitions(topic)[0], batching_max_messages=2000, send_timeout_millis=400)
+    naive.send([b"x" * 100] * 1000)
+    flusher = threading.Thread(target=naive.says_ok, daemon=True)
+    flusher.start()
+    flusher.join(3)
+    assert flusher.is_alive()
+    naive.producer.close()
+    flusher.join(5)
+    assert not flusher.is_alive()
+
+
+def test_a_group_over_the_topics_limit_is_stored_in_smaller_entries(namespace: Namespace, own_client: Any) -> None:
+    topic = namespace.topic("size")
+    client = Counting(own_client)
+    publishing = Publishing(client)
+    namespace.limit_entries(topic, 10_000)
+    publishing.publish(events(topic, numbered(1000), properties={"trace": "y" * 50}))
+    assert Counter(namespace.payloads(topic)) == Counter(numbered(1000))
+    # Found once, the bound is kept for a while.
+    producers = client.producers
+    publishing.publish(events(topic, numbered(1000, "n"), properties={"trace": "y" * 50}))
+    assert client.producers == producers
+    assert set(namespace.payloads(topic)) == {*numbered(1000), *numbered(1000, "n")}
+
+
+@pytest.mark.parametrize("delay_ms", [0, 5])
+def test_an_event_over_the_topics_limit_is_named_and_goes_through_once_that_is_lifted(
+    namespace: Namespace, own_client: Any, monkeypatch: pytest.MonkeyPatch, delay_ms: int
+) -> None:
+    monkeypatch.setattr(publisher_module, "BOUND_KEPT_S", 0.5)
+    topic = namespace.topic("size")
+    publishing = Publishing(own_client)
+    namespace.limit_entries(topic, 10_000)
+    large = b"x" * 20_000
+    group = events(topic, [*numbered(200), large, *numbered(200, "n")], delay_ms=delay_ms)
+    with pytest.raises(Refused) as refused:
+        publishing.publish(group)
+    assert [event.payload for event in refused.value.events] == [large]
+    assert set(namespace.payloads(topic)) == {*numbered(200), *numbered(200, "n")}
+    namespace.lift_entry_limit(topic)
+    time.sleep(0.5)
+    publishing.publish(refused.value.events)
+    assert large in namespace.payloads(topic)

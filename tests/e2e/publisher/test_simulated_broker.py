@@ -1,6 +1,7 @@
 """What the simulation takes for Pulsar does what Pulsar does: the same tests on both."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from functions.alpes_runtime.message import without_partition
 from tests.e2e.publisher.broker import Namespace, client_of
 from tests.simulation.broker import Broker, Client
 from tests.simulation.scheduler import Scheduler
+from wire import Consumer, Endpoint, WireError
 
 SUBSCRIPTION = "pruebas"
 SOON_MS = 3_000
@@ -33,6 +35,12 @@ class System(Protocol):
     def topic(self) -> str:
         """Create a topic of one partition."""
 
+    def consumer(self, client: Any, partition: str) -> Any:
+        """Open a consumer as the runtime does."""
+
+    def limit(self, topic: str, most_bytes: int) -> None:
+        """Let the topic take no larger entries, as an operator does."""
+
     def rewind(self, topic: str) -> None:
         """Reset the subscription to the start of the topic, as an operator does."""
 
@@ -49,6 +57,8 @@ class Real:
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
         self._clients: list[Any] = []
+        self._consumers: dict[Any, list[Consumer]] = {}
+        self._crashed: set[Any] = set()
 
     def client(self) -> Any:
         self._clients.append(client_of(self._namespace.service_url))
@@ -56,6 +66,17 @@ class Real:
 
     def topic(self) -> str:
         return self._namespace.topic("contract")
+
+    def consumer(self, client: Any, partition: str) -> Any:
+        if client in self._crashed:
+            raise WireError("this client is gone")
+        consumer = Consumer(Endpoint(self._namespace.service_url), partition, SUBSCRIPTION)
+        consumer.open()
+        self._consumers.setdefault(client, []).append(consumer)
+        return consumer
+
+    def limit(self, topic: str, most_bytes: int) -> None:
+        self._namespace.limit_entries(topic, most_bytes)
 
     def rewind(self, topic: str) -> None:
         self._namespace.rewind(topic, SUBSCRIPTION)
@@ -65,8 +86,16 @@ class Real:
 
     def crash(self, client: Any) -> None:
         client.shutdown()
+        self._crashed.add(client)
+        for consumer in self._consumers.get(client, []):
+            if consumer._link is not None:
+                consumer.tend()
+                consumer._link.close()
+                consumer._link = None
 
     def close(self) -> None:
+        for consumer in itertools.chain(*self._consumers.values()):
+            consumer.close()
         for client in self._clients:
             with contextlib.suppress(Exception):
                 client.close()
@@ -86,6 +115,12 @@ class Simulated:
     def topic(self) -> str:
         self._topics += 1
         return f"persistent://alpes/pruebas/contract-{self._topics}"
+
+    def consumer(self, client: Any, partition: str) -> Any:
+        return client.subscribe(partition, SUBSCRIPTION)
+
+    def limit(self, topic: str, most_bytes: int) -> None:
+        self._broker.limits[topic] = most_bytes
 
     def rewind(self, topic: str) -> None:
         self._broker.subscription(without_partition(topic), SUBSCRIPTION).rewind()
@@ -126,15 +161,18 @@ def producer_of(client: Any, topic: str) -> Any:
     )
 
 
-def consumer_of(client: Any, topic: str) -> Any:
-    (partition,) = client.get_topic_partitions(topic)
-    return client.subscribe(
-        partition,
-        SUBSCRIPTION,
-        consumer_type=pulsar.ConsumerType.Shared,
-        initial_position=pulsar.InitialPosition.Earliest,
-        receiver_queue_size=1,
-    )
+def consumer_of(system: System, client: Any, topic: str) -> Any:
+    return system.consumer(client, f"{topic}-partition-0")
+
+
+def next_of(consumer: Any, wait_ms: int) -> Any:
+    """Return the next message, None where none comes within so many milliseconds."""
+    deadline = time.monotonic() + wait_ms / 1000
+    while True:
+        if consumer.ready(0.05) and (message := consumer.receive()) is not None:
+            return message
+        if time.monotonic() > deadline:
+            return None
 
 
 def publish(client: Any, topic: str, *payloads: bytes) -> None:
@@ -166,9 +204,7 @@ def received(consumer: Any) -> dict[bytes, Any]:
     found: dict[bytes, Any] = {}
     wait_ms = SOON_MS
     while True:
-        try:
-            message = consumer.receive(timeout_millis=wait_ms)
-        except pulsar.Timeout:
+        if (message := next_of(consumer, wait_ms)) is None:
             return found
         found[message.data()] = message
         wait_ms = NEVER_MS
@@ -183,7 +219,7 @@ def test_a_message_arrives_as_it_was_sent(system: System, client: Any) -> None:
         partial(producer.send_async, b"b"),
     )
     assert results == [OK, OK]
-    messages = received(consumer_of(client, topic))
+    messages = received(consumer_of(system, client, topic))
     assert [(m.data(), m.partition_key(), m.properties()) for m in messages.values()] == [
         (b"a", "k", {"x": "ñ"}),
         (b"b", "", {}),
@@ -196,17 +232,16 @@ def test_what_is_not_flushed_is_not_there(system: System, client: Any) -> None:
     topic = system.topic()
     producer = producer_of(client, topic)
     producer.send_async(b"a", None)
-    consumer = consumer_of(client, topic)
-    with pytest.raises(pulsar.Timeout):
-        consumer.receive(timeout_millis=NEVER_MS)
+    consumer = consumer_of(system, client, topic)
+    assert next_of(consumer, NEVER_MS) is None
     producer.flush()
-    assert consumer.receive(timeout_millis=SOON_MS).data() == b"a"
+    assert next_of(consumer, SOON_MS).data() == b"a"
 
 
 def test_a_new_subscription_begins_with_the_first_message(system: System, client: Any) -> None:
     topic = system.topic()
     publish(client, topic, b"before")
-    consumer = consumer_of(client, topic)
+    consumer = consumer_of(system, client, topic)
     publish(client, topic, b"after")
     assert set(received(consumer)) == {b"before", b"after"}
 
@@ -216,7 +251,7 @@ def test_what_is_not_acknowledged_comes_again_and_nothing_else_does(system: Syst
     topic = system.topic()
     publish(client, topic, b"a", b"b", b"c", b"d")
     first = system.client()
-    consumer = consumer_of(first, topic)
+    consumer = consumer_of(system, first, topic)
     messages = received(consumer)
     # Neither the first nor all before it: an acknowledgement is of one message.
     consumer.acknowledge(messages[b"b"])
@@ -227,15 +262,15 @@ def test_what_is_not_acknowledged_comes_again_and_nothing_else_does(system: Syst
         # Acknowledgements are grouped, and sent after a moment.
         system.pass_time(0.5)
         system.crash(first)
-    assert set(received(consumer_of(client, topic))) == {b"a", b"c"}
+    assert set(received(consumer_of(system, client, topic))) == {b"a", b"c"}
 
 
 def test_a_message_is_one_consumers_until_that_is_closed(system: System, client: Any) -> None:
     topic = system.topic()
     publish(client, topic, b"a", b"b", b"c")
-    first = consumer_of(client, topic)
+    first = consumer_of(system, client, topic)
     held = received(first)
-    second = consumer_of(system.client(), topic)
+    second = consumer_of(system, system.client(), topic)
     assert received(second) == {}
     first.close()
     assert set(received(second)) == set(held) == {b"a", b"b", b"c"}
@@ -244,22 +279,22 @@ def test_a_message_is_one_consumers_until_that_is_closed(system: System, client:
 def test_an_acknowledgement_twice_is_one(system: System, client: Any) -> None:
     topic = system.topic()
     publish(client, topic, b"a", b"b")
-    consumer = consumer_of(client, topic)
+    consumer = consumer_of(system, client, topic)
     messages = received(consumer)
     consumer.acknowledge(messages[b"a"])
     consumer.acknowledge(messages[b"a"])
     consumer.close()
-    assert set(received(consumer_of(client, topic))) == {b"b"}
+    assert set(received(consumer_of(system, client, topic))) == {b"b"}
 
 
 def test_a_rewound_subscription_gives_everything_again_what_was_acknowledged_too(system: System, client: Any) -> None:
     topic = system.topic()
     publish(client, topic, b"a", b"b")
-    consumer = consumer_of(client, topic)
+    consumer = consumer_of(system, client, topic)
     for message in received(consumer).values():
         consumer.acknowledge(message)
     consumer.close()
-    consumer = consumer_of(client, topic)
+    consumer = consumer_of(system, client, topic)
     assert received(consumer) == {}
     system.rewind(topic)
     assert set(received(consumer)) == {b"a", b"b"}
@@ -267,7 +302,7 @@ def test_a_rewound_subscription_gives_everything_again_what_was_acknowledged_too
 
 def test_a_delayed_message_comes_when_it_is_due(system: System, client: Any) -> None:
     topic = system.topic()
-    consumer = consumer_of(client, topic)
+    consumer = consumer_of(system, client, topic)
     producer = producer_of(client, topic)
     results = confirmed(
         producer,
@@ -278,7 +313,7 @@ def test_a_delayed_message_comes_when_it_is_due(system: System, client: Any) -> 
     assert set(received(consumer)) == {b"now"}
     # The broker looks once a second.
     system.pass_time(DELAY_S + 1)
-    assert consumer.receive(timeout_millis=SOON_MS).data() == b"later"
+    assert next_of(consumer, SOON_MS).data() == b"later"
 
 
 def test_an_entry_over_the_brokers_limit_is_not_stored_and_its_callback_says_so(system: System, client: Any) -> None:
@@ -291,28 +326,64 @@ def test_an_entry_over_the_brokers_limit_is_not_stored_and_its_callback_says_so(
         results = confirmed(producer, partial(producer.send_async, big))
     assert OK not in results
     publish(client, topic, b"small")
-    assert set(received(consumer_of(client, topic))) == {b"small"}
+    assert set(received(consumer_of(system, client, topic))) == {b"small"}
 
 
-def test_a_closed_producer_and_a_closed_consumer_refuse(system: System, client: Any) -> None:
+def test_an_entry_over_its_topics_limit_breaks_the_connection_and_is_told_of_only_when_closed(
+    system: System, client: Any
+) -> None:
+    topic = system.topic()
+    system.limit(topic, 10_000)
+    producer = producer_of(client, topic)
+    results: list[Any] = []
+    flushed: list[Any] = []
+    producer.send_async(b"x" * 10_001, lambda result, _id: results.append(result))
+    producer._producer.flush_async(flushed.append)
+    deadline = time.monotonic() + 5
+    while producer.is_connected():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert results == []
+    producer.close()
+    assert results == [pulsar.Result.AlreadyClosed]
+    publish(client, topic, b"y" * 9_000)
+    assert set(received(consumer_of(system, client, topic))) == {b"y" * 9_000}
+
+
+def test_a_flush_that_is_not_waited_for_tells_when_all_is_stored(system: System, client: Any) -> None:
+    topic = system.topic()
+    producer = producer_of(client, topic)
+    flushed: list[Any] = []
+    producer.send_async(b"a", None)
+    producer._producer.flush_async(flushed.append)
+    deadline = time.monotonic() + 10
+    while not flushed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert flushed == [OK]
+    assert set(received(consumer_of(system, client, topic))) == {b"a"}
+    producer.close()
+    producer._producer.flush_async(flushed.append)
+    assert flushed == [OK, pulsar.Result.AlreadyClosed]
+
+
+def test_a_closed_producer_refuses_and_a_closed_consumer_gives_nothing(system: System, client: Any) -> None:
     topic = system.topic()
     publish(client, topic, b"a")
-    consumer, producer = consumer_of(client, topic), producer_of(client, topic)
-    message = consumer.receive(timeout_millis=SOON_MS)
+    consumer, producer = consumer_of(system, client, topic), producer_of(client, topic)
+    message = next_of(consumer, SOON_MS)
     consumer.close()
     producer.close()
-    for refused in (
-        lambda: consumer.receive(timeout_millis=NEVER_MS),
-        lambda: consumer.acknowledge(message),
-        producer.flush,
-    ):
-        with pytest.raises(pulsar.AlreadyClosed):
-            refused()
+    assert next_of(consumer, NEVER_MS) is None
+    consumer.acknowledge(message)
+    assert set(received(consumer_of(system, client, topic))) == {b"a"}
+    with pytest.raises(pulsar.AlreadyClosed):
+        producer.flush()
 
 
 def test_a_closed_client_opens_nothing(system: System) -> None:
     client, topic = system.client(), system.topic()
     system.crash(client)
-    for opened in (producer_of, consumer_of):
-        with pytest.raises(pulsar.PulsarException):
-            opened(client, topic)
+    with pytest.raises(pulsar.PulsarException):
+        producer_of(client, topic)
+    with pytest.raises((pulsar.PulsarException, WireError)):
+        consumer_of(system, client, topic)

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench import system
+from bench import results, system
 from bench.cli import MEASURING, OTHERS, main
-from bench.errors import BenchError
+from bench.commands import page
+from bench.errors import BenchError, UnfinishedError
+from client.errors import ClientError, UnreachableError
+from deployment.errors import DeploymentError, TargetError
+from functions.alpes_runtime import AlpesError
+from local_stack.errors import NoSpaceError, NotSetUpError
+from tests.unit.bench.made import a_result
 
 ROOT = Path(__file__).parents[3]
 
@@ -71,9 +77,64 @@ def test_wrong_usage_is_one_line_that_says_what_is_right(
     assert words in refused(capsys, *arguments)
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UnfinishedError("so"), 1),
+        (NoSpaceError("so"), 1),
+        (NotSetUpError("so"), 2),
+        (DeploymentError("so"), 1),
+        (TargetError("so"), 2),
+        (ClientError("so"), 1),
+        (UnreachableError("so"), 2),
+        (AlpesError("so"), 1),
+        (OSError(28, "so"), 1),
+        (BrokenPipeError(), 0),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=repr,
+)
+def test_an_error_has_the_exit_code_that_it_has_elsewhere(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(page, "run", fail)
+    assert main(["page", "result.json"]) == code
+    said = capsys.readouterr().err
+    assert said.count("\n") == (code != 0)
+    assert (said == "so.\n" if isinstance(error, OSError) else said == "so\n") or code in (0, 130)
+
+
+@pytest.mark.parametrize(
+    ("lead", "code", "why"),
+    [
+        (">/dev/full", 1, "Can't write to standard output: No space left on device.\n"),
+        (">&-", 1, "Can't write to standard output: it is closed.\n"),
+        ('| true; exit "${PIPESTATUS[0]}"', 0, ""),
+    ],
+    ids=["full", "closed", "left"],
+)
+@pytest.mark.parametrize("command", ["--help", "page"])
+def test_an_output_that_takes_nothing_is_one_line_or_none(
+    tmp_path: Path, command: str, lead: str, code: int, why: str
+) -> None:
+    results.write(a_result(), tmp_path / "result.json")
+    arguments = f"page {tmp_path}/result.json" if command == "page" else command
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m bench {arguments} {lead}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, why)
+
+
 def test_a_folder_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
     with (
-        pytest.raises(BenchError, match=re.escape(f"ALPES_HOME={tmp_path} ALPES_PORT_OFFSET=7 python -m local_stack")),
+        pytest.raises(BenchError, match=re.escape(f"ALPES_HOME={tmp_path} ALPES_PORT_OFFSET=7 ./deploy.sh destroy")),
         system.running(use_env=False, home=tmp_path, port_offset=7),
     ):
         pass

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import report, results, summary, svg
-from bench.errors import UsageError
+from bench.errors import BenchError, UsageError
 from bench.hops import END_TO_END
 from bench.results import Result, Run
 from tests.unit.bench.made import a_result, a_run
@@ -49,8 +49,9 @@ def test_a_missing_file_is_a_line_that_says_what_to_name(tmp_path: Path) -> None
 
 def test_a_folder_that_cannot_be_made_is_a_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(UsageError, match="--output"):
+    with pytest.raises(BenchError, match="--output") as refused:
         results.write(a_result(), tmp_path / "file" / "result.json")
+    assert refused.value.exit_code == 1, "it was measured"
 
 
 class Links(HTMLParser):

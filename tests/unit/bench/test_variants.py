@@ -45,7 +45,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
     monkeypatch.setattr(instances, "wait_running", lambda *_arguments, **_more: None)
-    monkeypatch.setattr(instances, "find", lambda config, _api: Instances(1, int(config.name in made.running), 0))
+    monkeypatch.setattr(instances, "find", lambda config, _api: Instances(1, int(config.name in made.running), ()))
     return made
 
 

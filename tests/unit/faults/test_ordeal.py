@@ -1,7 +1,10 @@
 """An ordeal waits until the flow is normal again, and holds outages against the limit that its size names."""
 
+from typing import cast
+
 import pytest
 
+from client.connection import Client
 from tests.e2e.tienda import Tienda
 from tests.faults.ordeal import Ordeal, Size
 from tests.faults.probes import EVERY_S, HOLDS_S, Sample
@@ -14,13 +17,18 @@ START, END = 1_000.0, 1_002.0
 class Still(Tienda):
     """A system whose topics are empty."""
 
-    def admin(self, method: str, path: str, body: object = None) -> dict[str, int]:
-        return {"ledgerId": 1, "entryId": -1}
+    def admin(self, method: str, path: str, body: object = None) -> dict[str, str]:
+        return {"lastConfirmedEntry": "1:-1"}
 
 
 def ordeal(behind_s: float, calm_s: float, recovery_s: float = 15.0) -> Ordeal:
     """Return one with an outage after which orders were behind for some seconds, and then no longer."""
-    made = Ordeal(Still("", "", "", {"reporting": ""}, None, {}), "a fault", size=Size(0, RATE, recovery_s), seed="1")
+    made = Ordeal(
+        Still("", "", "", {"reporting": ""}, cast("Client", None), {}),
+        "a fault",
+        size=Size(0, RATE, recovery_s),
+        seed="1",
+    )
     made.faults.append(Fault(START, END, total=True))
     for n in range(round((behind_s + calm_s) / EVERY_S) + 1):
         under_way = 500 if n * EVERY_S < behind_s else 5

@@ -293,6 +293,10 @@ ANSWERS = [
     (200, b'["approved"]', None),
     (200, b'{"status": "pending"}', None),
     (200, b"{}", None),
+    (200, b'{"status": "declined", "status": "approved"}', None),
+    (200, b'{"status": "approved", "status": "approved"}', None),
+    (200, b'{"status": "approved", "order_id": "orden-2", "order_id": "orden-1"}', None),
+    (200, b'{"status": "approved", "details": {"a": 1, "a": 2}}', None),
     (200, b"[" * 50_000, None),
     (204, b"", None),
     (301, b"", None),
@@ -302,6 +306,30 @@ ANSWERS = [
     (418, b"\xff\xfe", None),
     (503, b"", None),
 ]
+
+
+STEERING = "\x1b[2J\nWARNING all is well\x9b\u202e"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (503, STEERING.encode() + b"x" * 10_000),
+        (200, STEERING.encode()),
+        (200, b"\xff" * 10_000),
+        (422, STEERING.encode() * 1_000),
+        (200, json.dumps({"status": STEERING * 1_000}).encode()),
+        (200, json.dumps({"status": "approved", "currency": STEERING * 1_000}).encode()),
+        (200, json.dumps({"status": "approved", "currency": [STEERING]}).encode()),
+    ],
+)
+def test_what_a_gateway_said_is_one_bounded_line_of_the_log(status: int, body: bytes) -> None:
+    with answering(lambda handler: say(handler, status, body)) as url:
+        gateway = client(url, timeout_s=2.0)
+        for answer in (gateway.charge(COBRO), gateway.refund(REFUND)):
+            assert isinstance(answer, Retry | Rejected)
+            assert answer.reason.isprintable()
+            assert len(answer.reason) < 3_000
 
 
 @pytest.mark.parametrize("status", ["approved", "declined", "refunded"])

@@ -22,7 +22,8 @@ from functions.ordenes.domain import (
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order, seed_transaction, text, whole
+from tests.fields import text, whole
+from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order, seed_transaction
 
 STATUSES = ["creada", "aprobada", "rechazada", "expirada", "reembolsada"]
 ORDEN = Orden("orden-1", 42, "Calle 93", 1250, "USD", 1_767_225_600_123, "")

@@ -12,7 +12,8 @@ from functions.pagos import messages
 from functions.pagos.domain import Cobro, Transaccion, difference, drawn, transaccion
 from schemas.tienda import rules
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.unit.services.wire import arrived, seed_order, seed_transaction, text, whole
+from tests.fields import text, whole
+from tests.unit.services.wire import arrived, seed_order, seed_transaction
 
 COBRO = Cobro("orden-1", 1250, "USD", "")
 IDS = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789._-", min_size=1, max_size=128)

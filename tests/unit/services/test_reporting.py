@@ -24,7 +24,8 @@ from schemas.tienda import cambios, rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 from tests.fakes import FakeClock, FakeDatabase, Statement
-from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order, text, whole
+from tests.fields import text, whole
+from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order
 
 ORDEN = Orden("orden-1", 42, "aprobada", 1250, "USD", 2, 1_767_225_600_123, 1_767_225_601_456)
 PEDIDO = Pedido("reporte-1", "csv", "")

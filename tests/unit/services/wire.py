@@ -1,9 +1,8 @@
-"""Messages as they arrive: bytes written by hand, field by field, so that nothing of ours has a say in them."""
-
-import struct
+"""Messages as they arrive: bytes written by hand."""
 
 from functions.alpes_runtime import Received
 from functions.alpes_runtime.fakes import FakeMessage
+from tests.fields import single, text, whole
 
 PUBLISHED_MS = FakeMessage().published_ms
 
@@ -17,29 +16,6 @@ class Nowhere:
 
 def arrived(payload: bytes, role: str = "crear-orden") -> Received:
     return Received(role, f"persistent://alpes/tienda/{role}", FakeMessage(payload, "k"), Nowhere())
-
-
-def varint(value: int) -> bytes:
-    value &= 2**64 - 1
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def text(number: int, value: str | bytes) -> bytes:
-    raw = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(raw)) + raw
-
-
-def whole(number: int, value: int) -> bytes:
-    return varint(number << 3) + varint(value)
-
-
-def single(number: int, value: float) -> bytes:
-    return varint(number << 3 | 5) + struct.pack("<f", value)
 
 
 def seed_order(order_id: str = "orden-1", *, sixth: bool = True, status: str = "nueva") -> bytes:

@@ -1,0 +1,47 @@
+"""A crash loop ends by itself: what an instance died over twice becomes a dead letter, and the rest goes on."""
+
+import uuid
+from typing import Any
+
+import psycopg
+
+from tests.e2e.tienda import Tienda, alpes, note, orders, wait_until
+
+KILLS = 6
+"""After two deaths less and less is worked on at once of what was in hand; the last two are over the entry alone."""
+
+
+def held(stack: Tienda) -> int:
+    """Return how many messages of `crear-orden` the instance has and hasn't acknowledged."""
+    stats: Any = stack.admin("GET", "/admin/v2/persistent/alpes/tienda/crear-orden-partition-0/stats")
+    return sum(int(each["unackedMessages"]) for each in stats["subscriptions"]["ordenes"]["consumers"])
+
+
+def letters(stack: Tienda, start: str) -> list[Any]:
+    return [letter for letter in stack.read("crear-orden-DLQ") if letter.partition_key().startswith(start)]
+
+
+def test_what_an_instance_died_over_twice_is_given_up_and_the_rest_goes_on(stack: Tienda) -> None:
+    start = f"loop-{uuid.uuid4().hex[:8]}-"
+    with psycopg.connect(stack.dsns["ordenes"]) as connection:
+        # What the entry does to the instance is done to it from outside, while it works on the entry.
+        connection.execute("LOCK TABLE ordenes IN ACCESS EXCLUSIVE MODE")
+        stack.publish("crear-orden", orders(f"{start}deadly-", 1))
+        for kill in range(KILLS):
+            wait_until(lambda: held(stack) == 1, 60, f"the instance has it, kill {kill + 1}")
+            (process,) = stack.processes("ordenes")
+            process.kill()
+            process.wait(10)
+            wait_until(lambda: held(stack) == 0, 30, "the broker knows of the death")
+        connection.rollback()
+    wait_until(lambda: len(letters(stack, start)) == 1, 60, "it is a dead letter")
+    (letter,) = letters(stack, start)
+    assert letter.properties()["error.type"] == "unreadable"
+    assert "ended 2 times while it worked on this entry" in letter.properties()["error.message"]
+    stack.publish("crear-orden", orders(f"{start}fine-", 100))
+    stack.wait_ended(f"{start}fine-", 100, 30)
+    note(f"crash loop: given up after {KILLS} deaths of the instance")
+
+    (line,) = [line for line in alpes("dlq", "list", "--json", tienda=stack).stdout.splitlines() if start in line]
+    assert alpes("dlq", "replay", line.split('"')[3], tienda=stack).returncode == 0
+    stack.wait_ended(f"{start}deadly-", 1, 30)

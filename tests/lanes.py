@@ -1,0 +1,34 @@
+"""Which tests run one after another, and which beside them, where several processes run the tests.
+
+A lane is run by one process, in order. What shares a stack, or would disturb it, is one lane: the end-to-end tests, and
+the faults on a stack of their own. Any other file is one lane, too. A process takes the next lane when it has done with
+one, and the lanes that last longest come first.
+"""
+
+ON_A_STACK = ("e2e", "faults")
+LONGEST_FIRST = ("fresh", "simulation", "planted_bugs", "integration", "deploy", "contract", "unit")
+"""The other layers; a file that is of none of them comes last."""
+
+LEAVE_MUCH = ("test_guarantees.py", "test_limits.py")
+"""Files of tests that leave so many messages on their stack that others would take longer to read its topics."""
+
+
+def place_of(nodeid: str) -> tuple[int, bool]:
+    """Return what a test comes after: that of its lane among all, and whether it is among the last there."""
+    return lane_of(nodeid)[0], nodeid.partition("::")[0].endswith(LEAVE_MUCH)
+
+
+def lane_of(nodeid: str) -> tuple[int, str]:
+    """Return where a test's lane comes among all, and its name.
+
+    Parameters
+    ----------
+    nodeid
+        The test's, as pytest has it.
+    """
+    file = nodeid.partition("::")[0]
+    layer = file.split("/")[1]
+    if layer in ON_A_STACK:
+        return ON_A_STACK.index(layer), layer
+    place = LONGEST_FIRST.index(layer) if layer in LONGEST_FIRST else len(LONGEST_FIRST)
+    return len(ON_A_STACK) + place, file
