@@ -1,13 +1,15 @@
 """Entry point of the command `alpes`."""
 
+import os
 import signal
 import sys
+from typing import NoReturn
 
 INTERRUPTED_EXIT_CODE = 130
 
 
-def main() -> None:
-    """Run the command line."""
+def main() -> NoReturn:
+    """Run the command line, and end the process with its exit code."""
     # A request to end, or the end of the terminal, is one to end in good order, as Ctrl-C is; nohup has that ignored.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -16,7 +18,23 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:
         print("alpes: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED_EXIT_CODE)
+        _end(INTERRUPTED_EXIT_CODE)
+    except SystemExit as end:
+        _end(end.code)
+
+
+def _end(code: object) -> NoReturn:
+    """End the process at once, since threads of the Pulsar library may still call back into Python.
+
+    One that does while the interpreter takes itself down aborts the process ("terminate called without an active
+    exception").
+    """
+    if not isinstance(code, int | None):
+        sys.exit(code)  # a text: Python prints it
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code or 0)
 
 
 def _run() -> None:
