@@ -205,15 +205,14 @@ def test_scaling_up_and_down_during_load_loses_nothing(stack: Tienda) -> None:
 
 def test_postgresql_connections_cut_during_load_lose_nothing(stack: Tienda) -> None:
     start = prefix()
-    stack.publish("crear-orden", orders(start, KILL_LOAD))
     cut = 0
-    for _ in range(5):
-        flowing = stack.ended(start) < KILL_LOAD
-        for database in FUNCTIONS:
-            others = "FROM pg_stat_activity WHERE usename = user AND pid <> pg_backend_pid()"
-            ended = stack.rows(database, f"SELECT pg_terminate_backend(pid) {others}")
-            cut += flowing * sum(row[0] for row in ended)
-        time.sleep(0.3)
+    with flowing(stack, start):
+        for _ in range(5):
+            for database in FUNCTIONS:
+                others = "FROM pg_stat_activity WHERE usename = user AND pid <> pg_backend_pid()"
+                ended = stack.rows(database, f"SELECT pg_terminate_backend(pid) {others}")
+                cut += sum(row[0] for row in ended) * (stack.ended(start) < KILL_LOAD)
+            time.sleep(0.3)
     assert cut, "no connection was cut while orders flowed"
     stack.wait_ended(start, KILL_LOAD, 120)
     check_agreement(stack, start, KILL_LOAD)
