@@ -14,23 +14,25 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    code: str | int | None = None
     try:
         _run()
     except KeyboardInterrupt:
         print("alpes: interrupted", file=sys.stderr)
-        _end(INTERRUPTED_EXIT_CODE)
+        code = INTERRUPTED_EXIT_CODE
     except SystemExit as end:
-        _end(end.code)
+        code = end.code
+    _end(code)
 
 
-def _end(code: object) -> NoReturn:
+def _end(code: str | int | None) -> NoReturn:
     """End the process at once, since threads of the Pulsar library may still call back into Python.
 
     One that does while the interpreter takes itself down aborts the process ("terminate called without an active
     exception").
     """
-    if not isinstance(code, int | None):
-        sys.exit(code)  # a text: Python prints it
+    if isinstance(code, str):
+        sys.exit(code)  # which prints it
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
