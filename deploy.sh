@@ -54,7 +54,7 @@ END
 
 say() { printf '%s\n' "$*" >&2; }
 
-python() { "$VENV/bin/python" "$@"; }
+python() { PYTHONPATH=$PWD/runtime "$VENV/bin/python" "$@"; }
 
 # `local` or `cluster`: what the environment means. Asked once, since it costs a Python; main sets it.
 PLACE=

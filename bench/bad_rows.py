@@ -22,15 +22,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from functions.alpes_runtime import Handler, Outcome, Transaction
-from functions.alpes_runtime.backoff import RetryPolicy
-from functions.alpes_runtime.clock import SystemClock
-from functions.alpes_runtime.committer import Committer
-from functions.alpes_runtime.fakes import FakeMessage
-from functions.alpes_runtime.message import Received
-from functions.alpes_runtime.migrations import migrate
-from functions.alpes_runtime.postgres import Postgres
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime import Handler, Outcome, Transaction
+from alpes_runtime.backoff import RetryPolicy
+from alpes_runtime.clock import SystemClock
+from alpes_runtime.committer import Committer
+from alpes_runtime.fakes import FakeMessage
+from alpes_runtime.message import Received
+from alpes_runtime.migrations import migrate
+from alpes_runtime.postgres import Postgres
+from alpes_runtime.turn import Turn
 from functions.ordenes import messages
 from functions.ordenes.domain import Orden
 from functions.ordenes.handlers import Ordenes, Plazo, Topics

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
+from alpes_runtime import AlpesError
 from bench.commands import compare, gate, latency, page, scaling, session, skew, soak, throughput
 from bench.errors import BenchError
 from client.errors import ClientError
-from functions.alpes_runtime import AlpesError
 from local_stack import command_line
 from local_stack.exit_codes import FAILED
 

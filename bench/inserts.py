@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from functions.alpes_runtime import load_queries
-from functions.alpes_runtime.postgres import send_lists_in_binary
+from alpes_runtime import load_queries
+from alpes_runtime.postgres import send_lists_in_binary
 from local_stack.settings import CHECKOUT
 
 SQL = CHECKOUT / "functions" / "ordenes" / "sql" / "ordenes.sql"

@@ -106,9 +106,8 @@ def tree_in(folder: Path) -> Path:
     here = shutil.ignore_patterns("__pycache__")
     (tree / "functions").mkdir(parents=True)
     shutil.copy(CHECKOUT / "functions" / "__init__.py", tree / "functions")
-    shutil.copytree(CHECKOUT / "functions" / "alpes_runtime", tree / "functions" / "alpes_runtime", ignore=here)
     shutil.copytree(Path(__file__).with_name("sink"), tree / "functions" / NAME, ignore=here)
-    for room in ("schemas", "wire"):
+    for room in ("schemas", "runtime"):
         shutil.copytree(CHECKOUT / room, tree / room, ignore=here)
     return tree
 
@@ -122,7 +121,7 @@ def config_of(folder: Path, intake: str, messages: int, result: Path) -> Functio
         "name": NAME,
         "className": f"functions.{NAME}.function.Sink",
         "runtime": "PYTHON",
-        "inputSpecs": {FULL_TOPIC: {"serdeClassName": "functions.alpes_runtime.serde.AsIs"}},
+        "inputSpecs": {FULL_TOPIC: {"serdeClassName": "alpes_runtime.serde.AsIs"}},
         "subName": NAME,
         "subscriptionPosition": "Earliest",
         "processingGuarantees": "MANUAL",

@@ -25,16 +25,16 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from alpes_runtime import parse_config
+from alpes_runtime.host import Host
+from alpes_runtime.runner import Runner
+from alpes_wire import Endpoint
 from bench import variants
 from bench.errors import BenchError, UsageError
 from bench.system import SERVICES, System, connect
 from deployment import function_configs
 from deployment.function_configs import FunctionConfig
-from functions.alpes_runtime import parse_config
-from functions.alpes_runtime.host import Host
-from functions.alpes_runtime.runner import Runner
 from local_stack.settings import CHECKOUT, Settings
-from wire import Endpoint
 
 READY = "ready"
 START_SECONDS = 60.0

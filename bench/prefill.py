@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psycopg
 
-from functions.alpes_runtime import load_queries
+from alpes_runtime import load_queries
 from local_stack import progress
 
 CHUNK = 250_000

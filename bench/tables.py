@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from alpes_runtime import load_queries
 from bench.errors import NotReachableError
 from bench.hops import NEVER, blank
 from bench.workload import LAST, Workload
-from functions.alpes_runtime import load_queries
 
 STEP = 500
 """Orders that are counted at a time; a step that has ended is not counted again."""

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pulsar
 
+from alpes_wire import EARLIEST, Endpoint, MessageId, Reader, WireError, acknowledge
 from client.errors import ClientError, NotDeployedError, UnreachableError
 from client.topics import CREAR_ORDEN, full_name
-from wire import EARLIEST, Endpoint, MessageId, Reader, WireError, acknowledge
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 # A port that is open but speaks no Pulsar answers nothing at all; a broker under load answers a lookup within this.
@@ -44,11 +44,11 @@ class Client(pulsar.Client):
         self._endpoint = Endpoint(service_url)
 
     def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
-        """Open a reader of a partition; see `wire.Reader`."""
+        """Open a reader of a partition; see `alpes_wire.Reader`."""
         return Reader(self._endpoint, partition, start)
 
     def acknowledge(self, partition: str, subscription: str, entry: MessageId) -> None:
-        """Acknowledge a whole entry for a subscription; see `wire.acknowledge`."""
+        """Acknowledge a whole entry for a subscription; see `alpes_wire.acknowledge`."""
         acknowledge(self._endpoint, partition, subscription, [entry])
 
 

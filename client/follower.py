@@ -9,6 +9,7 @@ from typing import Self
 
 from google.protobuf.message import DecodeError
 
+from alpes_wire import Message
 from client.connection import Client
 from client.ledger import Ledger
 from client.tail import Tail
@@ -16,7 +17,6 @@ from client.topic_reader import key, properties
 from client.topics import ORDEN_ACTUALIZADA, ORDER_DEAD_LETTERS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from wire import Message
 
 TICK_SECONDS = 0.1
 

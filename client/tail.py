@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Self
 
+from alpes_wire import EARLIEST, LATEST, Message, MessageId, Reader, WireError
 from client.connection import Client
 from client.topics import full_name
-from wire import EARLIEST, LATEST, Message, MessageId, Reader, WireError
 
 Handler = Callable[[str, Message, int], None]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
 
+from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId
 from client.admin import Admin
 from client.connection import Client
 from client.errors import UnreachableError
 from client.topics import NAMESPACE
-from wire import EARLIEST, READ_TOGETHER, Message, MessageId
 
 PATIENCE_SECONDS = 5.0
 """How long the next message may take."""

@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from alpes_runtime.errors import AlpesError
+from alpes_runtime.migrations import migrate
 from deployment.errors import DeploymentError
 from deployment.function_configs import CHECKOUT, FunctionConfig
 from deployment.target import Target
-from functions.alpes_runtime.errors import AlpesError
-from functions.alpes_runtime.migrations import migrate
 
 
 def apply(configs: Sequence[FunctionConfig], target: Target) -> list[str]:

@@ -11,18 +11,25 @@ from deployment.function_configs import CHECKOUT, FunctionConfig
 BUILD = CHECKOUT / "build"
 # What a function needs to run. Protobuf sources, stubs and tests stay at home.
 SHIPPED = {".py", ".sql"}
+LEFT_OUT = {"__pycache__"}
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 READABLE = 0o100644 << 16
 
 
-def sources(service: str, root: Path = CHECKOUT) -> Iterator[Path]:
-    """The files that `service`'s zip holds, relative to `root`, in order."""
-    yield Path("functions/__init__.py")
-    for folder in ("functions/alpes_runtime", f"functions/{service}", "schemas", "wire"):
-        for path in sorted((root / folder).rglob("*")):
-            relative = path.relative_to(root)
-            if path.suffix in SHIPPED and path.is_file() and not {"__pycache__", "tests"} & set(relative.parts):
-                yield relative
+def sources(service: str, root: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
+    """The files that `service`'s zip holds, each with its name in there, in order."""
+    yield root / "functions" / "__init__.py", "functions/__init__.py"
+    runtime = root / "runtime"
+    for top, folder in (
+        (root, f"functions/{service}"),
+        (root, "schemas"),
+        (runtime, "alpes_runtime"),
+        (runtime, "alpes_wire"),
+    ):
+        for path in sorted((top / folder).rglob("*")):
+            relative = path.relative_to(top)
+            if path.suffix in SHIPPED and path.is_file() and not LEFT_OUT & set(relative.parts):
+                yield path, relative.as_posix()
 
 
 def build(config: FunctionConfig, folder: Path = BUILD, root: Path = CHECKOUT) -> Path:
@@ -40,11 +47,11 @@ def build(config: FunctionConfig, folder: Path = BUILD, root: Path = CHECKOUT) -
     temporary = package.with_suffix(".new")
     # Stored, not compressed: what a compressor makes of the same bytes differs between its versions.
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for source in sources(config.service, root):
-            entry = zipfile.ZipInfo(f"{package.stem}/src/{source.as_posix()}", EARLIEST)
+        for source, name in sources(config.service, root):
+            entry = zipfile.ZipInfo(f"{package.stem}/src/{name}", EARLIEST)
             entry.external_attr = READABLE
             entry.create_system = 3
-            archive.writestr(entry, (root / source).read_bytes())
+            archive.writestr(entry, source.read_bytes())
     temporary.replace(package)
     return package
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alpes_runtime import Misconfigured, parse_config
 from deployment.errors import WorkerNotReadyError
 from deployment.function_configs import FunctionConfig
-from functions.alpes_runtime import Misconfigured, parse_config
 from local_stack import broker, credentials
 from local_stack.settings import Settings
 

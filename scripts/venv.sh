@@ -171,7 +171,8 @@ venv_install() { # LAYER
     venv_say "Installing the packages of requirements/$layer.txt into $VENV …"
     venv_pip_install --require-hashes -r "$venv_root/requirements/$layer.txt" || return 1
     # The project itself, for the name and version; setuptools is among the locked packages.
-    venv_pip_install --no-deps --no-build-isolation --no-index --editable "$venv_root" || return 1
+    venv_pip_install --no-deps --no-build-isolation --no-index --editable "$venv_root/runtime" \
+        --editable "$venv_root" || return 1
     # A program of pip's names its Python by its path, and ends with a move of the checkout. Ours does not.
     case $VENV in
         "$venv_root/.venv") ln -sfn ../../alpes "$VENV/bin/alpes" ;;

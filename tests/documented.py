@@ -17,9 +17,10 @@ def documented_files() -> dict[str, str]:
 
 def write_tree(folder: Path) -> Path:
     """Write a checkout that has the documented function, and what it needs of ours, into ``folder``."""
-    for part in ("functions/alpes_runtime", "schemas"):
+    for part in ("runtime", "schemas"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "functions").mkdir()
     (folder / "functions" / "__init__.py").touch()
     for name, text in documented_files().items():
         path = folder / name

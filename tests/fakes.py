@@ -14,11 +14,11 @@ from typing import Any
 
 import pulsar
 
-from functions.alpes_runtime.database import BadData, Row
-from functions.alpes_runtime.errors import PublishFailed, Refused, Unavailable, Unreachable
-from functions.alpes_runtime.fakes import FakeMessage
-from functions.alpes_runtime.message import Event
-from functions.alpes_runtime.publisher import event_bytes
+from alpes_runtime.database import BadData, Row
+from alpes_runtime.errors import PublishFailed, Refused, Unavailable, Unreachable
+from alpes_runtime.fakes import FakeMessage
+from alpes_runtime.message import Event
+from alpes_runtime.publisher import event_bytes
 
 Journal = list[tuple[str, Any]]
 """What happened, in order: ``(what, to what)``."""

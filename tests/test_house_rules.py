@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 SERVICES = ("ordenes", "pagos", "reporting")
 FUNCTION_SOURCES = sorted(
     path
-    for path in (ROOT / "functions").rglob("*.py")
+    for room in ("functions", "runtime")
+    for path in (ROOT / room).rglob("*.py")
     if not path.name.endswith("_pb2.py") and "build" not in path.parts
 )
 

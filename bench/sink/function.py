@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from functions.alpes_runtime import BatchFunction, Done, FunctionConfig, Handler, Outcome, Received, Service, Setup
+from alpes_runtime import BatchFunction, Done, FunctionConfig, Handler, Outcome, Received, Service, Setup
 
 
 @dataclass(frozen=True, kw_only=True)

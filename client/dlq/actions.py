@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import pulsar
 
+from alpes_wire import Message, MessageId, WireError
 from client.connection import Client
 from client.dlq import history
 from client.dlq.letters import Letter
@@ -23,7 +24,6 @@ from client.errors import ClientError
 from client.publishing import ConfirmedPublisher
 from client.topic_reader import PATIENCE_SECONDS, key
 from client.topics import full_name
-from wire import Message, MessageId, WireError
 
 MAX_MESSAGE_BYTES = 5_200_000
 """A message above this is sent again without its history: the broker takes 5 MiB, metadata included."""

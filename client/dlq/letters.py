@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from alpes_wire import Message, MessageId
 from client.admin import Admin
 from client.connection import Client
 from client.dlq.history import ERROR_FUNCTION, ERROR_MESSAGE, ERROR_TYPE, OMITTED
 from client.errors import ClientError
 from client.topic_reader import Partition, key, partitions, properties, read
 from client.topics import DEAD_LETTER_SUFFIX
-from wire import Message, MessageId
 
 _ID = re.compile(
     r"(?P<topic>[\w.-]+):(?P<partition>-1|[0-9]{1,10}):(?P<ledger>[0-9]{1,19}):(?P<entry>[0-9]{1,19})(:(?P<batch>[0-9]{1,10}))?"

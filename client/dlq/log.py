@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from alpes_wire import Message
 from client.admin import Admin
 from client.connection import Client
 from client.dlq.letters import Letter
@@ -19,7 +20,6 @@ from client.errors import NotDeployedError
 from client.publishing import ConfirmedPublisher
 from client.topic_reader import key, partitions, properties, read
 from client.topics import DLQ_BITACORA, full_name
-from wire import Message
 
 REPLAYED = "replayed"
 DISCARDED = "discarded"

@@ -10,6 +10,7 @@ import re
 from contextlib import closing
 from typing import Any, NamedTuple
 
+from alpes_wire import Message, MessageId
 from client.admin import Admin
 from client.connection import Client
 from client.dlq.actions import MAX_MESSAGE_BYTES
@@ -28,7 +29,6 @@ from client.errors import ClientError
 from client.publishing import ConfirmedPublisher
 from client.topic_reader import PATIENCE_SECONDS, Partition, Position, key, partitions, properties
 from client.topics import DEAD_LETTER_SUFFIX, NAMESPACE, RETRY_SUFFIX, full_name
-from wire import Message, MessageId
 
 _PLACE = re.compile(r"\(?(\d{1,19})[:,](\d{1,19})(?:[:,](-?\d{1,10}))?(?:[:,]-?\d{1,10})?\)?")
 _HIGHEST = 2**63 - 1

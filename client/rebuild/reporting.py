@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import psycopg
 
+from alpes_wire import EARLIEST, Message, MessageId
+from alpes_wire.decoding import Undecodable
 from client.admin import Admin
 from client.connection import Client
 from client.queries import query
 from client.topic_reader import partitions, read
 from client.topics import ORDEN_ACTUALIZADA
-from schemas.decoding import Undecodable
 from schemas.tienda.cambios import Cambio, cambio
-from wire import EARLIEST, Message, MessageId
 
 CHUNK = 50_000
 """Events that are folded in memory before they go to the database."""

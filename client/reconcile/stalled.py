@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from alpes_wire import Message
 from client.admin import Admin
 from client.connection import Client
 from client.reconcile.rules import DOWNSTREAM, Input
@@ -14,7 +15,6 @@ from client.reconcile.unacknowledged import IncompleteError, unacknowledged
 from client.reconcile.waiting import Waits, order_ids
 from client.topic_reader import partitions
 from client.topics import NAMESPACE
-from wire import Message
 
 SILENT_AFTER_S = 30
 """A function calls an input silent that nothing has come from for so long."""

@@ -7,12 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from alpes_wire import EARLIEST, Message, MessageId
 from client.admin import Admin
 from client.connection import Client
 from client.reconcile.rules import Input
 from client.topic_reader import Position, last_position, partitions, position, read
 from client.topics import NAMESPACE, full_name
-from wire import EARLIEST, Message, MessageId
 
 MOST_READ = 300_000
 """Messages of an input that are read for it; orders that wait for 30 days have 259,200 timers."""

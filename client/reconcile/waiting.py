@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from alpes_wire import Message
 from client.admin import Admin
 from client.connection import Client
 from client.dlq import decoding
@@ -13,7 +14,6 @@ from client.reconcile.rules import DOWNSTREAM, REFUNDS, RETRIES, Input
 from client.reconcile.unacknowledged import IncompleteError, unacknowledged
 from client.topic_reader import key, properties
 from schemas.tienda import rules
-from wire import Message
 
 
 class Waits(NamedTuple):

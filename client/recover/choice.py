@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from alpes_wire.decoding import Undecodable, decode
 from client.reconcile.merge import OrdenRow, PagoRow, Rows
 from client.reconcile.rules import (
     COMMANDS,
@@ -23,7 +24,6 @@ from client.reconcile.rules import (
     WAITING,
 )
 from client.trace.hops import CONTRACTS
-from schemas.decoding import Undecodable, decode
 from schemas.tienda import rules
 
 BEST = 2

@@ -9,12 +9,12 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from alpes_wire import Message
 from client.admin import Admin
 from client.connection import Client
 from client.reconcile.merge import Rows
 from client.recover.choice import decoded, order_id, places, rank
 from client.topic_reader import key, partitions, properties, read
-from wire import Message
 
 CHUNK = 1_000
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
+from alpes_wire.decoding import Undecodable, decode
 from client.text import money
-from schemas.decoding import Undecodable, decode
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from functions.alpes_runtime import Mark, Transaction, Versioned, load_queries
+from alpes_runtime import Mark, Transaction, Versioned, load_queries
 
 _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
-from functions.alpes_runtime import (
+from alpes_runtime import (
     BatchFunction,
     FunctionConfig,
     Handler,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from functions.alpes_runtime import Done, Event, Outcome, Rejected, Retry, Transaction
+from alpes_runtime import Done, Event, Outcome, Rejected, Retry, Transaction
 
 from . import messages, store
 from .domain import (

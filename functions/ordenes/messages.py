@@ -1,6 +1,6 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
-from functions.alpes_runtime import (
+from alpes_runtime import (
     Event,
     InvalidMessage,
     Received,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from functions.alpes_runtime import Row, Transaction, load_queries
+from alpes_runtime import Row, Transaction, load_queries
 
 from .domain import PREVIOUS, Orden, OrdenGuardada, Transaccion, Vencimiento, Ventana
 

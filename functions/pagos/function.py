@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pulsar.schema import ProtobufNativeSchema
 
-from functions.alpes_runtime import (
+from alpes_runtime import (
     BatchFunction,
     FunctionConfig,
     Handler,

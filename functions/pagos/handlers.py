@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.alpes_runtime import Ask, Done, Outcome, Outside, Rejected, Retry, Transaction, now_ms
+from alpes_runtime import Ask, Done, Outcome, Outside, Rejected, Retry, Transaction, now_ms
 
 from . import domain, messages, store
 from .domain import Cobro, PorReembolsar, Reembolso, Transaccion, difference, refund_problem

@@ -1,6 +1,6 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
-from functions.alpes_runtime import Event, Received, child_traceparent, decode, refuse_if, valid_traceparent
+from alpes_runtime import Event, Received, child_traceparent, decode, refuse_if, valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
-from functions.alpes_runtime import BatchFunction, FunctionConfig, Handler, Service, Setup, Totals, encoded, require
+from alpes_runtime import BatchFunction, FunctionConfig, Handler, Service, Setup, Totals, encoded, require
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 
 from . import messages, store

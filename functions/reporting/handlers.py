@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from functions.alpes_runtime import Done, Outcome, Transaction, now_ms
+from alpes_runtime import Done, Outcome, Transaction, now_ms
 
 from . import messages, store
 from .domain import Orden, Pedido, Report

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from functions.alpes_runtime import (
+from alpes_runtime import (
     Event,
     InvalidMessage,
     Received,
@@ -11,7 +11,7 @@ from functions.alpes_runtime import (
     refuse_if,
     valid_traceparent,
 )
-from schemas.decoding import Undecodable
+from alpes_wire.decoding import Undecodable
 from schemas.tienda import rules
 from schemas.tienda.cambios import cambio
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado

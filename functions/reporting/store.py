@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from functions.alpes_runtime import Transaction, load_queries
+from alpes_runtime import Transaction, load_queries
 
 from .domain import FINAL_STATUSES, Orden
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from schemas.decoding import Undecodable, decode
+from alpes_wire.decoding import Undecodable, decode
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 

@@ -48,7 +48,7 @@ class Checkout:
     Attributes
     ----------
     root : Path
-        Holds ``function-configs``, ``functions``, ``schemas`` and ``wire``.
+        Holds ``function-configs``, ``functions``, ``runtime`` and ``schemas``.
     build : Path
         Where the zips go.
     python_instance : Path
@@ -128,7 +128,7 @@ def checkout(
     What the worker's Python has is looked at in tests marked ``usefixtures("worker_check")`` alone.
     """
     root = tmp_path / "checkout"
-    for folder in ("function-configs", "functions", "schemas", "wire"):
+    for folder in ("function-configs", "functions", "runtime", "schemas"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
 
     monkeypatch.setenv("ALPES_HOME", str(tmp_path / "home"))

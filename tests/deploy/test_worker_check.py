@@ -13,7 +13,7 @@ from tests.deploy.conftest import PYTHON_INSTANCE
 SCRIPT = Path(__file__).parents[2] / "deployment" / "worker_check.py"
 
 
-@pytest.mark.parametrize("shared", ["functions", "schemas", "wire"])
+@pytest.mark.parametrize("shared", ["alpes_runtime", "functions", "schemas"])
 def test_each_function_is_imported_with_what_its_own_zip_has(shared: str, tmp_path: Path) -> None:
     for name, text in PYTHON_INSTANCE.items():
         (tmp_path / name).write_text(text)

@@ -14,10 +14,10 @@ from bookkeeper import kv
 from bookkeeper.proto.kv_rpc_pb2_grpc import TableServiceStub
 from bookkeeper.types import StorageClientSettings
 
-from functions.alpes_runtime import Unavailable
-from functions.alpes_runtime.errors import Unreachable
-from functions.alpes_runtime.state import IN_FLIGHT, BookKeeperState, StateStore
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime import Unavailable
+from alpes_runtime.errors import Unreachable
+from alpes_runtime.state import IN_FLIGHT, BookKeeperState, StateStore
+from alpes_runtime.turn import Turn
 from local_stack.settings import from_environment
 from tests.e2e.tienda import wait_until
 from tests.fakes import FakeStateStore

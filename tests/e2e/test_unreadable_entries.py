@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from alpes_wire import LATEST
 from tests.e2e.tienda import INPUTS, Tienda, alpes, note, orders, wait_until
 from tests.fields import text, whole
 from tests.raw_producer import Raw, RawProducer, batch, in_batch, metadata, pieces
-from wire import LATEST
 
 pytestmark = pytest.mark.core
 

@@ -17,12 +17,12 @@ import psutil
 import psycopg
 import pulsar
 
+from alpes_wire import Message
 from client import topic_reader
 from client.admin import Admin
 from client.connection import Client
 from local_stack.settings import from_environment
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
-from wire import Message
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("ordenes", "pagos", "reporting")

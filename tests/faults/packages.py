@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 LOGGED = '"Instance %s of %s runs, intake %s"'
-CODE = "functions/alpes_runtime/runner.py"
+CODE = "alpes_runtime/runner.py"
 
 
 def changed(good: Path, folder: Path, mark: str) -> Path:

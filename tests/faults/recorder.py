@@ -17,6 +17,7 @@ from bookkeeper.common.util import to_bytes
 from bookkeeper.proto import kv_rpc_pb2
 from bookkeeper.types import StorageClientSettings
 
+from alpes_wire import EARLIEST, MessageId, WireError
 from tests.e2e.tienda import LAST, Tienda, alpes
 from tests.faults.checker import COMMANDS, EVENTS, REFUNDS
 from tests.faults.history import (
@@ -30,7 +31,6 @@ from tests.faults.history import (
     TransaccionRow,
     Unreadable,
 )
-from wire import EARLIEST, MessageId, WireError
 
 RETRIES = ("ordenes-reintento", "pagos-reintento", "reporting-reintento")
 DEAD_LETTER_SOURCES = (COMMANDS, *EVENTS, REFUNDS, "generar-reporte", *RETRIES)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from alpes_wire import LATEST
 from client.connection import Client
 from tests.e2e.tienda import FUNCTIONS, INPUTS, LAST, Tienda, note, wait_until
 from tests.faults.ordeal import LONG, Ordeal, often
-from wire import LATEST
 
 RELAYED = "relayed"
 """Property of a message that the relay published: it is not relayed again."""

@@ -7,12 +7,12 @@ from contextlib import closing
 from random import Random
 from typing import Any, NamedTuple
 
+from alpes_wire import MessageId
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
 from tests.e2e.tienda import LAST, Tienda, note, wait_until
 from tests.faults.ordeal import LONG, Ordeal, often
-from wire import MessageId
 
 ROUNDS = often(long=20, short=1)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import NamedTuple
 
+from alpes_wire import LATEST
 from tests.e2e.tienda import INPUTS, Tienda, orders, wait_until
 from tests.fuzz.entries import Draft, cases, is_for_the_broker
 from tests.raw_producer import RawProducer
-from wire import LATEST
 
 NO_MESSAGE = b"\xff" * 20
 """Every handler refuses it; so nothing comes of what is sent to an input but `crear-orden`, whatever is left of it."""

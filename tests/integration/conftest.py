@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from functions.alpes_runtime.migrations import migrate
-from functions.alpes_runtime.postgres import Postgres
+from alpes_runtime.migrations import migrate
+from alpes_runtime.postgres import Postgres
 from local_stack import credentials, postgres, services
 from local_stack.settings import Ports, Settings
 from tests.integration.server import Server

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from functions.alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transaction, Unavailable
-from functions.alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transaction, Unavailable
+from alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
+from alpes_runtime.turn import Turn
 from tests.fakes import FakeClock, FakeDatabase, Rows
 from tests.integration.server import Server
 from tests.unit.runtime.parts import committer, received

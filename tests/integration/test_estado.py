@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from functions.alpes_runtime import Mark, Unavailable, Versioned, WriteBehind
-from functions.alpes_runtime.postgres import Postgres
-from functions.alpes_runtime.write_behind import IDLE_S
+from alpes_runtime import Mark, Unavailable, Versioned, WriteBehind
+from alpes_runtime.postgres import Postgres
+from alpes_runtime.write_behind import IDLE_S
 from functions.ordenes.estado import EstadoMarks
 from tests.fakes import FakeClock, FakeStateStore
 from tests.integration.test_ordenes import HANDLERS, crear, liquidar, orden, pago, wait_until

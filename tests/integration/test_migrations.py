@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from functions.alpes_runtime import Misconfigured
-from functions.alpes_runtime.migrations import migrate
+from alpes_runtime import Misconfigured
+from alpes_runtime.migrations import migrate
 from tests.integration.conftest import MIGRATIONS
 from tests.integration.server import Server
 
@@ -83,7 +83,7 @@ def test_of_two_that_race_one_applies_and_the_other_finds_it_done(empty_dsn: str
 
 
 def test_it_can_be_done_by_hand(server: Server, empty_dsn: str) -> None:
-    command = [sys.executable, "-m", "functions.alpes_runtime.migrations", "A_DSN", str(MIGRATIONS["ordenes"])]
+    command = [sys.executable, "-m", "alpes_runtime.migrations", "A_DSN", str(MIGRATIONS["ordenes"])]
     root = Path(__file__).parents[2]
     for expected in ("0001_ordenes.sql", "up to date"):
         done = subprocess.run(

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import Done, Outcome, Rejected, Retry, Unavailable
-from functions.alpes_runtime.postgres import Postgres
+from alpes_runtime import Done, Outcome, Rejected, Retry, Unavailable
+from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Orden, Transaccion
 from functions.ordenes.handlers import Ordenes, Plazo, Topics

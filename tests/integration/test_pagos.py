@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from functions.alpes_runtime import Ask, Done, Outcome, Rejected, Retry
-from functions.alpes_runtime.postgres import Postgres
+from alpes_runtime import Ask, Done, Outcome, Rejected, Retry
+from alpes_runtime.postgres import Postgres
 from functions.pagos.domain import Cobro, PorReembolsar, Reembolso
 from functions.pagos.gateways import GATEWAYS, GatewayOptions
 from functions.pagos.handlers import Pagos

@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from alpes_runtime import WriteBehind
+from alpes_runtime.postgres import Postgres
 from client.errors import NoAnswerError
 from client.rebuild.estado import Progress, rewrite_orders
-from functions.alpes_runtime import WriteBehind
-from functions.alpes_runtime.postgres import Postgres
 from functions.ordenes.estado import EstadoMarks
 from tests.fakes import FakeClock, FakeStateStore
 from tests.integration.test_ordenes import crear, orden

@@ -5,10 +5,10 @@ from contextlib import ExitStack
 
 import psycopg
 
+from alpes_runtime.postgres import Postgres
 from client.reconcile.merge import facts
 from client.reconcile.rules import Verdict, judge
 from client.reconcile.tables import SERVICES, Tables
-from functions.alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.handlers import Plazo

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from functions.alpes_runtime import Done
-from functions.alpes_runtime.postgres import Postgres
+from alpes_runtime import Done
+from alpes_runtime.postgres import Postgres
 from functions.reporting import store
 from functions.reporting.domain import Orden, Pedido
 from functions.reporting.formats import formats

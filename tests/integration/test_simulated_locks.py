@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from functions.alpes_runtime import Ask, BadData, Database, Done, Rejected, Retry, Transaction, Unavailable
-from functions.alpes_runtime.postgres import Postgres
+from alpes_runtime import Ask, BadData, Database, Done, Rejected, Retry, Transaction, Unavailable
+from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Orden, Transaccion, Vencimiento, Ventana
 from functions.ordenes.estado import EstadoMarks

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from functions.alpes_runtime import Done, Transaction, load_queries
-from functions.alpes_runtime.postgres import Postgres
+from alpes_runtime import Done, Transaction, load_queries
+from alpes_runtime.postgres import Postgres
 from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.estado import EstadoMarks
 from functions.ordenes.handlers import Ordenes, Plazo

@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from functions.alpes_runtime import Done, Event, Outcome, Rejected, Retry
-from functions.alpes_runtime.migrations import migrate
-from functions.alpes_runtime.postgres import Postgres
+from alpes_runtime import Done, Event, Outcome, Rejected, Retry
+from alpes_runtime.migrations import migrate
+from alpes_runtime.postgres import Postgres
 from functions.ordenes import messages, store
 from functions.ordenes.domain import REACTIONS, Reaction, Transaccion, Vencimiento, Ventana
 from functions.ordenes.handlers import UNFINISHED_WAIT_MS, KnownWindows, Ordenes, Plazo

@@ -53,7 +53,7 @@ class Bug:
     suite: str = SIMULATION
 
 
-RUNTIME = "functions/alpes_runtime"
+RUNTIME = "runtime/alpes_runtime"
 STATEMENTS = "tests/simulation/statements.py"
 
 PUBLISH_THEN_ACK = """        try:
@@ -637,7 +637,7 @@ BUGS: Sequence[Bug] = (
         "an intake whose connection is broken goes on as if nothing came",
         [
             Edit(
-                "wire/consumer.py",
+                "runtime/alpes_wire/consumer.py",
                 "            self._lose(str(error))\n            return None\n",
                 "            return None\n",
             )
@@ -659,13 +659,13 @@ BUGS: Sequence[Bug] = (
     Bug(
         "batch-length-unchecked",
         "a message of a batch may reach beyond the batch's end: it is processed, cut short",
-        [Edit("wire/unpacking.py", "if not start <= end <= length:", "if not start <= end:")],
+        [Edit("runtime/alpes_wire/unpacking.py", "if not start <= end <= length:", "if not start <= end:")],
         "tests/unit/wire/test_unpacking.py",
     ),
     Bug(
         "decompression-without-bound",
         "what decompresses to more than its sender says is unpacked whole first",
-        [Edit("wire/compression.py", ".decompress(payload, size + 1)", ".decompress(payload)")],
+        [Edit("runtime/alpes_wire/compression.py", ".decompress(payload, size + 1)", ".decompress(payload)")],
         "tests/unit/wire/test_unpacking.py",
     ),
     Bug(
@@ -685,7 +685,7 @@ BUGS: Sequence[Bug] = (
         "a piece that came twice is acknowledged once",
         [
             Edit(
-                "wire/pieces.py",
+                "runtime/alpes_wire/pieces.py",
                 "for number in sorted(self.pieces)), *self.again)",
                 "for number in sorted(self.pieces)),)",
             )
@@ -697,7 +697,7 @@ BUGS: Sequence[Bug] = (
         "the broker isn't told that there is room again after an entry that can't be read",
         [
             Edit(
-                "wire/consumer.py",
+                "runtime/alpes_wire/consumer.py",
                 "        self._permits -= entry.permits\n",
                 "        if self._ready and self._ready[-1].problem:\n"
                 "            return\n"

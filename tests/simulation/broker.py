@@ -13,7 +13,7 @@ from typing import Any
 
 import pulsar
 
-from functions.alpes_runtime.message import without_partition
+from alpes_runtime.message import without_partition
 from tests.simulation.scheduler import Scheduler
 
 NEVER_S = float("inf")

@@ -12,14 +12,14 @@ from unittest.mock import patch
 from pulsar.functions.serde import IdentitySerDe
 from pulsar.schema import ProtobufNativeSchema
 
-from functions.alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
-from functions.alpes_runtime.assembly import Assembly, Stage
-from functions.alpes_runtime.backoff import Backoff
-from functions.alpes_runtime.deaths import Deaths
-from functions.alpes_runtime.errors import Unreachable
-from functions.alpes_runtime.host import Host
-from functions.alpes_runtime.inbox import LANE_BYTES
-from functions.alpes_runtime.service import Surroundings
+from alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
+from alpes_runtime.assembly import Assembly, Stage
+from alpes_runtime.backoff import Backoff
+from alpes_runtime.deaths import Deaths
+from alpes_runtime.errors import Unreachable
+from alpes_runtime.host import Host
+from alpes_runtime.inbox import LANE_BYTES
+from alpes_runtime.service import Surroundings
 from functions.ordenes import function as ordenes
 from functions.ordenes.function import Ordenes, OrdenesConfig
 from functions.pagos import function as pagos

@@ -12,7 +12,7 @@ from queue import Empty, Full
 from types import SimpleNamespace
 from typing import Any
 
-from functions.alpes_runtime import assembly, inbox, outside, pipeline, publisher, service
+from alpes_runtime import assembly, inbox, outside, pipeline, publisher, service
 
 __all__ = ["Event", "one_thread"]
 

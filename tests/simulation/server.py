@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
 
-from functions.alpes_runtime import BadData, Row, Unavailable
+from alpes_runtime import BadData, Row, Unavailable
 
 Table = dict[Any, dict[str, Any]]
 Statement = Callable[["View", Mapping[str, Any]], list[Row]]

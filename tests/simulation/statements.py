@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from functions.alpes_runtime import Row, load_queries
+from alpes_runtime import Row, load_queries
 from tests.simulation.server import Statement, View
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"

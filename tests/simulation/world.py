@@ -10,8 +10,8 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from functions.alpes_runtime import write_behind
-from functions.alpes_runtime.message import SOURCE_TOPIC
+from alpes_runtime import write_behind
+from alpes_runtime.message import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from functions.alpes_runtime import FunctionConfig, parse_config
+from alpes_runtime import FunctionConfig, parse_config
 from functions.ordenes.function import OrdenesConfig
 from functions.pagos.function import PagosConfig
 from functions.reporting.function import ReportingConfig
@@ -77,7 +77,7 @@ def test_every_decision_that_the_sources_name_is_there() -> None:
     numbers = {path.name[:4] for path in DECISIONS.glob("[0-9]*.md")}
     named = {
         number
-        for folder in ("functions", "client", "local_stack", "deployment")
+        for folder in ("runtime", "functions", "client", "local_stack", "deployment")
         for path in (ROOT / folder).rglob("*.py")
         for number in re.findall(r"docs/decisions/(\d{4})", text_of(path))
     }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from functions.alpes_runtime import Rejected, Retry
+from alpes_runtime import Rejected, Retry
 from functions.pagos.domain import Cobro, Reembolso
 
 from .http import HttpGateway

@@ -26,7 +26,7 @@ from typing import Any
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from functions.alpes_runtime import Rejected, Retry
+from alpes_runtime import Rejected, Retry
 from functions.pagos.domain import APROBADA, RECHAZADA, Cobro, Reembolso
 
 from .bounded import MAX_ANSWER_BYTES, BoundedPoolManager

@@ -8,8 +8,8 @@ from typing import Any
 
 import pulsar
 
+from alpes_wire import Endpoint, Reader
 from deployment.rest import AdminApi
-from wire import Endpoint, Reader
 
 TENANT = "alpes"
 BACKLOG_QUOTA = "backlogQuota?backlogQuotaType=destination_storage"

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from functions.alpes_runtime.errors import PublishFailed
-from functions.alpes_runtime.message import Event
-from functions.alpes_runtime.publisher import PulsarPublisher
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime.errors import PublishFailed
+from alpes_runtime.message import Event
+from alpes_runtime.publisher import PulsarPublisher
+from alpes_runtime.turn import Turn
 
 
 class Naive:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from alpes_wire import EARLIEST, LATEST, Consumer, Endpoint, Reader, WireError
 from tests.e2e.publisher.broker import Namespace
 from tests.e2e.publisher.link import Link
 from tests.e2e.publisher.publishing import Naive, Publishing, events, numbered
 from tests.raw_producer import Raw, RawProducer, batch, metadata
-from wire import EARLIEST, LATEST, Consumer, Endpoint, Reader, WireError
 
 pytestmark = pytest.mark.core
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from functions.alpes_runtime.inbox import Inbox
-from functions.alpes_runtime.intake import DirectIntake, Inputs
-from functions.alpes_runtime.message import Received, local_name
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime.inbox import Inbox
+from alpes_runtime.intake import DirectIntake, Inputs
+from alpes_runtime.message import Received, local_name
+from alpes_runtime.turn import Turn
+from alpes_wire import Consumer, Endpoint
 from tests.e2e.publisher.broker import Namespace
 from tests.e2e.publisher.publishing import Naive, Publishing, events, numbered
-from wire import Consumer, Endpoint
 
 pytestmark = pytest.mark.core
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import pulsar
 import pytest
 
-from functions.alpes_runtime.message import without_partition
+from alpes_runtime.message import without_partition
+from alpes_wire import Consumer, Endpoint, WireError
 from tests.e2e.publisher.broker import Namespace, client_of
 from tests.simulation.broker import Broker, Client
 from tests.simulation.scheduler import Scheduler
-from wire import Consumer, Endpoint, WireError
 
 SUBSCRIPTION = "pruebas"
 SOON_MS = 3_000

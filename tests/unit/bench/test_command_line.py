@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from alpes_runtime import AlpesError
 from bench import results, system
 from bench.cli import MEASURING, OTHERS, main
 from bench.commands import page
 from bench.errors import BenchError, UnfinishedError
 from client.errors import ClientError, UnreachableError
 from deployment.errors import DeploymentError, TargetError
-from functions.alpes_runtime import AlpesError
 from local_stack.errors import NoSpaceError, NotSetUpError
 from tests.unit.bench.made import a_result
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from alpes_runtime import Done, parse_config
+from alpes_runtime.host import Host
 from bench import intake, plain, reconcile, transport
 from bench.child import Child, Link
 from bench.commands import compare, scaling, soak
@@ -22,8 +24,6 @@ from bench.sender import first, paced
 from bench.sink.function import Counted, Nowhere, payload
 from bench.topics import Written, messages_per_entry
 from deployment import function_configs, packages
-from functions.alpes_runtime import Done, parse_config
-from functions.alpes_runtime.host import Host
 from functions.ordenes.function import OrdenesConfig
 from tests.unit.bench.made import a_run
 
@@ -251,7 +251,7 @@ def test_the_sink_is_packed_whole_and_accepts_its_configuration(tmp_path: Path) 
         archive.extractall(tmp_path / "unpacked")
     source = tmp_path / "unpacked" / package.stem / "src"
     program = (
-        "import importlib, json, sys; from functions.alpes_runtime import parse_config; "
+        "import importlib, json, sys; from alpes_runtime import parse_config; "
         "module, _, name = sys.argv[1].rpartition('.'); "
         "parse_config(getattr(importlib.import_module(module), name).Config, json.loads(sys.argv[2]))"
     )

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import pulsar
 
+from alpes_wire import EARLIEST, MessageId, WireError
+from alpes_wire.message import Entry
 from client.errors import NotDeployedError
 from client.topics import NAMESPACE, full_name
-from wire import EARLIEST, MessageId, WireError
-from wire.message import Entry
 
 
 class Sent(NamedTuple):

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpes_runtime import dead_letter as runtime
+from alpes_runtime import message as runtime_message
+from alpes_runtime.dead_letter import MAX_INHERITED_BYTES, dead_letter
 from client.dlq import decoding, history
 from client.dlq.letters import Letter, LetterId, MistypedLetterError
 from client.dlq.rendering import as_json
 from client.dlq.selection import Selection
 from client.text import printable
-from functions.alpes_runtime import dead_letter as runtime
-from functions.alpes_runtime import message as runtime_message
-from functions.alpes_runtime.dead_letter import MAX_INHERITED_BYTES, dead_letter
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from tests.unit.runtime.parts import received
 

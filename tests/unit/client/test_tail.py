@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
+from alpes_wire import EARLIEST, LATEST, MessageId, WireError
 from client import tail
 from client.connection import Client
-from wire import EARLIEST, LATEST, MessageId, WireError
 
 
 class _Reader:

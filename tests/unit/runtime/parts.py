@@ -5,17 +5,17 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from functions.alpes_runtime.backoff import Backoff, RetryPolicy
-from functions.alpes_runtime.clock import Clock
-from functions.alpes_runtime.committer import Committer
-from functions.alpes_runtime.database import Row, Transaction
-from functions.alpes_runtime.errors import InvalidMessage
-from functions.alpes_runtime.fakes import FakeMessage
-from functions.alpes_runtime.message import Event, Received
-from functions.alpes_runtime.outcome import Done, Handler, Outcome, Retry
-from functions.alpes_runtime.publisher import Publisher
-from functions.alpes_runtime.turn import Turn
-from functions.alpes_runtime.withheld import Withheld
+from alpes_runtime.backoff import Backoff, RetryPolicy
+from alpes_runtime.clock import Clock
+from alpes_runtime.committer import Committer
+from alpes_runtime.database import Row, Transaction
+from alpes_runtime.errors import InvalidMessage
+from alpes_runtime.fakes import FakeMessage
+from alpes_runtime.message import Event, Received
+from alpes_runtime.outcome import Done, Handler, Outcome, Retry
+from alpes_runtime.publisher import Publisher
+from alpes_runtime.turn import Turn
+from alpes_runtime.withheld import Withheld
 from tests.fakes import FakeClock, FakeDatabase, FakeSubscription, Rows
 
 TOPIC = "persistent://alpes/tienda/crear-orden"

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import message as message_module
-from functions.alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, STUCK_ATTEMPTS, Committer, Settled
-from functions.alpes_runtime.database import BadData, Transaction
-from functions.alpes_runtime.errors import Unavailable
-from functions.alpes_runtime.message import Event, Received
-from functions.alpes_runtime.outcome import Ask, Done, Handler, Outcome
-from functions.alpes_runtime.watchdog import HANG_LIMIT_S, Worker
+from alpes_runtime import message as message_module
+from alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, STUCK_ATTEMPTS, Committer, Settled
+from alpes_runtime.database import BadData, Transaction
+from alpes_runtime.errors import Unavailable
+from alpes_runtime.message import Event, Received
+from alpes_runtime.outcome import Ask, Done, Handler, Outcome
+from alpes_runtime.watchdog import HANG_LIMIT_S, Worker
+from alpes_wire.unpacking import unpacked
 from tests.fakes import FakeClock, FakeDatabase, FakeTransaction
 from tests.unit.runtime.parts import OUT, RETRY, TOPIC, Acknowledged, apply, committer, database, decode, received
 from tests.unit.wire.entries import batch
-from wire.unpacking import unpacked
 
 
 def group(*payloads: str) -> list[Received]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.alpes_runtime import FunctionConfig, Misconfigured, parse_config
+from alpes_runtime import FunctionConfig, Misconfigured, parse_config
 from functions.ordenes.function import OrdenesConfig
 from functions.pagos.function import PagosConfig
 from functions.reporting.function import ReportingConfig

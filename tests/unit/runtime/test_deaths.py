@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.alpes_runtime.deaths import MOST_TOPICS, WITHIN_S, Deaths, file_of
-from wire import MessageId
+from alpes_runtime.deaths import MOST_TOPICS, WITHIN_S, Deaths, file_of
+from alpes_wire import MessageId
 
 
 @pytest.fixture

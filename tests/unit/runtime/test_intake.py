@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import pytest
 from pulsar.functions.serde import IdentitySerDe
 
-from functions.alpes_runtime import intake as module
-from functions.alpes_runtime.fakes import FakeMessage
-from functions.alpes_runtime.inbox import Inbox
-from functions.alpes_runtime.intake import DirectIntake, Inputs, RuntimeIntake
-from functions.alpes_runtime.pipeline import CommitStage, PublishStage, handoff
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime import intake as module
+from alpes_runtime.fakes import FakeMessage
+from alpes_runtime.inbox import Inbox
+from alpes_runtime.intake import DirectIntake, Inputs, RuntimeIntake
+from alpes_runtime.pipeline import CommitStage, PublishStage, handoff
+from alpes_runtime.turn import Turn
 from tests.fakes import FakeClock, FakePublisher, FakeSubscription
 from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription, withheld
 

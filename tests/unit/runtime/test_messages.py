@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime.dead_letter import MAX_INHERITED_BYTES, MAX_REASON_CHARS, dead_letter, retry
-from functions.alpes_runtime.fakes import FakeMessage
-from functions.alpes_runtime.intake import Inputs
-from functions.alpes_runtime.message import MAX_EVENT_BYTES, Event, Received, local_name, without_partition
-from functions.alpes_runtime.publisher import MAX_ENTRY_BYTES, entries, event_bytes
+from alpes_runtime.dead_letter import MAX_INHERITED_BYTES, MAX_REASON_CHARS, dead_letter, retry
+from alpes_runtime.fakes import FakeMessage
+from alpes_runtime.intake import Inputs
+from alpes_runtime.message import MAX_EVENT_BYTES, Event, Received, local_name, without_partition
+from alpes_runtime.publisher import MAX_ENTRY_BYTES, entries, event_bytes
 from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, Acknowledged, received
 
 # The broker's: maxMessageSize, metadata included.

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from functions.alpes_runtime.backoff import LONGEST_WAIT_S
-from functions.alpes_runtime.committer import UNKNOWN_LOG_S
-from functions.alpes_runtime.database import Transaction
-from functions.alpes_runtime.inbox import Inbox
-from functions.alpes_runtime.intake import DirectIntake, Inputs
-from functions.alpes_runtime.message import MAX_EVENT_BYTES, Event
-from functions.alpes_runtime.outcome import Ask, Done, Handler, Outcome, Outside, Rejected, Retry
-from functions.alpes_runtime.outside import ANSWERED, AskStage, with_answers
-from functions.alpes_runtime.pipeline import CommitStage, PublishStage, handoff
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime.backoff import LONGEST_WAIT_S
+from alpes_runtime.committer import UNKNOWN_LOG_S
+from alpes_runtime.database import Transaction
+from alpes_runtime.inbox import Inbox
+from alpes_runtime.intake import DirectIntake, Inputs
+from alpes_runtime.message import MAX_EVENT_BYTES, Event
+from alpes_runtime.outcome import Ask, Done, Handler, Outcome, Outside, Rejected, Retry
+from alpes_runtime.outside import ANSWERED, AskStage, with_answers
+from alpes_runtime.pipeline import CommitStage, PublishStage, handoff
+from alpes_runtime.turn import Turn
 from tests.fakes import FakeClock, FakeDatabase, FakePublisher
 from tests.unit.runtime.parts import (
     HANDLER,

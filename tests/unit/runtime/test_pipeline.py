@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import withheld as withheld_module
-from functions.alpes_runtime.inbox import Inbox
-from functions.alpes_runtime.intake import DirectIntake, Inputs
-from functions.alpes_runtime.pipeline import (
+from alpes_runtime import withheld as withheld_module
+from alpes_runtime.inbox import Inbox
+from alpes_runtime.intake import DirectIntake, Inputs
+from alpes_runtime.pipeline import (
     HANDOFF_GROUPS,
     STUCK_ATTEMPTS,
     CommitStage,
@@ -19,7 +19,7 @@ from functions.alpes_runtime.pipeline import (
     PublishStage,
     handoff,
 )
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime.turn import Turn
 from tests.fakes import (
     FakeClock,
     FakeConsumer,

@@ -9,11 +9,11 @@ import pulsar
 import pytest
 from pulsar.schema import BytesSchema
 
-from functions.alpes_runtime import publisher as module
-from functions.alpes_runtime.errors import PublishFailed, Refused
-from functions.alpes_runtime.message import Event
-from functions.alpes_runtime.publisher import PulsarPublisher, encoded
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime import publisher as module
+from alpes_runtime.errors import PublishFailed, Refused
+from alpes_runtime.message import Event
+from alpes_runtime.publisher import PulsarPublisher, encoded
+from alpes_runtime.turn import Turn
 from tests.fakes import FakeClock
 from tests.unit.runtime.parts import LOG
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import child_traceparent, load_queries, valid_traceparent
-from functions.alpes_runtime.clock import SystemClock
-from functions.alpes_runtime.errors import Misconfigured
-from functions.alpes_runtime.host import Host, running_instance
-from functions.alpes_runtime.service import RateMeter
-from functions.alpes_runtime.state import open_state
-from functions.alpes_runtime.turn import Turn
+from alpes_runtime import child_traceparent, load_queries, valid_traceparent
+from alpes_runtime.clock import SystemClock
+from alpes_runtime.errors import Misconfigured
+from alpes_runtime.host import Host, running_instance
+from alpes_runtime.service import RateMeter
+from alpes_runtime.state import open_state
+from alpes_runtime.turn import Turn
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from functions.alpes_runtime.database import Transaction
-from functions.alpes_runtime.errors import Unavailable
-from functions.alpes_runtime.totals import Totals
+from alpes_runtime.database import Transaction
+from alpes_runtime.errors import Unavailable
+from alpes_runtime.totals import Totals
 from tests.fakes import FakeClock, FakeDatabase, FakeStateStore
 
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from functions.alpes_runtime.errors import Unavailable
-from functions.alpes_runtime.views import run_view
+from alpes_runtime.errors import Unavailable
+from alpes_runtime.views import run_view
 from tests.fakes import FakeClock
 from tests.unit.runtime.parts import LOG
 

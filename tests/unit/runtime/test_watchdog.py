@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from functions.alpes_runtime import FunctionConfig, Service, Setup
-from functions.alpes_runtime.assembly import Assembly
-from functions.alpes_runtime.watchdog import CHECK_EVERY_S, HANG_LIMIT_S, Watchdog, Worker
+from alpes_runtime import FunctionConfig, Service, Setup
+from alpes_runtime.assembly import Assembly
+from alpes_runtime.watchdog import CHECK_EVERY_S, HANG_LIMIT_S, Watchdog, Worker
 from tests.fakes import FakeClock, FakeDatabase
 from tests.unit.runtime.parts import LOG
 

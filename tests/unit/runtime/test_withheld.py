@@ -4,17 +4,17 @@ import sys
 
 import pytest
 
-from functions.alpes_runtime import withheld as module
-from functions.alpes_runtime.dead_letter import (
+from alpes_runtime import withheld as module
+from alpes_runtime.dead_letter import (
     ERROR_MESSAGE,
     OMITTED,
     dead_letter,
     smaller,
 )
-from functions.alpes_runtime.errors import PublishFailed
-from functions.alpes_runtime.message import SOURCE_MESSAGE_ID, SOURCE_TOPIC, Event
-from functions.alpes_runtime.publisher import event_bytes
-from functions.alpes_runtime.withheld import Withheld
+from alpes_runtime.errors import PublishFailed
+from alpes_runtime.message import SOURCE_MESSAGE_ID, SOURCE_TOPIC, Event
+from alpes_runtime.publisher import event_bytes
+from alpes_runtime.withheld import Withheld
 from tests.fakes import FakeClock, FakePublisher
 from tests.unit.runtime.parts import OUT, Acknowledged, received, withheld
 

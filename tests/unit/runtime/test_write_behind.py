@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import write_behind as module
-from functions.alpes_runtime.database import Transaction
-from functions.alpes_runtime.errors import Unavailable, Unreachable
-from functions.alpes_runtime.postgres import CONNECT_OPTIONS
-from functions.alpes_runtime.state import IN_FLIGHT, PUT_TIMEOUT_S
-from functions.alpes_runtime.write_behind import (
+from alpes_runtime import write_behind as module
+from alpes_runtime.database import Transaction
+from alpes_runtime.errors import Unavailable, Unreachable
+from alpes_runtime.postgres import CONNECT_OPTIONS
+from alpes_runtime.state import IN_FLIGHT, PUT_TIMEOUT_S
+from alpes_runtime.write_behind import (
     CLAIM_MARKS,
     GATHER_S,
     IDLE_S,

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import InvalidMessage, Received
+from alpes_runtime import InvalidMessage, Received
 from functions.ordenes import messages as ordenes
 from functions.pagos import messages as pagos
 from functions.reporting import messages as reporting

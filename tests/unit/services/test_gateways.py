@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from functions.alpes_runtime import Rejected, Retry
+from alpes_runtime import Rejected, Retry
 from functions.pagos.domain import Cobro, Reembolso
 from functions.pagos.gateways import GATEWAYS, Gateway, GatewayOptions
 from functions.pagos.gateways.http import HttpGateway

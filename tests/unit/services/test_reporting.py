@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.alpes_runtime import Done, Event, InvalidMessage, Row
-from functions.alpes_runtime.watchdog import HANG_LIMIT_S
+from alpes_runtime import Done, Event, InvalidMessage, Row
+from alpes_runtime.watchdog import HANG_LIMIT_S
 from functions.reporting import formats as package
 from functions.reporting import messages, store
 from functions.reporting.domain import FINAL_STATUSES, Orden, Pedido, Report

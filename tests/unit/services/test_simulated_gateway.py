@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from functions.alpes_runtime import Retry
+from alpes_runtime import Retry
 from functions.pagos.domain import Cobro, Reembolso
 from functions.pagos.gateways import Gateway, GatewayOptions
 from functions.pagos.gateways.http import STATUSES, HttpGateway

@@ -3,9 +3,9 @@
 from struct import pack
 from typing import Any
 
-from wire.message import Entry, MessageId
-from wire.protocol_pb2 import MessageMetadata, SingleMessageMetadata
-from wire.unpacking import entry_of
+from alpes_wire.message import Entry, MessageId
+from alpes_wire.protocol_pb2 import MessageMetadata, SingleMessageMetadata
+from alpes_wire.unpacking import entry_of
 
 ID = MessageId(7, 3, 0)
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from alpes_wire import Consumer, Endpoint, MessageId
+from alpes_wire.care import LONGEST_S
+from alpes_wire.link import Frame
+from alpes_wire.message import Message
 from tests.unit.wire.entries import in_batch, metadata
 from tests.unit.wire.test_consumer import HeldLink, frame, received
-from wire import Consumer, Endpoint, MessageId
-from wire.care import LONGEST_S
-from wire.link import Frame
-from wire.message import Message
 
 EVERYTHING = (9, 0)
 

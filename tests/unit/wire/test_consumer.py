@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from alpes_wire import Consumer, Endpoint
+from alpes_wire.consumer import MOST_PERMITS
+from alpes_wire.errors import WireError
+from alpes_wire.link import Frame
+from alpes_wire.message import Message
+from alpes_wire.protocol_pb2 import BaseCommand, EncryptionKeys, MessageMetadata
 from tests.unit.wire.entries import body, in_batch, metadata
-from wire import Consumer, Endpoint
-from wire.consumer import MOST_PERMITS
-from wire.errors import WireError
-from wire.link import Frame
-from wire.message import Message
-from wire.protocol_pb2 import BaseCommand, EncryptionKeys, MessageMetadata
 
 NUMBERS = count()
 

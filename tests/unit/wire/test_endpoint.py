@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wire import Endpoint, WireError, endpoint_of
+from alpes_wire import Endpoint, WireError, endpoint_of
 
 URL = "pulsar://127.0.0.1:6650"
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alpes_wire import Consumer, Endpoint, Message, MessageId
+from alpes_wire.compression import decompressed
+from alpes_wire.errors import Unreadable
+from alpes_wire.message import Entry
+from alpes_wire.pieces import Pieces
+from alpes_wire.unpacking import entry_of
 from tests.fuzz.entries import COMPRESSIONS, cases
 from tests.unit.wire.entries import piece
-from wire import Consumer, Endpoint, Message, MessageId
-from wire.compression import decompressed
-from wire.errors import Unreadable
-from wire.message import Entry
-from wire.pieces import Pieces
-from wire.unpacking import entry_of
 
 
 def drawn(seed: int, number: int = 30) -> list[Entry]:

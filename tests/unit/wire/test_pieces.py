@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from alpes_wire.message import Entry, Message, MessageId
+from alpes_wire.pieces import FAR, MAX_MESSAGE_BYTES, MAX_WAITING_BYTES, MOST_LOOKS, PATIENCE_S, Pieces, is_piece
+from alpes_wire.protocol_pb2 import KeyValue
 from tests.unit.wire.entries import entry, metadata, piece
-from wire.message import Entry, Message, MessageId
-from wire.pieces import FAR, MAX_MESSAGE_BYTES, MAX_WAITING_BYTES, MOST_LOOKS, PATIENCE_S, Pieces, is_piece
-from wire.protocol_pb2 import KeyValue
 
 
 def added(pieces: Pieces, *entries: Entry, now: float = 0.0) -> list[Message]:

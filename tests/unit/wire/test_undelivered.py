@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from alpes_wire import Endpoint, MessageId, undelivered
+from alpes_wire.message import Entry
+from alpes_wire.reader import NOTHING
+from alpes_wire.undelivered import PAUSE_S, Undelivered
 from tests.unit.wire.entries import metadata
-from wire import Endpoint, MessageId, undelivered
-from wire.message import Entry
-from wire.reader import NOTHING
-from wire.undelivered import PAUSE_S, Undelivered
 
 Position = tuple[int, int]
 

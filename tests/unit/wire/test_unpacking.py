@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpes_wire.message import MessageId
+from alpes_wire.protocol_pb2 import LZ4, SNAPPY, ZLIB, ZSTD, EncryptionKeys, KeyValue
+from alpes_wire.unpacking import entry_of, unpacked
 from tests.unit.wire.entries import ID, batch, body, entry, in_batch, metadata
-from wire.message import MessageId
-from wire.protocol_pb2 import LZ4, SNAPPY, ZLIB, ZSTD, EncryptionKeys, KeyValue
-from wire.unpacking import entry_of, unpacked
 
 TEXT = b"an order " * 20
 

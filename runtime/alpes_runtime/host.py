@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wire import Endpoint, endpoint_of
+from alpes_wire import Endpoint, endpoint_of
 
 from .message import local_name
 

@@ -55,7 +55,7 @@ class DirectIntake:
     Parameters
     ----------
     consumer
-        A `wire.Consumer`.
+        A `alpes_wire.Consumer`.
     topic
         The input that it reads a partition of.
     inputs, inbox, turn

@@ -1,6 +1,6 @@
 """Brings a service's tables up to date: ordered `.sql` files, each applied once, safe to repeat and to race.
 
-``python -m functions.alpes_runtime.migrations DSN_VARIABLE DIRECTORY`` does it by hand.
+``python -m alpes_runtime.migrations DSN_VARIABLE DIRECTORY`` does it by hand.
 """
 
 import hashlib

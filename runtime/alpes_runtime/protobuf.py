@@ -1,10 +1,10 @@
-"""Decodes Protobuf as `schemas.decoding` does; what it refuses is an invalid message."""
+"""Decodes Protobuf as `alpes_wire.decoding` does; what it refuses is an invalid message."""
 
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from schemas import decoding
+from alpes_wire import decoding
 
 from .errors import InvalidMessage
 
@@ -12,7 +12,7 @@ M = TypeVar("M", bound=Message)
 
 
 def decode(kind: type[M], data: bytes) -> M:
-    """Return the message; see `schemas.decoding.decode`.
+    """Return the message; see `alpes_wire.decoding.decode`.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wire import Consumer
+from alpes_wire import Consumer
 
 from .backoff import Backoff
 from .clock import Clock, SystemClock

@@ -15,7 +15,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
-from wire import MessageId
+from alpes_wire import MessageId
 
 WITHIN_S = 600.0
 """Deaths longer ago than that don't count."""
@@ -35,7 +35,7 @@ def file_of(service_url: str, function: str, instance: str) -> Path:
 
 
 class Deaths:
-    """A `wire.Guard` in a file.
+    """A `alpes_wire.Guard` in a file.
 
     The file is there from the start to an end in good order. What is found there at the next start tells of a death.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from wire import Silent
+from alpes_wire import Silent
 
 from .backoff import RetryPolicy
 from .committer import Committer
