@@ -7,9 +7,8 @@ from types import ModuleType
 from alpes_runtime import AlpesError
 from bench.commands import compare, gate, latency, page, scaling, session, skew, soak, throughput
 from bench.errors import BenchError
-from client.errors import ClientError
-from local_stack import command_line
-from local_stack.exit_codes import FAILED
+from terminal import command_line
+from terminal.errors import FAILED, CommandError
 
 MEASURING: Mapping[str, ModuleType] = {
     "throughput": throughput,
@@ -59,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         options.run(options)
-    except (ClientError, AlpesError) as error:
+    except (CommandError, AlpesError) as error:
         told = BenchError(str(error))
         told.exit_code = getattr(error, "exit_code", FAILED)
         raise told from error

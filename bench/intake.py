@@ -16,8 +16,8 @@ from bench.system import System, connect
 from deployment import instances, packages
 from deployment.errors import DeploymentError
 from deployment.function_configs import FunctionConfig
-from local_stack import progress
 from local_stack.settings import CHECKOUT
+from terminal import progress
 
 NAMESPACE, TOPIC, NAME = "alpes/bench", "entrada", "sink"
 FULL_TOPIC = f"persistent://{NAMESPACE}/{TOPIC}"

@@ -11,9 +11,9 @@ from bench.child import Link
 from bench.hops import EVENT_TOPICS, NEVER, blank
 from bench.system import System, connect, topic
 from bench.workload import Workload
-from client import topic_reader
-from client.admin import Admin
-from client.connection import Client
+from connection import reading
+from connection.admin import Admin
+from connection.client import Client
 
 RECEIVER_QUEUE = 2_000
 POLL_MS = 200
@@ -80,10 +80,10 @@ def published(system: System, workload: Workload, since_us: int) -> dict[str, "a
     try:
         for name in EVENT_TOPICS:
             times = blank(workload.orders)
-            for partition in topic_reader.partitions(admin, name):
-                start = topic_reader.start_at(admin, partition, since_us // 1_000 - 1_000)
-                for message in topic_reader.read(client, partition, start=start):
-                    number = workload.number_of(topic_reader.key(message))
+            for partition in reading.partitions(admin, name):
+                start = reading.start_at(admin, partition, since_us // 1_000 - 1_000)
+                for message in reading.read(client, partition, start=start):
+                    number = workload.number_of(reading.key(message))
                     if number is not None and times[number] == NEVER:
                         times[number] = 1_000 * message.publish_timestamp()
             found[name] = times
@@ -97,10 +97,10 @@ def last_published(system: System, workload: Workload, since_us: int) -> int | N
     client, admin = Client(system.service_url), Admin(system.admin_url)
     last = NEVER
     try:
-        for partition in topic_reader.partitions(admin, EVENT_TOPICS[-1]):
-            start = topic_reader.start_at(admin, partition, since_us // 1_000 - 1_000)
-            for message in topic_reader.read(client, partition, start=start):
-                if workload.number_of(topic_reader.key(message)) is not None:
+        for partition in reading.partitions(admin, EVENT_TOPICS[-1]):
+            start = reading.start_at(admin, partition, since_us // 1_000 - 1_000)
+            for message in reading.read(client, partition, start=start):
+                if workload.number_of(reading.key(message)) is not None:
                     last = max(last, 1_000 * message.publish_timestamp())
     finally:
         client.close()

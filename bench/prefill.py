@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 
 from alpes_runtime import load_queries
-from local_stack import progress
+from terminal import progress
 
 CHUNK = 250_000
 SQL = load_queries(Path(__file__).with_name("sql") / "prefill.sql")

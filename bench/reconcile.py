@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.errors import BenchError, NotCleanError
 from bench.system import System
-from local_stack import progress
 from local_stack.settings import CHECKOUT
+from terminal import progress
 
 CLEAN, NOT_CLEAN = 0, 1
 STATEMENT_SECONDS = 1_800

@@ -19,7 +19,7 @@ from bench.sampling import Looks
 from bench.system import System
 from bench.tables import Tables
 from bench.workload import Workload
-from local_stack import progress
+from terminal import progress
 
 STALLED_SECONDS = 120.0
 """So long no order may have ended before a run is given up."""

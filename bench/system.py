@@ -20,9 +20,10 @@ from deployment import function_configs
 from deployment.function_configs import FunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.rest import AdminApi
-from local_stack import credentials, environment, postgres, progress
+from local_stack import credentials, environment, postgres
 from local_stack.errors import LocalStackError
 from local_stack.settings import CHECKOUT, Settings, from_environment
+from terminal import progress
 
 NAMESPACE = "alpes/tienda"
 SERVICES = ("ordenes", "pagos", "reporting")

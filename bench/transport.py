@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from bench.errors import BenchError
 from bench.system import System
-from local_stack import java, progress
+from local_stack import java
 from local_stack.settings import Settings
+from terminal import progress
 
 OPTIONS = ("-Xms256m", "-Xmx256m", "-XX:MaxDirectMemorySize=256m", "-XX:+UseParallelGC", "-Xlog:gc=off")
 MOST_PER_S = 1_000_000

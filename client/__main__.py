@@ -44,8 +44,8 @@ def _run() -> None:
     import click  # noqa: PLC0415
 
     from client.cli import alpes  # noqa: PLC0415
-    from client.output import OutputError, guard_standard_streams  # noqa: PLC0415
     from client.stack import use_local_stack  # noqa: PLC0415
+    from terminal.output import OutputError, guard_standard_streams  # noqa: PLC0415
 
     try:
         guard_standard_streams()

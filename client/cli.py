@@ -11,13 +11,20 @@ from typing import Any, NoReturn
 
 import click
 
-from client.errors import ClientError
-from client.text import one_line
+from terminal.errors import INTERRUPTED, WRONG_USAGE, CommandError
+from terminal.text import one_line
 
-WRONG_USAGE_EXIT_CODE = 2
-INTERRUPTED_EXIT_CODE = 130
-COMMANDS = ("send", "show", "report", "trace", "dlq", "reconcile", "recover", "rebuild")
-"""Each lies in the module of its name in client/commands, and is imported when it is asked for: most need little."""
+COMMANDS = {
+    "send": "client",
+    "show": "operations",
+    "report": "client",
+    "trace": "operations",
+    "dlq": "operations",
+    "reconcile": "operations",
+    "recover": "operations",
+    "rebuild": "operations",
+}
+"""Each with its room, whose package `commands` has it in the module of its name. Imported when it is asked for."""
 
 
 class _Group(click.Group):
@@ -27,14 +34,14 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"client.commands.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"{COMMANDS[cmd_name]}.commands.{cmd_name}"), cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _end("interrupted", INTERRUPTED_EXIT_CODE)
+            _end("interrupted", INTERRUPTED)
 
     def main(self, *args: Any, **extra: Any) -> Any:
         # Outside of click's own: help and wrong usage come before any command is invoked.
@@ -42,17 +49,17 @@ class _Group(click.Group):
             code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as problem:
             problem.show()
-            code = WRONG_USAGE_EXIT_CODE
+            code = WRONG_USAGE
         except click.UsageError as problem:
             command = problem.ctx.command_path if problem.ctx else "alpes"
             what = _line(problem.format_message())
             stop = "" if what.endswith((".", "?", "!")) else "."
-            _end(f"{what}{stop} See {command} --help.", WRONG_USAGE_EXIT_CODE)
+            _end(f"{what}{stop} See {command} --help.", WRONG_USAGE)
         except click.Abort as problem:
             if isinstance(problem.__cause__, KeyboardInterrupt):
-                _end("interrupted", INTERRUPTED_EXIT_CODE)
-            _end("Nothing was done.", ClientError.exit_code)
-        except ClientError as problem:
+                _end("interrupted", INTERRUPTED)
+            _end("Nothing was done.", CommandError.exit_code)
+        except CommandError as problem:
             _end(str(problem), problem.exit_code)
         sys.exit(code)
 

@@ -10,11 +10,11 @@ from typing import Self
 from google.protobuf.message import DecodeError
 
 from alpes_wire import Message
-from client.connection import Client
 from client.ledger import Ledger
-from client.tail import Tail
-from client.topic_reader import key, properties
-from client.topics import ORDEN_ACTUALIZADA, ORDER_DEAD_LETTERS
+from connection.client import Client
+from connection.reading import key, properties
+from connection.tail import Tail
+from schemas.tienda.topics import ORDEN_ACTUALIZADA, ORDER_DEAD_LETTERS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 

@@ -21,10 +21,6 @@ OUTCOME_STYLES = {
 OUTCOME_NAMES = {DEAD_LETTERED: "dead-lettered"}
 
 
-PIPE_WIDTH = 100_000
-"""Columns of a table that goes to a file or a program: more than any row has, so that none is cut or wrapped."""
-
-
 class RunProgress:
     """Two bars, orders sent and orders finished; on a terminal only.
 
@@ -63,43 +59,6 @@ class RunProgress:
         self._progress.update(self._sent, completed=sent)
         if self._finished is not None:
             self._progress.update(self._finished, completed=finished)
-
-
-def paper() -> Console:
-    """Give standard output to print tables on: as wide as the terminal, or as its rows where there is none."""
-    # Without emoji: rich would show one for a key such as ":key:".
-    console = Console(highlight=False, emoji=False)
-    return console if console.is_terminal else Console(highlight=False, emoji=False, width=PIPE_WIDTH)
-
-
-class Counting:
-    """Counts up while something lasts whose length is not known; on a terminal only.
-
-    Parameters
-    ----------
-    console
-        Where to draw.
-    what
-        What is counted.
-    """
-
-    def __init__(self, console: Console, what: str) -> None:
-        self._status = console.status("") if console.is_terminal else None
-        self._what = what
-
-    def __enter__(self) -> Self:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def show(self, count: int) -> None:
-        """Show how many there are by now."""
-        if self._status is not None:
-            self._status.update(f"{count:,} {self._what}")
 
 
 def show_account(console: Console, account: Account) -> None:

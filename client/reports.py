@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from google.protobuf.message import DecodeError
 
 from alpes_wire import Message
-from client.connection import Client
-from client.errors import NoAnswerError, ReportRefusedError
-from client.tail import Tail
-from client.topics import GENERAR_REPORTE, REPORTE_GENERADO, full_name
+from client.errors import ReportRefusedError
+from connection.client import Client
+from connection.tail import Tail
+from schemas.tienda.topics import GENERAR_REPORTE, REPORTE_GENERADO, full_name
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
+from terminal.errors import NoAnswerError
 
 WAIT_SECONDS = 0.2
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import pulsar
 
-from client.connection import Client
 from client.ledger import Ledger
+from connection.client import Client
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 # Orders sent and not yet confirmed. We count them ourselves, so that the library's own queue never blocks us.

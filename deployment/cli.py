@@ -13,8 +13,9 @@ from deployment.errors import DeploymentError, UsageError
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.rest import AdminApi
 from deployment.target import is_local, pulsar_admin, resolve
-from local_stack import command_line, exit_codes, progress, stack
+from local_stack import stack
 from local_stack.settings import Settings, from_environment
+from terminal import command_line, errors, progress
 
 INTERRUPTED = "Interrupted. Run it again: what is done already is left alone."
 MOST_LINES = 1_000_000
@@ -58,7 +59,7 @@ def _status(arguments: argparse.Namespace) -> int:
         )
     else:
         print("\n".join(text))
-    return 0 if all_run else exit_codes.NOT_ALL_RUNNING
+    return 0 if all_run else errors.NOT_ALL_RUNNING
 
 
 def _scale(arguments: argparse.Namespace) -> int:

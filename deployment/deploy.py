@@ -11,7 +11,7 @@ from deployment.function_configs import FunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.rest import AdminApi
 from deployment.target import Target, pulsar_admin
-from local_stack import progress
+from terminal import progress
 
 # Two JVMs on two cores; the third waits for one of them.
 CLI_AT_ONCE = 2

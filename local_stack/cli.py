@@ -4,8 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from local_stack import command_line, environment, exit_codes, progress, stack
+from local_stack import environment, stack
 from local_stack.settings import Settings, from_environment
+from terminal import command_line, errors, progress
 
 
 def _up(settings: Settings, _: argparse.Namespace) -> int:
@@ -29,7 +30,7 @@ def _destroy(settings: Settings, arguments: argparse.Namespace) -> int:
         print(question, end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in {"y", "yes", "s", "si", "sí"}:
             progress.say("Nothing was removed.")
-            return exit_codes.FAILED
+            return errors.FAILED
     stack.destroy(settings)
     progress.say(f"Removed {settings.home}.")
     return 0

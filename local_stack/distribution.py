@@ -11,10 +11,11 @@ from pathlib import Path
 
 import requests
 
-from local_stack import locks, progress
+from local_stack import locks
 from local_stack.errors import ChecksumError, DownloadError, NoSpaceError
 from local_stack.folders import OTHER_CACHE, require_writable
 from local_stack.settings import PULSAR_ARTIFACT, PULSAR_GROUP, Settings
+from terminal import progress
 
 # The tarball is 240 MB and unpacks to 300 MB.
 NEEDED_BYTES = 800_000_000

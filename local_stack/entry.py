@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from local_stack.exit_codes import INTERRUPTED, CommandError
+from terminal.errors import INTERRUPTED, CommandError
 
 
 class OutputError(CommandError):

@@ -1,6 +1,6 @@
 """What can keep the local stack from running; each class says what its reader should do."""
 
-from local_stack.exit_codes import WRONG_USAGE, CommandError
+from terminal.errors import WRONG_USAGE, CommandError
 
 
 class LocalStackError(CommandError):

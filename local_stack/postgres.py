@@ -15,9 +15,10 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from local_stack import conf_files, credentials, processes, progress
+from local_stack import conf_files, credentials, processes
 from local_stack.errors import LocalStackError, StartError
 from local_stack.settings import Settings
+from terminal import progress
 
 MAJOR_VERSION = 18
 SYSTEM_FOLDER = Path("/var/lib/alpes")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from local_stack import ports
 from local_stack.errors import LocalStackError
-from local_stack.exit_codes import FAILED
 from local_stack.folders import OTHER_CACHE, OTHER_CHECKOUT, OTHER_HOME, require_writable
 from local_stack.settings import Settings, from_environment
+from terminal.errors import FAILED
 
 
 def check(settings: Settings, of_checkout: Sequence[Path] = ()) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from local_stack import broker, credentials, distribution, environment, locks, ports, postgres, progress
+from local_stack import broker, credentials, distribution, environment, locks, ports, postgres
 from local_stack.errors import LocalStackError
 from local_stack.settings import Settings
+from terminal import progress
 
 # Room for data and logs to begin with.
 NEEDED_BYTES = 500_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from client.connection import Client
+from connection.client import Client
 from local_stack import ports
 from local_stack.errors import LocalStackError
 from local_stack.settings import from_environment, noted_offset

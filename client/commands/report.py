@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from client.commands.options import Positive, service_url_option
-from client.connection import connected
-from client.interrupt import interruptible
-from client.output import STANDARD_OUTPUT, OutputFile, writing
 from client.reports import fetch_report
+from connection.client import connected
+from terminal.interrupt import interruptible
+from terminal.options import Positive, service_url_option
+from terminal.output import STANDARD_OUTPUT, OutputFile, writing
 
 
 @click.command()

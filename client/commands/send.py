@@ -10,16 +10,17 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from client.commands.options import Positive, service_url_option
-from client.connection import connected
 from client.follower import Follower
-from client.interrupt import interruptible
 from client.ledger import UNSENT, Account, Ledger
 from client.orders import order_stream, random_seed
-from client.output import OutputFile, writing
-from client.rendering import RunProgress, paper, show_account
+from client.rendering import RunProgress, show_account
 from client.sender import Sender, open_producer
-from client.topics import CREAR_ORDEN, full_name
+from connection.client import connected
+from schemas.tienda.topics import CREAR_ORDEN, full_name
+from terminal.console import paper
+from terminal.interrupt import interruptible
+from terminal.options import Positive, service_url_option
+from terminal.output import OutputFile, writing
 
 MOST_ORDERS = 2_000_000
 

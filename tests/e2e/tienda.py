@@ -18,9 +18,9 @@ import psycopg
 import pulsar
 
 from alpes_wire import Message
-from client import topic_reader
-from client.admin import Admin
-from client.connection import Client
+from connection import reading
+from connection.admin import Admin
+from connection.client import Client
 from local_stack.settings import from_environment
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
@@ -81,10 +81,8 @@ class Tienda:
         admin = Admin(self.admin_url)
         return [
             message
-            for partition in topic_reader.partitions(admin, topic)
-            for message in topic_reader.read(
-                self.client, partition, start=topic_reader.start_at(admin, partition, since_ms)
-            )
+            for partition in reading.partitions(admin, topic)
+            for message in reading.read(self.client, partition, start=reading.start_at(admin, partition, since_ms))
             if is_text(message)
         ]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from alpes_wire import LATEST
-from client.connection import Client
+from connection.client import Client
 from tests.e2e.tienda import FUNCTIONS, INPUTS, LAST, Tienda, note, wait_until
 from tests.faults.ordeal import LONG, Ordeal, often
 

@@ -15,9 +15,9 @@ from bench.errors import UnfinishedError
 from bench.hops import END_TO_END, NEVER, REPORT_ROW
 from bench.system import System, with_commit_times
 from bench.workload import Workload
-from client.reconcile.merge import facts
-from client.reconcile.rules import Verdict, judge
-from client.reconcile.tables import Tables as ReconcileTables
+from operations.reconcile.merge import facts
+from operations.reconcile.rules import Verdict, judge
+from operations.reconcile.tables import Tables as ReconcileTables
 from tests.integration.server import Server
 
 OLD = Workload("viejo-0", 1_000)

@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from client.rebuild.reporting import Rebuilt, ReportingRebuild
+from operations.rebuild.reporting import Rebuilt, ReportingRebuild
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.unit.client.fake_pulsar import FakePulsar, Sent
+from tests.unit.connection.fake_pulsar import FakePulsar, Sent
 
 SERVICE = "reporting"
 Rows = Callable[[str], list[tuple[Any, ...]]]

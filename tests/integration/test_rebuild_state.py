@@ -10,9 +10,9 @@ import pytest
 
 from alpes_runtime import WriteBehind
 from alpes_runtime.postgres import Postgres
-from client.errors import NoAnswerError
-from client.rebuild.estado import Progress, rewrite_orders
 from functions.ordenes.estado import EstadoMarks
+from operations.rebuild.estado import Progress, rewrite_orders
+from terminal.errors import NoAnswerError
 from tests.fakes import FakeClock, FakeStateStore
 from tests.integration.test_ordenes import crear, orden
 from tests.unit.runtime.parts import LOG

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 import psycopg
 
 from alpes_runtime.postgres import Postgres
-from client.reconcile.merge import facts
-from client.reconcile.rules import Verdict, judge
-from client.reconcile.tables import SERVICES, Tables
 from functions.ordenes import store
 from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.handlers import Plazo
+from operations.reconcile.merge import facts
+from operations.reconcile.rules import Verdict, judge
+from operations.reconcile.tables import SERVICES, Tables
 from tests.integration.test_ordenes import crear, liquidar, orden, pago
 from tests.integration.test_vencimientos import handlers
 

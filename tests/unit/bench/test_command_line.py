@@ -12,9 +12,10 @@ from bench import results, system
 from bench.cli import MEASURING, OTHERS, main
 from bench.commands import page
 from bench.errors import BenchError, UnfinishedError
-from client.errors import ClientError, UnreachableError
+from connection.errors import UnreachableError
 from deployment.errors import DeploymentError, TargetError
 from local_stack.errors import NoSpaceError, NotSetUpError
+from terminal.errors import CommandError
 from tests.unit.bench.made import a_result
 
 ROOT = Path(__file__).parents[3]
@@ -85,7 +86,7 @@ def test_wrong_usage_is_one_line_that_says_what_is_right(
         (NotSetUpError("so"), 2),
         (DeploymentError("so"), 1),
         (TargetError("so"), 2),
-        (ClientError("so"), 1),
+        (CommandError("so"), 1),
         (UnreachableError("so"), 2),
         (AlpesError("so"), 1),
         (OSError(28, "so"), 1),

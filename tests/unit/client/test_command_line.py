@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from client.cli import alpes
-from client.errors import ClientError
+from terminal.errors import CommandError
 
 CHECKOUT = Path(__file__).parents[3]
 NOBODY = "pulsar://127.0.0.1:1"
@@ -75,9 +75,9 @@ def test_no_pulsar_is_one_line_with_the_address_and_what_to_do(command: str) -> 
 
 def test_reconcile_exits_with_1_only_where_it_has_looked(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object, **_more: object) -> None:
-        raise ClientError("The database of ALPES_PAGOS_DSN refused: canceling statement due to statement timeout.")
+        raise CommandError("The database of ALPES_PAGOS_DSN refused: canceling statement due to statement timeout.")
 
-    monkeypatch.setattr("client.commands.reconcile.Tables.opened", refuse)
+    monkeypatch.setattr("operations.commands.reconcile.Tables.opened", refuse)
     code, out, err = _run("reconcile")
     assert (code, out) == (2, "")
     assert "ALPES_PAGOS_DSN refused" in err

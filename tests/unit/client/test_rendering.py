@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from client.commands.show import _Orden, chosen
-from client.dlq import rendering
-from client.dlq.letters import Letter, LetterId
-from client.errors import AmbiguousOrderError, UnknownOrderError
 from client.ledger import Ledger
-from client.rendering import PIPE_WIDTH, show_account
-from client.text import local, moment, one_line, second
+from client.rendering import show_account
+from operations.commands.show import _Orden, chosen
+from operations.dlq import rendering
+from operations.dlq.letters import Letter, LetterId
+from operations.errors import AmbiguousOrderError, UnknownOrderError
+from terminal.console import PIPE_WIDTH
+from terminal.text import local, moment, one_line, second
 
 
 @pytest.fixture(params=["UTC", "America/Bogota", "Europe/Madrid"])

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from client.connection import Client
+from connection.client import Client
 from tests.e2e.tienda import Tienda
 from tests.faults.ordeal import Ordeal, Size
 from tests.faults.probes import EVERY_S, HOLDS_S, Sample

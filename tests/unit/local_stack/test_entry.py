@@ -12,7 +12,8 @@ import pytest
 CHECKOUT = Path(__file__).parents[3]
 COMMAND = """
 from pathlib import Path
-from local_stack import command_line, progress
+from terminal import command_line
+from terminal import progress
 
 def work():
     with progress.step("Working", "Worked"):

@@ -1,0 +1,141 @@
+"""Opens the connection to Pulsar, and says in one line why there is none."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pulsar
+
+from alpes_wire import EARLIEST, Endpoint, MessageId, Reader, WireError, acknowledge
+from connection.errors import NotDeployedError, UnreachableError
+from schemas.tienda.topics import CREAR_ORDEN, full_name
+from terminal.errors import CommandError
+
+CONNECT_TIMEOUT_SECONDS = 2.0
+# A port that is open but speaks no Pulsar answers nothing at all; a broker under load answers a lookup within this.
+LOOKUP_TIMEOUT_SECONDS = 5.0
+OPERATION_TIMEOUT_SECONDS = 10
+DEFAULT_PORTS = {"pulsar": 6650, "pulsar+ssl": 6651}
+
+ADVICE = "Start it with ./deploy.sh up, or name another address with --service-url or PULSAR_SERVICE_URL."
+
+
+class Client(pulsar.Client):
+    """The library's client, with readers of our own: an entry with a bug ends a process that reads with the library's.
+
+    Parameters
+    ----------
+    service_url
+        See `connected`.
+    """
+
+    def __init__(self, service_url: str) -> None:
+        super().__init__(
+            service_url,
+            # The library writes to stdout, and a lot; what matters of it reaches us as exceptions.
+            logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
+            operation_timeout_seconds=OPERATION_TIMEOUT_SECONDS,
+            connection_timeout_ms=int(CONNECT_TIMEOUT_SECONDS * 1000),
+        )
+        self._endpoint = Endpoint(service_url)
+
+    def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
+        """Open a reader of a partition; see `alpes_wire.Reader`."""
+        return Reader(self._endpoint, partition, start)
+
+    def acknowledge(self, partition: str, subscription: str, entry: MessageId) -> None:
+        """Acknowledge a whole entry for a subscription; see `alpes_wire.acknowledge`."""
+        acknowledge(self._endpoint, partition, subscription, [entry])
+
+
+@contextmanager
+def connected(service_url: str) -> Iterator[Client]:
+    """Connect to a Pulsar that has Alpes' topics, for the length of a `with` block.
+
+    Parameters
+    ----------
+    service_url
+        Such as `pulsar://127.0.0.1:6650`; several brokers are separated by commas.
+
+    Raises
+    ------
+    UnreachableError
+        If nothing there answers as Pulsar does; known within a few seconds.
+    NotDeployedError
+        If Alpes' topics are not there.
+    """
+    _require_open_port(service_url)
+    client = Client(service_url)
+    try:
+        _require_topics(client, service_url)
+        with pulsar_errors_explained(service_url):
+            yield client
+    finally:
+        client.shutdown()
+
+
+@contextmanager
+def pulsar_errors_explained(service_url: str) -> Iterator[None]:
+    """Turn what the Pulsar library raises into our own errors."""
+    try:
+        yield
+    except pulsar.TopicNotFound as problem:
+        raise NotDeployedError(
+            f"Pulsar at {service_url} answers, but Alpes' topics are not there. Deploy it with ./deploy.sh deploy."
+        ) from problem
+    except (pulsar.Timeout, pulsar.ConnectError, WireError) as problem:
+        raise UnreachableError(f"Pulsar at {service_url} stopped answering ({problem}). {ADVICE}") from problem
+    except pulsar.PulsarException as problem:
+        raise CommandError(f"Pulsar at {service_url} refused: {problem}.") from problem
+
+
+def _require_open_port(service_url: str) -> None:
+    reasons = []
+    for host, port in _hosts(service_url):
+        try:
+            socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS).close()
+            return
+        except OSError as problem:
+            reasons.append(problem.strerror or str(problem) or type(problem).__name__)
+    raise UnreachableError(f"No Pulsar at {service_url} ({', '.join(dict.fromkeys(reasons))}). {ADVICE}")
+
+
+def _hosts(service_url: str) -> list[tuple[str, int]]:
+    scheme, _, rest = service_url.partition("://")
+    try:
+        default_port = DEFAULT_PORTS[scheme]
+        parts = [urlsplit(f"//{host}") for host in rest.rstrip("/").split(",")]
+        hosts = [(part.hostname or "", part.port or default_port) for part in parts]
+        if not all(host for host, _ in hosts):
+            raise ValueError("no host")
+    except (KeyError, ValueError) as problem:
+        raise UnreachableError(
+            f"{service_url!r} is no address of a Pulsar broker: it looks like pulsar://127.0.0.1:6650."
+        ) from problem
+    return hosts
+
+
+def _require_topics(client: pulsar.Client, service_url: str) -> None:
+    outcome: list[Exception | None] = []
+
+    def look_up() -> None:
+        try:
+            client.get_topic_partitions(full_name(CREAR_ORDEN))
+            outcome.append(None)
+        except Exception as problem:  # noqa: BLE001 - handed to who waits for it
+            outcome.append(problem)
+
+    # On a thread: the library tries for three times its time-out where a port is open and silent.
+    thread = threading.Thread(target=look_up, name="lookup", daemon=True)
+    thread.start()
+    thread.join(LOOKUP_TIMEOUT_SECONDS)
+    if not outcome or isinstance(outcome[0], pulsar.Timeout | pulsar.ConnectError):
+        raise UnreachableError(f"What listens at {service_url} does not answer as Pulsar does. {ADVICE}")
+    if outcome[0] is not None:
+        with pulsar_errors_explained(service_url):
+            raise outcome[0]

@@ -1,0 +1,128 @@
+"""Publishes messages and knows of each whether Pulsar has it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import pulsar
+
+from connection.client import Client
+
+T = TypeVar("T")
+
+WINDOW = 4_000
+"""Messages published and not yet confirmed."""
+WINDOW_BYTES = 64_000_000
+SEND_TIMEOUT_SECONDS = 30
+CONFIRMATION_TIMEOUT_SECONDS = SEND_TIMEOUT_SECONDS + 10
+POLL_SECONDS = 0.001
+
+
+class _Answer(NamedTuple):
+    number: int
+    result: Any
+
+
+class ConfirmedPublisher(Generic[T]):
+    """Publishes to one topic. After the first failure nothing more is published: who calls it says what is left.
+
+    Parameters
+    ----------
+    client
+        A connected client.
+    topic
+        Its full name.
+    confirmed
+        Called with each item that Pulsar has, from within the methods of this object, never from another thread.
+    refused
+        Called likewise with each item that Pulsar has not, as far as is known, and why.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        topic: str,
+        confirmed: Callable[[T], None],
+        refused: Callable[[T, str], None],
+    ) -> None:
+        self._confirmed = confirmed
+        self._refused = refused
+        self._pending: dict[int, tuple[T, int]] = {}
+        self._bytes = 0
+        self._number = 0
+        # Written by the library's thread: a deque takes and gives without a lock.
+        self._answers: deque[_Answer] = deque()
+        self._last_answer = time.monotonic()
+        self.failed = False
+        self._producer = client.create_producer(
+            topic,
+            send_timeout_millis=SEND_TIMEOUT_SECONDS * 1000,
+            batching_enabled=True,
+            batching_max_publish_delay_ms=5,
+            # The library bounds a batch by its payloads alone, and loses one that its properties make too big for the
+            # broker: so few that the largest properties fit.
+            batching_max_messages=32,
+            max_pending_messages=2 * WINDOW,
+            max_pending_messages_across_partitions=4 * WINDOW,
+        )
+
+    def publish(self, item: T, payload: bytes, key: str, properties: Mapping[str, str]) -> None:
+        """Publish a message; waits while too many are unconfirmed."""
+        size = len(payload) + sum(len(name) + len(value) for name, value in properties.items())
+        self._settle()
+        while self._pending and (len(self._pending) >= WINDOW or self._bytes + size > WINDOW_BYTES):
+            time.sleep(POLL_SECONDS)
+            self._settle()
+        if self.failed:
+            self._refused(item, "not sent after another one failed")
+            return
+        self._number += 1
+        number, answers = self._number, self._answers
+        if not self._pending:
+            self._last_answer = time.monotonic()
+        self._pending[number] = (item, size)
+        self._bytes += size
+
+        def answered(result: Any, _message_id: Any) -> None:
+            answers.append(_Answer(number, result))
+
+        try:
+            self._producer.send_async(payload, answered, dict(properties), partition_key=key or None)
+        except Exception as problem:  # noqa: BLE001 - whatever it was, this message is not sent
+            answers.append(_Answer(number, problem))
+
+    def finish(self) -> None:
+        """Wait until each message is confirmed or refused."""
+        while self._pending:
+            self._settle()
+            time.sleep(POLL_SECONDS)
+
+    def close(self) -> None:
+        """Close the producer; what is not confirmed by then has an unknown fate."""
+        with suppress(pulsar.PulsarException):  # it is gone already
+            self._producer.close()
+
+    def _settle(self) -> None:
+        while self._answers:
+            answer = self._answers.popleft()
+            self._last_answer = time.monotonic()
+            self._end(answer.number, answer.result)
+        if self._pending and time.monotonic() - self._last_answer > CONFIRMATION_TIMEOUT_SECONDS:
+            for number in list(self._pending):
+                self._end(number, "no confirmation")
+
+    def _end(self, number: int, result: Any) -> None:
+        item, size = self._pending.pop(number, (None, 0))
+        if item is None:
+            return
+        self._bytes -= size
+        if result == pulsar.Result.Ok:
+            self._confirmed(item)
+            return
+        # One that is too big harms only itself; anything else will befall the next one too.
+        self.failed = self.failed or result != pulsar.Result.MessageTooBig
+        self._refused(item, str(getattr(result, "name", None) or result))

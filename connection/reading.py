@@ -1,0 +1,161 @@
+"""Reads what lies in topics, up to where they end now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import NamedTuple
+
+from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId
+from connection.admin import Admin
+from connection.client import Client
+from connection.errors import UnreachableError
+from schemas.tienda.topics import NAMESPACE
+
+PATIENCE_SECONDS = 5.0
+"""How long the next message may take."""
+SECOND_PATIENCE_SECONDS = 2.0
+"""The same of a reader that took the place of one that got nothing: the broker has just answered it."""
+
+
+class Position(NamedTuple):
+    """Where a message lies in a partition; a later one compares as higher."""
+
+    ledger: int
+    entry: int
+
+
+class Partition(NamedTuple):
+    """A partition of a topic, and where it ends.
+
+    Attributes
+    ----------
+    topic : str
+        The topic's short name.
+    name : str
+        The partition's full name, as one reads it.
+    number : int
+        Its number, -1 in a topic without partitions.
+    end : Position
+        Its last message when it was asked for.
+    """
+
+    topic: str
+    name: str
+    number: int
+    end: Position
+
+
+def position(message: Message) -> Position:
+    """Give where a message lies."""
+    message_id = message.message_id()
+    return Position(message_id.ledger_id(), message_id.entry_id())
+
+
+def last_position(message: Message) -> Position:
+    """Give where a message ends: it may be in pieces."""
+    return max(Position(*entry.id[:2]) for entry in message.entries)
+
+
+def key(message: Message) -> str:
+    """Give a message's key; empty where it isn't UTF-8."""
+    try:
+        return str(message.partition_key())
+    except UnicodeDecodeError:
+        return ""
+
+
+def properties(message: Message) -> dict[str, str]:
+    """Give a message's properties; none where they aren't UTF-8."""
+    try:
+        return dict(message.properties())
+    except UnicodeDecodeError:
+        return {}
+
+
+def partitions(admin: Admin, topic: str) -> list[Partition]:
+    """Give what there is of a topic, and where each partition ends now; none of a topic that isn't there.
+
+    A topic that was deleted, by an operator or by a broker for want of use, comes back with the next message to it, and
+    then often without partitions, or with one that nobody declared. So whatever goes by its name is read.
+
+    Parameters
+    ----------
+    admin
+        Connected.
+    topic
+        Its short name.
+    """
+    found = []
+    for name in sorted(admin.get(f"/admin/v2/persistent/{NAMESPACE}")):
+        of_topic, mark, number = name.rsplit("/", 1)[-1].rpartition("-partition-")
+        partition = int(number) if mark and number.isdigit() else -1
+        if (of_topic if partition >= 0 else name.rsplit("/", 1)[-1]) != topic:
+            continue
+        stats = admin.find(f"/admin/v2/persistent/{NAMESPACE}/{name.rsplit('/', 1)[-1]}/internalStats")
+        if stats is not None:
+            ledger, entry = stats["lastConfirmedEntry"].split(":")
+            found.append(Partition(topic, name, partition, Position(int(ledger), int(entry))))
+    return found
+
+
+def start_at(admin: Admin, partition: Partition, since_ms: int | None) -> MessageId:
+    """Give where what was published at a time (Unix milliseconds) begins; some earlier messages may come first."""
+    if since_ms is None:
+        return EARLIEST
+    name = partition.name.rsplit("/", 1)[-1]
+    first = admin.get(f"/admin/v2/persistent/{NAMESPACE}/{name}/messageid/{since_ms}")
+    return MessageId(int(first["ledgerId"]), max(0, int(first["entryId"])))
+
+
+def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -> Iterator[Message]:
+    """Read a partition up to its end; a message that can't be read has a `problem`, and its bytes as they are stored.
+
+    Parameters
+    ----------
+    client
+        A connected client.
+    partition
+        What to read; what is published after its `end` is left out.
+    start
+        Where to begin.
+
+    Raises
+    ------
+    UnreachableError
+        If the connection is lost for longer than `PATIENCE_SECONDS`.
+    """
+    if partition.end.entry < 0:
+        return
+    silent, patience = False, PATIENCE_SECONDS
+    last: MessageId | None = None
+    while start == EARLIEST or start[:2] <= partition.end:
+        with closing(client.open_reader(partition.name, start)) as reader:
+            while reader.seen[:2] < partition.end and (message := reader.read(patience)) is not None:
+                if position(message) > partition.end:
+                    return
+                silent, patience = False, PATIENCE_SECONDS
+                yield message
+            yield from reader.rest()
+            if not reader.connected:
+                raise UnreachableError(f"{partition.name} could not be read for {PATIENCE_SECONDS:.0f} s.")
+            # What the broker doesn't send it keeps to itself, or it is slow: then it answers another reader.
+            if reader.seen[:2] >= partition.end:
+                return
+            if reader.seen.ledger >= 0:
+                last = reader.seen
+                start = MessageId(last.ledger, last.entry + 1)
+        if silent:
+            if last is not None:
+                _demand_answer(client, partition, last)
+            return
+        silent, patience = True, SECOND_PATIENCE_SECONDS
+
+
+def _demand_answer(client: Client, partition: Partition, known: MessageId) -> None:
+    """Raise `UnreachableError` where a partition gives nothing now, not even what it has given before."""
+    start = MessageId(known.ledger, max(0, known.entry - READ_TOGETHER))
+    with closing(client.open_reader(partition.name, start)) as reader:
+        reader.read(PATIENCE_SECONDS)
+        if reader.seen.ledger < 0:
+            raise UnreachableError(f"{partition.name} gave nothing for {PATIENCE_SECONDS:.0f} s, though it has more.")

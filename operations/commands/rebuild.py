@@ -1,0 +1,166 @@
+"""`alpes rebuild`: rebuilds Reporting's read model, or the state store."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import click
+from rich.console import Console
+
+from connection.admin import Admin
+from connection.client import connected
+from operations.database import database
+from operations.rebuild import estado
+from operations.rebuild.reporting import Rebuilt, ReportingRebuild
+from terminal.console import Counting
+from terminal.interrupt import interruptible
+from terminal.options import Positive, admin_url_option, service_url_option
+
+STATEMENT_TIMEOUT_SECONDS = 3_600
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+
+
+@click.group(short_help="Rebuild the read model, or the state store.")
+def rebuild() -> None:
+    """Rebuild what is derived, while the system runs.
+
+    \b
+    Examples:
+      alpes rebuild reporting --dry-run        what is wrong in Reporting's table
+      alpes rebuild reporting                  have it as the topic orden-actualizada tells it
+      alpes rebuild state                      have the state store as the tables tell it
+    """  # noqa: D301 - \b is click's mark
+
+
+@rebuild.command()
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option(
+    "--remove-unknown",
+    is_flag=True,
+    help="The topic is whole: remove rows that no event tells of, and take back versions that none tells of.",
+)
+@json_option
+@click.option("--dsn", envvar="ALPES_REPORTING_DSN", metavar="DSN", help="Database of Reporting.", show_envvar=True)
+@service_url_option
+@admin_url_option
+def reporting(
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+    remove_unknown: bool,  # noqa: FBT001 - the same
+    as_json: bool,  # noqa: FBT001 - the same
+    dsn: str | None,
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Rebuild Reporting's table from the topic orden-actualizada.
+
+    Reads all of the topic and keeps each order's newest change; then, in one transaction, locks the table against
+    writers, reads what has come since, and replaces or adds the rows that differ. Readers are never kept waiting, and
+    Reporting only for that last moment. Interrupted, it has changed nothing.
+
+    What no event tells of, a row or a newer version of one, is counted and left, and the table then differs from the
+    topic: retention may have dropped the event, today's or an earlier one. With --remove-unknown you say that it has
+    dropped none: such rows are removed, and such versions taken back.
+
+    Exits with 0 when the table is afterwards what the topic tells, with 1 when anything was left that differs; with
+    --dry-run, as it would without.
+
+    \b
+    Examples:
+      alpes rebuild reporting --dry-run            what would change, and what would be left
+      alpes rebuild reporting                      correct and add rows, remove none
+      alpes rebuild reporting --remove-unknown     the topic was always kept whole
+    """  # noqa: D301 - \b is click's mark
+    admin = Admin(admin_url)
+    with (
+        interruptible() as stop,
+        connected(service_url) as client,
+        database("reporting", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS) as connection,
+        Counting(Console(stderr=True), "events read") as counting,
+    ):
+        work = ReportingRebuild(client, admin, connection, stop, counting.show)
+        rebuilt = work.run(whole=remove_unknown, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps({**rebuilt._asdict(), "dry_run": dry_run}, indent=2))
+    else:
+        _show(rebuilt, dry_run=dry_run)
+    if not rebuilt.equal:
+        sys.exit(1)
+
+
+def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    right = rebuilt.orders - rebuilt.corrected - rebuilt.added - rebuilt.newer
+    refused = f"; {rebuilt.refused:,} were refused, as Reporting does" if rebuilt.refused else ""
+    click.echo(f"read   {rebuilt.events:,} events of {rebuilt.orders:,} orders{refused}")
+    click.echo(
+        f"rows   {rebuilt.removed:,} {would}removed, {rebuilt.corrected:,} {would}corrected, "
+        f"{rebuilt.added:,} {would}added; {right:,} were right"
+    )
+    if not rebuilt.equal:
+        click.echo(
+            f"left   {rebuilt.left:,} that no event tells of, {rebuilt.newer:,} newer than any event tells: the table "
+            f"{'would differ' if dry_run else 'differs'} from the topic there. If the topic was always kept whole, "
+            "--remove-unknown removes these rows and takes these versions back"
+        )
+    click.echo(f"took   {rebuilt.seconds:,.1f} s, for {rebuilt.locked_seconds:,.1f} s of which Reporting waited")
+
+
+@rebuild.command()
+@click.option("--after", default="", metavar="ORDER_ID", help="Leave out orders up to this id: continues a rebuild.")
+@click.option(
+    "--timeout",
+    type=Positive(),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop when nothing has been written for this long.",
+)
+@json_option
+@click.option("--dsn", envvar="ALPES_ORDENES_DSN", metavar="DSN", help="Database of Ordenes.", show_envvar=True)
+@admin_url_option
+def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url: str) -> None:  # noqa: FBT001 - by name
+    """Have every order's status, and Reporting's totals, written to the state store again.
+
+    Ordenes itself writes them, so what it writes is never older than the table; a few thousand orders are marked at a
+    time, so that others needn't wait long behind them. While orders come faster than estado_por_segundo, these wait in
+    turn behind what is marked already. Then it waits for Reporting's totals, which are written every
+    minute. Keys that name no order are left: nobody can list a store's keys.
+
+    What is marked already is written also after an interruption; --after continues behind it.
+
+    \b
+    Examples:
+      alpes rebuild state
+      alpes rebuild state --after 5f0c2a9e-6f6b-4c58-9d6b-0c0f3f3f9b1e     go on where one was interrupted
+    """  # noqa: D301 - \b is click's mark
+    admin = Admin(admin_url)
+    for function in estado.SWITCHES:
+        estado.require_switched_on(admin, function)
+    started = time.monotonic()
+    with (
+        interruptible() as stop,
+        database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS) as connection,
+        Counting(Console(stderr=True), "orders written") as counting,
+    ):
+        before = estado.totals_version(admin)
+        done = estado.rewrite_orders(
+            connection,
+            stop,
+            lambda progress: counting.show(progress.orders),
+            after_id=after,
+            patience_seconds=timeout,
+        )
+        totals = not stop.is_set() and estado.wait_for_totals(admin, before, stop, patience_seconds=timeout)
+    seconds = time.monotonic() - started
+    if as_json:
+        click.echo(json.dumps({"orders": done.orders, "after": done.after_id, "totals": totals, "seconds": seconds}))
+    else:
+        click.echo(f"wrote  the status of {done.orders:,} orders{', and the totals' if totals else ''}")
+        click.echo(f"took   {seconds:,.1f} s")
+    if stop.is_set():
+        if not as_json:
+            click.echo(f"left   the rest; continue with --after '{done.after_id}'")
+        raise KeyboardInterrupt

@@ -1,0 +1,171 @@
+"""`alpes reconcile`: whether every accepted order has ended, is on its way, or is accounted for."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from connection.admin import Admin
+from connection.client import connected
+from operations.reconcile import messages, rendering
+from operations.reconcile.check import Account, Check
+from operations.reconcile.rules import DOWNSTREAM, Verdict
+from operations.reconcile.scratch import Scratch
+from operations.reconcile.stalled import stalled, subscription
+from operations.reconcile.tables import SERVICES, Tables
+from operations.reconcile.waiting import waiting
+from terminal.console import Counting, paper
+from terminal.errors import CommandError
+from terminal.interrupt import interruptible
+from terminal.options import Positive, admin_url_option, service_url_option
+from terminal.output import OutputError, OutputFile, writing
+
+COULD_NOT_LOOK = 2
+"""Exit code."""
+
+
+@click.command()
+@click.option(
+    "--topics",
+    is_flag=True,
+    help="Read the topic crear-orden too, all of it: orders that were accepted and are in no table are only there.",
+)
+@click.option(
+    "--grace",
+    type=Positive(zero=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an order may differ before it counts: the databases are read one after the other.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many orders that differ or are lost to name.",
+)
+@click.option(
+    "--output",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Write every order that has not ended to this file, as CSV: its verdict, and its rows.",
+)
+@click.option(
+    "--statement-timeout",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest that one statement may take.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+@service_url_option
+@admin_url_option
+def reconcile(
+    topics: bool,  # noqa: FBT001 - click passes it by name
+    grace: float,
+    limit: int,
+    output: Path | None,
+    statement_timeout: int,
+    as_json: bool,  # noqa: FBT001 - the same
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Check that no order is lost and none differs between the services.
+
+    Reads the tables of all three services, dead letters, and what waits in the topics, while the system runs, and
+    changes nothing. The databases of the local stack it knows; those of a cluster are named by ALPES_ORDENES_DSN,
+    ALPES_PAGOS_DSN and ALPES_REPORTING_DSN. A role that may only read is enough.
+
+    \b
+    ended          a final status, the same everywhere, charged as it says
+    in flight      a message that takes it further waits, or a timer does
+    dead-lettered  that message lies in a dead-letter topic; see alpes dlq
+    discarded      the same, and somebody discarded it
+    stalled        that message waits where nothing comes of it
+    differs        the services contradict each other
+    lost           not ended, and nothing waits that would take it further
+
+    An order that was accepted and is in no table is seen only with --topics; without, the result says that the topics
+    were not read.
+
+    Whether an order in flight is lost is told by what waits, whatever other orders do meanwhile. Where not all of
+    that can be read, the result says of how many orders it can't be told.
+
+    Exits with 0 when nothing differs, stalls or is known to be lost, with 1 otherwise, with 2 when it could not look.
+
+    \b
+    Examples:
+      alpes reconcile
+      alpes reconcile --topics --output open.csv
+      alpes reconcile --json | jq .lost
+    """  # noqa: D301 - \b is click's mark
+    started = time.monotonic()
+    dsns = {service: os.environ.get(f"ALPES_{service.upper()}_DSN") for service in SERVICES}
+    admin = Admin(admin_url)
+    with (
+        _looking(),
+        interruptible() as stop,
+        Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
+        connected(service_url) as client,
+        Scratch() as scratch,
+    ):
+        with Counting(Console(stderr=True), "orders read") as counting:
+            check = Check(tables, scratch, stop, counting.show)
+            if topics:
+                check.read_commands(messages.command_ids(client, admin))
+            check.read_tables()
+            check.take_letters(messages.letters(client, admin))
+            check.look_again(grace)
+            check.find_dead_lettered()
+            check.find_lost(lambda sources: waiting(client, admin, sources), lambda: messages.letters(client, admin))
+            inputs = {source.topic: source for source in DOWNSTREAM}
+            check.find_stalled(stalled(client, admin), lambda topic: subscription(admin, inputs[topic]))
+        if stop.is_set():
+            raise KeyboardInterrupt
+        account = check.close(time.monotonic() - started)
+        examples = list(islice(rendering.named(tables, scratch, *rendering.BAD), limit))
+        if output is not None:
+            _write(output, tables, scratch)
+    _print(account, examples, as_json=as_json)
+    if not account.holds:
+        sys.exit(1)
+
+
+@contextmanager
+def _looking() -> Iterator[None]:
+    """Have every refusal to be read exit with a code of its own: 1 says that an order is lost, or differs."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except CommandError as problem:
+        problem.exit_code = COULD_NOT_LOOK
+        raise
+
+
+def _write(output: Path, tables: Tables, scratch: Scratch) -> None:
+    with writing(output) as binary:
+        file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        number = rendering.write_csv(file, rendering.named(tables, scratch, *Verdict))
+        file.detach()
+    click.echo(f"Wrote {number:,} orders to {output}.", err=True)
+
+
+def _print(account: Account, examples: list[rendering.Named], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rendering.as_json(account, examples), indent=2))
+    else:
+        rendering.show(paper(), account, examples)

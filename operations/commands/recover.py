@@ -1,0 +1,252 @@
+"""`alpes recover`: takes lost orders again from the topics that still retain their messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from connection.admin import Admin
+from connection.client import Client, connected
+from operations.reconcile import messages
+from operations.reconcile.check import Check
+from operations.reconcile.rules import Verdict
+from operations.reconcile.scratch import OrderLetter, Scratch
+from operations.reconcile.tables import SERVICES, Tables
+from operations.reconcile.waiting import waiting
+from operations.recover import sending
+from operations.recover.retained import Retained
+from terminal.console import Counting, paper
+from terminal.interrupt import interruptible
+from terminal.options import ORDER_ID, Positive, admin_url_option, service_url_option
+
+
+@click.command(short_help="Take lost orders again from the topics.")
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=ORDER_ID)
+@click.option("--all-lost", is_flag=True, help="Every order that alpes reconcile --topics calls lost.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many orders to name that can't be recovered.",
+)
+@click.option(
+    "--grace",
+    type=Positive(zero=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an order may differ before it counts; see alpes reconcile.",
+)
+@click.option(
+    "--statement-timeout",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest that one statement may take.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+@service_url_option
+@admin_url_option
+def recover(  # noqa: PLR0913, PLR0917 - a command's options
+    ids: tuple[str, ...],
+    all_lost: bool,  # noqa: FBT001 - click passes it by name
+    dry_run: bool,  # noqa: FBT001 - the same
+    yes: bool,  # noqa: FBT001 - the same
+    limit: int,
+    grace: float,
+    statement_timeout: int,
+    as_json: bool,  # noqa: FBT001 - the same
+    service_url: str,
+    admin_url: str,
+) -> None:
+    """Take lost orders again from the topics that still retain their messages.
+
+    For whom a message was dropped before its function had it: by a message TTL, a skip, clear-backlog, an evicting
+    backlog quota. Looks, as alpes reconcile --topics does, for orders that nothing takes further, and in the retained
+    topics for the last message of each that does; says what it found, asks, and sends these again, the same bytes with
+    the same key and properties, to the topics where they lie. Mend the policy first: it would drop them again.
+
+    An order that only its timer would end, unpaid, counts as lost here too. One whose message is a dead letter does
+    not: see alpes dlq.
+
+    Harmless however often it is done: a function takes a message that comes twice as one, and what is on its way is
+    not sent again. The databases of the local stack it knows; those of a cluster are named by ALPES_ORDENES_DSN,
+    ALPES_PAGOS_DSN and ALPES_REPORTING_DSN. It only reads there.
+
+    Exits with 0 when every such order was sent, also when there was none; with 1 when no topic retains a message of
+    one, or an order named by its ID is unknown or differs between the services. With --dry-run, as it would without.
+
+    \b
+    Examples:
+      alpes recover --all-lost --dry-run       what is lost, and what can be had again
+      alpes recover --all-lost
+      alpes recover 5f0c2a9e-6f6b-4c58-9d6b-0c0f3f3f9b1e
+    """  # noqa: D301 - \b is click's mark
+    if bool(ids) == all_lost:
+        raise click.UsageError("Say which: either IDs, or --all-lost.")
+    dsns = {service: os.environ.get(f"ALPES_{service.upper()}_DSN") for service in SERVICES}
+    admin = Admin(admin_url)
+    with (
+        Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
+        connected(service_url) as client,
+        Retained() as retained,
+    ):
+        with interruptible() as stop, Counting(Console(stderr=True), "orders and messages read") as counting:
+
+            def tick(number: int) -> None:
+                counting.show(number)
+                if stop.is_set():
+                    raise KeyboardInterrupt
+
+            with Scratch() as scratch:
+                check = Check(tables, scratch, stop, tick, expiring=False)
+                plan = _look(check, scratch, client, admin, set(ids), grace)
+                for orders in scratch.doubtful(Verdict.LOST):
+                    rows = {found.id: found for found in tables.some([order.id for order in orders])}
+                    retained.want((order.id, order.why, rows.get(order.id)) for order in orders)
+            retained.find(client, admin, tick)
+        for order in retained.orders():
+            if order.topic:
+                plan.found[order.why, order.topic] += 1
+            else:
+                plan.gone.append(order.id)
+        if not as_json:
+            _show(plan, limit)
+        outcome = sending.Outcome()
+        if plan.found and not dry_run:
+            if not yes:
+                click.confirm(f"Send {plan.found.total():,} messages again?", abort=True, err=True)
+            with interruptible() as stop, Counting(Console(stderr=True), "sent again") as counting:
+                outcome = sending.send(client, retained.orders(), stop, counting.show)
+    _finish(plan, outcome, dry_run=dry_run, as_json=as_json)
+
+
+@dataclass
+class _Plan:
+    """What was found.
+
+    Attributes
+    ----------
+    found : Counter of (str, str)
+        Lost orders by what they wait for, and the topic that retains a message for that.
+    gone : list of str
+        Lost orders of which no topic retains one.
+    others : dict of str to str
+        Orders that were named and are not lost: what they are.
+    wrong : set of str
+        Those of them that nothing is known of, or that differ.
+    not_judged : int
+        Orders that may be lost: whose messages wait is not known.
+    """
+
+    found: Counter[tuple[str, str]] = field(default_factory=Counter)
+    gone: list[str] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
+    not_judged: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every order in question can be recovered, or needs not."""
+        return not (self.gone or self.wrong or self.not_judged)
+
+
+def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Collection[str], grace: float) -> _Plan:
+    """Judge some orders, or all where none is named."""
+
+    def letters() -> Iterator[OrderLetter]:
+        return (letter for letter in messages.letters(client, admin) if not ids or letter.order_id in ids)
+
+    if ids:
+        check.read_some(ids)
+    else:
+        check.read_commands(messages.command_ids(client, admin))
+        check.read_tables()
+    check.take_letters(letters())
+    check.look_again(grace)
+    check.find_dead_lettered()
+    check.find_lost(lambda sources: waiting(client, admin, sources), letters)
+    plan = _Plan(not_judged=check.account.not_judged)
+    if ids:
+        judged = {order.id: order for orders in scratch.doubtful(*Verdict) for order in orders}
+        for order_id in sorted(ids):
+            order = judged.get(order_id)
+            if order is None:
+                plan.others[order_id] = Verdict.ENDED.value
+            elif order.verdict != Verdict.LOST:
+                plan.others[order_id] = f"{order.verdict}: {order.why}"
+            if order is not None and order.verdict == Verdict.DIFFERS:
+                plan.wrong.add(order_id)
+    return plan
+
+
+def _show(plan: _Plan, limit: int) -> None:
+    console = paper()
+    if plan.found:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("lost orders", justify="right")
+        table.add_column("how far each came")
+        table.add_column("its message lies in")
+        for (why, topic), count in sorted(plan.found.items()):
+            table.add_row(f"{count:,}", why, topic)
+        console.print(table)
+    for order_id, what in plan.others.items():
+        console.print(f"{escape(order_id)}  {escape(what)}", soft_wrap=True)
+    if plan.gone:
+        more = f" and {len(plan.gone) - limit:,} more" if len(plan.gone) > limit else ""
+        console.print(
+            f"[bold red]{len(plan.gone):,} can't be had again:[/] no topic retains a message of "
+            f"{escape(', '.join(plan.gone[:limit]) or 'them')}{more}",
+            soft_wrap=True,
+        )
+    if plan.not_judged:
+        console.print(
+            f"[yellow]Of {plan.not_judged:,} orders it can't be told whether they are lost: too much waits.[/] "
+            "Ask again when fewer messages wait.",
+            soft_wrap=True,
+        )
+    if not plan.found and not plan.gone:
+        console.print("Nothing is lost that could be recovered.")
+
+
+def _finish(plan: _Plan, outcome: sending.Outcome, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_as_json(plan, outcome, dry_run=dry_run), indent=2))
+    elif plan.found and dry_run:
+        click.echo(f"{plan.found.total():,} messages would be sent again.")
+    elif plan.found:
+        click.echo(f"{outcome.sent.total():,} messages sent again. alpes reconcile --topics says how the orders fare.")
+        for reason, count in outcome.failures.most_common():
+            click.echo(f"{count:,} not sent: {reason}.")
+    if outcome.stopped:
+        raise KeyboardInterrupt
+    if outcome.failures or not plan.complete:
+        sys.exit(1)
+
+
+def _as_json(plan: _Plan, outcome: sending.Outcome, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "found": [{"why": why, "topic": topic, "orders": n} for (why, topic), n in sorted(plan.found.items())],
+        "sent": dict(outcome.sent),
+        "failures": dict(outcome.failures),
+        "gone": plan.gone,
+        "others": plan.others,
+        "not_judged": plan.not_judged,
+        "interrupted": outcome.stopped,
+        "dry_run": dry_run,
+    }

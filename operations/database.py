@@ -1,0 +1,71 @@
+"""Opens a connection to a service's database, and says in one line why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from connection.errors import UnreachableError
+from terminal.errors import CommandError
+
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+@contextmanager
+def database(
+    service: str, dsn: str | None, *, statement_timeout_seconds: int, read_only: bool = False
+) -> Iterator[psycopg.Connection]:
+    """Connect to a service's database, for the length of a `with` block; each statement commits unless told otherwise.
+
+    Parameters
+    ----------
+    service
+        Whose database, such as `reporting`.
+    dsn
+        Where it is; None where nobody said.
+    statement_timeout_seconds
+        Longest that one statement may take.
+    read_only
+        Whether the database shall refuse every change.
+
+    Raises
+    ------
+    UnreachableError
+        If there is no DSN, or nothing answers there.
+    CommandError
+        If the database refuses what is asked for.
+    """
+    variable = f"ALPES_{service.upper()}_DSN"
+    if not dsn:
+        raise UnreachableError(
+            f'There is no {variable}: eval "$(./deploy.sh env)" sets it, or name the database by it.'
+        )
+    settings = {
+        "statement_timeout": f"{statement_timeout_seconds}s",
+        "timezone": "UTC",
+        "default_transaction_read_only": "on" if read_only else "off",
+    }
+    try:
+        connection = psycopg.connect(
+            dsn,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name="alpes operator",
+            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
+        )
+    except psycopg.Error as problem:
+        # The text of the error may repeat the DSN's host and user, never its password.
+        raise UnreachableError(f"No database at {variable} ({_line(problem)}).") from problem
+    try:
+        with connection:
+            yield connection
+    except psycopg.errors.UndefinedTable as problem:
+        raise CommandError(f"The database of {variable} is not Alpes' ({_line(problem)}).") from problem
+    except psycopg.Error as problem:
+        raise CommandError(f"The database of {variable} refused: {_line(problem)}.") from problem
+
+
+def _line(problem: Exception) -> str:
+    return " ".join(str(problem).split()) or type(problem).__name__

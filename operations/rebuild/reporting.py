@@ -1,0 +1,207 @@
+"""Rebuilds Reporting's read model from the topic `orden-actualizada`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import psycopg
+
+from alpes_wire import EARLIEST, Message, MessageId
+from alpes_wire.decoding import Undecodable
+from connection.admin import Admin
+from connection.client import Client
+from connection.reading import partitions, read
+from operations.queries import query
+from schemas.tienda.cambios import Cambio, cambio
+from schemas.tienda.topics import ORDEN_ACTUALIZADA
+
+CHUNK = 50_000
+"""Events that are folded in memory before they go to the database."""
+LOCK_TIMEOUT_SECONDS = 10
+"""How long Reporting's own transactions may keep us from the table."""
+
+
+class Rebuilt(NamedTuple):
+    """What a rebuild found and did.
+
+    Attributes
+    ----------
+    events
+        Messages read; those read twice, around the moment of the lock, count once.
+    refused
+        How many of them no reader may take; Reporting has dead-lettered these.
+    orders
+        Orders that the others tell of.
+    removed, corrected, added
+        Rows that no event tells of, that differed, that were missing.
+    left, newer
+        Rows that no event tells of, and rows with a version above all that events tell of, which were left as they are:
+        the topic may have lost what told of them.
+    seconds
+        How long it took.
+    locked_seconds
+        For how long of that Reporting could not write.
+    """
+
+    events: int
+    refused: int
+    orders: int
+    removed: int
+    corrected: int
+    added: int
+    left: int
+    newer: int
+    seconds: float
+    locked_seconds: float
+
+    @property
+    def equal(self) -> bool:
+        """Whether the table is now what the topic tells, to the row."""
+        return not (self.left or self.newer)
+
+
+class Fold:
+    """Keeps each order's newest change: of several with one version, the first."""
+
+    def __init__(self) -> None:
+        self.newest: dict[str, Cambio] = {}
+
+    def add(self, change: Cambio) -> None:
+        """Take a change in, in the order of the topic."""
+        known = self.newest.get(change.id)
+        if known is None or known.version < change.version:
+            self.newest[change.id] = change
+
+    def take(self) -> Iterable[Cambio]:
+        """Give what was kept, and begin anew."""
+        taken, self.newest = self.newest, {}
+        return taken.values()
+
+
+class ReportingRebuild:
+    """One rebuild.
+
+    Parameters
+    ----------
+    client, admin
+        Connected.
+    connection
+        To the database `reporting`, in autocommit.
+    stop
+        Set it to have the rebuild end without having changed anything.
+    progress
+        Called with the number of events read.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        admin: Admin,
+        connection: psycopg.Connection,
+        stop: threading.Event,
+        progress: Callable[[int], None],
+    ) -> None:
+        self._client = client
+        self._admin = admin
+        self._connection = connection
+        self._stop = stop
+        self._progress = progress
+        self._fold = Fold()
+        self._last: dict[str, MessageId] = {}
+        self._events = 0
+        self._refused = 0
+
+    def run(self, *, whole: bool, dry_run: bool) -> Rebuilt:
+        """Do it.
+
+        Parameters
+        ----------
+        whole
+            Whether the topic is known to have every event there ever was: only then what none tells of is wrong, and is
+            removed or taken back. Nothing in the topic says so, and today's retention is not yesterday's.
+        dry_run
+            Look, and change nothing.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was stopped; nothing has changed.
+        """
+        started = time.monotonic()
+        connection = self._connection
+        for name in ("shadow", "arrivals"):
+            connection.execute(query("reporting", f"rebuild/{name}"))
+        # Most of it before the lock; what comes meanwhile is little.
+        for _ in range(2):
+            self._read_on()
+        connection.execute(query("reporting", "rebuild/analyze"))
+        with connection.transaction(force_rollback=dry_run):
+            connection.execute(b"SET LOCAL lock_timeout = '%ds'" % LOCK_TIMEOUT_SECONDS)
+            connection.execute(query("reporting", "rebuild/lock"))
+            locked = time.monotonic()
+            # Whatever Reporting has written by now lies before this end.
+            self._read_on()
+            left, newer = (0, 0) if whole else self._row("unknown")
+            removed = self._change("remove") if whole else 0
+            corrected = self._change("correct", whole=whole)
+            added = self._change("add")
+            (orders,) = self._row("count")
+        ended = time.monotonic()
+        return Rebuilt(
+            self._events,
+            self._refused,
+            orders,
+            removed,
+            corrected,
+            added,
+            left,
+            newer,
+            seconds=ended - started,
+            locked_seconds=ended - locked,
+        )
+
+    def _read_on(self) -> None:
+        """Take in what has come since the last time, up to where the topic ends now."""
+        for partition in partitions(self._admin, ORDEN_ACTUALIZADA):
+            last = self._last.get(partition.name)
+            for message in read(self._client, partition, start=last or EARLIEST):
+                if last is not None and message.message_id() <= last:
+                    continue
+                self._take(message)
+                self._last[partition.name] = message.message_id()
+                if self._events % CHUNK == 0:
+                    self._store()
+        self._store()
+
+    def _take(self, message: Message) -> None:
+        self._events += 1
+        try:
+            self._fold.add(cambio(message.data(), message.publish_timestamp))
+        except Undecodable:
+            self._refused += 1
+        if self._events % 1000 == 0:
+            self._progress(self._events)
+            if self._stop.is_set():
+                raise KeyboardInterrupt
+
+    def _store(self) -> None:
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+        changes = self._fold.take()
+        if not changes:
+            return
+        with self._connection.cursor() as cursor:
+            with cursor.copy(query("reporting", "rebuild/copy")) as copy:
+                for change in changes:
+                    copy.write_row(change)
+            cursor.execute(query("reporting", "rebuild/merge"))
+            cursor.execute(query("reporting", "rebuild/forget_arrivals"))
+
+    def _change(self, name: str, **values: bool) -> int:
+        return self._connection.execute(query("reporting", f"rebuild/{name}"), values or None).rowcount
+
+    def _row(self, name: str) -> tuple[int, ...]:
+        return self._connection.execute(query("reporting", f"rebuild/{name}")).fetchone() or ()

@@ -1,0 +1,345 @@
+"""Judges every order of a live system: reads all rows once, looks again at what is doubtful, and only then says so.
+
+The databases are read at slightly different moments, so a row may be missing that is on its way. What differs is looked
+at again until it no longer does or a grace period is over. What is in flight is lost only when no message waits that
+could take it further, and its rows stay as they are all the same. Other orders may come and go meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from operations.reconcile.merge import Rows, facts
+from operations.reconcile.rules import NOT_RECORDED, READ_MODEL, WAITING, Input, Rule, Verdict, judge, takes_further
+from operations.reconcile.scratch import CHUNK, Doubtful, OrderLetter, Scratch
+from operations.reconcile.stalled import Stall, Subscription
+from operations.reconcile.tables import Tables
+from operations.reconcile.waiting import Waits
+from schemas.tienda.topics import CREAR_ORDEN
+
+LOOK_AGAIN_SECONDS = 0.5
+T = TypeVar("T")
+Tick = Callable[[int], None]
+
+
+@dataclass
+class Account:
+    """What became of all orders.
+
+    Attributes
+    ----------
+    ended, cents : Counter of str
+        Orders that have ended, and their totals in cents, by status.
+    others : dict of (str, str) to int
+        The rest, by verdict and why.
+    refused_messages : int
+        Dead letters that wait and belong to no order: what could not be decoded.
+    commands : int or None
+        Orders in the topic `crear-orden`, where it was asked for.
+    not_judged : int
+        Orders in flight that may be lost: whose messages wait is not known.
+    unread : set of str
+        The topics of which not all that waits was read.
+    stalled : dict of str to Stall
+        The topics of which nothing comes though messages wait there.
+    seconds : float
+        How long it took.
+    """
+
+    ended: Counter[str] = field(default_factory=Counter)
+    cents: Counter[str] = field(default_factory=Counter)
+    others: dict[tuple[str, str], int] = field(default_factory=dict)
+    refused_messages: int = 0
+    commands: int | None = None
+    not_judged: int = 0
+    unread: set[str] = field(default_factory=set)
+    stalled: dict[str, Stall] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def count(self, verdict: Verdict) -> int:
+        """Count the orders of a verdict."""
+        if verdict is Verdict.ENDED:
+            return self.ended.total()
+        return sum(count for (name, _), count in self.others.items() if name == verdict)
+
+    @property
+    def accepted(self) -> int:
+        """Orders in all."""
+        return self.ended.total() + sum(self.others.values())
+
+    @property
+    def holds(self) -> bool:
+        """Whether no order differs, none is known to be lost, and all that waits is delivered."""
+        return not (self.count(Verdict.DIFFERS) or self.count(Verdict.LOST) or self.stalled)
+
+
+class Check:
+    """One check.
+
+    Parameters
+    ----------
+    tables
+        The three databases.
+    scratch
+        Where doubtful orders are kept.
+    stop
+        The check is interrupted when this is set.
+    tick
+        Called with the number of orders read.
+    expiring
+        Whether an unpaid order that no message takes further is accounted for by the timer that lets it expire.
+    """
+
+    def __init__(
+        self, tables: Tables, scratch: Scratch, stop: threading.Event, tick: Tick, *, expiring: bool = True
+    ) -> None:
+        self._tables = tables
+        self._scratch = scratch
+        self._stop = stop
+        self._show = tick
+        self._expiring = expiring
+        self.account = Account()
+
+    def read_commands(self, ids: Iterable[str]) -> None:
+        """Take in the orders whose command is in the topic; before `read_tables`, so that none is there too early."""
+        for chunk in _chunks(ids):
+            self._scratch.commands(chunk)
+            self._tick(self._scratch.command_count())
+        self.account.commands = self._scratch.command_count()
+
+    def read_tables(self) -> None:
+        """Read all rows; what has not plainly ended is doubtful."""
+        known: dict[tuple[object, ...], Rule] = {}
+        account = self.account
+        commands = (order_id for chunk in self._scratch.command_ids() for order_id in chunk)
+        command = next(commands, None)
+        doubtful: list[Doubtful] = []
+        number = 0
+        with self._tables.snapshot() as rows:
+            for number, (order_id, orden, pago, reporting) in enumerate(rows, 1):
+                seen = facts(orden, pago, reporting)
+                rule = known.get(seen)
+                if rule is None:
+                    rule = known[seen] = judge(seen)
+                if rule.verdict is Verdict.ENDED and orden is not None:
+                    account.ended[orden[1]] += 1
+                    account.cents[orden[1]] += orden[3]
+                else:
+                    doubtful.append(Doubtful(order_id, rule.verdict, rule.why))
+                while command is not None and command <= order_id:
+                    if command < order_id or orden is None:
+                        doubtful.append(_not_recorded(command))
+                    command = next(commands, None)
+                if len(doubtful) >= CHUNK:
+                    self._scratch.doubt(doubtful)
+                    doubtful.clear()
+                if number % CHUNK == 0:
+                    self._tick(number)
+        self._tick(number)
+        while command is not None:
+            doubtful.append(_not_recorded(command))
+            command = next(commands, None)
+        self._scratch.doubt(doubtful)
+
+    def read_some(self, ids: Iterable[str]) -> None:
+        """Read the rows of some orders, instead of `read_tables`; those without any may have been accepted."""
+        for chunk in _chunks(ids):
+            self._read([_not_recorded(order_id) for order_id in chunk])
+
+    def take_letters(self, letters: Iterable[OrderLetter]) -> None:
+        """Take in the dead letters that were not sent again."""
+        for chunk in _chunks(letters):
+            self._note_letters(chunk)
+            self.account.refused_messages += sum(1 for letter in chunk if not (letter.order_id or letter.discarded))
+        for ids in self._scratch.letter_ids(CREAR_ORDEN):
+            recorded = {rows.id for rows in self._tables.some(ids)}
+            self._scratch.doubt(_not_recorded(order_id) for order_id in ids if order_id not in recorded)
+
+    def _note_letters(self, letters: Iterable[OrderLetter]) -> None:
+        self._scratch.letters(letter for letter in letters if letter.order_id)
+
+    def look_again(self, grace_seconds: float) -> None:
+        """Read the doubtful orders anew, until none differs any more or the grace period is over."""
+        deadline = time.monotonic() + grace_seconds
+        verdicts: tuple[Verdict, ...] = (Verdict.IN_FLIGHT, Verdict.DIFFERS)
+        while True:
+            for chunk in self._scratch.doubtful(*verdicts):
+                self._read(chunk)
+            verdicts = (Verdict.DIFFERS,)
+            if not self._differ() or time.monotonic() >= deadline or self._stop.wait(LOOK_AGAIN_SECONDS):
+                return
+
+    def _differ(self) -> bool:
+        return any(verdict == Verdict.DIFFERS for verdict, _ in self._scratch.counts())
+
+    def find_dead_lettered(self) -> None:
+        """Tell apart what waits for an operator, or was given up by one: the message itself is a dead letter."""
+        for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
+            self._take_by_letters(chunk)
+
+    def _take_by_letters(self, chunk: list[Doubtful]) -> None:
+        lettered = self._scratch.lettered([order.id for order in chunk])
+        told = ((order, _by_letters(order.why, lettered.get(order.id, []))) for order in chunk)
+        found = [order._replace(verdict=verdict) for order, verdict in told if verdict]
+        self._scratch.doubt(found)
+        self._scratch.acquit(order.id for order in found)
+
+    def find_lost(
+        self, waiting: Callable[[set[Input]], Iterable[Waits]], letters: Callable[[], Iterable[OrderLetter]]
+    ) -> None:
+        """Tell apart what nothing will take further.
+
+        What waits is looked at twice, with the dead letters in between. So an order is met whose message becomes a dead
+        letter meanwhile, also where somebody sends that one again at once.
+
+        Parameters
+        ----------
+        waiting
+            Gives the orders that messages wait for in some inputs.
+        letters
+            Gives the dead letters of now, as for `take_letters`.
+        """
+        self._suspect()
+        self._acquit_by(waiting)
+        if self._scratch.suspicions():
+            self._acquit_by_letters(letters())
+        self._acquit_by(waiting)
+        self._convict()
+
+    def find_stalled(self, waiting: Iterable[Waits], subscription: Callable[[str], Subscription]) -> None:
+        """Tell apart what waits where nothing comes of it.
+
+        Parameters
+        ----------
+        waiting
+            See `operations.reconcile.stalled.stalled`.
+        subscription
+            Gives what the broker says of a topic.
+        """
+        # What only waits, found before, may be delayed.
+        self._scratch.forget_waits()
+        for messages in _chunks(waiting):
+            self._go_on()
+            for topic, _, place in messages:
+                if topic not in self.account.stalled:
+                    self.account.stalled[topic] = Stall(place, subscription(topic))
+            self._scratch.waits((topic, order_id) for topic, order_id, _ in messages if order_id is not None)
+        if self.account.stalled:
+            for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
+                topics = self._scratch.waiting_of([order.id for order in chunk])
+                for order in chunk:
+                    if silent := topics.get(order.id, set()) & self.account.stalled.keys():
+                        why = f"its message waits in {min(silent)}, and nothing comes of it"
+                        self._scratch.doubt([order._replace(verdict=Verdict.STALLED, why=why)])
+
+    def _suspect(self) -> None:
+        """Suspect whatever is in flight and no timer looks at."""
+        for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
+            still = [order for order in self._read(chunk) if order.verdict == Verdict.IN_FLIGHT]
+            # Before the inputs: a timer that is gone by then has published all that it had to say.
+            timed = self._tables.timed([order.id for order in still if self._timer_counts(order.why)])
+            self._scratch.suspect(order.id for order in still if order.id not in timed)
+
+    def _timer_counts(self, why: str) -> bool:
+        return WAITING[why].timer and (self._expiring or why == READ_MODEL.why)
+
+    def _acquit_by(self, waiting: Callable[[set[Input]], Iterable[Waits]]) -> None:
+        """Acquit the suspects that a message waits for, and those whose rows change."""
+        carriers = {source for why in self._scratch.suspicions() for source in WAITING[why].carriers}
+        if not carriers:
+            return
+        for messages in _chunks(waiting(carriers)):
+            self._go_on()
+            self._scratch.waits((topic, order_id) for topic, order_id, _ in messages if order_id is not None)
+            self.account.unread.update(topic for topic, order_id, _ in messages if order_id is None)
+        for chunk in self._scratch.suspects():
+            # After the inputs: whatever was acknowledged before they were read has left its trace in the rows.
+            now = {order.id: order for order in self._read(chunk)}
+            topics = self._scratch.waiting_of([order.id for order in chunk])
+            self._scratch.acquit(o.id for o in chunk if now.get(o.id) != o or topics.get(o.id, set()) & _carriers(o))
+
+    def _acquit_by_letters(self, letters: Iterable[OrderLetter]) -> None:
+        for chunk in _chunks(letters):
+            self._note_letters(chunk)
+        for suspects in self._scratch.suspects():
+            self._take_by_letters(suspects)
+
+    def _convict(self) -> None:
+        """Call lost the suspects that are left; not those whose message may wait where not all was read."""
+        for chunk in self._scratch.suspects():
+            lost = [order for order in chunk if not _carriers(order) & self.account.unread]
+            self.account.not_judged += len(chunk) - len(lost)
+            self._scratch.doubt(order._replace(verdict=Verdict.LOST) for order in lost)
+
+    def _tick(self, number: int) -> None:
+        self._go_on()
+        self._show(number)
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+
+    def close(self, seconds: float) -> Account:
+        """Sum up."""
+        self.account.others = self._scratch.counts()
+        self.account.seconds = seconds
+        return self.account
+
+    def _read(self, chunk: list[Doubtful]) -> list[Doubtful]:
+        """Judge some doubtful orders by their rows of now; return those that are still doubtful."""
+        found = {rows.id: rows for rows in self._tables.some([order.id for order in chunk])}
+        still: list[Doubtful] = []
+        settled: list[str] = []
+        for order in chunk:
+            rows = found.get(order.id)
+            if rows is None and order.why == NOT_RECORDED.why:
+                still.append(order)
+            elif rows is None:
+                settled.append(order.id)
+            else:
+                self._judge(rows, still, settled)
+        self._scratch.settle(settled)
+        self._scratch.doubt(still)
+        return still
+
+    def _judge(self, rows: Rows, still: list[Doubtful], settled: list[str]) -> None:
+        rule = judge(facts(rows.orden, rows.pago, rows.reporting))
+        if rule.verdict is Verdict.ENDED and rows.orden is not None:
+            self.account.ended[rows.orden[1]] += 1
+            self.account.cents[rows.orden[1]] += rows.orden[3]
+            settled.append(rows.id)
+        else:
+            still.append(Doubtful(rows.id, rule.verdict, rule.why, _state(rows)))
+
+
+def _state(rows: Rows) -> str:
+    """Give what changes with each change of an order: versions only rise, and a payment is decided once."""
+    orden, pago, reporting = rows[1:]
+    return f"{orden and orden[2]} {pago and pago[1]} {reporting and reporting[2]}"
+
+
+def _carriers(order: Doubtful) -> set[str]:
+    return {source.topic for source in WAITING[order.why].carriers}
+
+
+def _not_recorded(order_id: str) -> Doubtful:
+    return Doubtful(order_id, NOT_RECORDED.verdict, NOT_RECORDED.why)
+
+
+def _by_letters(why: str, letters: Iterable[OrderLetter]) -> Verdict | None:
+    discarded = [letter.discarded for letter in letters if takes_further(why, letter.topic, bug=letter.bug)]
+    if not discarded:
+        return None
+    return Verdict.DISCARDED if all(discarded) else Verdict.DEAD_LETTERED
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk

@@ -1,0 +1,50 @@
+"""The orders that messages belong to: commands in `crear-orden`, and dead letters that were not sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from google.protobuf.message import DecodeError
+
+from connection.admin import Admin
+from connection.client import Client
+from connection.reading import partitions, read
+from operations.dlq import decoding
+from operations.dlq.letters import DeadLetters, Letter
+from operations.dlq.log import REPLAYED, Log
+from operations.reconcile.scratch import OrderLetter
+from schemas.tienda import rules
+from schemas.tienda.topics import CREAR_ORDEN
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+
+BUG = "bug"
+CONFLICT = "conflict"
+"""`error.type` of what contradicts what is recorded: a second order with an id, another outcome of a payment."""
+
+
+def command_ids(client: Client, admin: Admin) -> Iterator[str]:
+    """Yield the id of every command that has a valid one, as often as it is in the topic."""
+    for partition in partitions(admin, CREAR_ORDEN):
+        for message in read(client, partition):
+            try:
+                order_id: str = CrearOrden.FromString(message.data()).id
+            except DecodeError:
+                continue
+            if not rules.id_problem("id", order_id):
+                yield order_id
+
+
+def letters(client: Client, admin: Admin) -> Iterator[OrderLetter]:
+    """Yield each letter that waits or was discarded; not those of conflicts, which would take no order further."""
+    found = DeadLetters(client, admin)
+    done = Log(client, admin).what_was_done()
+    for letter in found:
+        action = done.get(str(letter.id))
+        if action != REPLAYED and letter.error_type != CONFLICT:
+            bug = letter.error_type == BUG
+            yield OrderLetter(_order_id(letter), letter.id.topic, action is not None, bug)
+
+
+def _order_id(letter: Letter) -> str:
+    order_id = decoding.order_id(letter.id.topic, letter.payload) or letter.key
+    return "" if rules.id_problem("id", order_id) else order_id

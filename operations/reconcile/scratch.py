@@ -1,0 +1,176 @@
+"""Keeps what is still to be judged in a temporary file, so that memory stays the same however much that is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+CHUNK = 1_000
+
+_TABLES = """
+CREATE TABLE doubtful (
+    id TEXT PRIMARY KEY, verdict TEXT NOT NULL, why TEXT NOT NULL, state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE suspect (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE waits (id TEXT NOT NULL, topic TEXT NOT NULL, PRIMARY KEY (id, topic)) WITHOUT ROWID;
+CREATE TABLE letter (
+    id TEXT NOT NULL, topic TEXT NOT NULL, discarded INTEGER NOT NULL, bug INTEGER NOT NULL,
+    PRIMARY KEY (id, topic, bug)
+) WITHOUT ROWID;
+CREATE TABLE command (id TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+
+class Doubtful(NamedTuple):
+    """An order that has not ended, as far as is known, and what is said of it.
+
+    Attributes
+    ----------
+    id, verdict, why
+        See `operations.reconcile.rules.Rule`.
+    state
+        Changes with each change of its rows; empty where it has none.
+    """
+
+    id: str
+    verdict: str
+    why: str
+    state: str = ""
+
+
+class OrderLetter(NamedTuple):
+    """A dead letter.
+
+    Attributes
+    ----------
+    order_id
+        Whose; empty for none that is known.
+    topic
+        Where its message came from.
+    discarded
+        Whether an operator discarded it.
+    bug
+        Whether our code failed on the message: then nothing is known against the message itself.
+    """
+
+    order_id: str
+    topic: str
+    discarded: bool
+    bug: bool = False
+
+
+class Scratch:
+    """A temporary SQLite database; gone when it is closed, or when this process ends."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("")
+        self._file.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def doubt(self, orders: Iterable[Doubtful]) -> None:
+        """Note orders, over what was noted of them before."""
+        self._file.executemany("INSERT OR REPLACE INTO doubtful VALUES (?, ?, ?, ?)", orders)
+
+    def settle(self, ids: Iterable[str]) -> None:
+        """Forget orders: they have ended."""
+        self._file.executemany("DELETE FROM doubtful WHERE id = ?", ((order_id,) for order_id in ids))
+
+    def doubtful(self, *verdicts: str) -> Iterator[list[Doubtful]]:
+        """Yield the noted orders of these verdicts by id, some at a time; they may be noted anew meanwhile."""
+        last = ""
+        places = ", ".join("?" * len(verdicts))
+        text = f"SELECT * FROM doubtful WHERE id > ? AND verdict IN ({places}) ORDER BY id LIMIT ?"  # noqa: S608 - places
+        while rows := self._file.execute(text, (last, *verdicts, CHUNK)).fetchall():
+            yield [Doubtful(*row) for row in rows]
+            last = rows[-1][0]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Count the noted orders by verdict and why."""
+        rows = self._file.execute("SELECT verdict, why, count(*) FROM doubtful GROUP BY 1, 2")
+        return {(verdict, why): count for verdict, why, count in rows}
+
+    def suspect(self, ids: Iterable[str]) -> None:
+        """Note orders that may be lost."""
+        self._file.executemany("INSERT OR IGNORE INTO suspect VALUES (?)", ((order_id,) for order_id in ids))
+
+    def acquit(self, ids: Iterable[str]) -> None:
+        """Forget that orders may be lost."""
+        self._file.executemany("DELETE FROM suspect WHERE id = ?", ((order_id,) for order_id in ids))
+
+    def suspects(self) -> Iterator[list[Doubtful]]:
+        """Yield the orders that may be lost by id, some at a time; they may be acquitted meanwhile."""
+        last = ""
+        text = "SELECT doubtful.* FROM suspect JOIN doubtful USING (id) WHERE id > ? ORDER BY id LIMIT ?"
+        while rows := self._file.execute(text, (last, CHUNK)).fetchall():
+            yield [Doubtful(*row) for row in rows]
+            last = rows[-1][0]
+
+    def suspicions(self) -> set[str]:
+        """Give what orders that may be lost wait for."""
+        return {row[0] for row in self._file.execute("SELECT DISTINCT why FROM suspect JOIN doubtful USING (id)")}
+
+    def waits(self, waiting: Iterable[tuple[str, str]]) -> None:
+        """Note messages that wait: each one's topic and order."""
+        text = "INSERT OR IGNORE INTO waits (topic, id) VALUES (?, ?)"
+        self._file.executemany(text, waiting)
+
+    def forget_waits(self) -> None:
+        """Forget them all."""
+        self._file.execute("DELETE FROM waits")
+
+    def waiting_of(self, ids: Sequence[str]) -> dict[str, set[str]]:
+        """Give the topics in which messages wait for some orders, by order."""
+        found: dict[str, set[str]] = {}
+        places = ", ".join("?" * len(ids))
+        for order_id, topic in self._file.execute(f"SELECT id, topic FROM waits WHERE id IN ({places})", ids):  # noqa: S608
+            found.setdefault(order_id, set()).add(topic)
+        return found
+
+    def letters(self, letters: Iterable[OrderLetter]) -> None:
+        """Note dead letters. Of several of an order and a topic one that waits counts before discarded ones."""
+        text = (
+            "INSERT INTO letter VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET discarded = discarded AND excluded.discarded"
+        )
+        self._file.executemany(text, letters)
+
+    def lettered(self, ids: Sequence[str]) -> dict[str, list[OrderLetter]]:
+        """Give the dead letters of some orders, by order."""
+        found: dict[str, list[OrderLetter]] = {}
+        places = ", ".join("?" * len(ids))
+        text = f"SELECT id, topic, discarded, bug FROM letter WHERE id IN ({places})"  # noqa: S608 - places
+        for order_id, topic, discarded, bug in self._file.execute(text, ids):
+            found.setdefault(order_id, []).append(OrderLetter(order_id, topic, bool(discarded), bool(bug)))
+        return found
+
+    def letter_ids(self, topic: str) -> Iterator[list[str]]:
+        """Yield the orders with a dead letter of a topic, some at a time."""
+        return self._ids("SELECT id FROM letter WHERE id > ? AND topic = ? ORDER BY id LIMIT ?", topic)
+
+    def commands(self, ids: Iterable[str]) -> None:
+        """Note orders whose command is in the topic."""
+        self._file.executemany("INSERT OR IGNORE INTO command VALUES (?)", ((order_id,) for order_id in ids))
+
+    def command_ids(self) -> Iterator[list[str]]:
+        """Yield these orders by id, some at a time."""
+        return self._ids("SELECT id FROM command WHERE id > ? ORDER BY id LIMIT ?")
+
+    def command_count(self) -> int:
+        """Count these orders."""
+        return int(self._file.execute("SELECT count(*) FROM command").fetchone()[0])
+
+    def _ids(self, text: str, *values: str) -> Iterator[list[str]]:
+        last = ""
+        while rows := self._file.execute(text, (last, *values, CHUNK)).fetchall():
+            ids = [row[0] for row in rows]
+            yield ids
+            last = ids[-1]

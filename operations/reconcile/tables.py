@@ -1,0 +1,95 @@
+"""Reads the three databases: all rows as of one moment each, or some orders' as they are now. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import psycopg
+
+from connection.errors import UnreachableError
+from operations.database import database
+from operations.queries import query
+from operations.reconcile.merge import Rows, together
+
+SERVICES = ("reporting", "pagos", "ordenes")
+"""Read in this order: what a service shows was in the one after it before."""
+FETCHED_ROWS = 10_000
+
+
+class Tables:
+    """The three databases.
+
+    Parameters
+    ----------
+    connections
+        By service.
+    """
+
+    def __init__(self, connections: Mapping[str, psycopg.Connection]) -> None:
+        self._connections = connections
+
+    @classmethod
+    @contextmanager
+    def opened(cls, dsns: Mapping[str, str | None], *, statement_timeout_seconds: int) -> Iterator[Tables]:
+        """Connect to all three, for the length of a `with` block; see `operations.database.database`.
+
+        Raises
+        ------
+        UnreachableError
+            Also if one of them is a standby.
+        """
+        with ExitStack() as stack:
+            connections = {}
+            for service in SERVICES:
+                opening = database(service, dsns[service], statement_timeout_seconds=statement_timeout_seconds)
+                connection = stack.enter_context(opening)
+                connection.execute(query(None, "reconcile_settings"))
+                _require_primary(service, connection)
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                connection.read_only = True
+                connections[service] = connection
+            yield cls(connections)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Iterator[Rows]]:
+        """Give all orders by id, each database as of one moment."""
+        with ExitStack() as stack:
+            for service in SERVICES:
+                stack.enter_context(self._connections[service].transaction())
+                # The moment is that of the first statement.
+                self._connections[service].execute(b"SELECT 1")
+            ordenes, pagos, reporting = (
+                stack.enter_context(self._stream(service)) for service in ("ordenes", "pagos", "reporting")
+            )
+            yield together(ordenes, pagos, reporting)
+
+    @contextmanager
+    def _stream(self, service: str) -> Iterator[Iterator[Any]]:
+        with self._connections[service].cursor(name=f"alpes_reconcile_{service}") as cursor:
+            cursor.itersize = FETCHED_ROWS
+            cursor.execute(query(service, "reconcile/all"))
+            yield iter(cursor)
+
+    def some(self, ids: Sequence[str]) -> Iterator[Rows]:
+        """Give some orders as they are now, by id; those that no database has are left out."""
+        found = {service: self._rows(service, "reconcile/some", ids) for service in SERVICES}
+        return together(found["ordenes"], found["pagos"], found["reporting"])
+
+    def timed(self, ids: Sequence[str]) -> set[str]:
+        """Give those of some orders that a timer will look at."""
+        return {row[0] for row in self._rows("ordenes", "reconcile/timed", ids)}
+
+    def _rows(self, service: str, name: str, ids: Sequence[str]) -> list[Any]:
+        connection = self._connections[service]
+        with connection.transaction():
+            return connection.execute(query(service, name), {"ids": list(ids)}).fetchall()
+
+
+def _require_primary(service: str, connection: psycopg.Connection) -> None:
+    if connection.execute(query(None, "is_standby")).fetchone() == (True,):
+        raise UnreachableError(
+            f"ALPES_{service.upper()}_DSN leads to a standby, which shows rows late: an order would seem lost that has"
+            " just gone on. Name the primary."
+        )

@@ -1,0 +1,108 @@
+"""Which of the retained messages takes a lost order further, and where it lies. Pure.
+
+Functions take a message that comes again as one, and pass on again what they have recorded. So any message of the
+order's way up to where it stands brings it on; the last of them costs the least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alpes_wire.decoding import Undecodable, decode
+from operations.reconcile.merge import OrdenRow, PagoRow, Rows
+from operations.reconcile.rules import (
+    COMMANDS,
+    CREATED,
+    EXPIRADA,
+    NOT_RECORDED,
+    REEMBOLSADA,
+    REFUNDS,
+    RETRIES,
+    TRANSACTIONS,
+    UPDATES,
+    WAITING,
+)
+from operations.trace.hops import CONTRACTS
+from schemas.tienda import rules
+
+BEST = 2
+
+
+def places(why: str, rows: Rows | None) -> tuple[str, ...]:
+    """Give the topics that may hold a message which takes an order further, the best first.
+
+    Parameters
+    ----------
+    why
+        What it waits for.
+    rows
+        Its rows; None where it has none.
+    """
+    carriers = [source.topic for source in reversed(WAITING[why].carriers) if source not in RETRIES]
+    # Pagos would charge an order that has expired and was never charged, only to pay it back.
+    unpaid = rows is not None and rows.orden is not None and rows.orden[1] == EXPIRADA and rows.pago is None
+    upstream = [] if unpaid or why == NOT_RECORDED.why else [CREATED.topic, COMMANDS.topic]
+    return tuple(dict.fromkeys(carriers + upstream))
+
+
+def order_id(topic: str, message: Any) -> str:
+    """Give the order that a decoded message is about."""
+    return str(getattr(message, CONTRACTS[topic].id_field))
+
+
+def decoded(topic: str, payload: bytes) -> Any | None:
+    """Decode a message, None where it can't be or names no order."""
+    try:
+        message = decode(CONTRACTS[topic].kind, payload)
+    except Undecodable:
+        return None
+    return None if rules.id_problem("id", order_id(topic, message)) else message
+
+
+def rank(topic: str, message: Any, rows: Rows | None) -> int:
+    """Say how well a message of an order takes it further: 0 for not at all, up to `BEST`.
+
+    One that contradicts what is recorded, such as another order with the same id, would only be dead-lettered.
+    """
+    return _RANKS[topic](message, rows.orden if rows else None, rows.pago if rows else None)
+
+
+def _command(message: Any, orden: OrdenRow | None, _pago: PagoRow | None) -> int:
+    currency = message.currency or rules.DEFAULT_CURRENCY
+    cents = rules.total_cents(message)
+    if orden is not None:
+        return BEST * ((cents, currency, message.client_id) == orden[3:6])
+    wrong = rules.total_problem(cents) or rules.currency_problem(currency)
+    return 0 if wrong or len(message.address) > rules.MAX_ADDRESS_CHARS else BEST
+
+
+def _transaction(message: Any, _orden: OrdenRow | None, pago: PagoRow | None) -> int:
+    if pago is None or message.id not in {"", pago[4]} or not _amount_fits(message, pago):
+        return 0
+    if message.status == pago[1]:
+        return BEST
+    # The charge of one that was paid back has Ordenes ask for the refund, and Pagos tell of it, once more.
+    return int(pago[1] == REEMBOLSADA and message.status == "aprobada")
+
+
+def _refund(message: Any, _orden: OrdenRow | None, pago: PagoRow | None) -> int:
+    fits = pago is not None and message.transaction_id in {"", pago[4]} and _amount_fits(message, pago)
+    return BEST * fits
+
+
+def _update(message: Any, orden: OrdenRow | None, _pago: PagoRow | None) -> int:
+    return BEST * (orden is not None and (message.status, message.version) == orden[1:3])
+
+
+def _amount_fits(message: Any, pago: PagoRow) -> bool:
+    return not message.HasField("amount_cents") or message.amount_cents == pago[2]
+
+
+_RANKS: dict[str, Callable[[Any, OrdenRow | None, PagoRow | None], int]] = {
+    COMMANDS.topic: _command,
+    CREATED.topic: _command,
+    TRANSACTIONS.topic: _transaction,
+    REFUNDS.topic: _refund,
+    UPDATES.topic: _update,
+}

@@ -1,0 +1,145 @@
+"""Finds the retained message that takes each of many lost orders further, and keeps it in a temporary file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from alpes_wire import Message
+from connection.admin import Admin
+from connection.client import Client
+from connection.reading import key, partitions, properties, read
+from operations.reconcile.merge import Rows
+from operations.recover.choice import decoded, order_id, places, rank
+
+CHUNK = 1_000
+
+_TABLES = """
+CREATE TABLE wanted (id TEXT PRIMARY KEY, why TEXT NOT NULL, rows TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE place (
+    id TEXT NOT NULL, topic TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (topic, id)
+) WITHOUT ROWID;
+CREATE TABLE found (
+    id TEXT NOT NULL, topic TEXT NOT NULL, rank INTEGER NOT NULL,
+    payload BLOB NOT NULL, key TEXT NOT NULL, properties TEXT NOT NULL, PRIMARY KEY (id, topic)
+);
+"""
+_BEST = """
+SELECT wanted.id, wanted.why, found.topic, found.payload, found.key, found.properties, min(place.place)
+FROM wanted
+LEFT JOIN found USING (id)
+LEFT JOIN place USING (id, topic)
+GROUP BY wanted.id ORDER BY wanted.id
+"""
+"""SQLite gives the other columns from the row that has the least."""
+
+
+class Recoverable(NamedTuple):
+    """A lost order, and the message that takes it further.
+
+    Attributes
+    ----------
+    id, why
+        See `operations.reconcile.scratch.Doubtful`.
+    topic
+        Where the message lies, and shall lie again; None where no topic retains one.
+    payload, key, properties
+        The message.
+    """
+
+    id: str
+    why: str
+    topic: str | None
+    payload: bytes
+    key: str
+    properties: dict[str, str]
+
+
+class Retained:
+    """What is looked for, and what was found of it; gone when it is closed, or when this process ends."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("")
+        self._file.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def want(self, orders: Iterable[tuple[str, str, Rows | None]]) -> None:
+        """Look for what takes some orders further: each one's id, what it waits for, and its rows."""
+        for name, why, rows in orders:
+            self._file.execute("INSERT INTO wanted VALUES (?, ?, ?)", (name, why, json.dumps(rows)))
+            topics = ((name, topic, place) for place, topic in enumerate(places(why, rows)))
+            self._file.executemany("INSERT INTO place VALUES (?, ?, ?)", topics)
+
+    def find(self, client: Client, admin: Admin, tick: Callable[[int], None]) -> None:
+        """Read the topics that may help, the best first, until each order has a message or none is left to read.
+
+        Parameters
+        ----------
+        client, admin
+            Connected.
+        tick
+            Called with the number of messages read, every thousand.
+        """
+        number = 0
+        already: list[str] = []
+        while topic := self._next_topic(already):
+            already.append(topic)
+            for partition in partitions(admin, topic):
+                messages = read(client, partition)
+                while chunk := list(islice(messages, CHUNK)):
+                    self._take(topic, chunk)
+                    number += len(chunk)
+                    tick(number)
+
+    def _next_topic(self, already: Sequence[str]) -> str | None:
+        places_left = ", ".join("?" * len(already))
+        text = (
+            f"SELECT topic FROM place WHERE topic NOT IN ({places_left})"  # noqa: S608 - places
+            " AND NOT EXISTS (SELECT 1 FROM found JOIN place AS better USING (id, topic)"
+            " WHERE found.id = place.id AND better.place < place.place) ORDER BY place LIMIT 1"
+        )
+        row = self._file.execute(text, already).fetchone()
+        return row and str(row[0])
+
+    def _take(self, topic: str, messages: Iterable[Message]) -> None:
+        said: dict[str, list[tuple[Any, Message]]] = {}
+        for message in messages:
+            content = decoded(topic, message.data())
+            if content is not None:
+                said.setdefault(order_id(topic, content), []).append((content, message))
+        marks = ", ".join("?" * len(said))
+        text = f"SELECT id, rows FROM wanted JOIN place USING (id) WHERE topic = ? AND id IN ({marks})"  # noqa: S608
+        for name, rows in self._file.execute(text, (topic, *said)).fetchall():
+            for content, message in said[name]:
+                self._keep(name, topic, rank(topic, content, _rows(rows)), message)
+
+    def _keep(self, name: str, topic: str, ranked: int, message: Message) -> None:
+        # Of equals the first: it is the one that was accepted.
+        if ranked:
+            self._file.execute(
+                "INSERT INTO found VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET rank = excluded.rank,"
+                " payload = excluded.payload, key = excluded.key, properties = excluded.properties"
+                " WHERE excluded.rank > rank",
+                (name, topic, ranked, message.data(), key(message), json.dumps(properties(message))),
+            )
+
+    def orders(self) -> Iterator[Recoverable]:
+        """Yield each order that was looked for, by id."""
+        for name, why, topic, payload, message_key, said, _place in self._file.execute(_BEST):
+            yield Recoverable(name, why, topic, payload or b"", message_key or "", json.loads(said or "{}"))
+
+
+def _rows(text: str) -> Rows | None:
+    values = json.loads(text)
+    return Rows(values[0], *(None if row is None else tuple(row) for row in values[1:])) if values else None

@@ -1,0 +1,74 @@
+"""Sends retained messages again, each to the topic in which it lies: the same bytes, key and properties."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+
+from connection.client import Client
+from connection.publishing import ConfirmedPublisher
+from operations.recover.retained import Recoverable
+from schemas.tienda.topics import full_name
+
+
+@dataclass
+class Outcome:
+    """What became of the messages.
+
+    Attributes
+    ----------
+    sent : Counter of str
+        Those that Pulsar has, by topic.
+    failures : Counter of str
+        Those that it has not, as far as is known, by reason.
+    stopped : bool
+        Whether it was interrupted; the rest is as it was.
+    """
+
+    sent: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    stopped: bool = False
+
+
+def send(client: Client, orders: Iterable[Recoverable], stop: threading.Event, tick: Callable[[int], None]) -> Outcome:
+    """Send the messages of those orders that have one, and wait until each is confirmed or refused.
+
+    Parameters
+    ----------
+    client
+        A connected client.
+    orders
+        What was found.
+    stop
+        Finish what was begun and return, when this is set.
+    tick
+        Called with the number of messages sent.
+    """
+    outcome = Outcome()
+
+    def confirmed(order: Recoverable) -> None:
+        outcome.sent[str(order.topic)] += 1
+
+    def refused(_order: Recoverable, reason: str) -> None:
+        outcome.failures[reason] += 1
+
+    publishers: dict[str, ConfirmedPublisher[Recoverable]] = {}
+    with ExitStack() as opened:
+        for order in orders:
+            if stop.is_set():
+                outcome.stopped = True
+                break
+            if order.topic is None:
+                continue
+            if order.topic not in publishers:
+                publisher = ConfirmedPublisher(client, full_name(order.topic), confirmed, refused)
+                publishers[order.topic] = opened.enter_context(closing(publisher))
+            publishers[order.topic].publish(order, order.payload, order.key, order.properties)
+            tick(outcome.sent.total())
+        for publisher in publishers.values():
+            publisher.finish()
+        tick(outcome.sent.total())
+    return outcome

@@ -1,0 +1,177 @@
+"""Where results go: standard output, files, devices and pipes; what can't be written is told in one line."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+import click
+
+from terminal.errors import CommandError
+
+STANDARD_OUTPUT = Path("-")
+
+
+class OutputError(CommandError):
+    """Something can't be written: make room, or name another place."""
+
+    def __init__(self, place: object, problem: OSError) -> None:
+        super().__init__(f"Can't write {place}: {problem.strerror or problem}.")
+
+
+class _Standard(io.FileIO):
+    """Standard output or error: what can't be written is told once, as an `OutputError`, and the rest is dropped.
+
+    A reader that has seen enough (`| head`) is no failure: the command goes on, and ends as it would have.
+    """
+
+    def __init__(self, descriptor: int, place: str) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._place = place
+        self._gone = False
+
+    def write(self, data: Any) -> int:
+        """Write some of the data; return how many bytes."""
+        if not self._gone:
+            try:
+                return super().write(data)
+            except OSError as problem:
+                self._gone = True
+                if problem.errno != errno.EPIPE and self._place:
+                    raise OutputError(self._place, problem) from problem
+        return memoryview(data).nbytes
+
+
+def guard_standard_streams() -> None:
+    """Have standard output raise `OutputError` where it can't be written, and standard error nothing.
+
+    Raises
+    ------
+    OutputError
+        If standard output is closed: its number would be the next file's, or the next connection's.
+    """
+    if sys.stderr is not None:
+        sys.stderr = _text(_Standard(sys.stderr.fileno(), ""), sys.stderr)
+    if sys.stdout is None:
+        raise OutputError("to standard output", OSError(errno.EBADF, "it is closed"))
+    sys.stdout = _text(_Standard(sys.stdout.fileno(), "to standard output"), sys.stdout)
+
+
+def _text(raw: _Standard, like: TextIO) -> io.TextIOWrapper:
+    buffer = io.BufferedWriter(raw)
+    return io.TextIOWrapper(buffer, encoding=like.encoding, errors=like.errors, line_buffering=raw.isatty())
+
+
+class OutputFile(click.ParamType[Path]):
+    """An option that names where to write; what can be known to go wrong is refused before anything begins."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Give the path; `-` is standard output."""
+        path = Path(value)
+        if not str(value):
+            self.fail("it names no file", param, ctx)
+        if path != STANDARD_OUTPUT:
+            try:
+                found = _stat(path)
+            except OSError as problem:
+                raise OutputError(path, problem) from problem
+            if found is not None and stat.S_ISDIR(found.st_mode):
+                self.fail(f"{path} is a folder", param, ctx)
+            _require_writable(path, found)
+        return path
+
+
+def _require_writable(path: Path, found: os.stat_result | None) -> None:
+    """Raise `OutputError` where it is known already that a file can't be written."""
+    target = Path(os.path.realpath(path))
+    if found is not None and not os.access(path, os.W_OK):
+        raise OutputError(path, OSError(errno.EACCES, os.strerror(errno.EACCES)))
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        return
+    if not target.parent.is_dir():
+        raise OutputError(path, OSError(errno.ENOENT, f"there is no folder {target.parent}"))
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError(path, OSError(errno.EACCES, f"nothing can be made in its folder {target.parent}"))
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Write a file, for the length of a `with` block, so that whoever reads it sees the old content or the new.
+
+    A file is written aside and put in its place at the end, with the mode that it had; a link leads to its file. What
+    is no file, such as a device or a pipe, is written to as it is, and so is standard output by whatever name.
+
+    Parameters
+    ----------
+    path
+        Where to; its folder must exist. `-` is standard output.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written there; what was there before is untouched.
+    """
+    try:
+        found = None if path == STANDARD_OUTPUT else _stat(path)
+        if path == STANDARD_OUTPUT or _is_standard_output(found):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        elif found is None or stat.S_ISREG(found.st_mode):
+            with _aside(Path(os.path.realpath(path)), found) as file:
+                yield file
+        else:
+            with path.open("wb") as file:
+                yield file
+    except OSError as problem:
+        raise OutputError(path, problem) from problem
+
+
+def _is_standard_output(found: os.stat_result | None) -> bool:
+    # Opened by its name anew, a file that the shell writes to would lose what is in it.
+    try:
+        return found is not None and os.path.samestat(found, os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def _aside(target: Path, found: os.stat_result | None) -> Iterator[BinaryIO]:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            if found is not None:
+                with suppress(PermissionError):
+                    os.fchown(handle, found.st_uid, found.st_gid)
+            # mkstemp lets nobody else read.
+            os.fchmod(handle, 0o666 & ~_umask() if found is None else stat.S_IMODE(found.st_mode))
+            os.fsync(handle)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,42 @@
+"""A server in place of Pulsar's admin API, that says what it is told to."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from connection.admin import Admin
+
+
+@contextmanager
+def answering(*answers: tuple[int, object]) -> Iterator[tuple[Admin, list[str]]]:
+    """Serve these answers, the last one again and again; give the client, and the paths that were asked for.
+
+    Parameters
+    ----------
+    answers
+        HTTP's code and the body: bytes as they are, anything else as JSON.
+    """
+    left = list(answers)
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            code, body = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield Admin(f"http://127.0.0.1:{server.server_port}"), asked
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,60 @@
+"""From where a topic is read that could not be opened at once."""
+
+import threading
+from typing import Any, cast
+
+import pytest
+
+from alpes_wire import EARLIEST, LATEST, MessageId, WireError
+from connection import tail
+from connection.client import Client
+
+
+class _Reader:
+    def read(self, seconds: float) -> None:
+        threading.Event().wait(seconds)
+
+    def close(self) -> None:
+        pass
+
+
+class _Refusing:
+    """A client that opens a reader after some attempts in vain."""
+
+    def __init__(self, *refusals: str) -> None:
+        self._refusals = list(refusals)
+        self.starts: list[MessageId] = []
+        self.opened = threading.Event()
+
+    def get_topic_partitions(self, topic: str) -> list[str]:
+        return [topic]
+
+    def open_reader(self, _partition: str, start: MessageId) -> _Reader:
+        self.starts.append(start)
+        if self._refusals:
+            raise WireError(self._refusals.pop(0))
+        self.opened.set()
+        return _Reader()
+
+
+@pytest.mark.parametrize(
+    ("refusals", "starts"),
+    [
+        ([], [LATEST]),
+        (["the broker can't be reached"] * 2, [LATEST] * 3),
+        (["t: the broker refused: Topic t does not exist"], [LATEST, EARLIEST]),
+        (["t: Topic not found", "the broker can't be reached"], [LATEST, EARLIEST, EARLIEST]),
+        (["the broker can't be reached", "t: Topic not found"], [LATEST, LATEST, EARLIEST]),
+    ],
+)
+def test_only_a_topic_that_was_missing_is_read_from_its_start(
+    refusals: list[str], starts: list[MessageId], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "PAUSE_AFTER_ERROR_SECONDS", 0.01)
+    monkeypatch.setattr(tail, "WAIT_SECONDS", 0.01)
+    client = _Refusing(*refusals)
+    handed: list[Any] = []
+    with tail.Tail(cast("Client", client), ["crear-orden"], lambda *message: handed.append(message)):
+        assert client.opened.wait(10)
+    assert client.starts == starts
+    assert handed == []

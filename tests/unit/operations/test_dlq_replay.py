@@ -1,0 +1,94 @@
+"""Letters that can't be sent again harm no other: each is told with its reason, and the exit code says so."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from operations.commands.dlq import _finish
+from operations.dlq.actions import Outcome, replay
+from operations.dlq.letters import DeadLetters, LetterId
+from operations.dlq.log import Log
+from schemas.tienda.topics import full_name
+from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+
+CREAR_ORDEN = "persistent://alpes/tienda/crear-orden"
+
+
+def omitted(entry: int, place: str, source: str = CREAR_ORDEN) -> Sent:
+    """Give a letter that had no room for its message."""
+    properties = {"payload.omitted": "7", "source.topic": source, "source.message_id": place}
+    return Sent(entry, "k", own_properties=properties)
+
+
+def replayed(*letters: Sent, topic: str = "crear-orden", **more: list[Sent]) -> tuple[FakePulsar, Outcome]:
+    """Send these letters again, and those of other topics."""
+    topics: dict[str, list[Sent]] = {
+        "crear-orden": [Sent(4, "the-key", b"whole"), Sent(5, None, b"no text")],
+        "dlq-bitacora": [],
+        f"{topic}-DLQ": list(letters),
+        **{f"{name}-DLQ": sent for name, sent in more.items()},
+    }
+    broker = FakePulsar(topics)
+    client: Any = broker
+    letters_found = DeadLetters(client, client)
+    return broker, replay(client, Log(client, client), letters_found, threading.Event(), lambda _number: None)
+
+
+def test_a_message_that_its_letter_had_no_room_for_comes_from_its_topic() -> None:
+    broker, outcome = replayed(omitted(0, "(1,4,0,-1)"), omitted(1, "(1,5,0,-1)"), Sent(2, "k2", b"small"))
+    assert broker.published["crear-orden"] == [(b"whole", "the-key"), (b"no text", None), (b"small", "k2")]
+    assert (outcome.done, outcome.complete) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("letter", "why"),
+    [
+        (omitted(0, ""), "does not say where its message lies"),
+        (omitted(0, "(1,2)"), "does not say where its message lies"),
+        (omitted(0, "(99999999999999999999,4,0,-1)"), "does not say where its message lies"),
+        (omitted(0, f"({'9' * 5000},4,0,-1)"), "does not say where its message lies"),
+        (omitted(0, "(1,4,99999999999,-1)"), "does not say where its message lies"),
+        (omitted(0, "(1,3,0,-1)"), "can't be had from crear-orden"),
+        (omitted(0, "(1,9,0,-1)"), "can't be had from crear-orden"),
+        (omitted(0, "(1,4,7,-1)"), "can't be read from crear-orden"),
+        (omitted(0, "(1,4,0,-1)", "persistent://alpes/tienda/orden-creada"), "does not say that its message lies in"),
+        (omitted(0, "(1,4,0,-1)", "persistent://another/tenant/secrets"), "does not say that its message lies in"),
+        (omitted(0, "(1,4,0,-1)", ""), "does not say that its message lies in"),
+    ],
+)
+def test_a_letter_whose_message_cannot_be_had_keeps_no_other_from_being_sent(letter: Sent, why: str) -> None:
+    broker, outcome = replayed(letter, Sent(1, "k1", b"fine"))
+    assert broker.published["crear-orden"] == [(b"fine", "k1")]
+    assert outcome.done == 1
+    ((reason, count),) = outcome.failures.items()
+    assert (count, outcome.examples[reason]) == (1, "crear-orden:0:1:0")
+    assert why in reason
+    assert not [name for name in broker.opened if "DLQ" not in name and "crear-orden" not in name]
+    with pytest.raises(SystemExit) as ended:
+        _finish(outcome, "sent again", as_json=True)
+    assert ended.value.code == 1
+
+
+def test_letters_of_a_topic_that_is_gone_keep_no_other_from_being_sent() -> None:
+    broker, outcome = replayed(
+        Sent(0, "k", b"x"), Sent(1, "k", b"y"), topic="away", **{"crear-orden": [Sent(0, "k", b"z")]}
+    )
+    assert broker.published["crear-orden"] == [(b"z", "k")]
+    assert (outcome.done, outcome.complete) == (1, False)
+    ((reason, count),) = outcome.failures.items()
+    assert (count, reason) == (2, "nothing can be sent to away (no such topic): is the topic there?")
+
+
+def test_a_letter_in_a_topic_that_came_back_without_partitions_is_found_and_sent() -> None:
+    broker = FakePulsar({"crear-orden": [], "dlq-bitacora": []})
+    broker.by_name[full_name("crear-orden-DLQ")] = [Sent(0, "k", b"x"), Sent(1, "k", b"y")]
+    client: Any = broker
+    letters = DeadLetters(client, client)
+    ids = [str(letter.id) for letter in letters]
+    assert ids == ["crear-orden:-1:1:0", "crear-orden:-1:1:1"]
+    second = letters.find(LetterId.parse(ids[1]))
+    assert second.payload == b"y"
+    outcome = replay(client, Log(client, client), [second], threading.Event(), lambda _number: None)
+    assert (outcome.done, broker.published["crear-orden"]) == (1, [(b"y", "k")])
+    assert [key for _, key in broker.published["dlq-bitacora"]] == [ids[1]]
