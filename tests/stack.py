@@ -45,9 +45,14 @@ def deploy(*arguments: str, environment: dict[str, str], checkout: Path = ROOT) 
 
 def status(tienda: Tienda) -> tuple[int, str]:
     """Run ``./deploy.sh status``; return its exit code and what it prints."""
-    command = [str(ROOT / "deploy.sh"), "status"]
+    return told(tienda, "status", seconds=60)
+
+
+def told(tienda: Tienda, *arguments: str, seconds: float) -> tuple[int, str]:
+    """Run ``./deploy.sh`` on a system; return its exit code and what it prints."""
+    command = [str(ROOT / "deploy.sh"), *arguments]
     environment = {**os.environ, **tienda.environment}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -221,8 +221,16 @@ class Tienda:
 
     def update(self, function: str, *options: str) -> None:
         """Run ``pulsar-admin functions update``."""
-        name = ("--tenant", "alpes", "--namespace", "tienda", "--name", function)
-        command = [self.pulsar_admin, "functions", "update", *name, *options]
+        self._functions("update", "--tenant", "alpes", "--namespace", "tienda", "--name", function, *options)
+
+    def recreate(self, function: str, *options: str) -> None:
+        """Delete a function, whose subscriptions stay, and run ``pulsar-admin functions create``."""
+        self.admin("DELETE", f"/admin/v3/functions/alpes/tienda/{function}")
+        wait_until(lambda: not self.processes(function), 60, f"{function} has gone")
+        self._functions("create", *options)
+
+    def _functions(self, *arguments: str) -> None:
+        command = [self.pulsar_admin, "functions", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,4 +1,4 @@
-"""New code, more and fewer instances, and another intake, while orders flow."""
+"""New code, a new release, more and fewer instances, and another intake, while orders flow."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,11 @@ import pytest
 
 from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, wait_until
 from tests.faults import breaking
-from tests.faults.ordeal import Ordeal, often, settings_of
+from tests.faults.ordeal import Ordeal, Size, often, settings_of
 from tests.faults.packages import changed
+from tests.stack import told
 
+RELEASE = ROOT / "tests" / "releases" / "0.1.0"
 FUNCTIONS_TRIED = FUNCTIONS if often(2, 1) == 2 else ("ordenes",)
 
 
@@ -51,3 +53,20 @@ def test_orders_survive_a_switch_of_intake(stack: Tienda, function: str) -> None
             ordeal.wait_normal()
         ordeal.finish()
     wait_until(lambda: stack.user_config(function)["intake"] == "direct", 5, "it takes in directly again")
+
+
+def test_orders_survive_an_update_from_the_first_release(stack: Tienda) -> None:
+    for function in FUNCTIONS:
+        config, package = RELEASE / f"{function}.yaml", RELEASE / f"alpes-{function}.zip"
+        stack.recreate(function, "--function-config-file", str(config), "--py", str(package))
+        stack.admin("PUT", "/admin/v2/namespaces/alpes/tienda/properties", {f"{function}.deployed": "0.1.0"})
+    breaking.wait_functions(stack)
+    old = {function: stack.processes(function) for function in FUNCTIONS}
+    with Ordeal(stack, "update from 0.1.0", size=Size(20_000, 700)) as ordeal:
+        with ordeal.fault():
+            code, output = told(stack, "deploy", seconds=300)
+            assert code == 0, output
+            for function in FUNCTIONS:
+                assert f"{function} (update)" in output, output
+                breaking.wait_replaced(stack, function, old[function])
+        ordeal.finish()
