@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from alpes_runtime import AlpesError
-from bench.commands import compare, gate, latency, page, scaling, session, skew, soak, throughput
+from bench.commands import compare, gate, latency, scaling, session, skew, soak, throughput
 from bench.errors import BenchError
 from terminal import command_line
 from terminal.errors import FAILED, CommandError
@@ -18,9 +18,9 @@ MEASURING: Mapping[str, ModuleType] = {
     "compare": compare,
     "skew": skew,
 }
-OTHERS: Mapping[str, ModuleType] = {"gate": gate, "page": page}
+OTHERS: Mapping[str, ModuleType] = {"gate": gate}
 EPILOG = """\
-Each measuring command starts a stack of its own and removes it; results go to build/bench as JSON and as an HTML page.
+Each measuring command starts a stack of its own and removes it; results go to build/bench as JSON.
 docs/benchmarks.md says how each figure is made.
 
 examples:

@@ -1,6 +1,6 @@
-"""Latencies as HdrHistograms: percentiles that are exact to 0.1 % far into the tail, and that can be added up."""
+"""Latencies as HdrHistograms: percentiles that are exact to 0.1 % far into the tail."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
@@ -29,10 +29,6 @@ class Latencies:
         if value_us < 0 or not self._histogram.record_value(value_us):
             raise ValueError(f"a latency of {value_us} µs is out of range")
 
-    def add(self, other: "Latencies") -> None:
-        """Add all that another histogram holds."""
-        self._histogram.add(other._histogram)  # noqa: SLF001 - of our own kind
-
     @property
     def count(self) -> int:
         """How many times it holds."""
@@ -43,13 +39,6 @@ class Latencies:
         if not self.count:
             raise ValueError("an empty histogram has no percentiles")
         return int(self._histogram.get_value_at_percentile(percentile))
-
-    def curve(self) -> Iterator[tuple[float, int]]:
-        """Yield (percentile, microseconds), rising, for each time that occurs."""
-        seen = 0
-        for item in self._histogram.get_recorded_iterator():
-            seen += item.count_added_in_this_iter_step
-            yield 100.0 * seen / self.count, int(item.value_iterated_to)
 
     def as_json(self) -> dict[str, Any]:
         """Return the histogram in HdrHistogram's own form (V2, compressed, base64), and its percentiles to read."""
@@ -62,13 +51,6 @@ class Latencies:
             **({"max": self.at(100.0)} if self.count else {}),
             "hdr": encoded.decode() if isinstance(encoded, bytes) else str(encoded),
         }
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Latencies":
-        """Read what `as_json` wrote."""
-        found = cls()
-        found._histogram = HdrHistogram.decode(values["hdr"])
-        return found
 
 
 def name(percentile: float) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import machine, report, results, summary, tables
+from bench import machine, results, summary, tables
 from bench.errors import UsageError
 from bench.results import Result, Run
 from bench.run import LINGER_MS, Missing, Plan, measure
@@ -90,13 +90,11 @@ def opened(options: argparse.Namespace) -> Iterator[Session]:
 
 
 def finish(result: Result, folder: Path) -> None:
-    """Write a result's JSON and its page, and print its figures."""
-    stem = f"{result.command}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    data, page = folder / f"{stem}.json", folder / f"{stem}.html"
-    results.write(result, data)
-    results.write_text(page, report.page(result))
+    """Write a result's JSON, and print its figures."""
+    path = folder / f"{result.command}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
+    results.write(result, path)
     print(summary.text(result))
-    print(f"\nWritten: {data}\n         {page}")
+    print(f"\nWritten: {path}")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import pytest
 from alpes_runtime import AlpesError
 from bench import results, system
 from bench.cli import MEASURING, OTHERS, main
-from bench.commands import page
+from bench.commands import gate
 from bench.errors import BenchError, UnfinishedError
 from connection.errors import UnreachableError
 from deployment.errors import DeploymentError, TargetError
@@ -69,7 +69,7 @@ def test_every_measuring_command_has_a_quick_form(command: str, capsys: pytest.C
         (["throughput", "--rows", "10", "--use-env"], "leave out --use-env"),
         (["soak", "--rows", "10", "--use-env"], "leave out --use-env"),
         (["latency", "--use-env"], "needs PULSAR_SERVICE_URL, PULSAR_ADMIN_URL, ALPES_ORDENES_DSN"),
-        (["page", "nothing.json"], "can't be read"),
+        (["gate", "nothing.json"], "can't be read"),
     ],
 )
 def test_wrong_usage_is_one_line_that_says_what_is_right(
@@ -101,8 +101,8 @@ def test_an_error_has_the_exit_code_that_it_has_elsewhere(
     def fail(_options: object) -> None:
         raise error
 
-    monkeypatch.setattr(page, "run", fail)
-    assert main(["page", "result.json"]) == code
+    monkeypatch.setattr(gate, "run", fail)
+    assert main(["gate", "result.json"]) == code
     said = capsys.readouterr().err
     assert said.count("\n") == (code != 0)
     assert (said == "so.\n" if isinstance(error, OSError) else said == "so\n") or code in (0, 130)
@@ -117,12 +117,14 @@ def test_an_error_has_the_exit_code_that_it_has_elsewhere(
     ],
     ids=["full", "closed", "left"],
 )
-@pytest.mark.parametrize("command", ["--help", "page"])
+@pytest.mark.parametrize("command", ["--help", "gate"])
 def test_an_output_that_takes_nothing_is_one_line_or_none(
     tmp_path: Path, command: str, lead: str, code: int, why: str
 ) -> None:
     results.write(a_result(), tmp_path / "result.json")
-    arguments = f"page {tmp_path}/result.json" if command == "page" else command
+    arguments = (
+        f"gate {tmp_path}/result.json --update --baseline {tmp_path}/base.json" if command == "gate" else command
+    )
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m bench {arguments} {lead}"],
         cwd=ROOT,
