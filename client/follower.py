@@ -10,6 +10,7 @@ from typing import Self
 from google.protobuf.message import DecodeError
 
 from alpes_wire import Message
+from alpes_wire.names import ERROR_TYPE
 from client.ledger import Ledger
 from connection.client import Client
 from connection.reading import key, properties
@@ -92,7 +93,7 @@ def record(ledger: Ledger, topic: str, message: Message, arrived_ns: int) -> Non
             return
         ledger.updated(event.id, event.status, event.version, arrived_ns, event.created_at_ms)
     else:
-        reason = properties(message).get("error.type", "no reason given")
+        reason = properties(message).get(ERROR_TYPE, "no reason given")
         ledger.dead_lettered(_dead_order_id(topic, message), f"{reason} ({topic})", arrived_ns)
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from client.stats import latency_percentiles, per_second
+from schemas.tienda.orden import CREADA
 
 DEAD_LETTERED = "dead_lettered"
 UNSENT = "unsent"
 UNACCOUNTED = "unaccounted"
 
 # Any other status ends an order, those that later releases add included.
-OPEN_STATUSES = frozenset({"", "creada"})
+OPEN_STATUSES = frozenset({"", CREADA})
 
 
 @dataclass(slots=True)

@@ -10,11 +10,11 @@ import pulsar
 import pulsar.schema
 import yaml
 
+from alpes_wire.names import DEAD_LETTER_SUFFIX
 from deployment.errors import DeploymentError
 from deployment.rest import AdminApi
 
 PATH = Path(__file__).with_name("topics.yaml")
-DEAD_LETTER_SUFFIX = "-DLQ"
 
 
 @dataclass(frozen=True)

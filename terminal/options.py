@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import click
@@ -23,20 +22,6 @@ class Positive(click.FloatRange):
             self.fail(f"{value} can't be; give a finite number {least}.", param, ctx)
         return number
 
-
-_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-class _OrderId(click.ParamType[str]):
-    name = "order id"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not _ORDER_ID.fullmatch(value):
-            self.fail("an order id is 1 to 128 characters of A-Z a-z 0-9 . _ -", param, ctx)
-        return str(value)
-
-
-ORDER_ID = _OrderId()
 
 service_url_option = click.option(
     "--service-url",

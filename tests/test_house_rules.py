@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ("ordenes", "pagos", "reporting")
+STANDARD = {*sys.stdlib_module_names, "__future__"}
 FUNCTION_SOURCES = sorted(
     path
     for room in ("functions", "runtime")
@@ -112,17 +113,26 @@ def test_sql_lives_in_sql_files(path: Path) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_domain_imports_the_standard_library_alone(service: str) -> None:
+def test_a_domain_imports_the_standard_library_and_what_an_order_is(service: str) -> None:
     path = ROOT / "functions" / service / "domain.py"
     if not path.exists():
         pytest.skip(f"{service} has no domain of its own")
+    assert imports_of(path) <= {*STANDARD, "schemas.tienda.orden"}
+
+
+def test_what_an_order_is_imports_the_standard_library_alone() -> None:
+    assert imports_of(ROOT / "schemas" / "tienda" / "orden.py") <= STANDARD
+
+
+def imports_of(path: Path) -> set[str]:
+    """Name the modules that a file imports: those of the standard library by their package, a relative one as a dot."""
     imported: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            imported |= {alias.name.split(".")[0] for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            imported.add("." if node.level else str(node.module).split(".")[0])
-    assert imported <= set(sys.stdlib_module_names) | {"__future__"}
+            imported.add("." if node.level else str(node.module))
+    return {package if (package := name.split(".")[0]) in STANDARD else name for name in imported}
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:

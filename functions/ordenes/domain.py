@@ -3,11 +3,11 @@
 from enum import Enum
 from typing import NamedTuple
 
-CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA = "creada", "aprobada", "rechazada", "expirada", "reembolsada"
-STATUSES = (CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA)
+from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA, TRANSACTION_STATUSES
+
 VENCIDA = "vencida"
 """What happens to an order whose time to be paid is over. The other happenings are a transaction's statuses."""
-HAPPENINGS = (APROBADA, RECHAZADA, REEMBOLSADA, VENCIDA)
+HAPPENINGS = (*TRANSACTION_STATUSES, VENCIDA)
 
 
 class Reaction(Enum):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from alpes_runtime import Done, Event, Outcome, Rejected, Retry, Transaction
+from schemas.tienda.orden import EXPIRADA
 
 from . import messages, store
 from .domain import (
-    EXPIRADA,
     Orden,
     OrdenGuardada,
     Reaction,

@@ -10,14 +10,11 @@ from alpes_runtime import (
     valid_traceparent,
 )
 from schemas.tienda import rules
+from schemas.tienda.orden import CREADA, TRANSACTION_STATUSES
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 
 from .domain import (
-    APROBADA,
-    CREADA,
-    RECHAZADA,
-    REEMBOLSADA,
     Orden,
     OrdenGuardada,
     Transaccion,
@@ -50,8 +47,7 @@ def decode_transaccion(received: Received) -> Transaccion:
     message = decode(TransaccionProcesada, received.data)
     refuse_if(rules.event_type_problem(message.event_type, "transaccion-creada"))
     refuse_if(rules.id_problem("order_id", message.order_id))
-    if message.status not in (APROBADA, RECHAZADA, REEMBOLSADA):
-        raise InvalidMessage(f"status is {message.status[:40]!r}, must be {APROBADA}, {RECHAZADA} or {REEMBOLSADA}")
+    refuse_if(rules.status_problem(message.status, TRANSACTION_STATUSES))
     if message.id:
         refuse_if(rules.id_problem("id", message.id))
     amount_cents = message.amount_cents if message.HasField("amount_cents") else None

@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from typing import NamedTuple
 
-APROBADA, RECHAZADA, REEMBOLSADA = "aprobada", "rechazada", "reembolsada"
+from schemas.tienda.orden import APROBADA, RECHAZADA
 
 
 class Cobro(NamedTuple):

@@ -2,10 +2,11 @@
 
 from alpes_runtime import Event, Received, child_traceparent, decode, refuse_if, valid_traceparent
 from schemas.tienda import rules
+from schemas.tienda.orden import REEMBOLSADA
 from schemas.tienda.v1.ordenes_pb2 import OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 
-from .domain import REEMBOLSADA, Cobro, PorReembolsar, Reembolso, Transaccion
+from .domain import Cobro, PorReembolsar, Reembolso, Transaccion
 
 SCHEMA_VERSION = 1
 

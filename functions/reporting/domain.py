@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-FINAL_STATUSES = ("aprobada", "rechazada", "expirada", "reembolsada")
-"""Statuses that `orden-actualizada` can carry."""
-
 
 class Orden(NamedTuple):
     """An order as its last known change describes it. The one with the highest version is right."""

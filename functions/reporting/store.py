@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from alpes_runtime import Transaction, load_queries
+from schemas.tienda.orden import FINAL_STATUSES
 
-from .domain import FINAL_STATUSES, Orden
+from .domain import Orden
 
 _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from connection.admin import Admin
 from connection.client import Client, connected
+from operations.options import ORDER_ID
 from operations.reconcile import messages
 from operations.reconcile.check import Check
 from operations.reconcile.rules import Verdict
@@ -27,7 +28,7 @@ from operations.recover import sending
 from operations.recover.retained import Retained
 from terminal.console import Counting, paper
 from terminal.interrupt import interruptible
-from terminal.options import ORDER_ID, Positive, admin_url_option, service_url_option
+from terminal.options import Positive, admin_url_option, service_url_option
 
 
 @click.command(short_help="Take lost orders again from the topics.")

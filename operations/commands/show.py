@@ -9,8 +9,9 @@ import click
 
 from connection.admin import Admin
 from operations.errors import AmbiguousOrderError, UnknownOrderError
+from operations.options import ORDER_ID
 from operations.state import order_status
-from terminal.options import ORDER_ID, admin_url_option
+from terminal.options import admin_url_option
 from terminal.text import moment, money, one_line
 
 STATEMENT_TIMEOUT_SECONDS = 30

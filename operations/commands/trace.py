@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from alpes_wire.names import DEAD_LETTER_SUFFIX
 from connection.admin import Admin
 from connection.client import connected
 from connection.errors import NotDeployedError
 from operations.errors import UnknownOrderError
+from operations.options import ORDER_ID
 from operations.state import order_status
 from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, Rows, in_order
 from operations.trace.messages import Found, Span, find
@@ -22,7 +24,7 @@ from operations.trace.tables import read_rows
 from terminal.console import Counting, paper
 from terminal.errors import CommandError
 from terminal.interrupt import interruptible
-from terminal.options import ORDER_ID, Positive, admin_url_option, service_url_option
+from terminal.options import Positive, admin_url_option, service_url_option
 from terminal.text import moment, money, one_line
 
 SERVICES = ("ordenes", "pagos", "reporting")
@@ -194,7 +196,7 @@ class _Story:
             what = escape(one_line(hop.what))
             if hop.trace_id and trace_id and hop.trace_id != trace_id:
                 what += f" (of another trace, {escape(one_line(hop.trace_id))})"
-            style = "red" if hop.place.endswith("-DLQ") else ""
+            style = "red" if hop.place.endswith(DEAD_LETTER_SUFFIX) else ""
             table.add_row(moment(hop.at_ms), _after(hop.at_ms, before), hop.place, what, hop.message_id, style=style)
             before = hop.at_ms
         return table

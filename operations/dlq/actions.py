@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import pulsar
 
 from alpes_wire import Message, MessageId, WireError
+from alpes_wire.names import SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from connection.client import Client
 from connection.publishing import ConfirmedPublisher
 from connection.reading import PATIENCE_SECONDS, key
@@ -193,9 +194,9 @@ def _original(client: Client, letter: Letter) -> tuple[bytes, str]:
     if not letter.payload_omitted:
         return letter.payload, letter.key
     topic = letter.id.topic
-    if letter.properties.get(history.SOURCE_TOPIC) != full_name(topic):
+    if letter.properties.get(SOURCE_TOPIC) != full_name(topic):
         raise NotReplayableError(f"the letter has no payload, and does not say that its message lies in {topic}")
-    place = letter.properties.get(history.SOURCE_MESSAGE_ID, "")
+    place = letter.properties.get(SOURCE_MESSAGE_ID, "")
     try:
         ledger, entry, partition, batch = (int(number) for number in place.strip("()").split(","))
         if not (0 <= ledger < 2**63 and 0 <= entry < 2**63 and -1 <= partition < 2**31 and -1 <= batch < 2**31):

@@ -6,20 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-PREFIX = "replay."
-"""Of the properties that say how a replayed message failed before; functions carry them on."""
+from alpes_wire.names import (
+    ATTEMPT,
+    ERROR_FUNCTION,
+    ERROR_MESSAGE,
+    ERROR_TYPE,
+    OMITTED,
+    REPLAY_PREFIX,
+    SOURCE_MESSAGE_ID,
+    SOURCE_TOPIC,
+)
+
 KEPT = 10
 """Failures that a message carries; of more the oldest are dropped. Their letters still lie in the dead-letter topic."""
 MAX_MESSAGE_CHARS = 500
 """Longest ``error.message`` that is carried: its end, which says most."""
-
-ERROR_TYPE = "error.type"
-ERROR_MESSAGE = "error.message"
-ERROR_FUNCTION = "error.function"
-SOURCE_TOPIC = "source.topic"
-SOURCE_MESSAGE_ID = "source.message_id"
-ATTEMPT = "attempt"
-OMITTED = "payload.omitted"
 
 SET_ASIDE = "set-aside"
 """The ``error.type`` of what an operator took out of a function's way."""
@@ -28,7 +29,7 @@ ERROR_TYPES = frozenset({"invalid", "unreadable", "conflict", "early", "gateway"
 
 _OF_THE_FAILURE = (ERROR_TYPE, ERROR_MESSAGE, ERROR_FUNCTION, ATTEMPT)
 _NOT_THE_MESSAGES = {*_OF_THE_FAILURE, SOURCE_TOPIC, SOURCE_MESSAGE_ID, OMITTED}
-_ENTRY = re.compile(r"replay\.([1-9][0-9]{0,5})\.([a-z._]+)")
+_ENTRY = re.compile(rf"{re.escape(REPLAY_PREFIX)}([1-9][0-9]{{0,5}})\.([a-z._]+)")
 
 
 class Replay(NamedTuple):
@@ -79,5 +80,5 @@ def replayed(properties: Mapping[str, str], letter_id: str, at: str, by: str) ->
         if name in properties:
             failure[name] = properties[name][-MAX_MESSAGE_CHARS:]
     kept = [*before, Replay(number, failure)][-KEPT:]
-    entries = {f"{PREFIX}{n}.{name}": value for n, values in kept for name, value in values.items()}
+    entries = {f"{REPLAY_PREFIX}{n}.{name}": value for n, values in kept for name, value in values.items()}
     return own(properties) | entries

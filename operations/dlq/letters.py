@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from alpes_wire import Message, MessageId
+from alpes_wire.names import DEAD_LETTER_SUFFIX, ERROR_FUNCTION, ERROR_MESSAGE, ERROR_TYPE, OMITTED
 from connection.admin import Admin
 from connection.client import Client
 from connection.reading import Partition, key, partitions, properties, read
-from operations.dlq.history import ERROR_FUNCTION, ERROR_MESSAGE, ERROR_TYPE, OMITTED
-from schemas.tienda.topics import DEAD_LETTER_SUFFIX
 from terminal.errors import CommandError
 
 _ID = re.compile(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from alpes_wire.names import ATTEMPT, ERROR_MESSAGE, OMITTED, SOURCE_MESSAGE_ID
 from operations.dlq import decoding, history
 from operations.dlq.actions import Outcome
 from operations.dlq.letters import Letter
@@ -76,7 +77,7 @@ def show_letter(console: Console, letter: Letter, entries: list[Entry]) -> None:
         when = f"sent again {local(values.get('at', '?'))} by {values.get('by', '?')}"
         told = one_line(f"{what}; {when}, from letter {values.get('letter', '?')}")
         console.print(f"\n[bold]replay {replay.number}[/]", escape(told), soft_wrap=True)
-        console.print(escape(printable(values.get("error.message", ""))), soft_wrap=True)
+        console.print(escape(printable(values.get(ERROR_MESSAGE, ""))), soft_wrap=True)
     if own := history.own(letter.properties):
         console.print(
             "\n[bold]its properties[/]",
@@ -113,8 +114,8 @@ def as_json(letter: Letter, entries: list[Entry] | None = None) -> dict[str, Any
         "error": letter.error_type,
         "message": letter.error_message,
         "function": letter.function,
-        "attempt": letter.properties.get(history.ATTEMPT, "1"),
-        "source_message_id": letter.properties.get(history.SOURCE_MESSAGE_ID, ""),
+        "attempt": letter.properties.get(ATTEMPT, "1"),
+        "source_message_id": letter.properties.get(SOURCE_MESSAGE_ID, ""),
         "payload_omitted": letter.payload_omitted,
         "properties": history.own(letter.properties),
         "history": [{"number": replay.number, **replay.values} for replay in history.history(letter.properties)],
@@ -135,7 +136,7 @@ def _utc(milliseconds: int) -> str:
 
 def _content(letter: Letter) -> str:
     if letter.payload_omitted:
-        size = letter.properties[history.OMITTED]
+        size = letter.properties[OMITTED]
         return f"{size} bytes, too many for the letter; they lie in {letter.id.topic}, from where a replay takes them"
     if not letter.payload:
         return "(empty)"

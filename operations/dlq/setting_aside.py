@@ -11,23 +11,24 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from alpes_wire import Message, MessageId
+from alpes_wire.names import (
+    ATTEMPT,
+    DEAD_LETTER_SUFFIX,
+    ERROR_FUNCTION,
+    ERROR_MESSAGE,
+    ERROR_TYPE,
+    OMITTED,
+    SOURCE_MESSAGE_ID,
+    SOURCE_TOPIC,
+)
 from connection.admin import Admin
 from connection.client import Client
 from connection.publishing import ConfirmedPublisher
 from connection.reading import PATIENCE_SECONDS, Partition, Position, key, partitions, properties
 from operations.dlq.actions import MAX_MESSAGE_BYTES
-from operations.dlq.history import (
-    ATTEMPT,
-    ERROR_FUNCTION,
-    ERROR_MESSAGE,
-    ERROR_TYPE,
-    OMITTED,
-    SET_ASIDE,
-    SOURCE_MESSAGE_ID,
-    SOURCE_TOPIC,
-)
+from operations.dlq.history import SET_ASIDE
 from operations.dlq.log import operator
-from schemas.tienda.topics import DEAD_LETTER_SUFFIX, NAMESPACE, RETRY_SUFFIX, full_name
+from schemas.tienda.topics import NAMESPACE, RETRY_SUFFIX, full_name
 from terminal.errors import CommandError
 
 _PLACE = re.compile(r"\(?(\d{1,19})[:,](\d{1,19})(?:[:,](-?\d{1,10}))?(?:[:,]-?\d{1,10})?\)?")

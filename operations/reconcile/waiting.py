@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from alpes_wire import Message
+from alpes_wire.names import SOURCE_TOPIC
 from connection.admin import Admin
 from connection.client import Client
 from connection.reading import key, properties
 from operations.dlq import decoding
-from operations.dlq.history import SOURCE_TOPIC
 from operations.reconcile.rules import DOWNSTREAM, REFUNDS, RETRIES, Input
 from operations.reconcile.unacknowledged import IncompleteError, unacknowledged
 from schemas.tienda import rules

@@ -14,9 +14,7 @@ from operations.reconcile.merge import OrdenRow, PagoRow, Rows
 from operations.reconcile.rules import (
     COMMANDS,
     CREATED,
-    EXPIRADA,
     NOT_RECORDED,
-    REEMBOLSADA,
     REFUNDS,
     RETRIES,
     TRANSACTIONS,
@@ -25,6 +23,7 @@ from operations.reconcile.rules import (
 )
 from operations.trace.hops import CONTRACTS
 from schemas.tienda import rules
+from schemas.tienda.orden import APROBADA, EXPIRADA, REEMBOLSADA
 
 BEST = 2
 
@@ -83,7 +82,7 @@ def _transaction(message: Any, _orden: OrdenRow | None, pago: PagoRow | None) ->
     if message.status == pago[1]:
         return BEST
     # The charge of one that was paid back has Ordenes ask for the refund, and Pagos tell of it, once more.
-    return int(pago[1] == REEMBOLSADA and message.status == "aprobada")
+    return int(pago[1] == REEMBOLSADA and message.status == APROBADA)
 
 
 def _refund(message: Any, _orden: OrdenRow | None, pago: PagoRow | None) -> int:

@@ -9,16 +9,11 @@ from typing import Any, NamedTuple
 from google.protobuf.message import Message
 
 from alpes_wire.decoding import Undecodable, decode
+from alpes_wire.names import ATTEMPT, DEAD_LETTER_SUFFIX, ERROR_MESSAGE, ERROR_TYPE, SOURCE_TOPIC
+from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from terminal.text import money
-
-SOURCE_TOPIC = "source.topic"
-ATTEMPT = "attempt"
-ERROR_TYPE = "error.type"
-ERROR_MESSAGE = "error.message"
-DEAD_LETTER_SUFFIX = "-DLQ"
-RETRY_SUFFIX = "-reintento"
 
 
 class Contract(NamedTuple):

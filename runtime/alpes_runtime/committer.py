@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
+from alpes_wire.names import ATTEMPT
+
 from .backoff import Backoff, RetryPolicy
 from .clock import Clock
 from .database import Database, Transaction
 from .dead_letter import dead_letter, retry
 from .errors import InvalidMessage, Unavailable, refuse_if
 from .halt import BugShare
-from .message import ATTEMPT, MAX_EVENT_BYTES, Event, Received
+from .message import MAX_EVENT_BYTES, Event, Received
 from .outcome import AnyHandler, Ask, Done, Outcome, Rejected, Retry
 from .outside import asking
 from .turn import Turn

@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 
-from .message import ATTEMPT, SOURCE_MESSAGE_ID, SOURCE_TOPIC, Event, Received
+from alpes_wire.names import (
+    ATTEMPT,
+    DEAD_LETTER_SUFFIX,
+    ERROR_FUNCTION,
+    ERROR_MESSAGE,
+    ERROR_TYPE,
+    OMITTED,
+    REPLAY_PREFIX,
+    SOURCE_MESSAGE_ID,
+    SOURCE_TOPIC,
+)
 
-ERROR_TYPE = "error.type"
-ERROR_MESSAGE = "error.message"
-ERROR_FUNCTION = "error.function"
-"""Property of a dead letter: the function that gave the message up; several may read one topic."""
-OMITTED = "payload.omitted"
-"""Property of a dead letter whose payload did not fit; the message lies in `SOURCE_TOPIC` under `SOURCE_MESSAGE_ID`."""
+from .message import Event, Received
 
 _OF_A_LETTER = (SOURCE_TOPIC, SOURCE_MESSAGE_ID, ERROR_TYPE, ERROR_FUNCTION, ERROR_MESSAGE, ATTEMPT, OMITTED)
 
@@ -22,8 +27,6 @@ MAX_REASON_CHARS = 8_000
 """Longest ``error.message``; the end of a traceback says more than its start, so the start is cut."""
 MAX_INHERITED_BYTES = 64_000
 """Most bytes of the message's own properties that a dead letter repeats; of more, only the history of replays."""
-HISTORY = "replay."
-"""Begins the names of the properties in which an operator's replay keeps how a message failed before."""
 PROPERTY_OVERHEAD_BYTES = 8
 """Bound on what the protocol adds to each property."""
 
@@ -41,7 +44,7 @@ def dead_letter(received: Received, error_type: str, reason: str, function: str)
     properties[ERROR_FUNCTION] = function
     properties[ERROR_MESSAGE] = _printable(reason[-MAX_REASON_CHARS:])
     properties[ATTEMPT] = str(received.attempt)
-    letter = Event(topic + "-DLQ", received.key, received.data, properties)
+    letter = Event(topic + DEAD_LETTER_SUFFIX, received.key, received.data, properties)
     has_no_bytes = received.problem and not received.data
     return letter if letter.fits() and not has_no_bytes else _by_reference(letter)
 
@@ -82,7 +85,7 @@ def _inherited(received: Received) -> dict[str, str]:
     properties = dict(received.properties)
     if _size(properties) <= MAX_INHERITED_BYTES:
         return properties
-    history = {name: value for name, value in properties.items() if name.startswith(HISTORY)}
+    history = {name: value for name, value in properties.items() if name.startswith(REPLAY_PREFIX)}
     return history if _size(history) <= MAX_INHERITED_BYTES else {}
 
 

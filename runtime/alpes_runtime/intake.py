@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+from alpes_wire.names import SOURCE_TOPIC
+
 from .host import bytes_of, published_ms
 from .inbox import MAX_GROUP_BYTES, Inbox
 from .message import (
-    SOURCE_TOPIC,
     Acknowledger,
     PulsarMessage,
     Received,

@@ -4,16 +4,12 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from alpes_wire.names import ATTEMPT, SOURCE_MESSAGE_ID
+
 T = TypeVar("T")
 
 MAX_EVENT_BYTES = 4_900_000
 """Most bytes of an event's payload, properties and key. The broker refuses messages over 5 MiB, metadata included."""
-ATTEMPT = "attempt"
-"""Property with the number of the attempt. Absent means the first."""
-SOURCE_TOPIC = "source.topic"
-"""Property of a retried or dead-lettered message: the topic it first came from."""
-SOURCE_MESSAGE_ID = "source.message_id"
-"""Property of a retried or dead-lettered message: its id in the topic it first came from."""
 
 
 class PulsarMessage(Protocol):

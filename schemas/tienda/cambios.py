@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 from alpes_wire.decoding import Undecodable, decode
 from schemas.tienda import rules
+from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-
-FINAL_STATUSES = ("aprobada", "rechazada", "expirada", "reembolsada")
-"""Statuses that `orden-actualizada` can carry."""
 
 
 class Cambio(NamedTuple):
@@ -47,7 +45,7 @@ def cambio(data: bytes, published_ms: Callable[[], int]) -> Cambio:
     problem = (
         rules.event_type_problem(message.event_type, "orden-actualizada")
         or rules.id_problem("id", message.id)
-        or _status_problem(message.status)
+        or rules.status_problem(message.status, FINAL_STATUSES)
         or rules.total_problem(total_cents)
         or rules.currency_problem(currency)
         or rules.time_problem("created_at_ms", created_at_ms)
@@ -65,7 +63,3 @@ def cambio(data: bytes, published_ms: Callable[[], int]) -> Cambio:
         created_at_ms,
         updated_at_ms,
     )
-
-
-def _status_problem(status: str) -> str:
-    return "" if status in FINAL_STATUSES else f"status is {status[:40]!r}, must be one of {', '.join(FINAL_STATUSES)}"

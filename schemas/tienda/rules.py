@@ -2,11 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 
+from schemas.tienda.orden import ORDER_ID
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 
-ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-"""An order id, and a report id, matches this from its first to its last character."""
 DEFAULT_CURRENCY = "USD"
 """Currency of an order that names none."""
 CURRENCY = re.compile(r"[A-Z]{3}")
@@ -36,6 +36,11 @@ def id_problem(field: str, value: str) -> str:
     return (
         "" if ORDER_ID.fullmatch(value) else f"{field} is {value[:40]!r}, must be 1 to 128 characters of [A-Za-z0-9._-]"
     )
+
+
+def status_problem(status: str, allowed: Sequence[str]) -> str:
+    """Return what is wrong with a status, empty when nothing is."""
+    return "" if status in allowed else f"status is {status[:40]!r}, must be one of {', '.join(allowed)}"
 
 
 def total_problem(cents: int, field: str = "total_cents") -> str:

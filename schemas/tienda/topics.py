@@ -12,7 +12,6 @@ DLQ_BITACORA = "dlq-bitacora"
 TIMER_KEY = "vencer:"
 """Begins the keys of the timers that Ordenes sends to itself."""
 
-DEAD_LETTER_SUFFIX = "-DLQ"
 RETRY_SUFFIX = "-reintento"
 """Of the topics with a function's later attempts at what it could not process yet."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 
+from alpes_wire.names import ERROR_MESSAGE, ERROR_TYPE
 from tests.e2e.tienda import Tienda, alpes, note, orders, wait_until
 
 KILLS = 6
@@ -36,8 +37,8 @@ def test_what_an_instance_died_over_twice_is_given_up_and_the_rest_goes_on(stack
         connection.rollback()
     wait_until(lambda: len(letters(stack, start)) == 1, 60, "it is a dead letter")
     (letter,) = letters(stack, start)
-    assert letter.properties()["error.type"] == "unreadable"
-    assert "ended 2 times while it worked on this entry" in letter.properties()["error.message"]
+    assert letter.properties()[ERROR_TYPE] == "unreadable"
+    assert "ended 2 times while it worked on this entry" in letter.properties()[ERROR_MESSAGE]
     stack.publish("crear-orden", orders(f"{start}fine-", 100))
     stack.wait_ended(f"{start}fine-", 100, 30)
     note(f"crash loop: given up after {KILLS} deaths of the instance")

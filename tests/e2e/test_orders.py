@@ -10,6 +10,7 @@ from pathlib import Path
 import pulsar
 import pytest
 
+from alpes_wire.names import ATTEMPT, ERROR_TYPE, SOURCE_TOPIC
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
@@ -93,7 +94,7 @@ def test_a_message_with_other_content_under_a_known_id_is_a_conflict_and_changes
     wait_until(lambda: stack.ended(start), 30, "the order has ended")
     wait_until(lambda: order_id in keys(stack.read("crear-orden-DLQ")), 30, "the other one is dead-lettered")
     (letter,) = (m for m in stack.read("crear-orden-DLQ") if m.partition_key() == order_id)
-    assert letter.properties()["error.type"] == "conflict"
+    assert letter.properties()[ERROR_TYPE] == "conflict"
     assert letter.data() == other.SerializeToString()
     assert stack.rows("ordenes", "SELECT address FROM ordenes WHERE id = %s", order_id) == [("Calle 0",)]
 
@@ -109,8 +110,8 @@ def test_a_transaction_without_its_order_is_retried_and_then_dead_lettered(stack
     wait_until(lambda: stack.ended(late), 30, "the late order has ended")
     wait_until(lambda: never in keys(stack.read("transaccion-creada-DLQ")), 60, "the other is dead-lettered")
     (letter,) = (m for m in stack.read("transaccion-creada-DLQ") if m.partition_key() == never)
-    assert letter.properties()["error.type"] == "early"
-    assert int(letter.properties()["attempt"]) > 1
+    assert letter.properties()[ERROR_TYPE] == "early"
+    assert int(letter.properties()[ATTEMPT]) > 1
 
 
 def garbage(number: int) -> bytes:
@@ -146,7 +147,7 @@ def test_garbage_between_good_messages_harms_only_itself(stack: Tienda, topic: s
     letters = [m for m in stack.read(f"{topic}-DLQ") if m.partition_key().startswith(start)]
     bad = {key: payload for key, payload in mixed if key.startswith(f"{start}bad")}
     assert {m.partition_key(): m.data() for m in letters} == bad
-    assert {m.properties()["error.type"] for m in letters} == {"invalid"}
+    assert {m.properties()[ERROR_TYPE] for m in letters} == {"invalid"}
     assert stack.restarts() == restarts
 
 
@@ -168,7 +169,7 @@ def test_garbage_between_good_retries_harms_only_itself(stack: Tienda, topic: st
         good = [(key, OrdenActualizada(id=key, status="aprobada", version=2).SerializeToString()) for key, _ in good]
     bad = {f"{start}bad{n}": garbage(n) for n in range(GARBAGE)}
     for n in range(0, GARBAGE, 100):
-        stack.publish(topic, good[n : n + 100], {"source.topic": stack.topic(source), "attempt": "2"})
+        stack.publish(topic, good[n : n + 100], {SOURCE_TOPIC: stack.topic(source), ATTEMPT: "2"})
         stack.publish(topic, list(bad.items())[n : n + 100])
     wait_until(lambda: stack.ended(start) == GARBAGE, 60, "all good ones have ended")
     wait_until(lambda: dead_letters(stack, topic, start) == bad, 60, "all garbage is dead-lettered", every=1)

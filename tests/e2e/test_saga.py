@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from alpes_wire.names import ERROR_TYPE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
 from tests.e2e.tienda import LAST, Tienda, keys, orders, wait_until
@@ -97,7 +98,7 @@ def test_timers_and_refunds_that_nobody_asked_for_change_nothing(stack: Tienda) 
     letters = {order_id: "conflict", start + "b": "early"}
 
     def dead() -> dict[str, str]:
-        found = {m.partition_key(): m.properties()["error.type"] for m in stack.read("reembolsar-transaccion-DLQ")}
+        found = {m.partition_key(): m.properties()[ERROR_TYPE] for m in stack.read("reembolsar-transaccion-DLQ")}
         return {key: kind for key, kind in found.items() if key in letters}
 
     wait_until(lambda: dead() == letters, 60, "both refunds are dead-lettered, each with its reason")

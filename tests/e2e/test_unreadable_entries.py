@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from alpes_wire import LATEST
+from alpes_wire.names import ERROR_MESSAGE, ERROR_TYPE, SOURCE_MESSAGE_ID
 from tests.e2e.tienda import INPUTS, Tienda, alpes, note, orders, wait_until
 from tests.fields import text, whole
 from tests.raw_producer import Raw, RawProducer, batch, in_batch, metadata, pieces
@@ -128,7 +129,7 @@ class Letters:
             if letter is None:
                 assert time.monotonic() < deadline, f"{len(found)} of {number} letters in {topic}-DLQ"
             else:
-                place = re.sub(r"-?\d+,-?\d+\)$", "", letter.properties()["source.message_id"])
+                place = re.sub(r"-?\d+,-?\d+\)$", "", letter.properties()[SOURCE_MESSAGE_ID])
                 read[place].append(letter)
         return found
 
@@ -181,8 +182,8 @@ def test_on_every_input_it_is_dead_lettered(
             assert len(taken) == len(lying), f"{topic}: {producers[topic].refusal}"
             for letter in letters.of(topic, taken, kind.letters, kind.within):
                 properties = letter.properties()
-                assert properties["error.type"] == "unreadable", properties
-                assert re.search(kind.problem, properties["error.message"]), properties
+                assert properties[ERROR_TYPE] == "unreadable", properties
+                assert re.search(kind.problem, properties[ERROR_MESSAGE]), properties
         note(f"unreadable, {what}: every letter within {time.monotonic() - started:.1f} s, on {len(TOPICS)} inputs")
 
 
@@ -197,7 +198,7 @@ def test_what_a_broken_batch_has_before_the_broken_part_is_processed(
     stack.wait_ended(start, 2, 20)
     for topic, place in places.items():
         found = {
-            letter.properties()["source.message_id"].rsplit(",", 1)[1]: letter.properties()["error.type"]
+            letter.properties()[SOURCE_MESSAGE_ID].rsplit(",", 1)[1]: letter.properties()[ERROR_TYPE]
             for letter in letters.of(topic, [place], 3, LETTERED_S)
         }
         assert found == {"0)": "invalid", "1)": "invalid", "2)": "unreadable"}, topic
@@ -221,7 +222,7 @@ def test_keys_and_properties_that_are_no_utf8_harm_nothing(
     stack.wait_ended(start, 1, 20)
     for topic, both in places.items():
         for letter in letters.of(topic, both, 2, LETTERED_S):
-            assert (letter.properties()["error.type"], letter.data()) == ("invalid", NO_MESSAGE)
+            assert (letter.properties()[ERROR_TYPE], letter.data()) == ("invalid", NO_MESSAGE)
 
 
 def test_messages_of_thirty_senders_in_pieces_are_all_processed(

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from google.protobuf.message import DecodeError
 
 from schemas.tienda import rules
+from schemas.tienda.orden import STATUSES as ORDER_STATUSES
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.faults.history import History, Letter, Message, OrdenRow, Unreadable
@@ -23,7 +24,7 @@ from tests.faults.history import History, Letter, Message, OrdenRow, Unreadable
 T = TypeVar("T")
 
 NONE, CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA = range(6)
-STATUSES = {"creada": 1, "aprobada": 2, "rechazada": 3, "expirada": 4, "reembolsada": 5}
+STATUSES = {status: number for number, status in enumerate(ORDER_STATUSES, 1)}
 NAMES = ("absent", *STATUSES)
 FINAL = frozenset({APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA})
 CHARGED_AS = {

@@ -18,6 +18,8 @@ from bookkeeper.proto import kv_rpc_pb2
 from bookkeeper.types import StorageClientSettings
 
 from alpes_wire import EARLIEST, MessageId, WireError
+from alpes_wire.names import ERROR_TYPE, SOURCE_MESSAGE_ID, SOURCE_TOPIC
+from schemas.tienda.orden import FINAL_STATUSES
 from tests.e2e.tienda import LAST, Tienda, alpes
 from tests.faults.checker import COMMANDS, EVENTS, REFUNDS
 from tests.faults.history import (
@@ -36,7 +38,6 @@ RETRIES = ("ordenes-reintento", "pagos-reintento", "reporting-reintento")
 DEAD_LETTER_SOURCES = (COMMANDS, *EVENTS, REFUNDS, "generar-reporte", *RETRIES)
 FETCH_ROWS = 10_000
 STATE_IN_FLIGHT = 128
-FINAL_STATUSES = ("aprobada", "rechazada", "expirada", "reembolsada")
 
 Position = tuple[int, int]
 """Ledger and entry of the last message that a topic held."""
@@ -127,7 +128,7 @@ class Recorder:
         last_ms = 0
         for topic in RETRIES:
             for message in self._read(topic):
-                if "source.topic" in message.properties():
+                if SOURCE_TOPIC in message.properties():
                     last_ms = max(last_ms, message.publish_timestamp())
         return time.time() - last_ms / 1000
 
@@ -145,9 +146,9 @@ class Recorder:
         for source in DEAD_LETTER_SOURCES:
             for message in self._read(f"{source}-DLQ"):
                 properties = message.properties()
-                first = properties.get("source.topic", source).rsplit("/", 1)[-1]
+                first = properties.get(SOURCE_TOPIC, source).rsplit("/", 1)[-1]
                 yield Letter(
-                    first, properties.get("source.message_id", ""), properties.get("error.type", ""), message.data()
+                    first, properties.get(SOURCE_MESSAGE_ID, ""), properties.get(ERROR_TYPE, ""), message.data()
                 )
 
     def _read(self, topic: str) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from alpes_wire import MessageId
+from alpes_wire.names import ATTEMPT, ERROR_TYPE, OMITTED, SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
@@ -173,11 +174,11 @@ def corpus(start: str, random: Random, *, with_large: bool) -> Iterator[Poison]:
     for retry, sources in RETRIED.items():
         for source in sources:
             for n, (what, data) in enumerate(payloads(KINDS[source], random)):
-                properties = {"source.topic": f"persistent://alpes/tienda/{source}", "attempt": str(n)}
+                properties = {SOURCE_TOPIC: f"persistent://alpes/tienda/{source}", ATTEMPT: str(n)}
                 yield Poison(retry, f"{start}{retry}-{source}-{n}:{what}", data, properties, f"{source}-DLQ")
         whole = KINDS[sources[0]].valid.write("p-1")
         for n, source in enumerate(("", "nonsense", f"persistent://alpes/tienda/{retry}", "a\0b", "x" * 10_000)):
-            properties = {"source.topic": source, "attempt": ("-1", "one", "9" * 40, "", "1.5")[n]}
+            properties = {SOURCE_TOPIC: source, ATTEMPT: ("-1", "one", "9" * 40, "", "1.5")[n]}
             yield Poison(retry, f"{start}{retry}-from-{n}", whole, properties, f"{retry}-DLQ")
 
 
@@ -277,11 +278,11 @@ def judge(stack: Tienda, poison: Poison, message_id: str, letters: list[tuple[st
     assert [topic for topic, _ in letters] == [poison.letters], f"{poison.key}: {[topic for topic, _ in letters]}"
     letter = letters[0][1]
     properties = letter.properties()
-    assert properties["error.type"] == "invalid", f"{poison.key}: {properties}"
-    assert properties["source.message_id"] == message_id, poison.key
+    assert properties[ERROR_TYPE] == "invalid", f"{poison.key}: {properties}"
+    assert properties[SOURCE_MESSAGE_ID] == message_id, poison.key
     omitted = len(poison.data) >= NEAR
     if omitted:
-        assert (letter.data(), properties["payload.omitted"]) == (b"", str(len(poison.data))), poison.key
+        assert (letter.data(), properties[OMITTED]) == (b"", str(len(poison.data))), poison.key
         assert lies_there(stack, poison.topic, message_id, poison.key), f"{poison.key} isn't where its letter says"
     else:
         assert letter.data() == poison.data, poison.key

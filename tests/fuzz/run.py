@@ -9,6 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from alpes_wire import LATEST
+from alpes_wire.names import ERROR_TYPE, SOURCE_MESSAGE_ID
 from tests.e2e.tienda import INPUTS, Tienda, orders, wait_until
 from tests.fuzz.entries import Draft, cases, is_for_the_broker
 from tests.raw_producer import RawProducer
@@ -164,7 +165,7 @@ class _Letters:
         for reader in self._readers:
             while (letter := reader.read(1.0)) is not None:
                 properties = letter.properties()
-                places.add(re.sub(r"-?\d+,-?\d+\)$", "", properties["source.message_id"]))
-                kinds[properties["error.type"]] += 1
+                places.add(re.sub(r"-?\d+,-?\d+\)$", "", properties[SOURCE_MESSAGE_ID]))
+                kinds[properties[ERROR_TYPE]] += 1
             reader.close()
         return places, kinds

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from alpes_wire.names import ERROR_TYPE, SOURCE_MESSAGE_ID
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.simulation.instance import FUNCTIONS, Charged, Refunded, topic
@@ -159,9 +160,9 @@ def _of_letters(world: World, ordenes: dict[str, Any]) -> list[str]:
     for name, messages in world.broker.topics.items():
         if name.endswith("-DLQ"):
             for letter in messages:
-                place = (name.rpartition("/")[2], letter.own["error.type"])
+                place = (name.rpartition("/")[2], letter.own[ERROR_TYPE])
                 letters.setdefault(place, set()).add(
-                    letter.key if letter.own["error.type"] == "early" else letter.own["source.message_id"]
+                    letter.key if letter.own[ERROR_TYPE] == "early" else letter.own[SOURCE_MESSAGE_ID]
                 )
     beaten = {
         number

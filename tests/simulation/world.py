@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from alpes_runtime import write_behind
-from alpes_runtime.message import SOURCE_TOPIC
+from alpes_wire.names import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada

@@ -27,7 +27,8 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from alpes_runtime import Rejected, Retry
-from functions.pagos.domain import APROBADA, RECHAZADA, Cobro, Reembolso
+from functions.pagos.domain import Cobro, Reembolso
+from schemas.tienda.orden import APROBADA, RECHAZADA
 
 from .bounded import MAX_ANSWER_BYTES, BoundedPoolManager
 from .options import GatewayOptions

@@ -1,11 +1,9 @@
 """The made-up orders."""
 
-import re
 import uuid
 
 from client.orders import order_stream, random_seed
-
-ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+from schemas.tienda.orden import ORDER_ID
 
 
 def test_the_same_seed_gives_the_same_orders_ids_included() -> None:

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import dead_letter as runtime
-from alpes_runtime import message as runtime_message
 from alpes_runtime.dead_letter import MAX_INHERITED_BYTES, dead_letter
 from operations.dlq import decoding, history
 from operations.dlq.letters import Letter, LetterId, MistypedLetterError
@@ -65,21 +63,6 @@ def test_a_letters_id_is_read_as_it_is_written(letter_id: LetterId) -> None:
 def test_what_is_no_letters_id_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(MistypedLetterError, match="crear-orden:0:47:12"):
         LetterId.parse(text)
-
-
-def test_the_client_and_the_functions_name_the_properties_alike() -> None:
-    assert (history.ERROR_TYPE, history.ERROR_MESSAGE, history.ERROR_FUNCTION, history.OMITTED, history.PREFIX) == (
-        runtime.ERROR_TYPE,
-        runtime.ERROR_MESSAGE,
-        runtime.ERROR_FUNCTION,
-        runtime.OMITTED,
-        runtime.HISTORY,
-    )
-    assert (history.ATTEMPT, history.SOURCE_TOPIC, history.SOURCE_MESSAGE_ID) == (
-        runtime_message.ATTEMPT,
-        runtime_message.SOURCE_TOPIC,
-        runtime_message.SOURCE_MESSAGE_ID,
-    )
 
 
 def test_a_replayed_message_has_its_own_properties_and_how_it_failed() -> None:

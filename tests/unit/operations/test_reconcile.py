@@ -17,17 +17,12 @@ from operations.reconcile.check import Account, Check
 from operations.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows, facts, together
 from operations.reconcile.rules import (
     ABSENT,
-    APROBADA,
     CHARGED,
-    CREADA,
     DOWNSTREAM,
-    EXPIRADA,
     INTENTO,
     NOT_RECORDED,
     ORDENES,
     PAGOS,
-    RECHAZADA,
-    REEMBOLSADA,
     REPORTING,
     SAME,
     SEEN,
@@ -41,6 +36,7 @@ from operations.reconcile.scratch import Doubtful, OrderLetter, Scratch
 from operations.reconcile.stalled import Holder, Stall, Subscription
 from operations.reconcile.tables import SERVICES, Tables
 from operations.reconcile.waiting import Waits
+from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA
 
 EVERY_STATE = [Facts(*state) for state in itertools.product(ORDENES, PAGOS, REPORTING, (True, False), (True, False))]
 ENDED = {

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from operations.reconcile.merge import OrdenRow, PagoRow, Rows
-from operations.reconcile.rules import CHARGED, CREADA, EXPIRADA, NOT_RECORDED, READ_MODEL, WAITING
+from operations.reconcile.rules import CHARGED, NOT_RECORDED, READ_MODEL, WAITING
 from operations.recover import sending
 from operations.recover.choice import places
 from operations.recover.retained import Recoverable, Retained
+from schemas.tienda.orden import CREADA, EXPIRADA
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.unit.connection.fake_pulsar import FakePulsar, Sent

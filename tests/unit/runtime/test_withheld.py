@@ -5,16 +5,12 @@ import sys
 import pytest
 
 from alpes_runtime import withheld as module
-from alpes_runtime.dead_letter import (
-    ERROR_MESSAGE,
-    OMITTED,
-    dead_letter,
-    smaller,
-)
+from alpes_runtime.dead_letter import dead_letter, smaller
 from alpes_runtime.errors import PublishFailed
-from alpes_runtime.message import SOURCE_MESSAGE_ID, SOURCE_TOPIC, Event
+from alpes_runtime.message import Event
 from alpes_runtime.publisher import event_bytes
 from alpes_runtime.withheld import Withheld
+from alpes_wire.names import ERROR_MESSAGE, OMITTED, SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from tests.fakes import FakeClock, FakePublisher
 from tests.unit.runtime.parts import OUT, Acknowledged, received, withheld
 

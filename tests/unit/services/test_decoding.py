@@ -13,6 +13,7 @@ from alpes_runtime import InvalidMessage, Received
 from functions.ordenes import messages as ordenes
 from functions.pagos import messages as pagos
 from functions.reporting import messages as reporting
+from schemas.tienda.orden import STATUSES
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
@@ -40,7 +41,6 @@ INPUTS = (
     Input("generar-reporte", GenerarReporte, reporting.decode_generar_reporte, stored=False),
 )
 EVERY = pytest.mark.parametrize("one", INPUTS, ids=[one.role for one in INPUTS])
-STATUSES = ("creada", "aprobada", "rechazada", "expirada", "reembolsada")
 TEXTS = st.one_of(
     st.sampled_from(("", "orden-1", "USD", "a\0b", "../../etc/passwd", "'; DROP TABLE ordenes; --", "x" * 10_000)),
     st.sampled_from((*STATUSES, *(one.role for one in INPUTS))),

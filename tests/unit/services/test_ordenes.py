@@ -20,12 +20,12 @@ from functions.ordenes.domain import (
     reaction,
 )
 from schemas.tienda import rules
+from schemas.tienda.orden import CREADA, EXPIRADA, REEMBOLSADA, STATUSES
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.fields import text, whole
 from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order, seed_transaction
 
-STATUSES = ["creada", "aprobada", "rechazada", "expirada", "reembolsada"]
 ORDEN = Orden("orden-1", 42, "Calle 93", 1250, "USD", 1_767_225_600_123, "")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -42,7 +42,7 @@ def test_an_order_moves_forward_only(before: str, after: str) -> None:
         ("creada", "expirada"),
         ("expirada", "reembolsada"),
     }
-    to = domain.VENCIDA if after == domain.EXPIRADA else after
+    to = domain.VENCIDA if after == EXPIRADA else after
     moves = domain.REACTIONS.get((before, to)) is Reaction.MOVE
     assert moves == ((before, after) in allowed)
     assert moves == (domain.PREVIOUS.get(to) == before)
@@ -54,11 +54,11 @@ def test_the_table_says_what_every_order_does_about_everything() -> None:
 
 def machine(happenings: Sequence[str]) -> tuple[str, list[Reaction]]:
     """Run the table from a new order on; return where it ends, and each reaction."""
-    status, reactions = domain.CREADA, []
+    status, reactions = CREADA, []
     for happening in happenings:
         reactions.append(domain.REACTIONS[status, happening])
         if reactions[-1] is Reaction.MOVE:
-            status = domain.EXPIRADA if happening == domain.VENCIDA else happening
+            status = EXPIRADA if happening == domain.VENCIDA else happening
     return status, reactions
 
 
@@ -66,11 +66,11 @@ def machine(happenings: Sequence[str]) -> tuple[str, list[Reaction]]:
 @pytest.mark.parametrize("length", range(1, 7))
 def test_in_every_order_of_arrival_an_order_ends_as_its_first_decision_says(paid: str, length: int) -> None:
     """Everything that can happen to an order whose payment was decided once, in every order and number."""
-    for happenings in itertools.product((paid, domain.REEMBOLSADA, domain.VENCIDA), repeat=length):
+    for happenings in itertools.product((paid, REEMBOLSADA, domain.VENCIDA), repeat=length):
         end, reactions = machine(happenings)
-        decisions = [happening for happening in happenings if happening != domain.REEMBOLSADA]
+        decisions = [happening for happening in happenings if happening != REEMBOLSADA]
         first = decisions[0] if decisions else None
-        refund_came = domain.VENCIDA in happenings and domain.REEMBOLSADA in happenings[happenings.index("vencida") :]
+        refund_came = domain.VENCIDA in happenings and REEMBOLSADA in happenings[happenings.index("vencida") :]
         expected = {None: {"creada"}, paid: {paid}, domain.VENCIDA: {"reembolsada" if refund_came else "expirada"}}
         assert {end} == expected[first], happenings
         # Whoever is charged too late is paid back, and nobody else.
@@ -80,9 +80,9 @@ def test_in_every_order_of_arrival_an_order_ends_as_its_first_decision_says(paid
 
 def _while_expired(happenings: Sequence[str]) -> Sequence[str]:
     """Return what happens while the order is expired."""
-    status, seen = domain.CREADA, []
+    status, seen = CREADA, []
     for happening in happenings:
-        if status == domain.EXPIRADA:
+        if status == EXPIRADA:
             seen.append(happening)
         status, _ = machine([*_path(status), happening])
     return seen
