@@ -8,9 +8,10 @@ from typing import Any, Self
 
 from bench.errors import BenchError
 
-START_SECONDS = 300.0
+START_S = 300.0
 """Until a child is ready: it makes its orders first."""
-END_SECONDS = 10.0
+END_S = 20.0
+"""Until one that was let go has ended: a service drains first."""
 
 
 class Child:
@@ -47,7 +48,7 @@ class Child:
 
     def ready(self) -> None:
         """Wait until it is ready."""
-        self.receive(START_SECONDS)
+        self.receive(START_S)
 
     def tell(self, word: Any) -> None:
         """Say something to it."""
@@ -74,7 +75,7 @@ class Child:
     def close(self) -> None:
         """Let it go, and end it if it doesn't."""
         self.link.close()
-        self._process.join(END_SECONDS)
+        self._process.join(END_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -105,7 +106,3 @@ class Link:
     def wait(self) -> Any:
         """Wait for what the parent says next."""
         return self._connection.recv()
-
-    def told(self) -> bool:
-        """Whether the parent has said something."""
-        return self._connection.poll(0)

@@ -102,19 +102,6 @@ def differences(start: "array[int]", end: "array[int]", skip: int = 0) -> Iterab
         yield max(0, second - first)
 
 
-def per_window(ended: "array[int]", started: int, width_s: float) -> list[int]:
-    """Return how many orders ended in each window of ``width_s`` seconds after ``started`` (Unix microseconds)."""
-    width = int(width_s * 1e6)
-    windows: list[int] = []
-    for at in ended:
-        if at == NEVER:
-            continue
-        place = max(0, (at - started) // width)
-        windows.extend([0] * (place + 1 - len(windows)))
-        windows[place] += 1
-    return windows
-
-
 def windows_of(seen: Seen, width_s: float) -> list[Latencies]:
     """Return the whole way's histogram of each window of ``width_s`` seconds of intended send times.
 

@@ -1,8 +1,7 @@
 """The limit of the tables: a bare loop of multi-row inserts on the same PostgreSQL, with the statement of Ordenes."""
 
 import time
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 
@@ -18,21 +17,8 @@ CREATE = (
 DROP = f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"
 
 
-class Limit(NamedTuple):
-    """What the loop reached.
-
-    Attributes
-    ----------
-    rows_per_second, commits_per_second
-        Each insert is a transaction, durable before the next one begins.
-    """
-
-    rows_per_second: float
-    commits_per_second: float
-
-
-def limit(dsn: str, seconds: float, rows: int, sql: Path = SQL) -> Limit:
-    """Insert for so many seconds.
+def limit(dsn: str, seconds: float, rows: int) -> float:
+    """Insert for so many seconds, and return rows a second: each insert is durable before the next one begins.
 
     Parameters
     ----------
@@ -42,10 +28,8 @@ def limit(dsn: str, seconds: float, rows: int, sql: Path = SQL) -> Limit:
         How long.
     rows
         Of each insert.
-    sql
-        Where its statement is.
     """
-    query = load_queries(sql)["insert_new"].encode()
+    query = load_queries(SQL)["insert_new"].encode()
     with psycopg.connect(dsn, autocommit=True, application_name="alpes bench") as connection:
         connection.execute(DROP)
         connection.execute(CREATE)
@@ -60,7 +44,7 @@ def limit(dsn: str, seconds: float, rows: int, sql: Path = SQL) -> Limit:
                 batch["ids"] = [f"limite-{inserts:06d}-{n:05d}" for n in range(rows)]
                 cursor.execute(query, batch).fetchall()
                 inserts += 1
-            return Limit(inserts * rows / passed, inserts / passed)
+            return inserts * rows / passed
         finally:
             connection.execute(DROP)
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from array import array
+from collections.abc import Iterator
 from typing import Any
 
 import pulsar
@@ -75,33 +76,29 @@ def published(system: System, workload: Workload, since_us: int) -> dict[str, "a
     dict
         By topic and the order's number: Unix microseconds, in whole milliseconds as Pulsar has them.
     """
-    client, admin = Client(system.service_url), Admin(system.admin_url)
     found = {}
-    try:
-        for name in EVENT_TOPICS:
-            times = blank(workload.orders)
-            for partition in reading.partitions(admin, name):
-                start = reading.start_at(admin, partition, since_us // 1_000 - 1_000)
-                for message in reading.read(client, partition, start=start):
-                    number = workload.number_of(reading.key(message))
-                    if number is not None and times[number] == NEVER:
-                        times[number] = 1_000 * message.publish_timestamp()
-            found[name] = times
-    finally:
-        client.close()
+    for name in EVENT_TOPICS:
+        times = found[name] = blank(workload.orders)
+        for number, at in _publications(system, name, workload, since_us):
+            if times[number] == NEVER:
+                times[number] = at
     return found
 
 
-def last_published(system: System, workload: Workload, since_us: int) -> int | None:
-    """Return when the last `orden-actualizada` of a run was published, repeated ones too, in Unix microseconds."""
+def last_published(system: System, workload: Workload, since_us: int) -> int:
+    """Return when a run's last `orden-actualizada` was published, repeated ones too, in Unix microseconds."""
+    return max((at for _, at in _publications(system, EVENT_TOPICS[-1], workload, since_us)), default=NEVER)
+
+
+def _publications(system: System, name: str, workload: Workload, since_us: int) -> Iterator[tuple[int, int]]:
+    """Yield the number of the order, and the publish time, of each message that a run left on a topic."""
     client, admin = Client(system.service_url), Admin(system.admin_url)
-    last = NEVER
     try:
-        for partition in reading.partitions(admin, EVENT_TOPICS[-1]):
+        for partition in reading.partitions(admin, name):
             start = reading.start_at(admin, partition, since_us // 1_000 - 1_000)
             for message in reading.read(client, partition, start=start):
-                if workload.number_of(reading.key(message)) is not None:
-                    last = max(last, 1_000 * message.publish_timestamp())
+                number = workload.number_of(reading.key(message))
+                if number is not None:
+                    yield number, 1_000 * message.publish_timestamp()
     finally:
         client.close()
-    return None if last == NEVER else last

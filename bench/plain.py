@@ -1,26 +1,16 @@
 """The same services in a plain program on the Pulsar client: no function, no function worker.
 
-    python -m bench.plain ordenes --user-config '{…}' --state bk://127.0.0.1:4181
-
 It runs the very same handlers, stores, batching and publishing as the function of that name, on the function's own
-topics and subscription; stop the function before. What lies between the two is what Pulsar's worker and its Python
+topics and subscription, while the function is stopped. What lies between the two is what Pulsar's worker and its Python
 instance cost: the worker's share of the broker, the instance's threads, its gRPC server and its metrics.
-
-Prints ``ready`` once it takes messages, and drains at SIGTERM.
 """
 
-import argparse
-import contextlib
 import importlib
-import json
 import logging
 import os
-import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -30,15 +20,11 @@ from alpes_runtime.host import Host
 from alpes_runtime.runner import Runner
 from alpes_wire import Endpoint
 from bench import variants
-from bench.errors import BenchError, UsageError
+from bench.child import Child, Link
+from bench.errors import UsageError
 from bench.system import SERVICES, System, connect
 from deployment import function_configs
 from deployment.function_configs import FunctionConfig
-from local_stack.settings import CHECKOUT, Settings
-
-READY = "ready"
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 
 
 class PlainContext:
@@ -139,8 +125,27 @@ def state_table(url: str, config: FunctionConfig) -> Any:
     return client.table(table_name=config.name)
 
 
-def serve(config: FunctionConfig, user_config: Mapping[str, Any], service_url: str, state_url: str | None) -> None:
-    """Run one service until SIGTERM."""
+def serve(
+    link: Link, service: str, user_config: Mapping[str, Any], variables: Mapping[str, str], state_url: str | None
+) -> None:
+    """Run one service, in a process of its own, until the parent lets it go, and drain it then; see `Child`.
+
+    Parameters
+    ----------
+    link
+        To the parent.
+    service
+        The function that is stood in for.
+    user_config
+        What the function is told.
+    variables
+        What it has in its environment.
+    state_url
+        Where the state store is; None without one.
+    """
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=f"{service}: %(levelname)s %(message)s")
+    os.environ.update(variables)
+    config, service_url = function_configs.load()[service], variables["PULSAR_SERVICE_URL"]
     module, _, name = config.class_name.rpartition(".")
     kind = getattr(importlib.import_module(module), name)
     table = state_table(state_url, config) if state_url else None
@@ -149,11 +154,10 @@ def serve(config: FunctionConfig, user_config: Mapping[str, Any], service_url: s
     function = kind()
     parsed = parse_config(kind.Config, host.user_config)
     runner = Runner(host, parsed, partial(function.build, parsed))
-    ending = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ending.set())
     runner.start()
-    print(READY, flush=True)
-    ending.wait()
+    link.ready()
+    with suppress(EOFError, OSError, KeyboardInterrupt):
+        link.wait()
     runner.stop()
     client.close()
 
@@ -167,68 +171,15 @@ def running(system: System) -> Iterator[dict[str, int]]:
     UsageError, BenchError
         There is no local stack, or one does not start.
     """
-    settings = system.local
-    if settings is None:
+    if system.local is None:
         raise UsageError("The plain program needs the local stack's state store: leave it out with --only a,c1,c2,d.")
+    state_url = f"bk://127.0.0.1:{system.local.ports.state}"
     wanted = {service: variants.user_config(system, service) for service in SERVICES}
-    with variants.stopped(system), contextlib.ExitStack() as stack:
-        yield {
-            f"{service} 0": stack.enter_context(_started(system, settings, service, user_config))
+    with variants.stopped(system), ExitStack() as stack:
+        started = {
+            service: stack.enter_context(Child(serve, service, user_config, system.variables(), state_url))
             for service, user_config in wanted.items()
         }
-
-
-@contextmanager
-def _started(system: System, settings: Settings, service: str, user_config: Mapping[str, Any]) -> Iterator[int]:
-    command = [sys.executable, "-m", "bench.plain", service, "--user-config", json.dumps(user_config)]
-    command += ["--state", f"bk://127.0.0.1:{settings.ports.state}"]
-    with subprocess.Popen(
-        command, env=system.variables(), cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        # Both are read to their end by somebody: a full pipe would stop it.
-        last: list[str] = []
-        threading.Thread(target=_keep_last, args=(process.stderr, last), daemon=True).start()
-        try:
-            _wait_ready(process, service, last)
-            yield process.pid
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _wait_ready(process: "subprocess.Popen[str]", service: str, last: list[str]) -> None:
-    killer = threading.Timer(START_SECONDS, process.kill)
-    killer.start()
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-    finally:
-        killer.cancel()
-    if line.strip() != READY:
-        words = last[-1] if last else "it said nothing"
-        raise BenchError(f"The plain program of {service} did not start in {START_SECONDS:.0f} s: {words}")
-
-
-def _keep_last(lines: Any, last: list[str]) -> None:
-    for line in lines:
-        if line.strip():
-            last[:] = [*last[-9:], line.strip()]
-
-
-def main() -> None:
-    """Run one service."""
-    parser = argparse.ArgumentParser(prog="python -m bench.plain", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("service", choices=SERVICES)
-    parser.add_argument("--user-config", type=json.loads, default=None, help="JSON; that of function-configs without")
-    parser.add_argument("--state", metavar="URL", help="where the state store is; without, there is none")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
-    config = function_configs.load()[options.service]
-    user_config = config.user_config if options.user_config is None else options.user_config
-    serve(config, user_config, os.environ.get("PULSAR_SERVICE_URL", "pulsar://127.0.0.1:6650"), options.state)
-
-
-if __name__ == "__main__":
-    main()
+        for child in started.values():
+            child.ready()
+        yield {f"{service} 0": child.pid for service, child in started.items()}

@@ -58,8 +58,6 @@ class Run:
         CPU seconds by process, while orders flowed.
     machine_busy_s
         The same of the whole machine, whatever ran on it.
-    ended_per_second
-        Orders that ended in each second.
     latencies
         By step, of the whole way ``end to end``.
     windows
@@ -85,7 +83,6 @@ class Run:
     client_latest_s: float = 0.0
     cpu_s: Mapping[str, float] = field(default_factory=dict)
     machine_busy_s: float | None = None
-    ended_per_second: Sequence[int] = ()
     latencies: Mapping[str, Latencies] = field(default_factory=dict)
     windows: Sequence[Latencies] = ()
     window_s: float = 10.0

@@ -55,7 +55,7 @@ class Plan:
     linger_ms
         How long the client waits for more orders before it sends a batch off; 0 sends each one by itself.
     sample_s
-        Time between two looks; None for none.
+        Seconds between two looks.
     with_tables
         Whether a look takes in the sizes of tables, too.
     processes
@@ -70,7 +70,7 @@ class Plan:
     warm_up_s: float = 0.0
     window_s: float = 10.0
     linger_ms: int = LINGER_MS
-    sample_s: float | None = 1.0
+    sample_s: float = 1.0
     with_tables: bool = False
     processes: Mapping[str, int] = field(default_factory=dict)
 
@@ -123,7 +123,6 @@ def measure(system: System, plan: Plan, missing: Missing) -> Run:
         state = _caught_up(asked, plan, missing)
         grown = tables.growth(counters, asked.figures())
     seconds = (ended - flow.sent.intended[0]) / 1e6
-    ends = seen.row if seen.row is not None else seen.received
     return Run(
         name=plan.name,
         orders=plan.workload.orders,
@@ -134,7 +133,6 @@ def measure(system: System, plan: Plan, missing: Missing) -> Run:
         client_latest_s=flow.sent.latest_s,
         cpu_s=flow.cpu_s,
         machine_busy_s=flow.busy_s,
-        ended_per_second=[] if ends is None else hops.per_window(ends, flow.sent.intended[0], 1.0),
         latencies=hops.latencies(seen, int(plan.warm_up_s * (plan.rate or 0))) if plan.live or plan.with_hops else {},
         windows=hops.windows_of(seen, plan.window_s) if plan.live else [],
         window_s=plan.window_s,
@@ -214,7 +212,7 @@ def _seen(system: System, plan: Plan, flow: _Flow, asked: Tables, missing: Missi
     last = max(row)
     if workload.ids != "each":
         # A repeated order changes no row; what is told of it again is the end of it.
-        last = max(last, observe.last_published(system, workload, began) or NEVER)
+        last = max(last, observe.last_published(system, workload, began))
     return seen, last
 
 

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -22,12 +21,12 @@ class Looks:
     processes
         Found already.
     every_s
-        Seconds between two looks; None for none at all.
+        Seconds between two looks.
     with_tables
         Whether the sizes of tables are asked for, too.
     """
 
-    def __init__(self, system: System, processes: Processes, every_s: float | None, *, with_tables: bool) -> None:
+    def __init__(self, system: System, processes: Processes, every_s: float, *, with_tables: bool) -> None:
         self.samples: list[Sample] = []
         self.error: Exception | None = None
         self._system = system
@@ -38,28 +37,23 @@ class Looks:
         self._thread = threading.Thread(target=self._run, name="looks", daemon=True)
 
     def __enter__(self) -> Self:
-        if self._every_s is not None:
-            self._thread.start()
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        if self._every_s is not None:
-            self._thread.join(60)
+        self._thread.join(60)
         if self.error is not None and error is None:
             raise self.error
 
     def _run(self) -> None:
         started = time.monotonic()
         try:
-            with ExitStack() as stack:
-                asked = stack.enter_context(tables.opened(self._system.dsns))
-                while True:
+            with tables.opened(self._system.dsns) as asked:
+                while not self.samples or not self._stop.wait(self._every_s):
                     self.samples.append(self._look(asked, time.monotonic() - started))
-                    if self._stop.wait(self._every_s):
-                        return
         except Exception as error:  # noqa: BLE001 - raised where the run is
             self.error = error
 

@@ -27,14 +27,11 @@ class Sent:
         When the client library was called with each, in Unix microseconds.
     latest_s
         By how much the client was behind its schedule at worst, in seconds; 0 without a rate.
-    finished
-        When the broker had confirmed the last one, in Unix microseconds.
     """
 
     intended: "array[int]"
     sent: "array[int]"
     latest_s: float
-    finished: int
 
 
 def send_orders(link: Link, service_url: str, workload: Workload, rate: float | None, linger_ms: int) -> Sent:
@@ -81,9 +78,8 @@ def send_orders(link: Link, service_url: str, workload: Workload, rate: float | 
     else:
         intended, latest_s = paced(len(commands), rate, send)
     producer.flush()
-    finished = time.time_ns() // 1_000
     client.close()
-    return Sent(intended, sent, latest_s, finished)
+    return Sent(intended, sent, latest_s)
 
 
 def paced(

@@ -6,7 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench.errors import BenchError
 from bench.system import System
@@ -21,26 +21,8 @@ START_SECONDS = 60.0
 SUMMARY = re.compile(r"Aggregated throughput stats --- +(\d+) records (sent|received) --- +([\d.,]+) msg/s")
 
 
-class Limit(NamedTuple):
-    """What went through the broker.
-
-    Attributes
-    ----------
-    produced_per_second, consumed_per_second
-        Messages, each confirmed, and each acknowledged.
-    """
-
-    produced_per_second: float
-    consumed_per_second: float
-
-    @property
-    def per_second(self) -> float:
-        """What went through from one end to the other."""
-        return min(self)
-
-
-def limit(system: System, settings: Settings, seconds: int, size: int) -> Limit:
-    """Measure for so many seconds with messages of ``size`` bytes.
+def limit(system: System, settings: Settings, seconds: int, size: int) -> float:
+    """Return messages a second that went through from one end to the other, measured with ``size`` bytes each.
 
     Raises
     ------
@@ -57,7 +39,7 @@ def limit(system: System, settings: Settings, seconds: int, size: int) -> Limit:
             _perf(settings, "produce", *common, "-r", str(MOST_PER_S), "-s", str(size), topic) as produce,
         ):
             # Whoever isn't read stops when its pipe is full: a few lines every ten seconds don't fill one.
-            return Limit(_rate(produce, "sent", seconds), _rate(consume, "received", seconds))
+            return min(_rate(produce, "sent", seconds), _rate(consume, "received", seconds))
     finally:
         system.api.delete(f"/admin/v2/persistent/{name}?force=true")
 

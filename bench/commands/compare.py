@@ -128,13 +128,13 @@ def _one(work: session.Session, name: str, number: int, orders: int) -> Run:
 def _limits(work: session.Session) -> Iterator[tuple[str, float]]:
     quick, system = work.options.quick, work.system
     seconds = QUICK_LIMIT_SECONDS if quick else LIMIT_SECONDS
-    bare = inserts.limit(system.dsns["ordenes"], seconds, ROWS)
-    yield "bare rows", bare.rows_per_second
-    yield "bare commits", bare.commits_per_second
+    bare_rows = inserts.limit(system.dsns["ordenes"], seconds, ROWS)
+    yield "bare rows", bare_rows
+    yield "bare commits", bare_rows / ROWS
     if system.local is None:
         work.missing.note("Intake alone and transport: the system is not this machine's local stack")
         return
-    yield "transport messages", transport.limit(system, system.local, seconds, MESSAGE_BYTES).per_second
+    yield "transport messages", transport.limit(system, system.local, seconds, MESSAGE_BYTES)
     for how, messages in (QUICK_INTAKE_MESSAGES if quick else INTAKE_MESSAGES).items():
         yield f"intake {how}", intake.rate(system, how, messages)
 

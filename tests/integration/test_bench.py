@@ -139,7 +139,7 @@ class Played:
 
     def receive(self, _seconds: float) -> Any:
         if self._work is sender.send_orders:
-            return sender.Sent(self._intended, self._intended, 0.5, 0)
+            return sender.Sent(self._intended, self._intended, 0.5)
         after = 5_000_000 + time.time_ns() // 1_000
         return array("q", [after, NEVER] + [after] * (self._workload.orders - 2))
 
@@ -158,7 +158,7 @@ def system(server: Server, dsns: dict[str, str], monkeypatch: pytest.MonkeyPatch
 def test_a_run_at_full_speed_ends_with_the_last_committed_row(system: System) -> None:
     missing = run.Missing()
     found = run.measure(system, run.Plan("a", OLD, with_tables=True, sample_s=0.01), missing)
-    assert (found.orders, found.distinct, sum(found.ended_per_second)) == (1_000, 1_000, 1_000)
+    assert (found.orders, found.distinct) == (1_000, 1_000)
     assert 0 < found.seconds < 60
     assert found.per_second == pytest.approx(1_000 / found.seconds)
     assert found.commits_per_second == pytest.approx((1_000 + 3) / found.seconds)
@@ -191,16 +191,14 @@ def test_the_state_store_is_waited_for_and_its_rate_told(system: System, monkeyp
     with psycopg.connect(system.dsns["ordenes"], autocommit=True) as connection:
         connection.execute("INSERT INTO estado_pendiente (order_ids) VALUES ('{a,b}')")
     missing = run.Missing()
-    found = run.measure(system, run.Plan("a", OLD, sample_s=None), missing)
+    found = run.measure(system, run.Plan("a", OLD), missing)
     assert found.state["behind_changes"] == 2.0
     assert "catch_up_s" not in found.state
     assert any("had not in" in line for line in missing)
 
 
 def test_the_insert_loop_leaves_nothing_behind(dsns: dict[str, str]) -> None:
-    found = inserts.limit(dsns["ordenes"], 0.2, 10)
-    assert found.rows_per_second == pytest.approx(10 * found.commits_per_second)
-    assert found.commits_per_second > 0
+    assert inserts.limit(dsns["ordenes"], 0.2, 10) > 0
     with psycopg.connect(dsns["ordenes"]) as connection:
         schemas = connection.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'bench_limite'").fetchone()
         orders = connection.execute("SELECT count(*) FROM ordenes").fetchone()

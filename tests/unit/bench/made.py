@@ -15,7 +15,6 @@ def a_run(name: str = "a 1", per_second: float = 5_000.0) -> Run:
         per_second=per_second,
         cpu_s={"ordenes 0": 1.0, "ordenes 1": 0.5, "broker": 2.0},
         machine_busy_s=3.9,
-        ended_per_second=[4_000, 5_000, 1_000],
         latencies={END_TO_END: Latencies(range(1_000, 90_000, 10)), "orden-actualizada → reader": Latencies([50])},
         windows=[Latencies([1_000, 2_000]), Latencies([3_000]), Latencies(), Latencies([4_000])],
         messages_per_commit={"crear-orden": 312.5},

@@ -4,7 +4,7 @@ from array import array
 
 import pytest
 
-from bench.hops import END_TO_END, NEVER, REPORT_ROW, Seen, blank, latencies, per_window, windows_of
+from bench.hops import END_TO_END, NEVER, REPORT_ROW, Seen, latencies, windows_of
 
 TOPICS = ("orden-creada", "transaccion-creada", "orden-actualizada")
 
@@ -69,11 +69,6 @@ def test_a_client_that_is_held_up_does_not_hide_it() -> None:
     received = times(*[1_000_000] * 1_000)
     found = latencies(Seen(intended, None, {}, received))[END_TO_END]
     assert found.at(50) == pytest.approx(500_000, rel=0.01)
-
-
-def test_orders_are_counted_by_the_window_in_which_they_ended() -> None:
-    assert per_window(times(100, 900_000, 1_000_000, NEVER, 3_500_000), 0, 1.0) == [2, 1, 0, 1]
-    assert per_window(blank(3), 0, 1.0) == []
 
 
 def test_latencies_by_window_of_intended_time() -> None:

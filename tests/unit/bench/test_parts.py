@@ -1,6 +1,7 @@
 """The smaller parts: pacing, entries, cases, variants, slopes, what other programs print."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -8,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -123,7 +125,6 @@ def test_the_summary_of_pulsar_perf_is_read() -> None:
     assert transport.summary(PRODUCED, "sent") == 94_012.345
     assert transport.summary(CONSUMED, "received") == 93_500.12
     assert transport.summary(PRODUCED, "received") is None
-    assert transport.Limit(94_012.0, 93_500.0).per_second == 93_500.0
 
 
 # -- alpes reconcile
@@ -282,3 +283,29 @@ def test_the_plain_program_stands_in_for_the_function() -> None:
     assert parse_config(OrdenesConfig, host.user_config).batch_max == config.user_config["batch_max"]
     host.count(1, 1)
     host.record("metric", 1.0)
+
+
+def serve_noting(link: Link, noted: Path) -> None:
+    """Serve Ordenes with a runner that notes what becomes of it."""
+
+    class Runner:
+        def __init__(self, *_wiring: object) -> None:
+            noted.write_text(f"made with {os.environ['ALPES_ORDENES_DSN']}", encoding="utf-8")
+
+        def start(self) -> None:
+            noted.write_text(noted.read_text(encoding="utf-8") + ", started", encoding="utf-8")
+
+        def stop(self) -> None:
+            noted.write_text(noted.read_text(encoding="utf-8") + ", drained", encoding="utf-8")
+
+    config = function_configs.load()["ordenes"]
+    with mock.patch.object(plain, "Runner", Runner):
+        variables = {"PULSAR_SERVICE_URL": "pulsar://127.0.0.1:1", "ALPES_ORDENES_DSN": "its own"}
+        plain.serve(link, "ordenes", config.user_config, variables, None)
+
+
+def test_the_plain_program_serves_until_it_is_let_go_and_drains_then(tmp_path: Path) -> None:
+    with Child(serve_noting, tmp_path / "noted") as child:
+        child.ready()
+        assert (tmp_path / "noted").read_text(encoding="utf-8") == "made with its own, started"
+    assert (tmp_path / "noted").read_text(encoding="utf-8") == "made with its own, started, drained"
