@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.planted_bugs.bugs import BUGS, SIMULATION, Bug
+from tests.planted_bugs.planting import changed
 
 ROOT = Path(__file__).parents[2]
 HANGS_S = 1800.0
@@ -62,21 +63,8 @@ def copy_checkout(to: Path) -> None:
 
 
 def planted(bug: Bug, root: Path = ROOT) -> dict[Path, str]:
-    """Return the files that a bug changes, with their content, by path.
-
-    Raises
-    ------
-    ValueError
-        A text that it replaces isn't there, or is there more than once: the code has changed, so change the bug.
-    """
-    texts: dict[Path, str] = {}
-    for edit in bug.edits:
-        path = root / edit.file
-        text = texts.get(path) or path.read_text(encoding="utf-8")
-        if (found := text.count(edit.before)) != 1:
-            raise ValueError(f"{bug.name}: {edit.file} has {found} times, not once: {edit.before!r}")
-        texts[path] = text.replace(edit.before, edit.after)
-    return texts
+    """Return the files that a bug changes, with their content, by path. Raises `NotThereError`: change the bug."""
+    return changed(bug.changes, root)
 
 
 def run(suite: str, seeds: int, root: Path) -> subprocess.CompletedProcess[str]:
