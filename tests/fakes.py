@@ -7,25 +7,20 @@ order of what happened gives several of them one `journal`.
 import itertools
 import sys
 import threading
-from collections import ChainMap, Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
 from typing import Any
 
-import pulsar
-
-from alpes_runtime.database import BadData, Row
 from alpes_runtime.errors import PublishFailed, Refused, Unavailable, Unreachable
-from alpes_runtime.fakes import FakeMessage
 from alpes_runtime.message import Event
 from alpes_runtime.publisher import event_bytes
+from tests.simulation.broker import Broker, Client, Consumer, Message
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.server import Connection, Server, Statement
 
 Journal = list[tuple[str, Any]]
 """What happened, in order: ``(what, to what)``."""
-Rows = MutableMapping[Any, Any]
-"""A table: rows by key."""
-Statement = Callable[[Rows, Mapping[str, Any]], list[Row]]
-"""What a query does: takes the rows as its transaction sees them, which it may change, and the parameters."""
 
 
 class FakeClock:
@@ -58,28 +53,30 @@ class FakeClock:
         return stopping.is_set()
 
 
-class FakeDatabase:
-    """Tables in memory, read committed, with failures to order.
+class FakeDatabase(Connection):
+    """A connection to the simulated PostgreSQL, with failures to order; a row that somebody else holds is a timeout.
 
-    A row that an open transaction has written can't be written by another one until that ends: the other gets
-    `Unavailable`, as it would from a lock timeout, and tries again. So two instances can be stepped through each other.
+    So two instances can be stepped through each other.
 
     Parameters
     ----------
     statements
-        What each query does. The same function can stand behind real SQL in a test of both.
+        What each query does.
     shared
         Another connection to the same tables, None for tables of its own.
     """
 
     def __init__(self, statements: Mapping[str, Statement], shared: "FakeDatabase | None" = None) -> None:
-        self.rows: dict[Any, Any] = {} if shared is None else shared.rows
-        self.refused: set[Any] = set()
+        super().__init__(shared.server if shared else Server(statements, lambda: 0, until=_held_by_nobody), "test")
         self.journal: Journal = []
-        self.commits = 0
-        self.locks: dict[Any, FakeTransaction] = {} if shared is None else shared.locks
-        self.statements = statements
         self._failures: Counter[str] = Counter()
+        if shared is None:
+            self.server.on_commit = lambda written: self.journal.append(("commit", sorted(key for _, key in written)))
+
+    @property
+    def rows(self) -> dict[Any, Any]:
+        """What is committed of the table ``kept``."""
+        return self.server.tables.setdefault("kept", {})
 
     def fail(self, step: str, times: int = 1) -> None:
         """Let the next ``times`` times of a step raise `Unavailable`.
@@ -87,116 +84,22 @@ class FakeDatabase:
         Parameters
         ----------
         step
-            ``begin``, ``execute``, ``commit`` (rolled back), or ``answer`` (committed, and nobody is told).
+            ``begin``, ``statement``, ``commit`` (rolled back), or ``answer`` (committed, and nobody is told).
         times
             How often.
         """
         self._failures[step] += times
 
-    @contextmanager
-    def transaction(self) -> Iterator["FakeTransaction"]:
-        """Open a transaction; see `Database.transaction`."""
-        self.interrupt("begin")
-        transaction = FakeTransaction(self)
-        try:
-            yield transaction
-            self.interrupt("commit")
-            if transaction.aborted:
-                raise BadData("COMMIT was answered with ROLLBACK: a statement before it had failed")
-            self.rows.update(transaction.written)
-            for key in transaction.deleted:
-                self.rows.pop(key, None)
-            self.commits += 1
-            self.journal.append(("commit", sorted(map(str, transaction.written))))
-        finally:
-            for key in [key for key, holder in self.locks.items() if holder is transaction]:
-                del self.locks[key]
-        self.interrupt("answer")
-
-    def close(self) -> None:
-        """Do nothing: there is no connection."""
-
-    def interrupt(self, step: str) -> None:
+    def pause(self, step: str) -> None:
         """Raise `Unavailable` where `fail` was told to."""
         if self._failures[step]:
             self._failures[step] -= 1
             raise Unavailable(f"the database is away ({step})")
 
 
-class FakeTransaction:
-    """An open transaction: its own writes over what is committed at the time of each statement."""
-
-    def __init__(self, database: FakeDatabase) -> None:
-        self.written: dict[Any, Any] = {}
-        self.deleted: set[Any] = set()
-        self.aborted = False
-        self._database = database
-
-    def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-        """Run one statement; see `Transaction.execute`."""
-        self._database.interrupt("execute")
-        values = params or {}
-        if self._database.refused and not self._database.refused.isdisjoint(_flat(values)):
-            self.aborted = True
-            raise BadData("the database refuses a value")
-        return self._database.statements[query](_Seen(self, self._database), values)
-
-    def stream(self, query: str, params: Mapping[str, Any] | None = None) -> Iterator[Row]:
-        """Run one query and yield its rows; see `Transaction.stream`."""
-        yield from self.execute(query, params)
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Undo on an exception what was done since; see `Transaction.savepoint`."""
-        written, deleted = dict(self.written), set(self.deleted)
-        try:
-            yield
-            if self.aborted:
-                raise BadData("a statement before had failed")
-        except Unavailable:
-            raise
-        except Exception:
-            for key in (self.written.keys() | self.deleted) - written.keys() - deleted:
-                del self._database.locks[key]
-            self.written, self.deleted, self.aborted = written, deleted, False
-            raise
-
-
-class _Seen(MutableMapping[Any, Any]):
-    """The rows as one transaction sees them."""
-
-    def __init__(self, transaction: FakeTransaction, database: FakeDatabase) -> None:
-        self._transaction = transaction
-        self._database = database
-
-    def _view(self) -> dict[Any, Any]:
-        merged = ChainMap(self._transaction.written, self._database.rows)
-        return {key: merged[key] for key in merged if key not in self._transaction.deleted}
-
-    def _lock(self, key: Any) -> None:
-        if self._database.locks.setdefault(key, self._transaction) is not self._transaction:
-            raise Unavailable(f"another transaction holds {key!r}")
-
-    def __getitem__(self, key: Any) -> Any:
-        if key in self._transaction.deleted:
-            raise KeyError(key)
-        return ChainMap(self._transaction.written, self._database.rows)[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._lock(key)
-        self._transaction.deleted.discard(key)
-        self._transaction.written[key] = value
-
-    def __delitem__(self, key: Any) -> None:
-        self._lock(key)
-        self._transaction.written.pop(key, None)
-        self._transaction.deleted.add(key)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._view())
-
-    def __len__(self) -> int:
-        return len(self._view())
+def _held_by_nobody(holds: Callable[[], bool], row: str) -> None:
+    if not holds():
+        raise Unavailable(f"another transaction holds {row}")
 
 
 class FakePublisher:
@@ -266,7 +169,9 @@ class FakeStateStore:
 
 
 class FakeSubscription:
-    """A Shared subscription to one topic: what its consumers don't acknowledge comes again when they close or crash.
+    """A topic of the simulated Pulsar and the one subscription to it, with nothing that goes wrong.
+
+    What its consumers don't acknowledge comes again when they close or lose their connection.
 
     Parameters
     ----------
@@ -276,75 +181,25 @@ class FakeSubscription:
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
-        self.waiting: deque[FakeMessage] = deque()
-        self.acknowledged: list[FakeMessage] = []
+        self.acknowledged: list[Message] = []
         self.journal: Journal = []
-        self._numbers = itertools.count()
+        self._broker = Broker(Scheduler(Random(0)), Random(0))
+        self._broker.on_acknowledged = self._note
+        self._client = Client(self._broker)
 
-    def publish(self, payload: bytes, key: str = "", properties: Mapping[str, str] | None = None) -> FakeMessage:
+    @property
+    def waiting(self) -> list[Message]:
+        """What no consumer has."""
+        return self._broker.subscription(self.topic, "test").waiting
+
+    def publish(self, payload: bytes, key: str = "", properties: Mapping[str, str] | None = None) -> Message:
         """Add a message."""
-        partition = f"{self.topic}-partition-0"
-        message = FakeMessage(payload, key, dict(properties or {}), f"(1,{next(self._numbers)},0,-1)", partition)
-        self.waiting.append(message)
-        return message
+        return self._broker.publish(self.topic, payload, key, properties)
 
-    def consumer(self) -> "FakeConsumer":
+    def consumer(self) -> Consumer:
         """Open a consumer."""
-        return FakeConsumer(self)
+        return self._client.subscribe(self.topic, "test")
 
-
-class FakeConsumer:
-    """One of a subscription's consumers."""
-
-    def __init__(self, subscription: FakeSubscription) -> None:
-        self._subscription = subscription
-        self.unacknowledged: dict[Any, FakeMessage] = {}
-        self.closed = False
-
-    silence = None
-
-    def ready(self, _seconds: float) -> bool:
-        """Whether there is a message."""
-        self._check_open()
-        return bool(self._subscription.waiting)
-
-    def tend(self) -> None:
-        """Do nothing: there is no connection that could be lost."""
-
-    def receive(self) -> FakeMessage | None:
-        """Return the next message, None without one."""
-        self._check_open()
-        if not self._subscription.waiting:
-            return None
-        message = self._subscription.waiting.popleft()
-        self.unacknowledged[message.id] = message
-        return message
-
-    def acknowledge(self, message: FakeMessage) -> None:
-        """Acknowledge a message."""
-        self._check_open()
-        self.unacknowledged.pop(message.id, None)
-        self._subscription.acknowledged.append(message)
-        self._subscription.journal.append(("acknowledge", message.key))
-
-    def redeliver(self) -> None:
-        """Let what is unacknowledged come again, as after a lost connection; it may be acknowledged meanwhile."""
-        self._subscription.waiting.extendleft(reversed(self.unacknowledged.values()))
-        self.unacknowledged.clear()
-
-    def close(self) -> None:
-        """Close it, or let it crash: what is unacknowledged goes to the subscription's other consumers."""
-        self.redeliver()
-        self.closed = True
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise pulsar.AlreadyClosed("the consumer is closed")
-
-
-def _flat(params: Mapping[str, Any]) -> Iterator[Any]:
-    for value in params.values():
-        if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-            yield from value
-        else:
-            yield value
+    def _note(self, message: Message) -> None:
+        self.acknowledged.append(message)
+        self.journal.append(("acknowledge", message.key))

@@ -12,9 +12,11 @@ import pytest
 from alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transaction, Unavailable
 from alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
 from alpes_runtime.turn import Turn
-from tests.fakes import FakeClock, FakeDatabase, Rows
+from tests.fakes import FakeClock, FakeDatabase
 from tests.integration.server import Server
+from tests.simulation.server import View
 from tests.unit.runtime.parts import committer, received
+from tests.unit.runtime.parts import keep as keep_in_memory
 
 SERVICE = "pagos"
 KEEP = """
@@ -35,15 +37,8 @@ UNINDEXABLE = secrets.token_hex(20_000)
 ALL = "SELECT order_id FROM transacciones ORDER BY order_id"
 
 
-def _keep(rows: Rows, params: Mapping[str, Any]) -> list[Row]:
-    new = [key for key in params["keys"] if key not in rows]
-    for key in new:
-        rows[key] = True
-    return [(key,) for key in new]
-
-
-def _all(rows: Rows, _params: Mapping[str, Any]) -> list[Row]:
-    return [(key,) for key in sorted(rows)]
+def _all(view: View, _params: Mapping[str, Any]) -> list[Row]:
+    return [(key,) for key, _ in view.scan("kept")]
 
 
 class Both:
@@ -62,10 +57,10 @@ class Both:
 @pytest.fixture(params=["fake", "postgres"])
 def both(request: pytest.FixtureRequest) -> Both:
     if request.param == "fake":
-        statements = {KEEP: _keep, ALL: _all}
+        statements = {KEEP: keep_in_memory, ALL: _all}
         fake = FakeDatabase(statements)
-        fake.refused.update(("nul\0", UNINDEXABLE))
-        return Both(fake, FakeDatabase(statements, fake), lambda: fake.fail("execute"))
+        fake.server.refused.update(("nul\0", UNINDEXABLE))
+        return Both(fake, FakeDatabase(statements, fake), lambda: fake.fail("statement"))
     server: Server = request.getfixturevalue("server")
     connect: Callable[[], Postgres] = request.getfixturevalue("connect")
     dsn: str = request.getfixturevalue("dsn")

@@ -95,6 +95,10 @@ class Connection:
         """Open a transaction; see `Database.transaction`."""
         return OpenTransaction(self)
 
+    def pause(self, step: str) -> None:
+        """Stop before a step of a transaction; see `Server`."""
+        self.server.pause(step)
+
     def close(self) -> None:
         """Give the connection back: whatever is open is rolled back."""
         self.server.drop(self)
@@ -117,7 +121,7 @@ class OpenTransaction:
 
     def __enter__(self) -> Self:
         server = self.server
-        server.pause("begin")
+        self.connection.pause("begin")
         if server.away:
             raise Unavailable("the database is away")
         self.now_ms = server.clock_ms()
@@ -131,10 +135,10 @@ class OpenTransaction:
         finally:
             self.end()
         if kind is None:
-            self.server.pause("answer")
+            self.connection.pause("answer")
 
     def _commit(self) -> None:
-        self.server.pause("commit")
+        self.connection.pause("commit")
         self.check_alive()
         how = self.server.fail_commit()
         if how == "lost":
@@ -145,7 +149,7 @@ class OpenTransaction:
 
     def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement; see `Transaction.execute`."""
-        self.server.pause("statement")
+        self.connection.pause("statement")
         self.check_alive()
         if self.failed:
             raise BadData("the transaction has failed already")
@@ -182,7 +186,7 @@ class OpenTransaction:
         except Unavailable:
             raise
         except Exception:
-            self.server.pause("undo")
+            self.connection.pause("undo")
             self.check_alive()
             for place in set(self._locked).difference(locked):
                 del self.server.locks[place]

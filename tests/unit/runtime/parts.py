@@ -16,7 +16,8 @@ from alpes_runtime.outcome import Done, Handler, Outcome, Retry
 from alpes_runtime.publisher import Publisher
 from alpes_runtime.turn import Turn
 from alpes_runtime.withheld import Withheld
-from tests.fakes import FakeClock, FakeDatabase, FakeSubscription, Rows
+from tests.fakes import FakeClock, FakeDatabase, FakeSubscription
+from tests.simulation.server import View
 
 TOPIC = "persistent://alpes/tienda/crear-orden"
 OTHER = "persistent://alpes/tienda/transaccion-creada"
@@ -46,10 +47,8 @@ def received(
     return Received(role, topic, message, Acknowledged() if acknowledger is None else acknowledger, retried=retried)
 
 
-def keep(rows: Rows, params: Mapping[str, Any]) -> list[Row]:
-    for key in params["keys"]:
-        rows.setdefault(key, "kept")
-    return []
+def keep(view: View, params: Mapping[str, Any]) -> list[Row]:
+    return [(key,) for key in params["keys"] if view.insert("kept", key, {})]
 
 
 def database(kind: type[FakeDatabase] = FakeDatabase) -> FakeDatabase:

@@ -1,8 +1,7 @@
 """A group is decoded, applied in one transaction, and what follows from it is said; an outage loses nothing."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from alpes_runtime.message import Event, Received
 from alpes_runtime.outcome import Ask, Done, Handler, Outcome
 from alpes_runtime.watchdog import HANG_LIMIT_S, Worker
 from alpes_wire.unpacking import unpacked
-from tests.fakes import FakeClock, FakeDatabase, FakeTransaction
+from tests.fakes import FakeClock, FakeDatabase
 from tests.unit.runtime.parts import OUT, RETRY, TOPIC, Acknowledged, apply, committer, database, decode, received
 from tests.unit.wire.entries import batch
 
@@ -49,7 +48,7 @@ def out(result: Settled) -> list[str]:
 def test_a_group_is_one_transaction_and_each_message_causes_its_event() -> None:
     store = database()
     result = settled(committer(store), group("a", "b", "c"))
-    assert store.commits == 1
+    assert store.server.commits == 1
     assert store.rows.keys() == {"a", "b", "c"}
     assert (out(result), result.rejected) == (["a", "b", "c"], 0)
 
@@ -81,7 +80,7 @@ def test_a_group_of_nothing_but_garbage_touches_no_database() -> None:
 
 def test_only_the_row_that_the_database_refuses_is_dead_lettered() -> None:
     store = database()
-    store.refused.add("poison")
+    store.server.refused.add("poison")
     result = settled(committer(store), group("a", "b", "poison", "c", "d"))
     assert reasons(result) == {"poison": "bug"}
     assert out(result) == ["a", "b", "c", "d"]
@@ -103,7 +102,7 @@ PAYLOADS = st.lists(st.sampled_from(["a", "b", "c", "bad", "crash", "bug", "pois
 @given(payloads=PAYLOADS)
 def test_whatever_is_mixed_every_message_has_exactly_its_own_result(payloads: list[str]) -> None:
     store = database()
-    store.refused.add("poison")
+    store.server.refused.add("poison")
     result = settled(committer(store), group(*payloads))
     assert out(result) == [payload for payload in payloads if payload in "abc"]
     assert store.rows.keys() == {payload for payload in payloads if payload in "abc"}
@@ -114,7 +113,7 @@ def test_whatever_is_mixed_every_message_has_exactly_its_own_result(payloads: li
     assert result.rejected == len(letters)
 
 
-@pytest.mark.parametrize("step", ["begin", "execute", "commit", "answer"])
+@pytest.mark.parametrize("step", ["begin", "statement", "commit", "answer"])
 def test_while_the_database_is_away_the_group_waits_and_then_goes_on(step: str) -> None:
     store, clock = database(), FakeClock()
     store.fail(step, 7)
@@ -137,7 +136,7 @@ def test_that_the_database_stays_away_is_told_once_and_so_is_its_return(failures
 def test_an_outage_in_the_middle_of_the_search_for_a_bad_row_loses_nothing() -> None:
     for outage in range(12):
         store = database()
-        store.refused.add("poison")
+        store.server.refused.add("poison")
         before = 0
 
         def interrupted(transaction: Transaction, batch: Sequence[str], away: int = outage) -> Sequence[Outcome]:
@@ -163,7 +162,7 @@ def test_a_stop_while_waiting_leaves_the_group_undecided() -> None:
 
 def test_a_stop_in_the_middle_of_the_search_for_a_bad_row_leaves_the_group_undecided() -> None:
     store, stopping = database(), threading.Event()
-    store.refused.add("poison")
+    store.server.refused.add("poison")
     clock = FakeClock(lambda _seconds: stopping.set())
 
     def away_for_the_second_half(transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
@@ -293,9 +292,9 @@ def test_after_a_message_that_broke_its_batch_groups_are_applied_in_parts_for_a_
     parts = []
     for n in range(CAREFUL_GROUPS + 2):
         applied.clear()
-        before = store.commits
+        before = store.server.commits
         settled(stage, group(*(f"g{n} {m}" for m in range(4 * CAREFUL_PART))))
-        assert store.commits == before + 1, "a group is one transaction, however many parts it has"
+        assert store.server.commits == before + 1, "a group is one transaction, however many parts it has"
         parts.append(len(applied))
     assert parts[0] > 4, "small parts at first"
     assert parts[10:] == [4] * (CAREFUL_GROUPS - 10) + [1, 1], "larger ones while all goes well, then none"
@@ -305,12 +304,9 @@ def test_what_only_the_commit_refuses_is_found_in_transactions_of_its_own() -> N
     """As a constraint that is checked at the end of a transaction."""
 
     class Deferring(FakeDatabase):
-        @contextmanager
-        def transaction(self) -> Iterator[FakeTransaction]:
-            with super().transaction() as transaction:
-                yield transaction
-                if "refused later" in transaction.written:
-                    raise BadData("a deferred constraint")
+        def pause(self, step: str) -> None:
+            if step == "commit" and any(("kept", "refused later") in each.written for each in self.server.open):
+                raise BadData("a deferred constraint")
 
     store = database(Deferring)
     result = settled(committer(store), group("a", "b", "refused later", "c"))

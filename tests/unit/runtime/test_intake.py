@@ -40,10 +40,10 @@ class Context:
         return self.message.message_id()
 
     def get_current_message_topic_name(self) -> str:
-        return str(self.message.topic_name())
+        return f"{self.message.topic}-partition-0"
 
     def ack(self, message_id: Any, topic: str) -> None:
-        self.consumer.acknowledge(next(m for m in list(self.consumer.unacknowledged.values()) if m.id == message_id))
+        self.consumer.acknowledge(next(m for m in self.consumer.held if m.id == message_id))
 
 
 class Way(Protocol):

@@ -22,7 +22,6 @@ from alpes_runtime.pipeline import (
 from alpes_runtime.turn import Turn
 from tests.fakes import (
     FakeClock,
-    FakeConsumer,
     FakeDatabase,
     FakePublisher,
     FakeSubscription,
@@ -47,7 +46,7 @@ class Instance:
 
     def __post_init__(self) -> None:
         turn = Turn()
-        self.consumer: FakeConsumer = self.subscription.consumer()
+        self.consumer = self.subscription.consumer()
         self.inbox = Inbox(["transaccion-creada", "crear-orden", "ordenes-reintento"], 2 * self.batch_max)
         inputs = Inputs([TOPIC, OTHER, RETRY], RETRY)
         self.intake = DirectIntake(self.consumer, self.subscription.topic, inputs, self.inbox, turn, self.batch_max)
@@ -239,7 +238,7 @@ def test_however_two_instances_are_stepped_and_crashed_every_message_has_its_eve
     source, store, publisher = subscription(*payloads), database(), FakePublisher()
 
     def fresh() -> Instance:
-        return Instance(source, FakeDatabase(store.statements, store), publisher, batch_max=3)
+        return Instance(source, FakeDatabase({}, store), publisher, batch_max=3)
 
     instances = [fresh(), fresh()]
     for number, step in steps:
@@ -248,7 +247,7 @@ def test_however_two_instances_are_stepped_and_crashed_every_message_has_its_eve
             one.consumer.close()
             instances[number] = fresh()
         elif step == "redeliver":
-            one.consumer.redeliver()
+            one.consumer.reconnect()
         elif step == "publish fails":
             publisher.fail(confirmed=1)
         elif step == "commit fails":

@@ -1,18 +1,17 @@
 """The view behind the tables: every key ends with its present value, whoever was stopped, and nobody waits for it."""
 
+import itertools
 import math
 import re
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alpes_runtime import write_behind as module
-from alpes_runtime.database import Transaction
 from alpes_runtime.errors import Unavailable, Unreachable
 from alpes_runtime.postgres import CONNECT_OPTIONS
 from alpes_runtime.state import IN_FLIGHT, PUT_TIMEOUT_S
@@ -22,100 +21,39 @@ from alpes_runtime.write_behind import (
     IDLE_S,
     LONGEST_REST_S,
     REST_S,
-    Mark,
-    Versioned,
     WriteBehind,
 )
-from tests.fakes import FakeClock, FakeDatabase, FakeStateStore, Statement
+from functions.ordenes.estado import EstadoMarks
+from tests.fakes import FakeClock, FakeDatabase, FakeStateStore
+from tests.simulation.statements import STATEMENTS
 from tests.unit.runtime.parts import LOG
-
-
-def _announce(rows: Any, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    answer: list[tuple[Any, ...]] = []
-    for number in sorted(key[1] for key in rows if key[0] == "mark"):
-        keys, tried = rows["mark", number]
-        try:
-            rows["mark", number] = (keys, True)
-        except Unavailable:  # somebody works on it: SKIP LOCKED
-            continue
-        answer.append((number, keys, tried))
-        if len(answer) == params["most"]:
-            break
-    return answer
-
-
-def _hold(rows: Any, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    held = []
-    for number in params["marks"]:
-        if ("mark", number) in rows:
-            try:
-                rows["mark", number] = rows["mark", number]
-            except Unavailable:
-                continue
-            held.append((number,))
-    return held
-
-
-def _clear(rows: Any, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    for number in params["marks"]:
-        del rows["mark", number]
-    return []
-
-
-STATEMENTS: Mapping[str, Statement] = {
-    "announce": _announce,
-    "hold": _hold,
-    "current": lambda rows, params: [(key, *rows["row", key]) for key in params["keys"] if ("row", key) in rows],
-    "clear": _clear,
-    "lag": lambda rows, _params: [
-        (sum(len(rows[key][0]) for key in rows if key[0] == "mark"), rows.get(("age of the oldest",), 1.0))
-    ],
-}
-
-
-class FakeMarks:
-    """The marks that estado.py keeps in SQL, on the fake database."""
-
-    def announce(self, transaction: Transaction, most: int) -> Mapping[int, Mark]:
-        return {n: Mark(keys, tried) for n, keys, tried in transaction.execute("announce", {"most": most})}
-
-    def hold(self, transaction: Transaction, marks: Iterable[int]) -> Collection[int]:
-        return [row[0] for row in transaction.execute("hold", {"marks": list(marks)})]
-
-    def current(self, transaction: Transaction, keys: Sequence[str]) -> Mapping[str, Versioned]:
-        return {row[0]: Versioned(row[1], row[2]) for row in transaction.execute("current", {"keys": keys})}
-
-    def clear(self, transaction: Transaction, marks: Iterable[int]) -> None:
-        transaction.execute("clear", {"marks": list(marks)})
-
-    def lag(self, transaction: Transaction) -> tuple[int, float]:
-        ((keys, seconds),) = transaction.execute("lag")
-        return keys, seconds
 
 
 class Tables:
     """Orders that change, each change leaving a mark, as Ordenes does it."""
 
     def __init__(self) -> None:
-        self.database = FakeDatabase(STATEMENTS)
-        self.marks = 0
+        self.database = FakeDatabase(STATEMENTS["ordenes"])
+        self.database.server.clock_ms = lambda: int(self.age_s * 1000)
+        self.orders = self.database.server.tables.setdefault("ordenes", {})
+        self.marks = self.database.server.tables.setdefault("estado_pendiente", {})
+        self.numbers = itertools.count()
+        self.age_s = 1.0
+        """Of each mark."""
 
-    def change(self, *keys: str, mark: bool = True) -> None:
-        rows = self.database.rows
+    def change(self, *keys: str) -> None:
         for key in keys:
-            version = rows.get(("row", key), (0, ""))[0] + 1
-            rows["row", key] = (version, f"v{version}")
-        if mark:
-            self.marks += 1
-            rows["mark", self.marks] = (list(keys), False)
+            version = self.orders[key]["version"] + 1 if key in self.orders else 1
+            self.orders[key] = {"id": key, "version": version, "status": f"v{version}"}
+        self.mark(*keys)
 
-    @property
-    def marked(self) -> int:
-        return sum(key[0] == "mark" for key in self.database.rows)
+    def mark(self, *keys: str, tried: bool = False) -> None:
+        number = next(self.numbers)
+        self.marks[number] = {"id": number, "order_ids": keys, "tried": tried, "created_at": 0}
 
     @property
     def present(self) -> dict[str, str]:
-        return {key[1]: value[1] for key, value in self.database.rows.items() if key[0] == "row"}
+        return {key: row["status"] for key, row in self.orders.items()}
 
 
 (IDLE_LIMIT_S,) = map(float, re.findall(r"idle_in_transaction_session_timeout=(\d+)s", CONNECT_OPTIONS["options"]))
@@ -129,19 +67,19 @@ class ImpatientDatabase(FakeDatabase):
     """Ends a transaction that is idle for too long, as PostgreSQL does."""
 
     def __init__(self, shared: FakeDatabase, clock: FakeClock) -> None:
-        super().__init__(STATEMENTS, shared)
+        super().__init__({}, shared)
         self._clock = clock
         self._last = self._began = 0.0
         self.longest_s = 0.0
 
-    def interrupt(self, step: str) -> None:
+    def pause(self, step: str) -> None:
         idle_s, self._last = self._clock.now - self._last, self._clock.now
         if step == "begin":
             self._began = self._clock.now
         elif idle_s > IDLE_LIMIT_S:
             raise Unavailable("idle-in-transaction timeout")
         self.longest_s = max(self.longest_s, self._clock.now - self._began)
-        super().interrupt(step)
+        super().pause(step)
 
 
 class Writer:
@@ -153,7 +91,7 @@ class Writer:
         self.stopping = threading.Event()
         self.metrics: list[tuple[str, float]] = []
         self.view = WriteBehind(
-            FakeMarks(),
+            EstadoMarks(),
             self.database,
             state,
             traffic=lambda: 2 * BUSY if self.busy else self.traffic,
@@ -199,7 +137,7 @@ def test_each_marked_key_gets_its_present_value_and_the_mark_goes(tables: Tables
     tables.change("a", "b")
     Writer(tables, state).catch_up()
     assert state.values == {"a": "v1", "b": "v1"}
-    assert tables.marked == 0
+    assert len(tables.marks) == 0
 
 
 def test_a_key_that_changed_several_times_is_written_once(tables: Tables, state: FakeStateStore) -> None:
@@ -226,10 +164,10 @@ def test_a_mark_stays_when_the_store_fails(tables: Tables, state: FakeStateStore
     writer = Writer(tables, state)
     with pytest.raises(Unavailable):
         writer.view.step()
-    assert tables.marked == 1
+    assert len(tables.marks) == 1
     writer.catch_up()
     assert state.values == {"a": "v1", "b": "v1"}
-    assert tables.marked == 0
+    assert len(tables.marks) == 0
 
 
 def test_a_store_that_was_away_is_left_alone_until_messages_have_come_through_for_a_while(
@@ -265,7 +203,7 @@ def test_what_waits_for_long_is_seen_though_the_database_is_away_at_first(
     tables: Tables, state: FakeStateStore
 ) -> None:
     tables.change("a")
-    tables.database.rows["age of the oldest",] = 60.0
+    tables.age_s = 60.0
     writer = Writer(tables, state)
     writer.database.fail("begin")
     with pytest.raises(Unavailable):
@@ -291,7 +229,7 @@ def test_what_waits_for_long_at_the_start_waits_until_messages_have_come_through
     tables: Tables, state: FakeStateStore, age_s: float, *, rests: bool
 ) -> None:
     tables.change("a")
-    tables.database.rows["age of the oldest",] = age_s
+    tables.age_s = age_s
     writer = Writer(tables, state)
     writer.view.step()
     assert (sum(writer.clock.waits) >= REST_S) is rests
@@ -300,7 +238,7 @@ def test_what_waits_for_long_at_the_start_waits_until_messages_have_come_through
 
 def test_a_stop_ends_the_rest(tables: Tables, state: FakeStateStore) -> None:
     tables.change("a")
-    tables.database.rows["age of the oldest",] = 60.0
+    tables.age_s = 60.0
     writer = Writer(tables, state)
     writer.clock.on_wait = lambda _seconds: writer.stopping.set()
     with pytest.raises(Unavailable, match="stopping"):
@@ -315,7 +253,7 @@ def test_an_order_that_changes_while_it_is_written_is_written_again(tables: Tabl
     state.on_put = lambda _values: tables.change("a") if next(changes, None) is not None else None
     Writer(tables, state).catch_up()
     assert state.values == {"a": "v3"}
-    assert tables.marked == 0
+    assert len(tables.marks) == 0
 
 
 def test_a_writer_that_was_stopped_leaves_no_old_value_over_a_newer_one(tables: Tables, state: FakeStateStore) -> None:
@@ -339,8 +277,7 @@ def test_a_mark_that_somebody_tried_is_written_whatever_memory_says(tables: Tabl
     tables.change("a")
     writer.catch_up()
     state.values["a"] = "an old value of one that died"
-    tables.marks += 1
-    tables.database.rows["mark", tables.marks] = (["a"], True)
+    tables.mark("a", tried=True)
     writer.catch_up()
     assert state.values == {"a": "v1"}
 
@@ -349,8 +286,7 @@ def test_a_mark_that_nobody_tried_relies_on_memory(tables: Tables, state: FakeSt
     writer = Writer(tables, state)
     tables.change("a")
     writer.catch_up()
-    tables.marks += 1
-    tables.database.rows["mark", tables.marks] = (["a"], False)
+    tables.mark("a")
     writer.catch_up()
     assert state.puts == [{"a": "v1"}]
 
@@ -366,7 +302,7 @@ def test_every_value_put_without_a_second_look_is_put_again(
     # All four are put; before they are looked at again the database goes away, and another writer ends the marks.
     def lose_the_database(_values: Mapping[str, str]) -> None:
         if len(state.puts) == 2:
-            writer.database.fail("execute")
+            writer.database.fail("statement")
 
     state.on_put = lose_the_database
     with pytest.raises(Unavailable):
@@ -418,7 +354,7 @@ def test_while_messages_come_through_it_takes_what_its_budget_lets_it_write(
     for n in range(2 * CLAIM_MARKS):
         tables.change(*(f"k{n}-{m}" for m in range(keys)))
     writer.view.step()
-    assert 2 * CLAIM_MARKS - tables.marked == claimed
+    assert 2 * CLAIM_MARKS - len(tables.marks) == claimed
 
 
 def test_one_large_mark_does_not_make_it_take_little_for_ever(tables: Tables, state: FakeStateStore) -> None:
@@ -429,7 +365,7 @@ def test_one_large_mark_does_not_make_it_take_little_for_ever(tables: Tables, st
     for n in range(2 * CLAIM_MARKS):
         tables.change(f"k{n}")
     writer.view.step()
-    assert tables.marked == CLAIM_MARKS
+    assert len(tables.marks) == CLAIM_MARKS
 
 
 def test_it_waits_for_more_only_where_it_took_all_there_was(tables: Tables, state: FakeStateStore) -> None:
@@ -451,7 +387,7 @@ def test_a_mark_of_nothing_harms_nothing(tables: Tables, state: FakeStateStore) 
     tables.change("a")
     writer.catch_up()
     assert state.values == tables.present
-    assert tables.marked == 0
+    assert len(tables.marks) == 0
 
 
 def test_a_stop_leaves_what_is_not_written_marked(
@@ -463,7 +399,7 @@ def test_a_stop_leaves_what_is_not_written_marked(
     state.on_put = lambda _values: writer.stopping.set()
     with pytest.raises(Unavailable):
         writer.view.step()
-    assert tables.marked == 1
+    assert len(tables.marks) == 1
     state.on_put = lambda _values: None
     Writer(tables, state).catch_up()
     assert state.values == tables.present
@@ -486,7 +422,7 @@ def test_a_mark_may_take_longer_than_a_transaction_may_be_idle(
     tables.change(*(f"k{n}" for n in range(keys)))
     writer = Writer(tables, state, busy=True, per_second=per_second)
     writer.catch_up()
-    assert tables.marked == 0
+    assert len(tables.marks) == 0
     assert sum(map(len, state.puts)) == keys
 
 
@@ -501,14 +437,14 @@ def test_a_store_that_is_as_slow_as_it_may_be_is_waited_for(tables: Tables, stat
     state.on_put = slowly
     writer.catch_up()
     assert state.values == tables.present
-    assert tables.marked == 0
+    assert len(tables.marks) == 0
 
 
 def test_what_was_not_looked_at_is_put_again_however_much_it_is(tables: Tables, state: FakeStateStore) -> None:
     keys = [f"k{n:04d}" for n in range(5000)]
     tables.change(*keys)
     writer = Writer(tables, state)
-    state.on_put = lambda _values: writer.database.fail("execute") if state.values.keys() == set(keys) else None
+    state.on_put = lambda _values: writer.database.fail("statement") if state.values.keys() == set(keys) else None
     with pytest.raises(Unavailable):
         writer.view.step()
     state.on_put = lambda _values: None
@@ -526,7 +462,7 @@ def test_marks_are_not_kept_from_others_for_long(tables: Tables, state: FakeStat
     writer = Writer(tables, state, per_second=100)
     state.on_put = lambda _values: setattr(writer, "busy", True)
     writer.view.step()
-    assert CLAIM_MARKS / 2 < tables.marked < CLAIM_MARKS
+    assert CLAIM_MARKS / 2 < len(tables.marks) < CLAIM_MARKS
     writer.catch_up()
     assert writer.database.longest_s < IDLE_LIMIT_S
 
@@ -539,15 +475,14 @@ def test_a_mark_that_was_left_over_is_written_whatever_memory_says(
     tables.change("b")
     writer.catch_up()
     tables.change("a")
-    tables.marks += 1
-    tables.database.rows["mark", tables.marks] = (["b"], False)
+    tables.mark("b")
 
     def slowly(_values: object) -> None:
         writer.clock.now += 1
 
     state.on_put = slowly
     writer.view.step()
-    assert tables.marked == 1
+    assert len(tables.marks) == 1
     # Meanwhile another writer takes it, and dies after its put.
     state.values["b"] = "an old value"
     writer.catch_up()
@@ -622,6 +557,6 @@ def whatever_fails(steps: list[tuple[int, str, set[str], int]]) -> None:
             except Unavailable:
                 continue
     writers[0].catch_up()
-    assert tables.marked == 0
+    assert len(tables.marks) == 0
     assert state.values == {key: value for key, value in tables.present.items() if key in state.values}
     assert state.values.keys() == tables.present.keys()

@@ -3,11 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 from alpes_runtime import Done, Event, InvalidMessage, Row
 from alpes_runtime.watchdog import HANG_LIMIT_S
 from functions.reporting import formats as package
-from functions.reporting import messages, store
+from functions.reporting import messages
 from functions.reporting.domain import Orden, Pedido, Report
 from functions.reporting.formats import formats
 from functions.reporting.handlers import ORDERS_PER_SIGN, Reporting
@@ -24,8 +22,11 @@ from schemas.tienda import cambios, rules
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
-from tests.fakes import FakeClock, FakeDatabase, Statement
+from tests.fakes import FakeClock, FakeDatabase
 from tests.fields import text, whole
+from tests.simulation.server import OpenTransaction
+from tests.simulation.statements import ORDEN as COLUMNS
+from tests.simulation.statements import STATEMENTS
 from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order
 
 ORDEN = Orden("orden-1", 42, "aprobada", 1250, "USD", 2, 1_767_225_600_123, 1_767_225_601_456)
@@ -134,10 +135,6 @@ def test_a_report_without_content_is_one_part() -> None:
 
 
 FILAS = 2500
-STATEMENTS: Mapping[str, Statement] = {
-    store._SQL["more_than"]: lambda rows, params: [(len(rows) > params["orders"],)],
-    store._SQL["every_order"]: lambda rows, _params: [rows[key] for key in sorted(rows)],
-}
 
 
 def generado(
@@ -158,8 +155,9 @@ def only(events: Sequence[Event]) -> ReporteGenerado:
 @pytest.fixture
 def many() -> FakeDatabase:
     """As many orders as a report may have."""
-    database = FakeDatabase(STATEMENTS)
-    database.rows.update({n: ORDEN._replace(id=f"orden-{n:04d}") for n in range(FILAS)})
+    database = FakeDatabase(STATEMENTS["reporting"])
+    ids = [f"orden-{n:04d}" for n in range(FILAS)]
+    database.server.tables["ordenes"] = {each: dict(zip(COLUMNS, ORDEN._replace(id=each), strict=True)) for each in ids}
     return database
 
 
@@ -182,14 +180,13 @@ def test_a_long_report_leaves_signs_of_life(many: FakeDatabase) -> None:
         return row
 
     class Slow(FakeDatabase):
-        @contextmanager
-        def transaction(self) -> Iterator[Any]:
-            with super().transaction() as transaction:
-                stream = transaction.stream
-                transaction.stream = lambda *asked: map(slowly, stream(*asked))  # type: ignore[method-assign]
-                yield transaction
+        def transaction(self) -> OpenTransaction:
+            transaction = super().transaction()
+            stream = transaction.stream
+            transaction.stream = lambda *asked: map(slowly, stream(*asked))  # type: ignore[method-assign]
+            return transaction
 
-    generado(Slow(STATEMENTS, many), alive=lambda: beats.append(clock.now))
+    generado(Slow({}, many), alive=lambda: beats.append(clock.now))
     beats.append(clock.now)
     assert clock.now - beats[0] > HANG_LIMIT_S
     assert max(later - earlier for earlier, later in pairwise(beats)) < HANG_LIMIT_S
