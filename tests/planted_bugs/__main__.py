@@ -73,7 +73,9 @@ def run(suite: str, seeds: int, root: Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--stop"]
     else:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *suite.split()]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    # The environment's packages are the checkout's own: without this the copy's runtime would not be the one that runs.
+    paths = os.pathsep.join(map(str, (root, root / "runtime")))
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": paths}
     try:
         return subprocess.run(
             command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=HANGS_S
