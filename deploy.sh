@@ -14,8 +14,13 @@ COMMANDS=(up deploy status env scale logs kill down destroy)
 WRONG_USAGE=2
 WORK=
 
+# What function-configs/ has under a key of the first level, or of userConfig, one line a function.
+configured() { # KEY
+    sed -n "s/^ *$1: *//p" function-configs/*.yaml
+}
+
 usage() {
-    cat <<'END'
+    cat <<END
 Usage: ./deploy.sh [COMMAND]
 
 Without a command: start what does not run, deploy what changed, send 100 orders, follow them to their end and show
@@ -25,7 +30,7 @@ the report.
   deploy [FUNCTION…]  bring topics, tables and functions (all, or these) to what this checkout says
   status [--json]     show the stack, each function's instances, processes and restarts, and what waits for them;
                       exit code 3 when not all of it runs and gets on
-  env                 print `export` lines for a shell: eval "$(./deploy.sh env)"
+  env                 print export lines for a shell: eval "\$(./deploy.sh env)"
   scale FUNCTION N    run N instances of a function
   logs [FUNCTION] [-f] [--tail N] [--all]
                       show the logs of all functions, or of one: the last N lines of each instance (100); -f goes on
@@ -34,7 +39,7 @@ the report.
   down                stop everything; the data stay
   destroy             stop everything and remove the data; asks first, unless --yes
 
-Functions: ordenes, pagos, reporting.
+Functions: $(configured name | paste -sd ' ').
 
 Environment:
   ALPES_HOME          data, logs and secrets of the local stack (.alpes)
@@ -43,9 +48,9 @@ Environment:
   ALPES_ORDERS        how many orders a run without a command sends, 1 to 2000000 (100)
   ALPES_PYTHON        the Python that .venv/ is made with (the first on the PATH, or one that is clearly quicker)
 
-With PULSAR_SERVICE_URL, PULSAR_ADMIN_URL, ALPES_ORDENES_DSN, ALPES_PAGOS_DSN and ALPES_REPORTING_DSN set, nothing is
-started: that cluster is deployed to, after a probe function has found its workers ready. PULSAR_ADMIN names the
-executable pulsar-admin then.
+With PULSAR_SERVICE_URL, PULSAR_ADMIN_URL and the address of each function's database set
+($(configured dsn_env | paste -sd ' ')), nothing is started: that cluster is
+deployed to, after a probe function has found its workers ready. PULSAR_ADMIN names the executable pulsar-admin then.
 
 Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or nothing to talk to, 3 not all of it
 runs (status), 130 interrupted. docs/operations.md has the table.
@@ -82,7 +87,7 @@ command_env() {
         return
     fi
     local name
-    for name in PULSAR_SERVICE_URL PULSAR_ADMIN_URL ALPES_ORDENES_DSN ALPES_PAGOS_DSN ALPES_REPORTING_DSN PULSAR_ADMIN; do
+    for name in PULSAR_SERVICE_URL PULSAR_ADMIN_URL $(configured dsn_env) PULSAR_ADMIN; do
         [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
     done
 }
@@ -155,7 +160,7 @@ What to try next:
   ./alpes send --orders 20000                           as fast as they go
   ./deploy.sh status                                    instances, and what waits for them$here
 
-To open in a browser: $PULSAR_ADMIN_URL/admin/v3/functions/alpes/tienda/ordenes/stats
+To open in a browser: $PULSAR_ADMIN_URL/admin/v3/functions/$(configured tenant | sort -u)/$(configured namespace | sort -u)/ordenes/stats
 ./deploy.sh env prints the addresses of Pulsar and of the databases.
 END
 }

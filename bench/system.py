@@ -23,9 +23,9 @@ from deployment.rest import AdminApi
 from local_stack import credentials, environment, postgres
 from local_stack.errors import LocalStackError
 from local_stack.settings import CHECKOUT, Settings, from_environment
+from schemas.tienda.topics import NAMESPACE
 from terminal import progress
 
-NAMESPACE = "alpes/tienda"
 SERVICES = ("ordenes", "pagos", "reporting")
 HOME = CHECKOUT / ".alpes-bench"
 PORT_OFFSET = 3300

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bench.hops import TOPICS
-from bench.system import NAMESPACE, System
+from bench.system import System
 from deployment.rest import AdminApi
+from schemas.tienda.topics import NAMESPACE
 
 READERS = dict(zip(TOPICS, ("ordenes", "pagos", "ordenes", "reporting"), strict=True))
 """Which function's subscription reads a topic."""

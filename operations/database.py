@@ -10,7 +10,14 @@ import psycopg
 from connection.errors import UnreachableError
 from terminal.errors import CommandError
 
+SERVICES = ("ordenes", "pagos", "reporting")
+"""Those whose tables the operators' subcommands read."""
 CONNECT_TIMEOUT_SECONDS = 5
+
+
+def dsn_variable(service: str) -> str:
+    """Return the environment variable with the DSN of a service's database, as its function config names it."""
+    return f"ALPES_{service.upper()}_DSN"
 
 
 @contextmanager
@@ -37,7 +44,7 @@ def database(
     CommandError
         If the database refuses what is asked for.
     """
-    variable = f"ALPES_{service.upper()}_DSN"
+    variable = dsn_variable(service)
     if not dsn:
         raise UnreachableError(
             f'There is no {variable}: eval "$(./deploy.sh env)" sets it, or name the database by it.'

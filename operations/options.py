@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from operations.database import dsn_variable
 from schemas.tienda import orden
 
 
@@ -19,3 +21,14 @@ class _OrderId(click.ParamType[str]):
 
 
 ORDER_ID = _OrderId()
+
+
+def dsn_option(service: str, name: str = "") -> Callable[[Any], Any]:
+    """Return the option that says where a service's database is: its own variable, or ``name`` on the command line."""
+    return click.option(
+        name or f"--{service}-dsn",
+        envvar=dsn_variable(service),
+        metavar="DSN",
+        show_envvar=True,
+        help=f"Database of {service.capitalize()}.",
+    )

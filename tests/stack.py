@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from connection.client import Client
+from deployment import function_configs
 from local_stack import ports
 from local_stack.errors import LocalStackError
 from local_stack.settings import from_environment, noted_offset
 from tests.e2e.tienda import ROOT, Tienda
 
-DSNS = {name: f"ALPES_{name.upper()}_DSN" for name in ("ordenes", "pagos", "reporting")}
+DSNS = {name: config.dsn_variable for name, config in function_configs.load().items()}
 
 MOST_PROCESSES = 8
 """That run tests beside each other, each with a stack of its own."""

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from deployment import function_configs
+from operations.database import dsn_variable
+
 ROOT = Path(__file__).parent.parent
-SERVICES = ("ordenes", "pagos", "reporting")
+SERVICES = tuple(function_configs.load())
 STANDARD = {*sys.stdlib_module_names, "__future__"}
 FUNCTION_SOURCES = sorted(
     path
@@ -152,7 +155,6 @@ def test_every_migration_has_a_number_of_its_own() -> None:
 
 
 def test_a_function_config_names_a_variable_and_no_secret() -> None:
-    for path in (ROOT / "function-configs").glob("*.yaml"):
-        text = path.read_text()
-        assert re.search(r"dsn_env:\s*\"?ALPES_[A-Z]+_DSN\b", text), path.name
-        assert "postgresql://" not in text, path.name
+    for name, config in function_configs.load().items():
+        assert config.dsn_variable == dsn_variable(name)
+        assert "postgresql://" not in config.path.read_text(), name

@@ -12,6 +12,7 @@ from rich.console import Console
 from connection.admin import Admin
 from connection.client import connected
 from operations.database import database
+from operations.options import dsn_option
 from operations.rebuild import estado
 from operations.rebuild.reporting import Rebuilt, ReportingRebuild
 from terminal.console import Counting
@@ -43,7 +44,7 @@ def rebuild() -> None:
     help="The topic is whole: remove rows that no event tells of, and take back versions that none tells of.",
 )
 @json_option
-@click.option("--dsn", envvar="ALPES_REPORTING_DSN", metavar="DSN", help="Database of Reporting.", show_envvar=True)
+@dsn_option("reporting", "--dsn")
 @service_url_option
 @admin_url_option
 def reporting(
@@ -119,7 +120,7 @@ def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
     help="Stop when nothing has been written for this long.",
 )
 @json_option
-@click.option("--dsn", envvar="ALPES_ORDENES_DSN", metavar="DSN", help="Database of Ordenes.", show_envvar=True)
+@dsn_option("ordenes", "--dsn")
 @admin_url_option
 def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url: str) -> None:  # noqa: FBT001 - by name
     """Have every order's status, and Reporting's totals, written to the state store again.

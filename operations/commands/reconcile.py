@@ -17,12 +17,13 @@ from rich.console import Console
 
 from connection.admin import Admin
 from connection.client import connected
+from operations.database import SERVICES, dsn_variable
 from operations.reconcile import messages, rendering
 from operations.reconcile.check import Account, Check
 from operations.reconcile.rules import DOWNSTREAM, Verdict
 from operations.reconcile.scratch import Scratch
 from operations.reconcile.stalled import stalled, subscription
-from operations.reconcile.tables import SERVICES, Tables
+from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
 from terminal.console import Counting, paper
 from terminal.errors import CommandError
@@ -113,7 +114,7 @@ def reconcile(
       alpes reconcile --json | jq .lost
     """  # noqa: D301 - \b is click's mark
     started = time.monotonic()
-    dsns = {service: os.environ.get(f"ALPES_{service.upper()}_DSN") for service in SERVICES}
+    dsns = {service: os.environ.get(dsn_variable(service)) for service in SERVICES}
     admin = Admin(admin_url)
     with (
         _looking(),

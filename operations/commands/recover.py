@@ -17,12 +17,13 @@ from rich.table import Table
 
 from connection.admin import Admin
 from connection.client import Client, connected
+from operations.database import SERVICES, dsn_variable
 from operations.options import ORDER_ID
 from operations.reconcile import messages
 from operations.reconcile.check import Check
 from operations.reconcile.rules import Verdict
 from operations.reconcile.scratch import OrderLetter, Scratch
-from operations.reconcile.tables import SERVICES, Tables
+from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
 from operations.recover import sending
 from operations.recover.retained import Retained
@@ -100,7 +101,7 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
     """  # noqa: D301 - \b is click's mark
     if bool(ids) == all_lost:
         raise click.UsageError("Say which: either IDs, or --all-lost.")
-    dsns = {service: os.environ.get(f"ALPES_{service.upper()}_DSN") for service in SERVICES}
+    dsns = {service: os.environ.get(dsn_variable(service)) for service in SERVICES}
     admin = Admin(admin_url)
     with (
         Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,

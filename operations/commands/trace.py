@@ -15,8 +15,9 @@ from alpes_wire.names import DEAD_LETTER_SUFFIX
 from connection.admin import Admin
 from connection.client import connected
 from connection.errors import NotDeployedError
+from operations.database import SERVICES
 from operations.errors import UnknownOrderError
-from operations.options import ORDER_ID
+from operations.options import ORDER_ID, dsn_option
 from operations.state import order_status
 from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, Rows, in_order
 from operations.trace.messages import Found, Span, find
@@ -26,8 +27,6 @@ from terminal.errors import CommandError
 from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
 from terminal.text import moment, money, one_line
-
-SERVICES = ("ordenes", "pagos", "reporting")
 
 
 @click.command(short_help="Show one order's way through topics and tables.")
@@ -44,9 +43,9 @@ SERVICES = ("ordenes", "pagos", "reporting")
     "--all", "everything", is_flag=True, help="Read the topics whole. Slow where there are millions of messages."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
-@click.option("--ordenes-dsn", envvar="ALPES_ORDENES_DSN", metavar="DSN", show_envvar=True, help="Database of Ordenes.")
-@click.option("--pagos-dsn", envvar="ALPES_PAGOS_DSN", metavar="DSN", show_envvar=True, help="Database of Pagos.")
-@click.option("--reporting-dsn", envvar="ALPES_REPORTING_DSN", metavar="DSN", show_envvar=True, help="Of Reporting.")
+@dsn_option("ordenes")
+@dsn_option("pagos")
+@dsn_option("reporting")
 @service_url_option
 @admin_url_option
 def trace(  # noqa: PLR0913, PLR0917 - click passes options by name

@@ -9,11 +9,11 @@ from typing import Any
 import psycopg
 
 from connection.errors import UnreachableError
-from operations.database import database
+from operations.database import SERVICES, database, dsn_variable
 from operations.queries import query
 from operations.reconcile.merge import Rows, together
 
-SERVICES = ("reporting", "pagos", "ordenes")
+AGAINST_THE_FLOW = tuple(reversed(SERVICES))
 """Read in this order: what a service shows was in the one after it before."""
 FETCHED_ROWS = 10_000
 
@@ -42,7 +42,7 @@ class Tables:
         """
         with ExitStack() as stack:
             connections = {}
-            for service in SERVICES:
+            for service in AGAINST_THE_FLOW:
                 opening = database(service, dsns[service], statement_timeout_seconds=statement_timeout_seconds)
                 connection = stack.enter_context(opening)
                 connection.execute(query(None, "reconcile_settings"))
@@ -56,13 +56,11 @@ class Tables:
     def snapshot(self) -> Iterator[Iterator[Rows]]:
         """Give all orders by id, each database as of one moment."""
         with ExitStack() as stack:
-            for service in SERVICES:
+            for service in AGAINST_THE_FLOW:
                 stack.enter_context(self._connections[service].transaction())
                 # The moment is that of the first statement.
                 self._connections[service].execute(b"SELECT 1")
-            ordenes, pagos, reporting = (
-                stack.enter_context(self._stream(service)) for service in ("ordenes", "pagos", "reporting")
-            )
+            ordenes, pagos, reporting = (stack.enter_context(self._stream(service)) for service in SERVICES)
             yield together(ordenes, pagos, reporting)
 
     @contextmanager
@@ -74,7 +72,7 @@ class Tables:
 
     def some(self, ids: Sequence[str]) -> Iterator[Rows]:
         """Give some orders as they are now, by id; those that no database has are left out."""
-        found = {service: self._rows(service, "reconcile/some", ids) for service in SERVICES}
+        found = {service: self._rows(service, "reconcile/some", ids) for service in AGAINST_THE_FLOW}
         return together(found["ordenes"], found["pagos"], found["reporting"])
 
     def timed(self, ids: Sequence[str]) -> set[str]:
@@ -90,6 +88,6 @@ class Tables:
 def _require_primary(service: str, connection: psycopg.Connection) -> None:
     if connection.execute(query(None, "is_standby")).fetchone() == (True,):
         raise UnreachableError(
-            f"ALPES_{service.upper()}_DSN leads to a standby, which shows rows late: an order would seem lost that has"
+            f"{dsn_variable(service)} leads to a standby, which shows rows late: an order would seem lost that has"
             " just gone on. Name the primary."
         )

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from deployment import function_configs
 from local_stack.conf_files import SERVERS
 from local_stack.settings import PULSAR_VERSION
 
 ROOT = Path(__file__).parent.parent.parent
-SERVICES = ("ordenes", "pagos", "reporting")
-SECRETS = {"POSTGRES_PASSWORD", "ORDENES_PASSWORD", "PAGOS_PASSWORD", "REPORTING_PASSWORD"}
+SERVICES = tuple(function_configs.load())
+SECRETS = {"POSTGRES_PASSWORD", *(f"{service.upper()}_PASSWORD" for service in SERVICES)}
 
 
 def run(*command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -119,8 +120,7 @@ def test_two_that_deploy_wait_for_each_other(services: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_variable_that_a_function_config_names_is_there(services: dict[str, Any], service: str) -> None:
-    config = yaml.safe_load((ROOT / "function-configs" / f"{service}.yaml").read_text())
-    variable = config["userConfig"]["dsn_env"]
+    variable = function_configs.load()[service].dsn_variable
     for name in ("pulsar", "deploy", *SERVICES):
         assert variable in services[name]["environment"], name
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployment import instances, topology
+from deployment import function_configs, instances, topology
 from local_stack import credentials, stack
 from local_stack.settings import from_environment
 from tests.deploy.cluster_stub import Cluster, options
 from tests.deploy.conftest import Checkout, Deployment, summary
 
-SERVICES = ("ordenes", "pagos", "reporting")
+SERVICES = tuple(function_configs.load())
 NAMESPACE = "alpes/tienda"
 INPUTS = (
     "crear-orden",

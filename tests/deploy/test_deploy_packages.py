@@ -13,7 +13,7 @@ from deployment import function_configs, packages, preflight
 from deployment.errors import WorkerNotReadyError
 from tests.deploy.conftest import ROOT, Checkout
 
-SERVICES = ("ordenes", "pagos", "reporting")
+SERVICES = tuple(function_configs.load())
 
 
 def build(checkout: Checkout, service: str) -> Path:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deployment import function_configs
+
 ROOT = Path(__file__).parents[2]
 LOCAL_ENV = "export PULSAR_SERVICE_URL=pulsar://127.0.0.1:6650 PULSAR_ADMIN_URL=http://127.0.0.1:8080"
 CLUSTER = {
@@ -48,6 +50,7 @@ NEEDED = (
     "scripts/venv.sh",
     "requirements/app.txt",
     "requirements/dev.txt",
+    *(str(config.path.relative_to(ROOT)) for config in function_configs.load().values()),
 )
 """What the script reads before any Python of ours."""
 

@@ -21,20 +21,20 @@ from alpes_wire import Message
 from connection import reading
 from connection.admin import Admin
 from connection.client import Client
+from deployment import function_configs
 from local_stack.settings import from_environment
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = ("ordenes", "pagos", "reporting")
+INPUTS = {
+    name: [topic.rpartition("/")[2] for topic in config.inputs] for name, config in function_configs.load().items()
+}
+"""The local names of each function's inputs, as its config has them."""
+FUNCTIONS = tuple(INPUTS)
 LAST = "~"
 """Sorts after every character that an order id may have: a prefix is a range, which the tables' index finds."""
 FIGURES: list[str] = []
 """What tests measured; shown at the end of the run."""
-INPUTS = {
-    "ordenes": ("crear-orden", "transaccion-creada", "ordenes-reintento"),
-    "pagos": ("orden-creada", "reembolsar-transaccion", "pagos-reintento"),
-    "reporting": ("orden-actualizada", "generar-reporte", "reporting-reintento"),
-}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.handlers import Plazo
+from operations.database import SERVICES
 from operations.reconcile.merge import facts
 from operations.reconcile.rules import Verdict, judge
-from operations.reconcile.tables import SERVICES, Tables
+from operations.reconcile.tables import Tables
 from tests.integration.test_ordenes import crear, liquidar, orden, pago
 from tests.integration.test_vencimientos import handlers
 

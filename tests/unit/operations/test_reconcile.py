@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from connection.errors import UnreachableError
+from operations.database import SERVICES
 from operations.reconcile import rendering
 from operations.reconcile.check import Account, Check
 from operations.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows, facts, together
@@ -34,7 +35,7 @@ from operations.reconcile.rules import (
 )
 from operations.reconcile.scratch import Doubtful, OrderLetter, Scratch
 from operations.reconcile.stalled import Holder, Stall, Subscription
-from operations.reconcile.tables import SERVICES, Tables
+from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import Waits
 from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA
 
