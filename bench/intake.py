@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from bench.errors import BenchError
-from bench.system import System, connect
+from bench.system import System
+from connection.client import Client
+from connection.errors import PulsarError
 from deployment import instances, packages
-from deployment.errors import DeploymentError
 from deployment.function_configs import FunctionConfig
 from local_stack.settings import CHECKOUT
 from terminal import progress
@@ -78,12 +79,12 @@ def _topic(system: System) -> Iterator[None]:
         system.api.delete(f"{root}?force=true")
         if not system.own:
             # A broker may refuse for what it keeps in there itself; nothing of ours is left then either.
-            with suppress(DeploymentError):
+            with suppress(PulsarError):
                 system.api.delete(f"/admin/v2/namespaces/{NAMESPACE}")
 
 
 def _fill(system: System, messages: int) -> None:
-    client = connect(system.service_url)
+    client = Client(system.service_url)
     try:
         producer = client.create_producer(
             FULL_TOPIC,

@@ -91,7 +91,7 @@ def _cpu_model() -> str:
 
 
 def _pulsar_version(system: System) -> str:
-    return str(system.api.get("/admin/v2/brokers/version"))
+    return system.api.text("/admin/v2/brokers/version")
 
 
 def _broker_settings(system: System) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pulsar
 
 from bench.child import Link
 from bench.hops import EVENT_TOPICS, NEVER, blank
-from bench.system import System, connect, topic
+from bench.system import System, topic
 from bench.workload import Workload
 from connection import reading
 from connection.admin import Admin
@@ -30,7 +30,7 @@ def watch(link: Link, service_url: str, workload: Workload) -> "array[int]":
     array
         When the first one of each order arrived, in Unix microseconds, by the order's number.
     """
-    client = connect(service_url)
+    client = Client(service_url)
     received = blank(workload.orders)
     stop = threading.Event()
     readers = [

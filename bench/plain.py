@@ -22,7 +22,8 @@ from alpes_wire import Endpoint
 from bench import variants
 from bench.child import Child, Link
 from bench.errors import UsageError
-from bench.system import SERVICES, System, connect
+from bench.system import SERVICES, System
+from connection.client import Client
 from deployment import function_configs
 from deployment.function_configs import FunctionConfig
 
@@ -149,7 +150,7 @@ def serve(
     module, _, name = config.class_name.rpartition(".")
     kind = getattr(importlib.import_module(module), name)
     table = state_table(state_url, config) if state_url else None
-    client = connect(service_url)
+    client = Client(service_url)
     host = PlainHost(PlainContext(config, user_config, client, table), service_url)
     function = kind()
     parsed = parse_config(kind.Config, host.user_config)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from bench.child import Link
 from bench.hops import NEVER, blank
-from bench.system import connect, topic
+from bench.system import topic
 from bench.workload import Workload
+from connection.client import Client
 
 SHORTEST_SLEEP_S = 0.001
 PENDING = 10_000
@@ -51,7 +52,7 @@ def send_orders(link: Link, service_url: str, workload: Workload, rate: float | 
         How long the client waits for more before it sends a batch off; 0 sends each order as an entry of its own.
     """
     commands = workload.commands(time.time_ns() // 1_000_000)
-    client = connect(service_url)
+    client = Client(service_url)
     producer = client.create_producer(
         topic("crear-orden"),
         send_timeout_millis=SEND_TIMEOUT_MS,

@@ -10,16 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import psycopg
-import pulsar
 
 from bench.errors import BenchError, NotReachableError
+from connection.admin import Admin
 from deployment import function_configs
 from deployment.function_configs import FunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
-from deployment.rest import AdminApi
 from local_stack import credentials, environment, postgres
 from local_stack.errors import LocalStackError
 from local_stack.settings import CHECKOUT, Settings, from_environment
@@ -61,9 +59,9 @@ class System:
     own: bool
 
     @cached_property
-    def api(self) -> AdminApi:
+    def api(self) -> Admin:
         """Pulsar's admin API."""
-        return AdminApi(self.admin_url)
+        return Admin(self.admin_url)
 
     @cached_property
     def cli(self) -> PulsarAdmin:
@@ -89,11 +87,6 @@ class System:
 def topic(name: str) -> str:
     """Return a topic's full name."""
     return f"persistent://{NAMESPACE}/{name}"
-
-
-def connect(service_url: str) -> Any:
-    """Return a Pulsar client that prints nothing."""
-    return pulsar.Client(service_url, logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from bench.hops import TOPICS
 from bench.system import System
-from deployment.rest import AdminApi
+from connection.admin import Admin
 from schemas.tienda.topics import NAMESPACE
 
 READERS = dict(zip(TOPICS, ("ordenes", "pagos", "ordenes", "reporting"), strict=True))
@@ -26,7 +26,7 @@ class Written(NamedTuple):
     entries: int
 
 
-def written(api: AdminApi) -> dict[str, Written]:
+def written(api: Admin) -> dict[str, Written]:
     """Return what was written to each of the four topics."""
     found = {}
     for name in TOPICS:

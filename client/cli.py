@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
+from connection.errors import PulsarError
+from terminal.advice import ALPES, explained
 from terminal.errors import INTERRUPTED, WRONG_USAGE, CommandError
 from terminal.text import one_line
 
@@ -59,6 +61,9 @@ class _Group(click.Group):
             if isinstance(problem.__cause__, KeyboardInterrupt):
                 _end("interrupted", INTERRUPTED)
             _end("Nothing was done.", CommandError.exit_code)
+        except PulsarError as error:
+            told = explained(error, ALPES)
+            _end(str(told), told.exit_code)
         except CommandError as problem:
             _end(str(problem), problem.exit_code)
         sys.exit(code)

@@ -1,4 +1,4 @@
-"""Asks Pulsar's admin REST API, and says in one line why it does not answer."""
+"""Speaks to Pulsar's admin REST API, and says in one line why it does not answer."""
 
 from __future__ import annotations
 
@@ -6,46 +6,35 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from connection.errors import NotDeployedError, UnreachableError
+from connection.errors import AdminUnreachableError, NotFoundError, RefusedError, UnreachableError
 from schemas.tienda.topics import NAMESPACE
-from terminal.errors import CommandError
 
-TIMEOUT_SECONDS = 30.0
-AGAIN_AFTER_SECONDS = (0.2, 0.5, 1.0, 2.0)
+TIMEOUT_S = 30.0
+PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 """A broker that is just taking a topic over answers 5xx, and a moment later answers."""
-ADVICE = "Start it with ./deploy.sh up, or name another address with --admin-url or PULSAR_ADMIN_URL."
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-class RefusedError(CommandError):
-    """Pulsar's admin API answers with an error.
-
-    Attributes
-    ----------
-    code : int
-        HTTP's.
-    reason : str
-        Pulsar's, in one line; empty where it gives none.
-    """
-
-    def __init__(self, url: str, path: str, code: int, reason: str) -> None:
-        super().__init__(f"Pulsar at {url} refused {path}: HTTP {code}{f', {reason}' if reason else ''}.")
-        self.code = code
-        self.reason = reason
-
-
 class Admin:
-    """Pulsar's admin REST API.
+    """Pulsar's admin REST API: `pulsar-admin` starts a JVM, which costs seconds a call.
+
+    Every method raises `AdminUnreachableError` where nothing answers as that API does, and `RefusedError` where it
+    answers with an error. Answers are JSON, parsed; None where there is nothing in one.
 
     Parameters
     ----------
     url
         Such as `http://127.0.0.1:8080`.
+    timeout_s
+        How long one answer may take, in seconds.
+    pauses_s
+        The pauses, in seconds, after which a GET is tried again that was answered with a 5xx.
 
     Raises
     ------
@@ -53,90 +42,129 @@ class Admin:
         If `url` is no such address.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, pauses_s: Sequence[float] = PAUSES_S) -> None:
         host = _host(url)
         if not host:
             raise UnreachableError(f"{url!r} is no address of Pulsar's admin API: it looks like http://127.0.0.1:8080.")
         self.url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._pauses_s = pauses_s
         # A proxy of the user's leads out, never to this machine.
         proxies = [urllib.request.ProxyHandler({})] if host in _LOOPBACK else []
         self._opener = urllib.request.build_opener(*proxies)
 
     def find(self, path: str) -> Any | None:
-        """Ask for a path.
-
-        Returns
-        -------
-        object or None
-            The parsed answer; None where there is no such thing.
-
-        Raises
-        ------
-        UnreachableError
-            If nothing there answers as Pulsar's admin API does.
-        RefusedError
-            If it refuses.
-        """
+        """Return what there is at a path; None where there is no such thing."""
         try:
             return self.ask(path)
-        except RefusedError as problem:
-            if problem.code == HTTPStatus.NOT_FOUND:
+        except RefusedError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
-    def ask(self, path: str) -> Any:
-        """Ask for a path; see `find`. That there is no such thing is a refusal like others, with Pulsar's reason."""
-        pauses = iter(AGAIN_AFTER_SECONDS)
-        while True:
-            try:
-                return self._ask(path)
-            except RefusedError as problem:
-                pause = next(pauses, None)
-                if pause is None or problem.code < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise
-                time.sleep(pause)
-
-    def _ask(self, path: str) -> Any:
-        request = urllib.request.Request(self.url + path, headers={"Accept": "application/json"})  # noqa: S310 - http(s)
-        try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as problem:
-            raise RefusedError(self.url, path, problem.code, _reason(problem)) from problem
-        except OSError as problem:
-            reason = getattr(problem, "reason", problem)
-            raise UnreachableError(
-                f"No Pulsar admin API at {self.url} ({getattr(reason, 'strerror', None) or reason}). {ADVICE}"
-            ) from problem
-        except (HTTPException, ValueError) as problem:
-            raise UnreachableError(self.not_pulsar()) from problem
-
-    def not_pulsar(self) -> str:
-        """Say that what answers is something else."""
-        return f"What listens at {self.url} does not answer as Pulsar's admin API. {ADVICE}"
-
     def get(self, path: str) -> Any:
-        """Ask for something that must be there; see `find`.
+        """Return what must be at a path.
 
         Raises
         ------
-        NotDeployedError
+        NotFoundError
             If there is no such thing.
         """
         answer = self.find(path)
         if answer is None:
-            raise NotDeployedError(f"Pulsar at {self.url} has no {path}. Deploy Alpes with ./deploy.sh deploy.")
+            raise NotFoundError(f"Pulsar at {self.url} has no {path}.")
         return answer
 
+    def ask(self, path: str) -> Any:
+        """Return what there is at a path. That there is no such thing is a refusal like others, with its reason."""
+        return self._parsed(self.text(path))
+
+    def text(self, path: str) -> str:
+        """Return the answer of a path that answers with plain text."""
+        pauses = iter(self._pauses_s)
+        while True:
+            try:
+                return self._send("GET", path)
+            except RefusedError as error:
+                pause = next(pauses, None)
+                if pause is None or error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+                time.sleep(pause)
+
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """Send one request, whatever it is, and return the answer."""
+        return self._parsed(self._send(method, path, body))
+
+    def put(self, path: str, body: object = None) -> None:
+        """Put `body` at a path."""
+        self._send("PUT", path, body)
+
+    def post(self, path: str, body: object = None) -> None:
+        """Post `body` to a path."""
+        self._send("POST", path, body)
+
+    def create(self, path: str, body: object = None) -> bool:
+        """Put at a path what isn't there yet, and return whether it was missing."""
+        try:
+            self.put(path, body)
+        except RefusedError as error:
+            if error.code == HTTPStatus.CONFLICT:
+                return False
+            raise
+        return True
+
+    def delete(self, path: str) -> bool:
+        """Delete what is at a path, and return whether it was there."""
+        try:
+            self._send("DELETE", path)
+        except RefusedError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
+
     def topics(self) -> list[str]:
-        """Give the short names of all topics of Alpes, sorted, whether they have partitions or came back without."""
+        """Return the short names of all topics of Alpes, sorted, whether they have partitions or came back without."""
         root = f"/admin/v2/persistent/{NAMESPACE}"
         names = self.get(f"{root}/partitioned") + self.get(root)
         return sorted({name.rsplit("/", 1)[-1].partition("-partition-")[0] for name in names})
 
+    def not_pulsar(self) -> AdminUnreachableError:
+        """Return the error that says that what answers is something else."""
+        return AdminUnreachableError(f"What listens at {self.url} does not answer as Pulsar's admin API.")
+
+    def _send(self, method: str, path: str, body: object = None) -> str:
+        request = urllib.request.Request(  # noqa: S310 - http(s)
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Accept": "application/json, */*"},
+        )
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
+                return str(answer.read(), "utf-8")
+        except urllib.error.HTTPError as error:
+            reason = _reason(error)
+            what = path if method == "GET" else f"{method} {path}"
+            said = f"Pulsar at {self.url} refused {what}: HTTP {error.code}{f', {reason}' if reason else ''}."
+            raise RefusedError(said, error.code, reason) from error
+        except OSError as error:
+            why = getattr(error, "reason", error)
+            raise AdminUnreachableError(
+                f"No Pulsar admin API at {self.url} ({getattr(why, 'strerror', None) or why})."
+            ) from error
+        except (HTTPException, ValueError) as error:
+            raise self.not_pulsar() from error
+
+    def _parsed(self, text: str) -> Any:
+        try:
+            return json.loads(text) if text else None
+        except ValueError as error:
+            raise self.not_pulsar() from error
+
 
 def _host(url: str) -> str:
-    """Give the host of an address, empty where it is none."""
+    """Return the host of an address, empty where it is none."""
     try:
         parts = urlsplit(url)
         # Asked for because a port that is none is noticed only then.
@@ -145,10 +173,10 @@ def _host(url: str) -> str:
         return ""
 
 
-def _reason(problem: urllib.error.HTTPError) -> str:
-    """Give what Pulsar says of an error, in one line; empty where it says nothing."""
+def _reason(error: urllib.error.HTTPError) -> str:
+    """Return what Pulsar says of an error, in one line; empty where it says nothing."""
     try:
-        reason = str(json.loads(problem.read())["reason"])
+        reason = str(json.loads(error.read())["reason"])
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return ""
     return " ".join(reason.split())[:200].rstrip(".")

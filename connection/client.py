@@ -12,17 +12,14 @@ from urllib.parse import urlsplit
 import pulsar
 
 from alpes_wire import EARLIEST, Endpoint, MessageId, Reader, WireError, acknowledge
-from connection.errors import NotDeployedError, UnreachableError
+from connection.errors import BrokerUnreachableError, NotFoundError, PulsarError, UnreachableError
 from schemas.tienda.topics import CREAR_ORDEN, full_name
-from terminal.errors import CommandError
 
-CONNECT_TIMEOUT_SECONDS = 2.0
+CONNECT_TIMEOUT_S = 2.0
 # A port that is open but speaks no Pulsar answers nothing at all; a broker under load answers a lookup within this.
-LOOKUP_TIMEOUT_SECONDS = 5.0
-OPERATION_TIMEOUT_SECONDS = 10
+LOOKUP_TIMEOUT_S = 5.0
+OPERATION_TIMEOUT_S = 10
 DEFAULT_PORTS = {"pulsar": 6650, "pulsar+ssl": 6651}
-
-ADVICE = "Start it with ./deploy.sh up, or name another address with --service-url or PULSAR_SERVICE_URL."
 
 
 class Client(pulsar.Client):
@@ -39,8 +36,8 @@ class Client(pulsar.Client):
             service_url,
             # The library writes to stdout, and a lot; what matters of it reaches us as exceptions.
             logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
-            operation_timeout_seconds=OPERATION_TIMEOUT_SECONDS,
-            connection_timeout_ms=int(CONNECT_TIMEOUT_SECONDS * 1000),
+            operation_timeout_seconds=OPERATION_TIMEOUT_S,
+            connection_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
         )
         self._endpoint = Endpoint(service_url)
 
@@ -54,8 +51,8 @@ class Client(pulsar.Client):
 
 
 @contextmanager
-def connected(service_url: str) -> Iterator[Client]:
-    """Connect to a Pulsar that has Alpes' topics, for the length of a `with` block.
+def opened(service_url: str) -> Iterator[Client]:
+    """Connect to a Pulsar, for the length of a `with` block, in which the library's errors become ours.
 
     Parameters
     ----------
@@ -65,44 +62,56 @@ def connected(service_url: str) -> Iterator[Client]:
     Raises
     ------
     UnreachableError
-        If nothing there answers as Pulsar does; known within a few seconds.
-    NotDeployedError
-        If Alpes' topics are not there.
+        If nothing answers there; known within a few seconds.
+    NotFoundError
+        If a topic that is used isn't there.
+    PulsarError
+        If Pulsar refuses anything else.
     """
     _require_open_port(service_url)
     client = Client(service_url)
     try:
-        _require_topics(client, service_url)
-        with pulsar_errors_explained(service_url):
+        with _errors_translated(service_url):
             yield client
     finally:
         client.shutdown()
 
 
 @contextmanager
-def pulsar_errors_explained(service_url: str) -> Iterator[None]:
-    """Turn what the Pulsar library raises into our own errors."""
+def connected(service_url: str) -> Iterator[Client]:
+    """Connect to a Pulsar that has Alpes' topics; see `opened`.
+
+    Raises
+    ------
+    NotFoundError
+        If Alpes' topics are not there.
+    """
+    with opened(service_url) as client:
+        _require_topics(client, service_url)
+        yield client
+
+
+@contextmanager
+def _errors_translated(service_url: str) -> Iterator[None]:
     try:
         yield
-    except pulsar.TopicNotFound as problem:
-        raise NotDeployedError(
-            f"Pulsar at {service_url} answers, but Alpes' topics are not there. Deploy it with ./deploy.sh deploy."
-        ) from problem
-    except (pulsar.Timeout, pulsar.ConnectError, WireError) as problem:
-        raise UnreachableError(f"Pulsar at {service_url} stopped answering ({problem}). {ADVICE}") from problem
-    except pulsar.PulsarException as problem:
-        raise CommandError(f"Pulsar at {service_url} refused: {problem}.") from problem
+    except pulsar.TopicNotFound as error:
+        raise NotFoundError(f"Pulsar at {service_url} answers, but Alpes' topics are not there.") from error
+    except (pulsar.Timeout, pulsar.ConnectError, WireError) as error:
+        raise BrokerUnreachableError(f"Pulsar at {service_url} stopped answering ({error}).") from error
+    except pulsar.PulsarException as error:
+        raise PulsarError(f"Pulsar at {service_url} refused: {error}.") from error
 
 
 def _require_open_port(service_url: str) -> None:
     reasons = []
     for host, port in _hosts(service_url):
         try:
-            socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS).close()
+            socket.create_connection((host, port), CONNECT_TIMEOUT_S).close()
             return
-        except OSError as problem:
-            reasons.append(problem.strerror or str(problem) or type(problem).__name__)
-    raise UnreachableError(f"No Pulsar at {service_url} ({', '.join(dict.fromkeys(reasons))}). {ADVICE}")
+        except OSError as error:
+            reasons.append(error.strerror or str(error) or type(error).__name__)
+    raise BrokerUnreachableError(f"No Pulsar at {service_url} ({', '.join(dict.fromkeys(reasons))}).")
 
 
 def _hosts(service_url: str) -> list[tuple[str, int]]:
@@ -113,10 +122,10 @@ def _hosts(service_url: str) -> list[tuple[str, int]]:
         hosts = [(part.hostname or "", part.port or default_port) for part in parts]
         if not all(host for host, _ in hosts):
             raise ValueError("no host")
-    except (KeyError, ValueError) as problem:
+    except (KeyError, ValueError) as error:
         raise UnreachableError(
             f"{service_url!r} is no address of a Pulsar broker: it looks like pulsar://127.0.0.1:6650."
-        ) from problem
+        ) from error
     return hosts
 
 
@@ -127,15 +136,14 @@ def _require_topics(client: pulsar.Client, service_url: str) -> None:
         try:
             client.get_topic_partitions(full_name(CREAR_ORDEN))
             outcome.append(None)
-        except Exception as problem:  # noqa: BLE001 - handed to who waits for it
-            outcome.append(problem)
+        except Exception as error:  # noqa: BLE001 - handed to who waits for it
+            outcome.append(error)
 
     # On a thread: the library tries for three times its time-out where a port is open and silent.
     thread = threading.Thread(target=look_up, name="lookup", daemon=True)
     thread.start()
-    thread.join(LOOKUP_TIMEOUT_SECONDS)
+    thread.join(LOOKUP_TIMEOUT_S)
     if not outcome or isinstance(outcome[0], pulsar.Timeout | pulsar.ConnectError):
-        raise UnreachableError(f"What listens at {service_url} does not answer as Pulsar does. {ADVICE}")
+        raise BrokerUnreachableError(f"What listens at {service_url} does not answer as Pulsar does.")
     if outcome[0] is not None:
-        with pulsar_errors_explained(service_url):
-            raise outcome[0]
+        raise outcome[0]

@@ -17,9 +17,9 @@ T = TypeVar("T")
 WINDOW = 4_000
 """Messages published and not yet confirmed."""
 WINDOW_BYTES = 64_000_000
-SEND_TIMEOUT_SECONDS = 30
-CONFIRMATION_TIMEOUT_SECONDS = SEND_TIMEOUT_SECONDS + 10
-POLL_SECONDS = 0.001
+SEND_TIMEOUT_S = 30
+CONFIRMATION_TIMEOUT_S = SEND_TIMEOUT_S + 10
+POLL_S = 0.001
 
 
 class _Answer(NamedTuple):
@@ -60,7 +60,7 @@ class ConfirmedPublisher(Generic[T]):
         self.failed = False
         self._producer = client.create_producer(
             topic,
-            send_timeout_millis=SEND_TIMEOUT_SECONDS * 1000,
+            send_timeout_millis=SEND_TIMEOUT_S * 1000,
             batching_enabled=True,
             batching_max_publish_delay_ms=5,
             # The library bounds a batch by its payloads alone, and loses one that its properties make too big for the
@@ -75,7 +75,7 @@ class ConfirmedPublisher(Generic[T]):
         size = len(payload) + sum(len(name) + len(value) for name, value in properties.items())
         self._settle()
         while self._pending and (len(self._pending) >= WINDOW or self._bytes + size > WINDOW_BYTES):
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_S)
             self._settle()
         if self.failed:
             self._refused(item, "not sent after another one failed")
@@ -92,14 +92,14 @@ class ConfirmedPublisher(Generic[T]):
 
         try:
             self._producer.send_async(payload, answered, dict(properties), partition_key=key or None)
-        except Exception as problem:  # noqa: BLE001 - whatever it was, this message is not sent
-            answers.append(_Answer(number, problem))
+        except Exception as error:  # noqa: BLE001 - whatever it was, this message is not sent
+            answers.append(_Answer(number, error))
 
     def finish(self) -> None:
         """Wait until each message is confirmed or refused."""
         while self._pending:
             self._settle()
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_S)
 
     def close(self) -> None:
         """Close the producer; what is not confirmed by then has an unknown fate."""
@@ -111,7 +111,7 @@ class ConfirmedPublisher(Generic[T]):
             answer = self._answers.popleft()
             self._last_answer = time.monotonic()
             self._end(answer.number, answer.result)
-        if self._pending and time.monotonic() - self._last_answer > CONFIRMATION_TIMEOUT_SECONDS:
+        if self._pending and time.monotonic() - self._last_answer > CONFIRMATION_TIMEOUT_S:
             for number in list(self._pending):
                 self._end(number, "no confirmation")
 

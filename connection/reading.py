@@ -12,9 +12,9 @@ from connection.client import Client
 from connection.errors import UnreachableError
 from schemas.tienda.topics import NAMESPACE
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_S = 5.0
 """How long the next message may take."""
-SECOND_PATIENCE_SECONDS = 2.0
+SECOND_PATIENCE_S = 2.0
 """The same of a reader that took the place of one that got nothing: the broker has just answered it."""
 
 
@@ -47,18 +47,18 @@ class Partition(NamedTuple):
 
 
 def position(message: Message) -> Position:
-    """Give where a message lies."""
+    """Return where a message lies."""
     message_id = message.message_id()
     return Position(message_id.ledger_id(), message_id.entry_id())
 
 
 def last_position(message: Message) -> Position:
-    """Give where a message ends: it may be in pieces."""
+    """Return where a message ends: it may be in pieces."""
     return max(Position(*entry.id[:2]) for entry in message.entries)
 
 
 def key(message: Message) -> str:
-    """Give a message's key; empty where it isn't UTF-8."""
+    """Return a message's key; empty where it isn't UTF-8."""
     try:
         return str(message.partition_key())
     except UnicodeDecodeError:
@@ -66,7 +66,7 @@ def key(message: Message) -> str:
 
 
 def properties(message: Message) -> dict[str, str]:
-    """Give a message's properties; none where they aren't UTF-8."""
+    """Return a message's properties; none where they aren't UTF-8."""
     try:
         return dict(message.properties())
     except UnicodeDecodeError:
@@ -74,7 +74,7 @@ def properties(message: Message) -> dict[str, str]:
 
 
 def partitions(admin: Admin, topic: str) -> list[Partition]:
-    """Give what there is of a topic, and where each partition ends now; none of a topic that isn't there.
+    """Return what there is of a topic, and where each partition ends now; none of a topic that isn't there.
 
     A topic that was deleted, by an operator or by a broker for want of use, comes back with the next message to it, and
     then often without partitions, or with one that nobody declared. So whatever goes by its name is read.
@@ -100,7 +100,7 @@ def partitions(admin: Admin, topic: str) -> list[Partition]:
 
 
 def start_at(admin: Admin, partition: Partition, since_ms: int | None) -> MessageId:
-    """Give where what was published at a time (Unix milliseconds) begins; some earlier messages may come first."""
+    """Return where what was published at a time (Unix milliseconds) begins; some earlier messages may come first."""
     if since_ms is None:
         return EARLIEST
     name = partition.name.rsplit("/", 1)[-1]
@@ -123,22 +123,22 @@ def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -
     Raises
     ------
     UnreachableError
-        If the connection is lost for longer than `PATIENCE_SECONDS`.
+        If the connection is lost for longer than `PATIENCE_S`.
     """
     if partition.end.entry < 0:
         return
-    silent, patience = False, PATIENCE_SECONDS
+    silent, patience = False, PATIENCE_S
     last: MessageId | None = None
     while start == EARLIEST or start[:2] <= partition.end:
         with closing(client.open_reader(partition.name, start)) as reader:
             while reader.seen[:2] < partition.end and (message := reader.read(patience)) is not None:
                 if position(message) > partition.end:
                     return
-                silent, patience = False, PATIENCE_SECONDS
+                silent, patience = False, PATIENCE_S
                 yield message
             yield from reader.rest()
             if not reader.connected:
-                raise UnreachableError(f"{partition.name} could not be read for {PATIENCE_SECONDS:.0f} s.")
+                raise UnreachableError(f"{partition.name} could not be read for {PATIENCE_S:.0f} s.")
             # What the broker doesn't send it keeps to itself, or it is slow: then it answers another reader.
             if reader.seen[:2] >= partition.end:
                 return
@@ -149,13 +149,13 @@ def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -
             if last is not None:
                 _demand_answer(client, partition, last)
             return
-        silent, patience = True, SECOND_PATIENCE_SECONDS
+        silent, patience = True, SECOND_PATIENCE_S
 
 
 def _demand_answer(client: Client, partition: Partition, known: MessageId) -> None:
     """Raise `UnreachableError` where a partition gives nothing now, not even what it has given before."""
     start = MessageId(known.ledger, max(0, known.entry - READ_TOGETHER))
     with closing(client.open_reader(partition.name, start)) as reader:
-        reader.read(PATIENCE_SECONDS)
+        reader.read(PATIENCE_S)
         if reader.seen.ledger < 0:
-            raise UnreachableError(f"{partition.name} gave nothing for {PATIENCE_SECONDS:.0f} s, though it has more.")
+            raise UnreachableError(f"{partition.name} gave nothing for {PATIENCE_S:.0f} s, though it has more.")

@@ -15,9 +15,9 @@ from schemas.tienda.topics import full_name
 
 Handler = Callable[[str, Message, int], None]
 
-WAIT_SECONDS = 0.2
+WAIT_S = 0.2
 """How long a reader waits for a message before it looks whether it should stop."""
-PAUSE_AFTER_ERROR_SECONDS = 0.5
+PAUSE_AFTER_ERROR_S = 0.5
 MISSING = re.compile("topic not found|does not exist", re.IGNORECASE)
 """What a broker says of a topic that isn't there."""
 
@@ -60,22 +60,22 @@ class Tail:
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         for thread in self._threads:
-            thread.join(2 * WAIT_SECONDS)
+            thread.join(2 * WAIT_S)
 
     def _opened(self, partition: str, start: MessageId) -> tuple[Reader | None, MessageId]:
         """Open a reader; without one, say from where the next attempt has to read."""
         try:
             return self._client.open_reader(partition, start), start
-        except WireError as problem:
-            return None, EARLIEST if MISSING.search(str(problem)) else start
+        except WireError as error:
+            return None, EARLIEST if MISSING.search(str(error)) else start
 
     def _read(self, topic: str, partition: str, reader: Reader | None, start: MessageId) -> None:
-        while reader is None and not self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS):
+        while reader is None and not self._stopping.wait(PAUSE_AFTER_ERROR_S):
             reader, start = self._opened(partition, start)
         if reader is None:
             return
         with closing(reader):
             while not self._stopping.is_set():
-                message = reader.read(WAIT_SECONDS)
+                message = reader.read(WAIT_S)
                 if message is not None:
                     self._handle(topic, message, time.time_ns())

@@ -8,10 +8,10 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from connection.admin import Admin
 from deployment import deploy, function_configs, function_logs, instances, releases, report
 from deployment.errors import DeploymentError, UsageError
 from deployment.pulsar_cli import PulsarAdmin
-from deployment.rest import AdminApi
 from deployment.target import is_local, pulsar_admin, resolve
 from local_stack import stack
 from local_stack.settings import Settings, from_environment
@@ -42,7 +42,7 @@ def _status(arguments: argparse.Namespace) -> int:
     if all(part.ready for part in parts):
         target = resolve(configs, with_databases=False)
         cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
-        functions = report.read(configs, AdminApi(target.admin_url), target)
+        functions = report.read(configs, Admin(target.admin_url), target)
         for config, found in zip(configs, functions, strict=True):
             text += report.lines(found, cli.line("start", *config.name_options))
     all_run = bool(functions) and all(function.runs for function in functions)
@@ -67,7 +67,7 @@ def _scale(arguments: argparse.Namespace) -> int:
     if arguments.instances < 1:
         raise UsageError(f"{arguments.instances} instances can't be; 1 is the least.")
     target = resolve([config])
-    api = AdminApi(target.admin_url)
+    api = Admin(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
     found = instances.find(config, api)
     if found is None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from connection.admin import Admin
 from deployment import databases, function_logs, instances, packages, preflight, probe, releases, topology
 from deployment.errors import StoppedError
 from deployment.function_configs import FunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
-from deployment.rest import AdminApi
 from deployment.target import Target, pulsar_admin
 from terminal import progress
 
@@ -43,7 +43,7 @@ def deploy(configs: Sequence[FunctionConfig], target: Target) -> Summary:
     deployment.errors.DeploymentError
         Something stands in the way. Before the workers have been found able nothing is created.
     """
-    api = AdminApi(target.admin_url)
+    api = Admin(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
     require_not_stopped(configs, api, cli)
     functions = [preflight.Packaged(config, packages.build(config)) for config in configs]
@@ -69,7 +69,7 @@ def deploy(configs: Sequence[FunctionConfig], target: Target) -> Summary:
     return Summary([plan.function.config.name for plan in changing], started_at_ms)
 
 
-def require_not_stopped(configs: Sequence[FunctionConfig], api: AdminApi, cli: PulsarAdmin) -> None:
+def require_not_stopped(configs: Sequence[FunctionConfig], api: Admin, cli: PulsarAdmin) -> None:
     """See that nobody has stopped one of these functions.
 
     Who stops a function means it to stay so, and an update would start it: so it is left alone, and named.
@@ -89,7 +89,7 @@ def require_not_stopped(configs: Sequence[FunctionConfig], api: AdminApi, cli: P
             )
 
 
-def _check(functions: Sequence[preflight.Packaged], target: Target, api: AdminApi, cli: PulsarAdmin) -> None:
+def _check(functions: Sequence[preflight.Packaged], target: Target, api: Admin, cli: PulsarAdmin) -> None:
     if target.local:
         preflight.check_local(functions, target.local)
     else:
@@ -99,7 +99,7 @@ def _check(functions: Sequence[preflight.Packaged], target: Target, api: AdminAp
 
 
 def _carry_out(
-    plans: Sequence[releases.Plan], target: Target, api: AdminApi, cli: PulsarAdmin
+    plans: Sequence[releases.Plan], target: Target, api: Admin, cli: PulsarAdmin
 ) -> dict[str, instances.Instances]:
     # The local check has made the state tables. Elsewhere the first instance of each makes its own, one after another:
     # they race for the namespace that the tables share, too.
@@ -111,11 +111,11 @@ def _carry_out(
     return {plan.function.config.name: _wait(plan, api) for plan in plans}
 
 
-def _one(plan: releases.Plan, api: AdminApi, cli: PulsarAdmin, *, local: bool) -> None:
+def _one(plan: releases.Plan, api: Admin, cli: PulsarAdmin, *, local: bool) -> None:
     releases.carry_out(plan, api, cli, has_state_table=local)
     if plan.action == "create" and not local:
         _wait(plan, api)
 
 
-def _wait(plan: releases.Plan, api: AdminApi) -> instances.Instances:
+def _wait(plan: releases.Plan, api: Admin) -> instances.Instances:
     return instances.wait_running(plan.function.config, api, plan.parallelism, replaced=plan.action == "update")

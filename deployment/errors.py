@@ -19,16 +19,6 @@ class TargetError(DeploymentError):
     exit_code = WRONG_USAGE
 
 
-class AdminApiError(DeploymentError):
-    """Pulsar's admin API refused: see the message."""
-
-
-class UnreachableError(AdminApiError):
-    """Nothing answers as Pulsar's admin API: start the local stack, or correct the address."""
-
-    exit_code = WRONG_USAGE
-
-
 class StoppedError(DeploymentError):
     """A function was stopped on purpose, and a deployment would start it or wait in vain: start it first."""
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from connection.admin import Admin
 from deployment.errors import FunctionFailedError
 from deployment.function_configs import FunctionConfig
-from deployment.rest import AdminApi
 from local_stack import broker
 from local_stack.settings import Settings
 
@@ -93,7 +93,7 @@ def _instance(values: dict[str, Any]) -> Instance:
     )
 
 
-def find(config: FunctionConfig, api: AdminApi) -> Instances | None:
+def find(config: FunctionConfig, api: Admin) -> Instances | None:
     """Ask the function worker; None when the function isn't there."""
     status = api.find(f"{config.rest_path}/status")
     if status is None:
@@ -106,7 +106,7 @@ def find(config: FunctionConfig, api: AdminApi) -> Instances | None:
 
 
 def find_settled(
-    configs: Sequence[FunctionConfig], api: AdminApi, seconds: float = SETTLED_SECONDS
+    configs: Sequence[FunctionConfig], api: Admin, seconds: float = SETTLED_SECONDS
 ) -> dict[str, Instances | None]:
     """The same of several functions, by name; asked again for some seconds while one of them seems to be stopped."""
     deadline = time.monotonic() + seconds
@@ -134,7 +134,7 @@ def processes(config: FunctionConfig, settings: Settings) -> dict[int, list[int]
 
 def wait_running(
     config: FunctionConfig,
-    api: AdminApi,
+    api: Admin,
     parallelism: int,
     seconds: float = RUNNING_SECONDS,
     *,

@@ -14,12 +14,14 @@ from pathlib import Path
 import pulsar
 import yaml
 
+from connection.admin import Admin
+from connection.client import opened
+from connection.errors import PulsarError
 from deployment import instances, releases
-from deployment.errors import DeploymentError, FunctionFailedError, WorkerNotReadyError
+from deployment.errors import FunctionFailedError, WorkerNotReadyError
 from deployment.function_configs import FunctionConfig
 from deployment.packages import BUILD
 from deployment.pulsar_cli import PulsarAdmin
-from deployment.rest import AdminApi
 from deployment.target import Target
 
 SOURCE = Path(__file__).with_name("probe_function") / "alpes_probe.py"
@@ -69,7 +71,7 @@ def _files(folder: Path) -> tuple[FunctionConfig, Path]:
 
 
 @contextlib.contextmanager
-def _room(api: AdminApi) -> Iterator[None]:
+def _room(api: Admin) -> Iterator[None]:
     """The probe's tenant, while it is needed."""
     _remove(api)
     clusters = [cluster for cluster in api.get("/admin/v2/clusters") if cluster != "global"]
@@ -81,7 +83,7 @@ def _room(api: AdminApi) -> Iterator[None]:
         _remove(api)
 
 
-def _remove(api: AdminApi) -> None:
+def _remove(api: Admin) -> None:
     """Remove all that a probe makes, an interrupted one's too."""
     if TENANT not in api.get("/admin/v2/tenants"):
         return
@@ -93,7 +95,7 @@ def _remove(api: AdminApi) -> None:
                 api.delete(f"/admin/v2/persistent/{NAMESPACE}/{topic.rpartition('/')[2]}?force=true")
             api.delete(f"/admin/v2/namespaces/{NAMESPACE}")
             api.delete(f"/admin/v2/tenants/{TENANT}")
-        except DeploymentError:
+        except PulsarError:
             # The instance's producer may make its topic again until it has ended.
             if time.monotonic() > deadline:
                 raise
@@ -102,7 +104,7 @@ def _remove(api: AdminApi) -> None:
             return
 
 
-def check(configs: Sequence[FunctionConfig], target: Target, api: AdminApi, cli: PulsarAdmin) -> int:
+def check(configs: Sequence[FunctionConfig], target: Target, api: Admin, cli: PulsarAdmin) -> int:
     """Ask one instance on each worker.
 
     Returns
@@ -142,8 +144,7 @@ def _ask(configs: Sequence[FunctionConfig], target: Target, count: int) -> list[
     question = {"modules": MODULES, "variables": [c.dsn_variable for c in configs if c.dsn_variable]}
     answered: set[str] = set()
     problems: dict[str, None] = {}
-    client = pulsar.Client(target.service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
-    try:
+    with opened(target.service_url) as client:
         answers = client.subscribe(ANSWERS, "deployment", initial_position=pulsar.InitialPosition.Earliest)
         producer = client.create_producer(QUESTIONS, batching_enabled=False)
         deadline = time.monotonic() + ANSWER_SECONDS
@@ -164,8 +165,4 @@ def _ask(configs: Sequence[FunctionConfig], target: Target, count: int) -> list[
                 continue
             answered.add(answer["instance"])
             problems.update(dict.fromkeys(answer["problems"]))
-    except pulsar.PulsarException as error:
-        raise DeploymentError(f"Pulsar does not answer at {target.service_url}: {error}") from error
-    finally:
-        client.close()
     return list(problems)

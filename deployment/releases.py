@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from connection.admin import Admin
 from deployment import instances, packages
 from deployment.function_configs import FunctionConfig
 from deployment.preflight import Packaged
 from deployment.pulsar_cli import PulsarAdmin
-from deployment.rest import AdminApi
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def notes(config: FunctionConfig, fingerprint: str) -> dict[str, str]:
     return {f"{config.name}.deployed": fingerprint, f"{config.name}.parallelism": str(config.parallelism)}
 
 
-def plan(functions: list[Packaged], api: AdminApi) -> list[Plan]:
+def plan(functions: list[Packaged], api: Admin) -> list[Plan]:
     """Decide for each function, asking the cluster. Works before its namespace is there."""
     plans = []
     for function in functions:
@@ -98,7 +98,7 @@ def _config_arguments(config: FunctionConfig, package: Path, parallelism: int) -
     ]
 
 
-def carry_out(todo: Plan, api: AdminApi, cli: PulsarAdmin, *, has_state_table: bool) -> None:
+def carry_out(todo: Plan, api: Admin, cli: PulsarAdmin, *, has_state_table: bool) -> None:
     """Create or update one function, and note it.
 
     Parameters

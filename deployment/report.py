@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connection.admin import Admin
 from deployment import instances
 from deployment.function_configs import FunctionConfig
-from deployment.rest import AdminApi
 from deployment.target import Target, lacking
 
 # The runtime's user metrics, as Pulsar's function stats show them: an input that it takes nothing more of, what an
@@ -92,13 +92,13 @@ class FunctionReport:
         }
 
 
-def read(configs: Sequence[FunctionConfig], api: AdminApi, target: Target) -> list[FunctionReport]:
+def read(configs: Sequence[FunctionConfig], api: Admin, target: Target) -> list[FunctionReport]:
     """Ask the cluster about each function, and this machine for the processes of a local stack's."""
     found = instances.find_settled(configs, api)
     return [_read(config, found[config.name], api, target) for config in configs]
 
 
-def _read(config: FunctionConfig, found: instances.Instances | None, api: AdminApi, target: Target) -> FunctionReport:
+def _read(config: FunctionConfig, found: instances.Instances | None, api: Admin, target: Target) -> FunctionReport:
     pids = instances.processes(config, target.local) if target.local else {}
     lacks = lacking([config.dsn_variable]) if config.dsn_variable and config.dsn_variable not in target.dsns else ""
     if found is None:
@@ -114,7 +114,7 @@ def _read(config: FunctionConfig, found: instances.Instances | None, api: AdminA
     return FunctionReport(config.name, found, pids, waiting, halted, stuck, silent, lacks)
 
 
-def _waiting(config: FunctionConfig, topic: str, api: AdminApi) -> Waiting:
+def _waiting(config: FunctionConfig, topic: str, api: Admin) -> Waiting:
     name = topic.rpartition("/")[2]
     stats = api.find(f"/admin/v2/{topic.replace('://', '/')}/partitioned-stats?perPartition=false") or {}
     subscription = (stats.get("subscriptions") or {}).get(config.subscription)
@@ -124,7 +124,7 @@ def _waiting(config: FunctionConfig, topic: str, api: AdminApi) -> Waiting:
     return Waiting(name, max(0, int(subscription["msgBacklog"]) - not_due), not_due)
 
 
-def _told(config: FunctionConfig, api: AdminApi) -> list[tuple[str, str]]:
+def _told(config: FunctionConfig, api: Admin) -> list[tuple[str, str]]:
     """What some instance says of itself: the metric, and the input or what is waited for."""
     stats = api.find(f"{config.rest_path}/stats") or {}
     metrics = [(each.get("metrics") or {}).get("userMetrics") or {} for each in stats.get("instances") or []]

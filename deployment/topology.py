@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pulsar
 import pulsar.schema
 import yaml
 
 from alpes_wire.names import DEAD_LETTER_SUFFIX
+from connection.admin import Admin
+from connection.client import opened
+from connection.errors import PulsarError
 from deployment.errors import DeploymentError
-from deployment.rest import AdminApi
 
 PATH = Path(__file__).with_name("topics.yaml")
 
@@ -82,7 +83,7 @@ def load(path: Path = PATH) -> Topology:
     )
 
 
-def apply(topology: Topology, api: AdminApi, service_url: str) -> list[str]:
+def apply(topology: Topology, api: Admin, service_url: str) -> list[str]:
     """Create what is missing.
 
     Returns
@@ -102,7 +103,7 @@ def apply(topology: Topology, api: AdminApi, service_url: str) -> list[str]:
     ]
 
 
-def _apply_namespace(topology: Topology, api: AdminApi) -> list[str]:
+def _apply_namespace(topology: Topology, api: Admin) -> list[str]:
     done = []
     if topology.tenant not in api.get("/admin/v2/tenants"):
         clusters = [cluster for cluster in api.get("/admin/v2/clusters") if cluster != "global"]
@@ -131,7 +132,7 @@ def _policies(topology: Topology) -> dict[str, Any]:
     }
 
 
-def _apply_topics(topology: Topology, api: AdminApi) -> list[str]:
+def _apply_topics(topology: Topology, api: Admin) -> list[str]:
     root = f"/admin/v2/persistent/{topology.namespace}"
     existing = set(api.get(f"{root}/partitioned"))
     created = []
@@ -156,25 +157,23 @@ def _apply_topics(topology: Topology, api: AdminApi) -> list[str]:
     return done
 
 
-def _apply_schemas(topology: Topology, api: AdminApi, service_url: str) -> list[str]:
+def _apply_schemas(topology: Topology, api: Admin, service_url: str) -> list[str]:
     """Register schemas as a producer does: the client makes the form that the broker and Java readers expect."""
     missing = [topic for topic in topology.topics if topic.schema and not _is_registered(topic, topology, api)]
     if not missing:
         return []
-    client = pulsar.Client(service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
+    names = ", ".join(topic.name for topic in missing)
     try:
-        for topic in missing:
-            schema = pulsar.schema.ProtobufNativeSchema(topic.message_class())
-            client.create_producer(f"persistent://{topology.namespace}/{topic.name}", schema=schema).close()
-    except pulsar.PulsarException as error:
-        names = ", ".join(topic.name for topic in missing)
-        raise DeploymentError(f"The schemas of {names} can't be registered at {service_url}: {error}") from error
-    finally:
-        client.close()
-    return [f"schemas registered: {', '.join(topic.name for topic in missing)}"]
+        with opened(service_url) as client:
+            for topic in missing:
+                schema = pulsar.schema.ProtobufNativeSchema(topic.message_class())
+                client.create_producer(f"persistent://{topology.namespace}/{topic.name}", schema=schema).close()
+    except PulsarError as error:
+        raise DeploymentError(f"The schemas of {names} can't be registered. {error}") from error
+    return [f"schemas registered: {names}"]
 
 
-def _is_registered(topic: Topic, topology: Topology, api: AdminApi) -> bool:
+def _is_registered(topic: Topic, topology: Topology, api: Admin) -> bool:
     found = api.find(f"/admin/v2/schemas/{topology.namespace}/{topic.name}/schema")
     if found is None or found.get("type") != "PROTOBUF_NATIVE":
         return False

@@ -1,19 +1,18 @@
 """Pulsar standalone: broker, storage, function worker and state store in one process."""
 
-import json
 import os
 import shlex
 import shutil
 import signal
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from connection.admin import Admin
+from connection.errors import PulsarError
 from local_stack import conf_files, credentials, distribution, java, processes, state_store
 from local_stack.errors import StartError
 from local_stack.settings import Settings
@@ -21,7 +20,7 @@ from local_stack.settings import Settings
 # A quiet machine takes 10 to 20 s, one with other work several times that.
 READY_SECONDS = 300.0
 POLL_SECONDS = 0.2
-REQUEST_SECONDS = 5.0
+REQUEST_S = 5.0
 # A graceful stop ends the functions first; each has about 10 s.
 STOP_STEPS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
 # The distribution's choice is ZGC, which works beside the application and so takes from its cores: on two of them, the
@@ -197,24 +196,17 @@ def wait_ready(settings: Settings, meanwhile: Callable[[], None] = lambda: None)
         time.sleep(POLL_SECONDS)
 
 
-def _get(settings: Settings, path: str) -> bytes | None:
-    """What the admin REST API answers, or None."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{settings.admin_url}{path}", timeout=REQUEST_SECONDS) as response:
-            return bytes(response.read())
-    except (urllib.error.URLError, OSError):
-        return None
-
-
 def is_ready(settings: Settings) -> bool:
     """Whether the broker, the function worker and the state store all answer."""
-    if _get(settings, "/admin/v2/brokers/ready") != b"ok":
+    admin = Admin(settings.admin_url, timeout_s=REQUEST_S, pauses_s=())
+    try:
+        if admin.text("/admin/v2/brokers/ready") != "ok" or not admin.find("/admin/v2/worker/cluster"):
+            return False
+        # The worker's list of functions is there once it has read its metadata topic and has a leader.
+        listed = admin.find("/admin/v3/functions/public/default")
+    except PulsarError:
         return False
-    # The worker's list of functions is there once it has read its metadata topic and has a leader.
-    workers = json.loads(_get(settings, "/admin/v2/worker/cluster") or b"[]")
-    listed = _get(settings, "/admin/v3/functions/public/default")
-    return bool(workers) and listed is not None and state_store.answers(settings)
+    return listed is not None and state_store.answers(settings)
 
 
 def function_processes(settings: Settings) -> dict[int, list[str]]:

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import psycopg
 
-from connection.errors import UnreachableError
+from operations.errors import NoDatabaseError
 from terminal.errors import CommandError
 
 SERVICES = ("ordenes", "pagos", "reporting")
 """Those whose tables the operators' subcommands read."""
-CONNECT_TIMEOUT_SECONDS = 5
+CONNECT_TIMEOUT_S = 5
 
 
 def dsn_variable(service: str) -> str:
@@ -39,16 +39,14 @@ def database(
 
     Raises
     ------
-    UnreachableError
+    NoDatabaseError
         If there is no DSN, or nothing answers there.
     CommandError
         If the database refuses what is asked for.
     """
     variable = dsn_variable(service)
     if not dsn:
-        raise UnreachableError(
-            f'There is no {variable}: eval "$(./deploy.sh env)" sets it, or name the database by it.'
-        )
+        raise NoDatabaseError(f'There is no {variable}: eval "$(./deploy.sh env)" sets it, or name the database by it.')
     settings = {
         "statement_timeout": f"{statement_timeout_seconds}s",
         "timezone": "UTC",
@@ -58,21 +56,21 @@ def database(
         connection = psycopg.connect(
             dsn,
             autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            connect_timeout=CONNECT_TIMEOUT_S,
             application_name="alpes operator",
             options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         )
-    except psycopg.Error as problem:
+    except psycopg.Error as error:
         # The text of the error may repeat the DSN's host and user, never its password.
-        raise UnreachableError(f"No database at {variable} ({_line(problem)}).") from problem
+        raise NoDatabaseError(f"No database at {variable} ({_line(error)}).") from error
     try:
         with connection:
             yield connection
-    except psycopg.errors.UndefinedTable as problem:
-        raise CommandError(f"The database of {variable} is not Alpes' ({_line(problem)}).") from problem
-    except psycopg.Error as problem:
-        raise CommandError(f"The database of {variable} refused: {_line(problem)}.") from problem
+    except psycopg.errors.UndefinedTable as error:
+        raise CommandError(f"The database of {variable} is not Alpes' ({_line(error)}).") from error
+    except psycopg.Error as error:
+        raise CommandError(f"The database of {variable} refused: {_line(error)}.") from error
 
 
-def _line(problem: Exception) -> str:
-    return " ".join(str(problem).split()) or type(problem).__name__
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

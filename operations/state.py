@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from urllib.parse import quote
 
-from connection.admin import Admin, RefusedError
-from connection.errors import NotDeployedError, UnreachableError
-from operations.errors import StateUnavailableError, UnknownOrderError
+from connection.admin import Admin
+from connection.errors import RefusedError
+from operations.errors import NotDeployedError, StateUnavailableError, UnknownOrderError
 from schemas.tienda.topics import NAMESPACE
 from terminal.errors import CommandError
 
@@ -15,7 +15,7 @@ FUNCTION = "ordenes"
 
 
 def order_status(admin: Admin, order_id: str) -> str:
-    """Give an order's latest status as the state store has it.
+    """Return an order's latest status as the state store has it.
 
     Parameters
     ----------
@@ -39,16 +39,16 @@ def order_status(admin: Admin, order_id: str) -> str:
         state = admin.ask(f"/admin/v3/functions/{NAMESPACE}/{FUNCTION}/state/{quote(order_id, safe='')}")
         # Bytes that are text arrive as text; others would be a list of numbers, and are none of ours.
         return str(state["stringValue"])
-    except RefusedError as problem:
-        raise explain(problem, admin.url, order_id) from problem
-    except (KeyError, TypeError) as problem:
-        raise UnreachableError(admin.not_pulsar()) from problem
+    except RefusedError as error:
+        raise explain(error, admin.url, order_id) from error
+    except (KeyError, TypeError) as error:
+        raise admin.not_pulsar() from error
 
 
-def explain(problem: RefusedError, admin_url: str, order_id: str) -> CommandError:
+def explain(error: RefusedError, admin_url: str, order_id: str) -> CommandError:
     """Say what an error of the admin API means for whoever asked about an order."""
-    if problem.code == HTTPStatus.NOT_FOUND:
-        if f"'{FUNCTION}' is not found" in problem.reason:
+    if error.code == HTTPStatus.NOT_FOUND:
+        if f"'{FUNCTION}' is not found" in error.reason:
             return NotDeployedError(
                 f"Pulsar at {admin_url} has no function {NAMESPACE}/{FUNCTION}. Deploy it with ./deploy.sh deploy."
             )
@@ -56,10 +56,10 @@ def explain(problem: RefusedError, admin_url: str, order_id: str) -> CommandErro
             f"The state store knows no order {order_id}. "
             "It follows behind the tables, and knows whole ids alone: if the order is new, ask again in a few seconds."
         )
-    if problem.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return CommandError(f"Pulsar at {admin_url} lets us not read the state: {problem.reason or problem.code}.")
+    if error.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return CommandError(f"Pulsar at {admin_url} lets us not read the state: {error.reason or error.code}.")
     return StateUnavailableError(
         f"The state store behind {admin_url} can't answer now "
-        f"(HTTP {problem.code}{': ' + problem.reason if problem.reason else ''}). "
+        f"(HTTP {error.code}{': ' + error.reason if error.reason else ''}). "
         "Just after a start this passes in seconds; if it does not, see ./deploy.sh status."
     )

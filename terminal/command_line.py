@@ -5,7 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from connection.errors import PulsarError
 from terminal import progress
+from terminal.advice import DEPLOYMENT, explained
 from terminal.errors import FAILED, INTERRUPTED, WRONG_USAGE, CommandError
 
 
@@ -34,6 +36,10 @@ def run(command: Callable[[], int], interrupted: str) -> int:
     except CommandError as error:
         progress.fail(str(error))
         return error.exit_code
+    except PulsarError as error:
+        told = explained(error, DEPLOYMENT)
+        progress.fail(str(told))
+        return told.exit_code
     except BrokenPipeError:
         # The reader has seen enough, as `head` has.
         return 0

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from connection.admin import Admin
 from connection.client import connected
+from connection.errors import PulsarError
 from operations.database import SERVICES, dsn_variable
 from operations.reconcile import messages, rendering
 from operations.reconcile.check import Account, Check
@@ -25,6 +26,7 @@ from operations.reconcile.scratch import Scratch
 from operations.reconcile.stalled import stalled, subscription
 from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
+from terminal.advice import ALPES, explained
 from terminal.console import Counting, paper
 from terminal.errors import CommandError
 from terminal.interrupt import interruptible
@@ -152,8 +154,12 @@ def _looking() -> Iterator[None]:
         yield
     except OutputError:
         raise
-    except CommandError as problem:
-        problem.exit_code = COULD_NOT_LOOK
+    except PulsarError as error:
+        told = explained(error, ALPES)
+        told.exit_code = COULD_NOT_LOOK
+        raise told from error
+    except CommandError as error:
+        error.exit_code = COULD_NOT_LOOK
         raise
 
 

@@ -14,14 +14,15 @@ from rich.table import Table
 from alpes_wire.names import DEAD_LETTER_SUFFIX
 from connection.admin import Admin
 from connection.client import connected
-from connection.errors import NotDeployedError
+from connection.errors import PulsarError
 from operations.database import SERVICES
-from operations.errors import UnknownOrderError
+from operations.errors import NotDeployedError, UnknownOrderError
 from operations.options import ORDER_ID, dsn_option
 from operations.state import order_status
 from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, Rows, in_order
 from operations.trace.messages import Found, Span, find
 from operations.trace.tables import read_rows
+from terminal.advice import ALPES, explained
 from terminal.console import Counting, paper
 from terminal.errors import CommandError
 from terminal.interrupt import interruptible
@@ -107,9 +108,11 @@ def _state(admin: Admin, order_id: str) -> str | None:
         return order_status(admin, order_id)
     except (UnknownOrderError, NotDeployedError):
         return ""
-    except CommandError as problem:
-        click.echo(f"alpes: {problem}", err=True)
-        return None
+    except CommandError as error:
+        click.echo(f"alpes: {error}", err=True)
+    except PulsarError as error:
+        click.echo(f"alpes: {explained(error, ALPES)}", err=True)
+    return None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from alpes_wire import Message, MessageId, WireError
 from alpes_wire.names import SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from connection.client import Client
 from connection.publishing import ConfirmedPublisher
-from connection.reading import PATIENCE_SECONDS, key
+from connection.reading import PATIENCE_S, key
 from operations.dlq import history
 from operations.dlq.letters import Letter
 from operations.dlq.log import Log, Writer, now
@@ -219,7 +219,7 @@ def _original(client: Client, letter: Letter) -> tuple[bytes, str]:
 def _message_at(client: Client, name: str, message_id: MessageId) -> Message | None:
     # Reading begins with the first message of the entry.
     with closing(client.open_reader(name, message_id._replace(place=-1))) as reader:
-        while (message := reader.read(PATIENCE_SECONDS)) is not None and message.message_id()[:2] == message_id[:2]:
+        while (message := reader.read(PATIENCE_S)) is not None and message.message_id()[:2] == message_id[:2]:
             if message.message_id().place == message_id.place:
                 return message
     return None

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from alpes_wire import Message
 from connection.admin import Admin
 from connection.client import Client
-from connection.errors import NotDeployedError
 from connection.publishing import ConfirmedPublisher
 from connection.reading import key, partitions, properties, read
 from operations.dlq.letters import Letter
+from operations.errors import NotDeployedError
 from schemas.tienda.topics import DLQ_BITACORA, full_name
 
 REPLAYED = "replayed"

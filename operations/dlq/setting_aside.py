@@ -24,7 +24,7 @@ from alpes_wire.names import (
 from connection.admin import Admin
 from connection.client import Client
 from connection.publishing import ConfirmedPublisher
-from connection.reading import PATIENCE_SECONDS, Partition, Position, key, partitions, properties
+from connection.reading import PATIENCE_S, Partition, Position, key, partitions, properties
 from operations.dlq.actions import MAX_MESSAGE_BYTES
 from operations.dlq.history import SET_ASIDE
 from operations.dlq.log import operator
@@ -148,7 +148,7 @@ def _letters(client: Client, partition: Partition, entry: MessageId) -> list[_Le
     at = MessageId(entry.ledger, entry.entry, partition.number)
     with closing(client.open_reader(partition.name, at)) as reader:
         found = []
-        while (message := reader.read(PATIENCE_SECONDS)) is not None and message.message_id()[:2] == at[:2]:
+        while (message := reader.read(PATIENCE_S)) is not None and message.message_id()[:2] == at[:2]:
             found.append(message)
         found += [message for message in reader.rest() if message.message_id()[:2] == at[:2]]
     # What the broker gives nobody has no message: only where it lies is known.

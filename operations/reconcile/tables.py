@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
-from connection.errors import UnreachableError
 from operations.database import SERVICES, database, dsn_variable
+from operations.errors import NoDatabaseError
 from operations.queries import query
 from operations.reconcile.merge import Rows, together
 
@@ -37,7 +37,7 @@ class Tables:
 
         Raises
         ------
-        UnreachableError
+        NoDatabaseError
             Also if one of them is a standby.
         """
         with ExitStack() as stack:
@@ -87,7 +87,7 @@ class Tables:
 
 def _require_primary(service: str, connection: psycopg.Connection) -> None:
     if connection.execute(query(None, "is_standby")).fetchone() == (True,):
-        raise UnreachableError(
+        raise NoDatabaseError(
             f"{dsn_variable(service)} leads to a standby, which shows rows late: an order would seem lost that has"
             " just gone on. Name the primary."
         )

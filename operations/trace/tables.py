@@ -26,7 +26,7 @@ def read_rows(order_id: str, dsns: Mapping[str, str | None]) -> Rows:
 
     Raises
     ------
-    UnreachableError
+    NoDatabaseError
         If one of them can't be reached.
     """
     rows = Rows()

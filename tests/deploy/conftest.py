@@ -5,17 +5,17 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pulsar
 import pytest
 import yaml
 
 import deployment.databases
-from deployment import function_configs, instances, packages, preflight
+from deployment import function_configs, instances, packages, preflight, topology
 from deployment.cli import main
 from local_stack import credentials
 from local_stack.settings import Ports, from_environment
@@ -164,9 +164,6 @@ def checkout(
     class Client:
         """Registers the schema of a producer, as a broker does."""
 
-        def __init__(self, service_url: str, **options: Any) -> None:
-            assert service_url == settings.service_url
-
         def create_producer(self, topic: str, schema: Any, **options: Any) -> "Client":
             name = topic.removeprefix("persistent://")
             assert name in cluster.topics
@@ -175,9 +172,14 @@ def checkout(
             return self
 
         def close(self) -> None:
-            """As the client's and the producer's do."""
+            """As the producer's does."""
 
-    monkeypatch.setattr(pulsar, "Client", Client)
+    @contextmanager
+    def opened(service_url: str) -> Iterator[Client]:
+        assert service_url == settings.service_url
+        yield Client()
+
+    monkeypatch.setattr(topology, "opened", opened)
     return result
 
 

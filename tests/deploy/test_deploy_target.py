@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from connection.admin import Admin
 from deployment import function_configs
 from deployment.errors import TargetError
-from deployment.rest import AdminApi
 from deployment.target import is_local, pulsar_admin, resolve
 from local_stack import broker, environment
 from local_stack.settings import from_environment
@@ -124,5 +124,5 @@ def test_a_proxy_of_the_users_is_not_asked_for_this_machine(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    api = AdminApi(resolve(configs()).admin_url)
+    api = Admin(resolve(configs()).admin_url)
     assert api.get("/admin/v2/clusters") == ["standalone"]

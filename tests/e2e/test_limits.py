@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-import urllib.error
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from connection.errors import RefusedError
 from tests.e2e.tienda import Tienda, alpes, note, orders, wait_until
 from tests.fields import whole
 from tests.raw_producer import Raw, RawProducer, metadata, pieces
@@ -130,9 +130,9 @@ def _made_anew(stack: Tienda, topic: str) -> bool:
     """Delete a topic, with and without partitions, and make it; False where a producer was quicker."""
     # What a producer brings back is the partition alone, of a topic that has none.
     for name in (f"{topic}?force=true", f"{topic}/partitions?force=true", f"{topic}-partition-0?force=true"):
-        with suppress(urllib.error.HTTPError):
+        with suppress(RefusedError):
             stack.admin("DELETE", f"{TOPICS}/{name}")
-    with suppress(urllib.error.HTTPError):
+    with suppress(RefusedError):
         stack.admin("PUT", f"{TOPICS}/{topic}/partitions", 1)
         return True
     return False

@@ -3,7 +3,6 @@
 import re
 import shlex
 import sys
-import urllib.error
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from connection.admin import Admin
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests import checkouts
 from tests.documented import DOCUMENT, documented_files
@@ -66,11 +66,7 @@ def dsns(exports: str) -> dict[str, str]:
 
 
 def delete(stack: Tienda, path: str) -> None:
-    try:
-        stack.admin("DELETE", path)
-    except urllib.error.HTTPError as error:
-        if error.code != 404:
-            raise
+    Admin(stack.admin_url).delete(path)
 
 
 def test_the_documented_function_ships_each_approved_order_once(envios: Tienda) -> None:

@@ -1,15 +1,13 @@
 """The running system as the end-to-end tests see it: topics, tables, the admin API and processes, never its code."""
 
-import json
 import os
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from alpes_wire import Message
 from connection import reading
 from connection.admin import Admin
 from connection.client import Client
+from connection.errors import PulsarError, RefusedError
 from deployment import function_configs
 from local_stack.settings import from_environment
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
@@ -119,19 +118,14 @@ class Tienda:
     # -- admin
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self.admin_url + path, data=data, method=method, headers={"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        """Send one request to Pulsar's admin API, and return the answer."""
+        return Admin(self.admin_url, pauses_s=()).request(method, path, body)
 
     def state(self, function: str, key: str) -> str | None:
         try:
             answer = self.admin("GET", f"/admin/v3/functions/alpes/tienda/{function}/state/{key}")
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
+        except RefusedError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
                 return None
             raise
         return str(answer["stringValue"])
@@ -165,7 +159,7 @@ class Tienda:
         """Return how many instances run; none where the worker says "not alive", as of one that has just died."""
         try:
             return sum(bool(status["running"]) for status in self.instances(function))
-        except OSError:
+        except PulsarError:
             return 0
 
     def restarts(self) -> dict[str, int]:

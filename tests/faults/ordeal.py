@@ -13,6 +13,7 @@ from typing import Self
 
 import psycopg
 
+from connection.errors import PulsarError
 from local_stack.settings import Settings, from_environment
 from tests.e2e.tienda import Tienda, note, wait_until
 from tests.faults import progress, table
@@ -212,7 +213,7 @@ class Ordeal:
                 and not self.stack.waiting()
                 and self._recorder.seconds_since_last_retry() > LONGEST_RETRY_S
             )
-        except (psycopg.Error, Unreadable, OSError):
+        except (psycopg.Error, PulsarError, Unreadable, OSError):
             return False
 
     def _judge(self, *, idle: bool, with_report: bool) -> Verdict:

@@ -3,7 +3,6 @@
 import csv
 import tempfile
 import time
-import urllib.error
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +18,7 @@ from bookkeeper.types import StorageClientSettings
 
 from alpes_wire import EARLIEST, MessageId, WireError
 from alpes_wire.names import ERROR_TYPE, SOURCE_MESSAGE_ID, SOURCE_TOPIC
+from connection.errors import PulsarError
 from schemas.tienda.orden import FINAL_STATUSES
 from tests.e2e.tienda import LAST, Tienda, alpes
 from tests.faults.checker import COMMANDS, EVENTS, REFUNDS
@@ -160,7 +160,7 @@ class Recorder:
                 # Not read: it may be an entry that the broker gives nobody, or there is none.
                 return
             reader = self._stack.client.open_reader(partition, MessageId(*since) if since[1] >= 0 else EARLIEST)
-        except (pulsar.PulsarException, WireError, OSError) as error:
+        except (pulsar.PulsarException, PulsarError, WireError, OSError) as error:
             raise Unreadable(f"{topic}: {error}") from error
         with closing(reader):
             while reader.seen[:2] < last and (message := reader.read(10.0)) is not None:
@@ -231,7 +231,7 @@ class Recorder:
             counted = self._stack.totals()
             shown = self._stack.shown_totals(FINAL_STATUSES)
             yield from ((status, shown[status], counted.get(status, (0, 0))) for status in FINAL_STATUSES)
-        except (psycopg.Error, urllib.error.URLError) as error:
+        except (psycopg.Error, PulsarError) as error:
             raise Unreadable(f"the running totals: {error}") from error
 
 

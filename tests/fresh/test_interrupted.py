@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from connection.admin import Admin
+from connection.errors import PulsarError
 from local_stack.settings import Ports, noted_offset
-from terminal.errors import CommandError
 from tests.e2e.tienda import wait_until
 from tests.fresh.machine import Machine, machine, pythons
 
@@ -83,7 +83,7 @@ def orders_arrive(fresh: Machine) -> bool:
     offset = noted_offset(fresh.checkout / ".alpes")
     assert offset is not None
     admin = Admin(f"http://127.0.0.1:{Ports(offset).http}")
-    with suppress(CommandError):
+    with suppress(PulsarError):
         stats = admin.find("/admin/v2/persistent/alpes/tienda/crear-orden/partitioned-stats")
         return stats is not None and stats["msgInCounter"] > 0
     return False

@@ -9,7 +9,8 @@ from typing import Any
 import pulsar
 
 from alpes_wire import Endpoint, Reader
-from deployment.rest import AdminApi
+from connection.admin import Admin
+from connection.errors import RefusedError
 
 TENANT = "alpes"
 BACKLOG_QUOTA = "backlogQuota?backlogQuotaType=destination_storage"
@@ -20,7 +21,7 @@ class Namespace:
 
     def __init__(self, service_url: str, admin_url: str) -> None:
         self.service_url = service_url
-        self._admin = AdminApi(admin_url)
+        self._admin = Admin(admin_url)
         self._admin.create(
             f"/admin/v2/tenants/{TENANT}", {"allowedClusters": self._admin.get("/admin/v2/clusters"), "adminRoles": []}
         )
@@ -104,8 +105,11 @@ class Namespace:
         eventually(self._gone, "the namespace is deleted")
 
     def _gone(self) -> bool:
-        status, _ = self._admin.request("DELETE", self._path)
-        return status in (204, 404)
+        try:
+            self._admin.delete(self._path)
+        except RefusedError:
+            return False
+        return True
 
 
 def client_of(service_url: str) -> Any:

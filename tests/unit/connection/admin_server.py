@@ -22,12 +22,15 @@ def answering(*answers: tuple[int, object]) -> Iterator[tuple[Admin, list[str]]]
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
+        def _serve(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked.append(self.path if self.command == "GET" else f"{self.command} {self.path}")
             code, body = left.pop(0) if len(left) > 1 else left[0]
             self.send_response(code)
             self.end_headers()
             self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+        do_GET = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815 - the names are http.server's
 
         def log_message(self, *_: object) -> None:
             pass
@@ -36,7 +39,7 @@ def answering(*answers: tuple[int, object]) -> Iterator[tuple[Admin, list[str]]]
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield Admin(f"http://127.0.0.1:{server.server_port}"), asked
+            yield Admin(f"http://127.0.0.1:{server.server_port}", pauses_s=(0.0, 0.0)), asked
         finally:
             server.shutdown()
             thread.join()

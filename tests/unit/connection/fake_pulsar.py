@@ -7,7 +7,7 @@ import pulsar
 
 from alpes_wire import EARLIEST, MessageId, WireError
 from alpes_wire.message import Entry
-from connection.errors import NotDeployedError
+from connection.errors import NotFoundError
 from schemas.tienda.topics import NAMESPACE, full_name
 
 
@@ -136,7 +136,7 @@ class FakePulsar:
             last = f"{messages[-1].ledger}:{messages[-1].entry}" if messages else "1:-1"
             return {"lastConfirmedEntry": last, "cursors": {}} | (given or {})
         if given is None:
-            raise NotDeployedError(f"no {path}")
+            raise NotFoundError(f"no {path}")
         return given
 
     find = get

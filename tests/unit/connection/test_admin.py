@@ -6,16 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from connection import admin
 from connection.admin import Admin
-from connection.errors import UnreachableError
-from terminal.errors import CommandError
+from connection.errors import AdminUnreachableError, NotFoundError, RefusedError, UnreachableError
 from tests.unit.connection.admin_server import answering
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin, "AGAIN_AFTER_SECONDS", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -46,7 +39,7 @@ def test_a_server_error_is_asked_again() -> None:
 
 def test_a_server_error_that_stays_is_told_with_pulsars_reason() -> None:
     with answering((500, {"reason": "Topic policies\ncache have not init."})) as (client, asked):
-        with pytest.raises(CommandError, match=r"refused /p: HTTP 500, Topic policies cache have not init\.$"):
+        with pytest.raises(RefusedError, match=r"refused /p: HTTP 500, Topic policies cache have not init\.$"):
             client.find("/p")
         assert len(asked) == 3
 
@@ -54,7 +47,7 @@ def test_a_server_error_that_stays_is_told_with_pulsars_reason() -> None:
 @pytest.mark.parametrize("body", ["", "no object", {}, {"reason": ""}])
 def test_a_refusal_is_final_and_may_have_no_reason(body: object) -> None:
     with answering((403, body)) as (client, asked):
-        with pytest.raises(CommandError, match=r"refused /p: HTTP 403\.$"):
+        with pytest.raises(RefusedError, match=r"refused /p: HTTP 403\.$"):
             client.find("/p")
         assert asked == ["/p"]
 
@@ -65,8 +58,44 @@ def test_what_is_not_there_is_nothing_and_no_error() -> None:
         assert asked == ["/p"]
 
 
+def test_what_must_be_there_and_is_not_is_an_error_of_its_own() -> None:
+    with (
+        answering((404, {"reason": "Topic not found"})) as (client, _),
+        pytest.raises(NotFoundError, match=r"no /p\.$"),
+    ):
+        client.get("/p")
+
+
+def test_an_answer_of_nothing_is_none() -> None:
+    with answering((204, b"")) as (client, _):
+        assert client.find("/p") is None
+
+
+def test_a_change_is_never_asked_for_twice() -> None:
+    with answering((500, {"reason": "busy"})) as (client, asked):
+        for change in (client.put, client.post, client.create):
+            with pytest.raises(RefusedError, match=r"refused (PUT|POST) /p: HTTP 500, busy\.$"):
+                change("/p", {"a": 1})
+        with pytest.raises(RefusedError, match=r"refused DELETE /p: HTTP 500, busy\.$"):
+            client.delete("/p")
+        assert asked == ["PUT /p", "POST /p", "PUT /p", "DELETE /p"]
+
+
+def test_what_is_there_already_need_not_be_created_and_what_is_not_there_need_not_be_deleted() -> None:
+    with answering((409, {"reason": "exists"}), (204, b""), (404, {"reason": "none"}), (204, b"")) as (client, _):
+        assert not client.create("/p", {})
+        assert client.create("/p", {})
+        assert not client.delete("/p")
+        assert client.delete("/p")
+
+
+def test_an_answer_need_not_be_json_where_text_is_asked_for() -> None:
+    with answering((200, b"4.0.8")) as (client, _):
+        assert client.text("/admin/v2/brokers/version") == "4.0.8"
+
+
 def test_a_port_that_speaks_something_else_is_told_in_one_line(other_service: str) -> None:
-    with pytest.raises(UnreachableError, match=r"does not answer as Pulsar's admin API\. Start it") as told:
+    with pytest.raises(AdminUnreachableError, match=r"does not answer as Pulsar's admin API\.$") as told:
         Admin(other_service).find("/p")
     assert other_service in str(told.value)
 

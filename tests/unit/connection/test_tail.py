@@ -50,8 +50,8 @@ class _Refusing:
 def test_only_a_topic_that_was_missing_is_read_from_its_start(
     refusals: list[str], starts: list[MessageId], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tail, "PAUSE_AFTER_ERROR_SECONDS", 0.01)
-    monkeypatch.setattr(tail, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(tail, "PAUSE_AFTER_ERROR_S", 0.01)
+    monkeypatch.setattr(tail, "WAIT_S", 0.01)
     client = _Refusing(*refusals)
     handed: list[Any] = []
     with tail.Tail(cast("Client", client), ["crear-orden"], lambda *message: handed.append(message)):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from connection.errors import UnreachableError
 from operations.database import SERVICES
+from operations.errors import NoDatabaseError
 from operations.reconcile import rendering
 from operations.reconcile.check import Account, Check
 from operations.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows, facts, together
@@ -216,7 +216,7 @@ def test_a_standby_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     dsns = dict.fromkeys(SERVICES, "a DSN")
     standby = "pagos"
     with (
-        pytest.raises(UnreachableError, match=r"ALPES_PAGOS_DSN leads to a standby.*Name the primary"),
+        pytest.raises(NoDatabaseError, match=r"ALPES_PAGOS_DSN leads to a standby.*Name the primary"),
         Tables.opened(dsns, statement_timeout_seconds=1),
     ):
         pass

@@ -2,18 +2,12 @@
 
 import pytest
 
-from connection import admin
 from connection.admin import Admin
-from connection.errors import NotDeployedError, UnreachableError
-from operations.errors import StateUnavailableError, UnknownOrderError
+from connection.errors import UnreachableError
+from operations.errors import NotDeployedError, StateUnavailableError, UnknownOrderError
 from operations.state import order_status
 from terminal.errors import CommandError
 from tests.unit.connection.admin_server import answering
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin, "AGAIN_AFTER_SECONDS", ())
 
 
 def test_the_status_is_asked_of_the_function_ordenes() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from connection import admin
 from operations.commands.trace import _state
 from operations.trace.hops import CONTRACTS, TOPICS, Hop, Rows, in_order, message_hop, trace_id
 from operations.trace.messages import Span, find
@@ -173,10 +172,8 @@ def test_a_state_store_that_cannot_be_asked_costs_no_trace(
     body: object,
     state: str | None,
     said: str,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(admin, "AGAIN_AFTER_SECONDS", ())
     with answering((code, body)) as (client, _):
         assert _state(client, "a") == state
     told = capsys.readouterr().err
