@@ -1,16 +1,16 @@
-"""Takes messages out of Pulsar by its own protocol, entry by entry, so that one that can't be read harms only itself.
+"""Receives from Pulsar by its binary protocol, entry by entry, so that an unreadable entry harms no other one.
 
-The client library decrypts, decompresses, reassembles and unpacks in native code before anybody can look: an entry with
-a bug then ends the process, stops the input, or is gone (docs/decisions/0022). Here each entry is taken as the broker
-has it, and what can't be read is a message that says why. Sending stays the library's.
+The client library decrypts, decompresses, reassembles and unpacks in native code. A malformed entry there ends the
+process, stops the input, or is lost (docs/decisions/0022). This package takes each entry as the broker stores it. An
+entry that can't be read becomes a message that says why. Publishing stays with the client library.
 """
 
 from .acknowledging import acknowledge
-from .care import Guard
 from .consumer import Consumer
 from .endpoint import Endpoint, endpoint_of
 from .errors import WireError
 from .message import Message, MessageId
+from .quarantine import Guard
 from .reader import EARLIEST, LATEST, READ_TOGETHER, Reader
 from .stall_detector import Silent
 

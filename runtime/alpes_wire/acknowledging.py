@@ -1,4 +1,4 @@
-"""Acknowledges entries on a subscription from outside: for whoever takes out of the way what its consumers can't."""
+"""Acknowledges entries on a subscription without consuming them, for operators who remove an entry that blocks it."""
 
 import contextlib
 from collections.abc import Iterable
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from .consumer import CONSUMER, INDIVIDUAL
 from .endpoint import Endpoint
 from .errors import WireError
-from .link import said, subscribed
+from .link import refusal, subscribe
 from .message import MessageId
 from .protocol_pb2 import BaseCommand, CommandSubscribe
 
 
 def acknowledge(endpoint: Endpoint, topic: str, subscription: str, entries: Iterable[MessageId]) -> None:
-    """Acknowledge whole entries, whoever has them now; of those that are acknowledged already nothing comes.
+    """Acknowledge whole entries, whichever consumer holds them. Those that are acknowledged already are left alone.
 
     Parameters
     ----------
@@ -21,16 +21,16 @@ def acknowledge(endpoint: Endpoint, topic: str, subscription: str, entries: Iter
     topic
         Full name of the partition.
     subscription
-        Its name; a shared one. It is made where it is missing, at the topic's end.
+        Name of a Shared subscription. The broker creates a missing one, at the topic's end.
     entries
-        Where they lie.
+        Their ids.
 
     Raises
     ------
     WireError
-        The broker did not say that it has done so.
+        The broker can't be reached, refused, or did not confirm.
     """
-    # A consumer that gives no permits is sent nothing, and so takes nothing away from the others.
+    # A consumer without permits receives nothing, so it takes no message from the others.
     command = BaseCommand(type=BaseCommand.SUBSCRIBE)
     command.subscribe.topic = topic
     command.subscribe.subscription = subscription
@@ -38,7 +38,7 @@ def acknowledge(endpoint: Endpoint, topic: str, subscription: str, entries: Iter
     command.subscribe.consumer_id = CONSUMER
     command.subscribe.request_id = 1
     command.subscribe.initialPosition = CommandSubscribe.Latest
-    with contextlib.closing(subscribed(endpoint, command)) as link:
+    with contextlib.closing(subscribe(endpoint, command)) as link:
         command = BaseCommand(type=BaseCommand.ACK)
         command.ack.consumer_id = CONSUMER
         command.ack.ack_type = INDIVIDUAL
@@ -49,6 +49,6 @@ def acknowledge(endpoint: Endpoint, topic: str, subscription: str, entries: Iter
         while (answer := link.answer().command).type not in {BaseCommand.ACK_RESPONSE, BaseCommand.ERROR}:
             pass
     if answer.type == BaseCommand.ERROR:
-        raise WireError(f"{topic}: the broker refused: {said(answer.error)}")
+        raise WireError(f"{topic}: the broker refused: {refusal(answer.error)}")
     if answer.ackResponse.HasField("error"):
         raise WireError(f"{topic}: the broker refused: {answer.ackResponse.message or answer.ackResponse.error}")

@@ -1,4 +1,4 @@
-"""Decompresses payloads, never to more than is allowed."""
+"""Decompresses payloads, up to a maximum size."""
 
 import zlib
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from .errors import Unreadable
 from .protocol_pb2 import LZ4, NONE, SNAPPY, ZLIB, ZSTD
 
 MAX_BYTES = 8_000_000
-"""Most bytes of a payload. A broker takes 5 MiB by default, compressed or not; more can't be processed here anyway."""
+"""Largest payload after decompression. A broker accepts 5 MiB by default, compressed or not."""
 
 
 def decompressed(payload: bytes, kind: int, size: int) -> bytes:
-    """Return the payload as it was before it was compressed.
+    """Return the decompressed payload.
 
     Parameters
     ----------
@@ -20,12 +20,12 @@ def decompressed(payload: bytes, kind: int, size: int) -> bytes:
     kind
         Pulsar's number of the compression.
     size
-        How many bytes it had, as its sender says.
+        Bytes of the decompressed payload, according to its sender.
 
     Raises
     ------
     Unreadable
-        It isn't so compressed, or not from so many bytes.
+        The payload isn't compressed that way, or decompresses to another size.
     """
     if kind == NONE:
         return payload
@@ -38,7 +38,7 @@ def decompressed(payload: bytes, kind: int, size: int) -> bytes:
         data = decompress(payload, size)
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except BaseException as error:  # a panic of cramjam's native code is no `Exception`
+    except BaseException as error:  # a panic in cramjam's native code isn't an `Exception`
         raise Unreadable(f"{name}, but doesn't decompress: {' '.join(str(error).split())}") from error
     if len(data) != size:
         raise Unreadable(f"{name}, from {size:,} bytes as its sender says, but decompresses to {len(data):,}")
@@ -51,7 +51,7 @@ def _zlib(payload: bytes, size: int) -> bytes:
 
 def _into(module: str, function: str) -> Callable[[bytes, int], bytes]:
     def decompress(payload: bytes, size: int) -> bytes:
-        import cramjam  # noqa: PLC0415 -- most inputs have nothing compressed
+        import cramjam  # noqa: PLC0415 -- most inputs have no compressed messages
 
         data = bytearray(size)
         written = getattr(getattr(cramjam, module), function)(payload, data)

@@ -7,54 +7,53 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from .care import Care, Guard
 from .endpoint import Endpoint
 from .errors import WireError
-from .link import Frame, Link, authenticated, subscribed
+from .link import Frame, Link, auth_response, subscribe
 from .message import Entry, Message, MessageId
 from .pieces import Pieces, is_piece
 from .protocol_pb2 import BaseCommand, CommandSubscribe
+from .quarantine import Guard, Quarantine
 from .stall_detector import Silent, StallDetector
 from .unpacking import entry_of_frame, unpacked
 
 CONSUMER = 1
-"""Its number on its connection, where it is the only one."""
+"""The consumer's number on its connection, which has no other one."""
 INDIVIDUAL = 0
-"""The acknowledgement of entries one by one."""
+"""The protocol's number for acknowledging individual entries."""
 MOST_PERMITS = 2_000
-"""Messages that the broker may send ahead. Far below the 50,000 that it lets be unacknowledged."""
+"""Messages that the broker may send ahead; far below the 50,000 unacknowledged ones that it allows."""
 FIRST_PERMITS = 50
-"""The same before anything is known of their size."""
+"""The same while the size of messages is unknown."""
 BYTES_AHEAD = 16_000_000
-"""Bytes that the broker may send ahead, as far as that can be said by number. They wait in sockets: here one entry at a
-time is read and unpacked."""
+"""Bytes that the broker may send ahead, estimated from the mean size. They wait in the socket: the consumer reads and
+unpacks one entry at a time."""
 SIZE_WEIGHT = 1 / 64
-"""How much one message counts in the mean size."""
+"""Weight of one message in the mean size."""
 REOPEN_PAUSE_S, LONGEST_REOPEN_PAUSE_S = 1.0, 15.0
-"""Before the consumer opens anew for an entry that upsets the count of permits, unless it is acknowledged sooner. It is
-longer each time that the same one comes again."""
-REOPEN_LOOK_S = 0.01
-CARE_LOOK_S = 0.01
-"""How often that is looked at."""
+"""Pause before the consumer reopens for an entry that upsets the count of permits. It ends early once the entry is
+acknowledged, and doubles each time that the same entry comes again."""
+REOPEN_POLL_S = 0.01
+QUARANTINE_POLL_S = 0.01
 ACKS_AT_ONCE = 5_000
 PING_AFTER_S = 20.0
 DEAD_AFTER_S = 75.0
-"""The broker asks for a sign of life every 30 s, as we do. Silent for so long, it is as good as gone."""
+"""The broker sends a ping every 30 s. One that sends nothing for this long counts as unreachable."""
 CLOSE_TIMEOUT_S = 2.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-"""Before connecting again."""
-TOLD_EVERY = 12
-"""Of attempts in vain the first and each so-manieth are logged: one a minute."""
+"""Pauses before reconnecting."""
+LOG_EVERY = 12
+"""The first failed attempt to connect is logged, and then every twelfth: about one a minute."""
 LONGEST_GAP_S = 0.5
-"""Between two times of listening; of more it is taken that something held it up."""
+"""Longest time between two calls that counts as listening; the rest of a longer one counts as a delay."""
 
 log = logging.getLogger(__name__)
 
 
 class Consumer:
-    """Takes messages from one partition, and acknowledges each entry once all of its messages are.
+    """Receives messages from one partition, and acknowledges an entry once all its messages are acknowledged.
 
-    One thread takes, another may acknowledge; `close` may be called from any.
+    One thread receives; another one may acknowledge. Any thread may call `close`.
 
     Parameters
     ----------
@@ -63,13 +62,13 @@ class Consumer:
     topic
         Full name of the partition.
     subscription
-        Its name. It is made at the start of the topic where it is missing.
+        Its name. The broker creates a missing one, at the topic's start.
     properties
         Shown by ``topics stats``.
     logger
-        Told when the connection breaks, and when it is back.
+        Logs when the connection is lost and when it is back.
     guard
-        Knows which entries ended this process before; None lets each be worked on beside others.
+        Remembers which entries crashed this process before; None turns the quarantine off.
     monotonic
         Seconds of a clock that never goes back.
     """
@@ -90,7 +89,7 @@ class Consumer:
         self._subscription = subscription
         self._properties = dict(properties or {})
         self._log = logger
-        self._care = Care(guard, topic, monotonic) if guard else None
+        self._quarantine = Quarantine(guard, topic, monotonic) if guard else None
         self._monotonic = monotonic
         self._in_use = threading.Lock()
         self._link: Link | None = None
@@ -116,38 +115,38 @@ class Consumer:
 
     @property
     def silence(self) -> Silent | None:
-        """What is known of something that waits and doesn't come; None while all is well."""
+        """The backlog that the broker doesn't deliver; None while there is none."""
         return self._stalls.silence
 
     def ready(self, seconds: float) -> bool:
-        """Wait at most so long until there may be something to receive; connects again where that is needed."""
+        """Wait up to ``seconds`` until there may be something to receive; reconnect where needed."""
         with self._in_use:
             if self._ready:
-                self._on_link(self._keep_up)
+                self._on_link(self._send_due)
                 return True
             if self._closed:
                 return False
-            if self._care is not None:
-                self._care.expire()
+            if self._quarantine is not None:
+                self._quarantine.expire()
             if self._is_to_reopen:
                 self._on_link(self._reopen)
             if self._link is None and not self._reconnected(seconds):
                 return False
             if self._held_back():
-                time.sleep(min(seconds, CARE_LOOK_S))
-                self._on_link(self._keep_up)
+                time.sleep(min(seconds, QUARANTINE_POLL_S))
+                self._on_link(self._send_due)
                 return False
             return bool(self._ready or self._on_link(lambda link: self._listened(link, seconds)))
 
     def receive(self) -> Message | None:
-        """Return the next message that is there, None without one."""
+        """Return the next message without waiting, None where there is none."""
         with self._in_use:
             if not self._ready and self._link is not None:
                 self._on_link(self._take)
             return self._ready.popleft() if self._ready else None
 
     def acknowledge(self, message: Message) -> None:
-        """Be done with a message. The broker is told of it once all of its entry are, a moment later."""
+        """Mark a message as done. The broker is told a moment after the last one of its entry."""
         if message.done:
             return
         message.done = True
@@ -157,13 +156,13 @@ class Consumer:
                 self._done.append(entry.id)
 
     def tend(self) -> None:
-        """Send what is to be sent; for whoever takes nothing for a while."""
+        """Send acknowledgements and pings. Call this while nothing is received for a while."""
         with self._in_use:
             if self._link is not None:
-                self._on_link(self._keep_up)
+                self._on_link(self._send_due)
 
     def close(self) -> None:
-        """Send the last acknowledgements off and give the rest back to the broker."""
+        """Send the last acknowledgements and return unacknowledged messages to the broker."""
         with self._in_use:
             self._closed = True
             link, self._link = self._link, None
@@ -173,12 +172,12 @@ class Consumer:
     # -- the connection
 
     def _connect(self) -> None:
-        link = subscribed(self._endpoint, self._subscribing())
+        link = subscribe(self._endpoint, self._subscribing())
         try:
             self._permits = 0
             self._stalls.connected(link, anew=not self._is_reopening)
             self._is_reopening = False
-            # What is done already need not come again.
+            # Acknowledge first, so that the broker doesn't deliver those entries again.
             self._send_acknowledgements(link)
             self._give_permits(link)
             self._link = link
@@ -203,18 +202,18 @@ class Consumer:
     def _reconnected(self, seconds: float) -> bool:
         wait = self._again_at - self._monotonic()
         if wait > 0 and not (self._is_reopening and self._upset_by is not None and self._upset_by.open < 1):
-            time.sleep(min(wait, max(0.0, min(seconds, REOPEN_LOOK_S) if self._is_reopening else seconds)))
+            time.sleep(min(wait, max(0.0, min(seconds, REOPEN_POLL_S) if self._is_reopening else seconds)))
             return False
         try:
             self._connect()
         except WireError as error:
             self._is_reopening = False
             self._attempts += 1
-            if self._attempts == 1 or self._attempts % TOLD_EVERY == 0:
+            if self._attempts == 1 or self._attempts % LOG_EVERY == 0:
                 self._log.warning("Waiting for the broker (attempt %d): %s", self._attempts, error)
             self._again_at = self._monotonic() + min(FIRST_PAUSE_S * 2.0 ** min(self._attempts, 10), LONGEST_PAUSE_S)
             return False
-        self._log.info("Connected again to %s", self._topic)
+        self._log.info("Reconnected to %s", self._topic)
         self._attempts = 0
         return True
 
@@ -229,27 +228,27 @@ class Consumer:
             return None
 
     def _lose(self, why: str) -> None:
-        """Give up the connection: what is unacknowledged comes again, from here or elsewhere."""
+        """Close the lost connection. The broker delivers unacknowledged entries again, here or to another consumer."""
         self._disconnect(why)
         self._ready.clear()
-        # What it was made into may have been among these.
+        # Its messages may have been among those dropped.
         self._upset_by = None
-        if self._care is not None:
-            self._care.drop()
+        if self._quarantine is not None:
+            self._quarantine.drop()
 
     def _disconnect(self, why: str) -> None:
         if self._link is not None:
             self._link.close()
             self._link = None
-            self._log.warning("%s: connecting again: %s", self._topic, why)
+            self._log.warning("%s: reconnecting: %s", self._topic, why)
         self._is_to_reopen = False
         self._pieces.forget()
         self._again_at = self._monotonic() + FIRST_PAUSE_S
 
     def _hand_back(self, link: Link) -> None:
-        """Close the consumer at the broker, and the connection once the broker has read all that was sent on it.
+        """Close the consumer, then the connection once the broker has answered.
 
-        A connection that is closed over unread bytes is reset, and then the broker loses the last acknowledgements.
+        A connection that is closed while bytes are unread is reset, and the broker loses the last acknowledgements.
         """
         with contextlib.suppress(WireError):
             self._send_acknowledgements(link)
@@ -266,47 +265,47 @@ class Consumer:
         link.close()
 
     def _upset(self, entry: Entry) -> None:
-        """Have the consumer opened anew for an entry after which the broker's count of permits doesn't hold."""
+        """Have the consumer reopened after an entry that upsets the broker's count of permits."""
         comes_again = self._upset_by is not None and self._upset_by.id == entry.id
         self._upset_times = self._upset_times + 1 if comes_again else 0
         self._upset_by = entry
         self._is_to_reopen = True
 
     def _reopen(self, link: Link) -> None:
-        """Have the broker count permits anew; what is here stays."""
+        """Reconnect so that the broker counts permits from zero; received messages are kept."""
         self._is_to_reopen = False
         self._hand_back(link)
         number = self._upset_by.permits if self._upset_by is not None else 0
-        self._disconnect(f"an entry says that it has {number:,} messages")
+        self._disconnect(f"an entry claims {number:,} messages")
         self._is_reopening = True
         pause = min(REOPEN_PAUSE_S * 2.0 ** min(self._upset_times, 10), LONGEST_REOPEN_PAUSE_S)
         self._again_at = self._monotonic() + pause
 
     # -- what is sent
 
-    def _keep_up(self, link: Link) -> None:
-        """Send what is due of acknowledgements and signs of life."""
+    def _send_due(self, link: Link) -> None:
+        """Send the acknowledgements and the ping that are due."""
         self._send_acknowledgements(link)
-        if self._care is not None:
-            self._care.expire()
+        if self._quarantine is not None:
+            self._quarantine.expire()
         if self._monotonic() - link.sent_at > PING_AFTER_S:
             link.ping()
 
     def _listened(self, link: Link, seconds: float) -> bool:
-        """Wait for something to receive, and see to what the broker keeps back."""
-        self._keep_up(link)
+        """Wait for something to receive, and fetch entries that the broker withholds."""
+        self._send_due(link)
         self._stalls.ask(link)
         self._look()
-        self._ready.extend(self._with_care(self._pieces.overdue(self._listening())))
-        self._ready.extend(self._with_care(self._stalls.overdue()))
+        self._ready.extend(self._through_quarantine(self._pieces.overdue(self._listening())))
+        self._ready.extend(self._through_quarantine(self._stalls.overdue()))
         if self._ready or self._link is not link or link.wait(seconds):
             return True
         if self._monotonic() - link.heard_at > DEAD_AFTER_S:
-            raise WireError(f"nothing was heard of the broker for {DEAD_AFTER_S:.0f} s")
+            raise WireError(f"the broker sent nothing for {DEAD_AFTER_S:.0f} s")
         return False
 
     def _listening(self) -> float:
-        """Return for how long this has listened: a hold doesn't count, in which what came lies unread."""
+        """Return for how many seconds this has listened. Delays in which received bytes lay unread don't count."""
         now = self._monotonic()
         self._listening_s += min(now - self._listened_at, LONGEST_GAP_S)
         self._listened_at = now
@@ -342,11 +341,11 @@ class Consumer:
     # -- what comes in
 
     def _held_back(self) -> bool:
-        """Whether nothing more is taken before what may be what ends this process is done."""
-        if self._care is None:
+        """Return whether suspect entries must be done before more is taken."""
+        if self._quarantine is None:
             return False
-        self._ready.extend(self._care.waited())
-        return not self._ready and self._care.full
+        self._ready.extend(self._quarantine.next_waiting())
+        return not self._ready and self._quarantine.full
 
     def _take(self, link: Link) -> None:
         while not self._ready and not self._is_to_reopen and not self._held_back():
@@ -359,7 +358,7 @@ class Consumer:
             if kind == BaseCommand.MESSAGE:
                 self._add(link, frame)
             elif not link.kept_alive(frame.command):
-                self._heed(link, frame)
+                self._handle(link, frame)
 
     def _add(self, link: Link, frame: Frame) -> None:
         entry = entry_of_frame(frame)
@@ -367,7 +366,7 @@ class Consumer:
         if not entry.countable:
             known = self._upset_by
             if known is not None and known.id == entry.id and known.open > 0:
-                # It is still in hand.
+                # Its messages are still being processed.
                 entry = known
             else:
                 self._ready.extend(self._messages(entry))
@@ -379,12 +378,12 @@ class Consumer:
         self._give_permits(link)
 
     def _messages(self, entry: Entry) -> Iterable[Message]:
-        if self._care is not None:
-            self._care.hand_out(entry)
+        if self._quarantine is not None:
+            self._quarantine.hand_out(entry)
         if is_piece(entry):
-            return self._with_care(self._pieces.add(entry, self._listening()))
-        if self._care is not None and self._care.concerns((entry,)):
-            return self._care.take((entry,), lambda: self._unpacked(entry))
+            return self._through_quarantine(self._pieces.add(entry, self._listening()))
+        if self._quarantine is not None and self._quarantine.applies_to((entry,)):
+            return self._quarantine.take((entry,), lambda: self._unpacked(entry))
         return self._unpacked(entry)
 
     def _unpacked(self, entry: Entry) -> Sequence[Message]:
@@ -393,31 +392,31 @@ class Consumer:
             self._done.append(entry.id)
         return messages
 
-    def _with_care(self, found: Iterable[Message]) -> Iterator[Message]:
-        """Yield messages that were put together or looked for, but for those that have to wait."""
+    def _through_quarantine(self, found: Iterable[Message]) -> Iterator[Message]:
+        """Yield messages that were assembled or fetched, except suspect ones that have to wait."""
         for message in found:
-            if self._care is None:
+            if self._quarantine is None:
                 yield message
                 continue
             for entry in message.entries:
-                self._care.hand_out(entry)
-            if self._care.concerns(message.entries):
-                yield from self._care.take(message.entries, lambda message=message: [message])  # type: ignore[misc]
+                self._quarantine.hand_out(entry)
+            if self._quarantine.applies_to(message.entries):
+                yield from self._quarantine.take(message.entries, lambda message=message: [message])  # type: ignore[misc]
             else:
                 yield message
 
     def _look(self) -> None:
         found = self._stalls.look()
-        self._ready.extend(self._with_care(found))
+        self._ready.extend(self._through_quarantine(found))
         upset_by = [entry for message in found for entry in message.entries if not entry.countable]
         if upset_by:
             self._upset(upset_by[-1])
 
-    def _heed(self, link: Link, frame: Frame) -> None:
+    def _handle(self, link: Link, frame: Frame) -> None:
         command = frame.command
         if command.type == BaseCommand.CLOSE_CONSUMER:
-            raise WireError("the broker closed the topic, as when another broker takes it over")
+            raise WireError("the broker closed the topic; another broker may have taken it over")
         if command.type == BaseCommand.AUTH_CHALLENGE:
-            link.send(authenticated(self._endpoint))
+            link.send(auth_response(self._endpoint))
         else:
-            self._stalls.heed(link, command)
+            self._stalls.handle(link, command)

@@ -1,4 +1,4 @@
-"""Decodes Protobuf strictly enough that another message's bytes don't pass for the one expected."""
+"""Decodes Protobuf strictly: the bytes of another message type are rejected."""
 
 from typing import Any, TypeVar
 
@@ -9,14 +9,14 @@ M = TypeVar("M", bound=Message)
 
 
 class Undecodable(ValueError):
-    """The bytes are no such message, or one that breaks a rule; says which field is wrong, and how."""
+    """The bytes aren't the expected message, or it breaks a rule. The text says which field is wrong, and how."""
 
 
 def decode(kind: type[M], data: bytes) -> M:
     """Return the message.
 
-    Protobuf itself takes a field of the wrong type for an unknown one and goes on: bytes of another message then decode
-    as one with half its fields empty. Fields that ``kind`` really doesn't know are fine: a newer sender wrote them.
+    Protobuf itself treats a field of the wrong type as an unknown one. The bytes of another message then decode to a
+    message with half its fields empty. Fields that ``kind`` doesn't declare are accepted: a newer sender wrote them.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def decode(kind: type[M], data: bytes) -> M:
 
 
 def _check_types(kind: type[Message], data: bytes) -> None:
-    # Reading the unknown fields costs more than decoding: only where the sizes say that there may be some.
+    # Reading the unknown fields costs more than decoding, so it is done only where the sizes differ.
     unknown_fields: Any = UnknownFieldSet(kind.FromString(data))
     for unknown in unknown_fields:
         field = kind.DESCRIPTOR.fields_by_number.get(unknown.field_number)

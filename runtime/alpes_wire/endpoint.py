@@ -1,4 +1,4 @@
-"""Where Pulsar is, and how to be let in; never shows its secrets."""
+"""Where Pulsar is and how to authenticate. Credentials are never shown."""
 
 import itertools
 import ssl
@@ -21,11 +21,11 @@ class Endpoint:
     service_url
         Such as ``pulsar://127.0.0.1:6650``; several brokers are separated by commas.
     auth_method
-        Pulsar's name of the authentication, empty for none.
+        Pulsar's name of the authentication method, empty for none.
     auth_data
-        Gives the credentials, anew for each connection: a file may hold newer ones by then.
+        Returns the credentials. It is called for each connection, since a file may hold newer ones by then.
     tls
-        For ``pulsar+ssl``; without, the machine's certificate authorities.
+        Context for ``pulsar+ssl``; None trusts the machine's certificate authorities.
     """
 
     service_url: str
@@ -34,12 +34,12 @@ class Endpoint:
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
     def addresses(self, url: str = "") -> list[tuple[str, int, bool]]:
-        """Return host, port and whether TLS is spoken, of each broker that ``url`` names (without: the service URL).
+        """Return host, port and whether to use TLS for each broker in ``url``, or in the service URL if it is empty.
 
         Raises
         ------
         WireError
-            That is no address of a broker.
+            The URL isn't the address of a broker.
         """
         url = url or self.service_url
         scheme, _, hosts = url.partition("://")
@@ -56,9 +56,9 @@ class Endpoint:
 
 
 def endpoint_of(arguments: Sequence[str]) -> Endpoint | None:
-    """Return what the command line of a function instance says, as Pulsar's worker writes it.
+    """Return the endpoint in a function instance's command line, as Pulsar's worker writes it.
 
-    None where it names no broker, or an authentication that is unknown here. Known are ``token`` and ``tls``.
+    Return None where it names no broker, or an authentication other than ``token`` and ``tls``.
     """
     options = dict(itertools.pairwise(arguments))
 

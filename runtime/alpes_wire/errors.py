@@ -1,9 +1,9 @@
-"""What keeps a connection to Pulsar from being had or kept."""
+"""Errors of the connection to Pulsar and of what it brings."""
 
 
 class WireError(Exception):
-    """The broker can't be reached, refused or broke off: try again later. The text says which, and what it said."""
+    """The broker can't be reached, refused, or closed the connection: try again later. The text says which, and why."""
 
 
 class Unreadable(Exception):
-    """These bytes are not what they should be; says what is wrong with them."""
+    """The bytes are malformed. The text says what is wrong with them."""

@@ -15,17 +15,17 @@ from .errors import WireError
 from .protocol_pb2 import BaseCommand, CommandError, CommandLookupTopicResponse
 
 PROTOCOL_VERSION = 19
-"""With it a broker tells a consumer where its topic went, and batches need no acknowledgement by index."""
+"""From this version on a broker tells consumers where their topic moved; batches need no acknowledgement by index."""
 CLIENT = "alpes"
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 10.0
-"""A broker that takes nothing for so long is as good as gone."""
+"""A broker that accepts no bytes for this long counts as unreachable."""
 MOST_REDIRECTS = 20
 FRAME_OVERHEAD = 64 * 1024
 DEFAULT_MESSAGE_BYTES = 5 * 1024 * 1024
 LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
-"""What a broker may have taken before its limit was lowered."""
+"""Largest message accepted here. A broker may store messages from before its limit was lowered."""
 READ_BYTES = 256 * 1024
 
 _SIZES = Struct(">II")
@@ -33,20 +33,20 @@ _SIZE = Struct(">I")
 
 
 class Frame(NamedTuple):
-    """What the broker sent: a command, and what follows it."""
+    """What the broker sent: a command and the bytes behind it."""
 
     command: BaseCommand
     body: bytes
 
 
 def encoded(command: BaseCommand) -> bytes:
-    """Return a command as it goes over the wire."""
+    """Return a command as bytes for the wire."""
     data = command.SerializeToString()
     return _SIZES.pack(len(data) + 4, len(data)) + data
 
 
 class Link:
-    """A connection that a broker has let in; used by one thread at a time.
+    """A connection to a broker, used by one thread at a time.
 
     Parameters
     ----------
@@ -70,11 +70,11 @@ class Link:
         try:
             self._stream.sendall(encoded(command))
         except OSError as error:
-            raise WireError(f"the connection broke off: {_said(error)}") from error
+            raise WireError(f"the connection broke off: {_cause(error)}") from error
         self.sent_at = time.monotonic()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a whole frame; False where there is none yet. Raises `WireError` where the broker closed."""
+        """Wait for a whole frame; return whether there is one. Raises `WireError` where the connection is lost."""
         deadline = time.monotonic() + seconds
         while not self._whole():
             left = max(0.0, deadline - time.monotonic())
@@ -83,7 +83,7 @@ class Link:
                     return False
                 data = self._stream.recv(READ_BYTES)
             except OSError as error:
-                raise WireError(f"the connection broke off: {_said(error)}") from error
+                raise WireError(f"the connection broke off: {_cause(error)}") from error
             if not data:
                 raise WireError("the broker closed the connection")
             self.heard_at = time.monotonic()
@@ -91,7 +91,7 @@ class Link:
         return True
 
     def next(self) -> Frame | None:
-        """Return the next frame that is whole, None where there is none. Raises `WireError` for what is no frame."""
+        """Return the next whole frame, None where there is none. Raises `WireError` where it is malformed."""
         if not self._whole():
             return None
         start = self._at + 4
@@ -99,10 +99,10 @@ class Link:
         try:
             body = start + 4 + _SIZE.unpack_from(self._buffer, start)[0]
             if body > end:
-                raise WireError("the broker sent what is no frame")
+                raise WireError("the broker sent a malformed frame")
             command = BaseCommand.FromString(bytes(self._buffer[start + 4 : body]))
         except DecodeError as error:
-            raise WireError("the broker sent what is no command") from error
+            raise WireError("the broker sent a malformed command") from error
         frame = Frame(command, bytes(self._buffer[body:end]))
         self._at = end
         if self._at == len(self._buffer) or self._at > READ_BYTES:
@@ -111,7 +111,7 @@ class Link:
         return frame
 
     def answer(self, seconds: float = ANSWER_TIMEOUT_S) -> Frame:
-        """Return the next frame that is no sign of life. Raises `WireError` where none comes."""
+        """Return the next frame that isn't a ping or pong. Raises `WireError` where none comes in time."""
         deadline = time.monotonic() + seconds
         while True:
             while (frame := self.next()) is not None:
@@ -122,7 +122,7 @@ class Link:
             self.wait(max(0.0, deadline - time.monotonic()))
 
     def kept_alive(self, command: BaseCommand) -> bool:
-        """Whether the command was a sign of life, which is answered where it asks for one."""
+        """Answer a ping; return whether the command was a ping or a pong."""
         if command.type == BaseCommand.PING:
             pong = BaseCommand(type=BaseCommand.PONG)
             pong.pong.SetInParent()
@@ -131,17 +131,17 @@ class Link:
         return bool(command.type == BaseCommand.PONG)
 
     def ping(self) -> None:
-        """Ask for a sign of life."""
+        """Send a ping."""
         ping = BaseCommand(type=BaseCommand.PING)
         ping.ping.SetInParent()
         self.send(ping)
 
     def take_messages_of(self, size: int) -> None:
-        """Take frames with messages of so many bytes, as the broker says it has."""
+        """Accept frames with messages of up to ``size`` bytes, the broker's own maximum."""
         self._most = max(size, LARGEST_MESSAGE_BYTES) + FRAME_OVERHEAD
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         with contextlib.suppress(OSError):
             self._stream.close()
 
@@ -154,33 +154,33 @@ class Link:
             return False
         size = _SIZE.unpack_from(self._buffer, self._at)[0]
         if not 4 <= size <= self._most:
-            raise WireError(f"the broker sent a frame of {size:,} bytes; this is no Pulsar, or its messages are larger")
+            raise WireError(f"the broker sent a frame of {size:,} bytes: it isn't Pulsar, or allows larger messages")
         return bool(there >= 4 + size)
 
 
 def connect(endpoint: Endpoint, url: str = "", *, through: str = "") -> Link:
-    """Connect to a broker and be let in.
+    """Connect to a broker and authenticate.
 
     Parameters
     ----------
     endpoint
-        How.
+        Where Pulsar is and how to authenticate.
     url
-        Which one; without, the first of the service URL that answers.
+        Address of the broker; if empty, the first one in the service URL that answers.
     through
-        The broker to be led to, where ``url`` is a proxy's.
+        The broker that a proxy at the address should connect to, empty for no proxy.
 
     Raises
     ------
     WireError
-        Nobody answers, or the broker refused.
+        No broker answers, or it refused.
     """
     reasons = []
     for host, port, secure in endpoint.addresses(url):
         try:
             stream = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
         except OSError as error:
-            reasons.append(f"{host}:{port}: {_said(error)}")
+            reasons.append(f"{host}:{port}: {_cause(error)}")
             continue
         try:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -190,14 +190,14 @@ def connect(endpoint: Endpoint, url: str = "", *, through: str = "") -> Link:
             _shake_hands(link, endpoint, through)
         except (OSError, WireError) as error:
             stream.close()
-            reasons.append(f"{host}:{port}: {error if isinstance(error, WireError) else _said(error)}")
+            reasons.append(f"{host}:{port}: {error if isinstance(error, WireError) else _cause(error)}")
             continue
         return link
     raise WireError("; ".join(reasons))
 
 
 def connect_to_topic(endpoint: Endpoint, topic: str) -> Link:
-    """Connect to the broker that has a topic. Raises `WireError`, see `connect`."""
+    """Connect to the broker that owns a topic. Raises `WireError`, see `connect`."""
     url, authoritative = "", False
     link = connect(endpoint)
     try:
@@ -218,18 +218,18 @@ def connect_to_topic(endpoint: Endpoint, topic: str) -> Link:
         link.close()
         raise
     link.close()
-    raise WireError(f"{topic}: more than {MOST_REDIRECTS} brokers sent us on")
+    raise WireError(f"{topic}: more than {MOST_REDIRECTS} redirects between brokers")
 
 
-def subscribed(endpoint: Endpoint, command: BaseCommand) -> Link:
-    """Connect to the broker that has the topic of a SUBSCRIBE command, and have it carried out. Raises `WireError`."""
+def subscribe(endpoint: Endpoint, command: BaseCommand) -> Link:
+    """Connect to the broker that owns the topic of a SUBSCRIBE command, and subscribe. Raises `WireError`."""
     topic = command.subscribe.topic
     link = connect_to_topic(endpoint, topic)
     try:
         link.send(command)
         answer = link.answer().command
         if answer.type != BaseCommand.SUCCESS:
-            raise WireError(f"{topic}: the broker refused: {said(answer.error)}")
+            raise WireError(f"{topic}: the broker refused: {refusal(answer.error)}")
     except BaseException:
         link.close()
         raise
@@ -244,10 +244,10 @@ def _looked_up(link: Link, topic: str, *, authoritative: bool) -> CommandLookupT
     link.send(lookup)
     answer = link.answer().command
     if answer.type == BaseCommand.ERROR:
-        raise WireError(f"{topic}: {said(answer.error)}")
+        raise WireError(f"{topic}: {refusal(answer.error)}")
     where = answer.lookupTopicResponse
     if answer.type != BaseCommand.LOOKUP_RESPONSE or where.response == CommandLookupTopicResponse.Failed:
-        raise WireError(f"{topic}: {where.message or 'the broker does not say who has it'}")
+        raise WireError(f"{topic}: {where.message or 'the broker does not say which one owns it'}")
     return where
 
 
@@ -262,14 +262,14 @@ def _shake_hands(link: Link, endpoint: Endpoint, through: str) -> None:
     link.send(hello)
     answer = link.answer().command
     if answer.type == BaseCommand.ERROR:
-        raise WireError(f"the broker refused: {said(answer.error)}")
+        raise WireError(f"the broker refused: {refusal(answer.error)}")
     if answer.type != BaseCommand.CONNECTED:
-        raise WireError("what listens there does not answer as Pulsar does")
+        raise WireError("the server at this address does not answer as Pulsar does")
     link.take_messages_of(answer.connected.max_message_size)
 
 
-def authenticated(endpoint: Endpoint) -> BaseCommand:
-    """Return the answer to a broker that asks for credentials again. Raises `WireError` where there are none now."""
+def auth_response(endpoint: Endpoint) -> BaseCommand:
+    """Return the answer to a broker that asks for credentials again. Raises `WireError` where they can't be read."""
     response = BaseCommand(type=BaseCommand.AUTH_RESPONSE)
     response.authResponse.client_version = CLIENT
     response.authResponse.protocol_version = PROTOCOL_VERSION
@@ -277,14 +277,14 @@ def authenticated(endpoint: Endpoint) -> BaseCommand:
     try:
         response.authResponse.response.auth_data = endpoint.auth_data()
     except OSError as error:
-        raise WireError(f"the credentials can't be read: {_said(error)}") from error
+        raise WireError(f"the credentials can't be read: {_cause(error)}") from error
     return response
 
 
-def said(error: CommandError) -> str:
-    """Return what the broker says is wrong, in one line."""
+def refusal(error: CommandError) -> str:
+    """Return the broker's error message in one line."""
     return " ".join(error.message.decode(errors="backslashreplace").split())[:500] or f"error {error.error}"
 
 
-def _said(error: OSError) -> str:
+def _cause(error: OSError) -> str:
     return error.strerror or str(error) or type(error).__name__

@@ -1,22 +1,22 @@
-"""A message as it came in, readable or not."""
+"""A received message, readable or not."""
 
 from typing import Any, NamedTuple
 
 MOST_PERMITS = 20_000
-"""What says that it has more messages costs more permits than can be given back: the consumer opens anew behind it."""
+"""Most messages that an entry may claim. The consumer can't give back the permits of a larger claim, so it reopens."""
 
 
 class MessageId(NamedTuple):
-    """Where a message lies; a later one of the same partition compares as higher.
+    """Position of a message. A later message of the same partition compares as higher.
 
     Attributes
     ----------
     ledger, entry
         The entry that holds it.
     number
-        That of the topic's partition, -1 where it has none.
+        Number of the topic's partition, -1 where the topic has none.
     place
-        Its place in the entry, -1 where the entry is the message.
+        Index within the entry's batch, -1 where the entry is one message.
     """
 
     ledger: int
@@ -25,19 +25,19 @@ class MessageId(NamedTuple):
     place: int = -1
 
     def ledger_id(self) -> int:
-        """The ledger, by the client library's name for it."""
+        """Return the ledger, under the client library's name."""
         return self.ledger
 
     def entry_id(self) -> int:
-        """The entry, by the client library's name for it."""
+        """Return the entry, under the client library's name."""
         return self.entry
 
     def partition(self) -> int:
-        """The number of the partition, by the client library's name for it."""
+        """Return the number of the partition, under the client library's name."""
         return self.number
 
     def batch_index(self) -> int:
-        """The place in the entry, by the client library's name for it."""
+        """Return the index within the batch, under the client library's name."""
         return self.place
 
     def __str__(self) -> str:
@@ -45,22 +45,22 @@ class MessageId(NamedTuple):
 
 
 class Entry:
-    """What the broker stores and acknowledges as one: a message, a batch of them, or a piece of one.
+    """The broker's unit of storage and acknowledgement: a message, a batch of messages, or a piece (chunk) of one.
 
     Attributes
     ----------
     id
-        Where it lies.
+        Its position.
     metadata
         Its metadata; empty where they can't be read.
     payload
-        The bytes behind them, as they are stored.
+        The bytes behind the metadata, as stored.
     permits
-        How many messages the broker took this for when it sent it.
+        How many permits the broker counted for it.
     size
-        All its bytes, metadata too.
+        Bytes, metadata included.
     open
-        How many of its messages are not done yet.
+        How many of its messages are not acknowledged yet.
     """
 
     __slots__ = ("id", "metadata", "open", "payload", "permits", "size")
@@ -75,30 +75,30 @@ class Entry:
 
     @property
     def countable(self) -> bool:
-        """Whether the broker's count of permits still holds when it has sent this."""
+        """Whether the permits that the broker counted for this entry can be given back."""
         return 0 < self.permits <= MOST_PERMITS
 
 
 class Message:
-    """A message with the client library's methods, whose `problem` says why it can't be read; empty where it can.
+    """A message with the client library's methods, and a `problem` that says why it can't be read.
 
     Parameters
     ----------
     entries
-        What it came in: one entry, or several where it is in pieces.
+        The entries that hold it: one, or several where it came in pieces.
     metadata
         Its own metadata.
     data
-        The payload; of an unreadable one what there is of it, as it is stored.
+        The payload. An unreadable message has the bytes that there are, as stored.
     batch_index
-        See `MessageId`.
+        Index within the entry's batch, -1 where the entry is one message.
     problem
-        See above.
+        Why it can't be read, empty where it can.
 
     Attributes
     ----------
     size
-        The bytes that it takes, its metadata too.
+        Bytes, metadata included.
     """
 
     __slots__ = ("_batch_index", "_data", "_metadata", "done", "entries", "problem", "size")
@@ -115,27 +115,27 @@ class Message:
         self._batch_index = batch_index
 
     def data(self) -> bytes:
-        """The payload."""
+        """Return the payload."""
         return self._data
 
     def partition_key(self) -> str:
-        """The message key, empty without one. Raises `UnicodeDecodeError` where it isn't UTF-8."""
+        """Return the message key, empty without one. Raises `UnicodeDecodeError` where it isn't UTF-8."""
         key: bytes = self._metadata.partition_key
         return key.decode()
 
     def properties(self) -> dict[str, str]:
-        """The message's own properties. Raises `UnicodeDecodeError` where they aren't UTF-8."""
+        """Return the message's properties. Raises `UnicodeDecodeError` where they aren't UTF-8."""
         return {each.key.decode(): each.value.decode() for each in self._metadata.properties}
 
     def message_id(self) -> MessageId:
-        """Where it lies; of one in pieces, where the first lies."""
+        """Return its position; that of the first piece where it came in pieces."""
         id_ = self.entries[0].id
         return id_ if self._batch_index < 0 else id_._replace(place=self._batch_index)
 
     def publish_timestamp(self) -> int:
-        """When it was published, in Unix milliseconds."""
+        """Return when it was published, in Unix milliseconds."""
         return int(self.entries[0].metadata.publish_time)
 
     def deliver_at(self) -> int:
-        """When its sender wants it delivered, in Unix milliseconds; 0 for at once."""
+        """Return when its sender wants it delivered, in Unix milliseconds; 0 for at once."""
         return int(self.entries[0].metadata.deliver_at_time)

@@ -1,4 +1,4 @@
-"""Puts messages together that were sent in pieces (Pulsar's chunks), of many senders at once, within bounds."""
+"""Assembles messages that were sent in pieces (Pulsar's chunks), from many senders at once, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -7,23 +7,23 @@ from .message import Entry, Message
 from .unpacking import plain, unreadable
 
 MAX_MESSAGE_BYTES = 8_000_000
-"""Most bytes of a message in pieces; a larger one couldn't be published again, not even as a dead letter."""
+"""Largest message in pieces. A larger one couldn't be published again, not even as a dead letter."""
 MAX_WAITING_BYTES = 32_000_000
-"""Most bytes of pieces that wait for others. Of more, the message that has waited longest is given up."""
+"""Most bytes of pieces that wait for others. Beyond it, the message that has waited longest is given up."""
 MAX_WAITING_PIECES = 10_000
-"""The same by number: a piece may be empty."""
+"""The same as a number of pieces: a piece may be empty."""
 MOST_LOOKS = 3
-"""How often the others are looked for, where the topic can't be read far enough at once."""
+"""How often missing pieces are looked for where one look can't read far enough."""
 FAR = (2**63, 0)
-"""Behind all that a topic has."""
+"""A position behind every entry."""
 PATIENCE_S = 10.0
-"""How long after its latest piece a message waits for the next. Its sender sends them one right after the other."""
+"""How long a message waits for its next piece. A sender publishes the pieces right after one another."""
 
 
 def is_piece(entry: Entry) -> bool:
-    """Whether an entry says that it is a piece of a message, possible or not: the broker then keeps it back as one.
+    """Return whether an entry claims to be a piece of a message; the broker treats even an impossible claim as one.
 
-    One that says it is the only piece is the message.
+    An entry that claims to be the only piece is a whole message.
     """
     metadata = entry.metadata
     return metadata.HasField("num_chunks_from_msg") and (metadata.num_chunks_from_msg, metadata.chunk_id) != (1, 0)
@@ -40,7 +40,7 @@ class _Incomplete:
         self.looks = 0
 
     def found(self, others: Iterable[Entry]) -> Iterator[Entry]:
-        """Yield those of some entries that are missing here; in a topic pieces lie in the order of their numbers."""
+        """Yield the missing pieces among ``others``. A topic has pieces in the order of their numbers."""
         for number in range(next(iter(self.pieces.values())).metadata.num_chunks_from_msg):
             if number in self.pieces:
                 continue
@@ -56,11 +56,11 @@ class _Incomplete:
             ]
             if not fitting:
                 return
-            # The nearest, where a sender that began anew has used the name before or after.
+            # Take the nearest: a restarted sender may have used the same name before or after.
             yield min(fitting, key=lambda e: e.id) if after is not None else max(fitting, key=lambda e: e.id)
 
     def takes(self, entry: Entry) -> bool:
-        """Whether a piece is of this message: what comes again is the same, and all say the same of the whole."""
+        """Return whether a piece belongs here: all pieces agree on the whole, and a repeated piece is identical."""
         metadata, other = entry.metadata, next(iter(self.pieces.values()), entry).metadata
         known = self.pieces.get(metadata.chunk_id)
         return (
@@ -71,25 +71,25 @@ class _Incomplete:
     def add(self, entry: Entry) -> None:
         number = entry.metadata.chunk_id
         if number in self.pieces:
-            # As after a reconnect of its sender: one of the two is enough.
+            # Its sender may have reconnected and sent the piece twice.
             self.again.append(entry)
         else:
             self.pieces[number] = entry
         self.bytes += entry.size
 
     def entries(self) -> tuple[Entry, ...]:
-        """Give those in order, then what came again: all are done together."""
+        """Return the pieces in order, then the repeated ones: all are acknowledged together."""
         return (*(self.pieces[number] for number in sorted(self.pieces)), *self.again)
 
 
 class Pieces:
-    """The pieces that wait for others; in order of who has waited longest.
+    """The incomplete messages of one input, the longest-waiting one first.
 
     Parameters
     ----------
     others
-        Given a piece each of messages that have waited too long, finds what the topic has of these messages, and says
-        up to which ledger and entry it has looked.
+        Finds missing pieces. It gets one piece of each overdue message, and returns the pieces that the topic has of
+        these messages and the ledger and entry up to which it has read.
     """
 
     def __init__(
@@ -101,12 +101,12 @@ class Pieces:
         self._count = 0
 
     def add(self, entry: Entry, now: float) -> Iterator[Message]:
-        """Take a piece; yield the message that it completes, or what is given up.
+        """Add a piece; yield the message that it completes, and messages that are given up as unreadable.
 
         Parameters
         ----------
         entry
-            The piece, whatever its metadata say.
+            The piece; its metadata may be wrong.
         now
             Seconds of a clock that never goes back.
         """
@@ -116,11 +116,11 @@ class Pieces:
             yield unreadable((entry,), f"piece {number} of a message of {count} pieces")
             return
         if entry.permits != 1:
-            # It would cost permits that can't be counted each time that it came again, as pieces do that must wait.
+            # The broker delivers waiting pieces again, and each time would count more permits than one for this.
             yield unreadable((entry,), f"piece {number} of a message, and a batch of {entry.permits:,}")
             return
         if metadata.uuid in self._waiting and not self._waiting[metadata.uuid].takes(entry):
-            # A sender that began anew numbers its messages as it did before.
+            # A restarted sender numbers its messages from the start.
             yield self._given_up(metadata.uuid, "then another message came under the same name")
         waiting = self._waiting.pop(metadata.uuid, None) or _Incomplete()
         self._waiting[metadata.uuid] = waiting
@@ -137,7 +137,7 @@ class Pieces:
             yield self._given_up(next(iter(self._waiting)), "it waited for pieces while too many others did")
 
     def overdue(self, now: float) -> Iterator[Message]:
-        """Yield what has waited too long: whole where the topic has all of it, else as unreadable."""
+        """Yield messages that have waited too long: complete where the topic has all pieces, else as unreadable."""
         late = [uuid for uuid, waiting in self._waiting.items() if now - waiting.arrived >= PATIENCE_S]
         if not late:
             return
@@ -150,18 +150,18 @@ class Pieces:
                 waiting.add(entry)
                 self._bytes += entry.size
                 self._count += 1
-            # One of many that lies beyond where this look came to is looked for the next time.
+            # A message beyond the last entry read is looked for the next time.
             waiting.looks += waiting.entries()[0].id[:2] <= reached
             if len(waiting.pieces) == count:
                 yield self._complete(uuid)
             elif waiting.entries()[-1].id[:2] <= reached or waiting.looks >= MOST_LOOKS:
                 yield self._given_up(uuid, f"the others did not come within {PATIENCE_S:.0f} s")
             else:
-                # Not looked for far enough: it waits once more.
+                # This look didn't read far enough: the message waits once more.
                 waiting.arrived = now
 
     def forget(self) -> None:
-        """Drop everything: it comes again."""
+        """Forget all pieces: the broker delivers them again."""
         self._waiting.clear()
         self._bytes = self._count = 0
 
@@ -181,8 +181,8 @@ class Pieces:
         payload = b"".join(entry.payload for entry in entries[: len(waiting.pieces)])
         try:
             message = Message(entries, metadata, plain(metadata, payload))
-        except Unreadable as problem:
-            return unreadable(entries, str(problem), payload)
+        except Unreadable as error:
+            return unreadable(entries, str(error), payload)
         message.size = max(waiting.bytes, len(message.data()))
         for entry in entries:
             entry.payload = b""

@@ -1,4 +1,4 @@
-"""Reads a partition from a position on, and leaves nothing behind: no subscription, no acknowledgement."""
+"""Reads a partition from a position on, without a durable subscription or acknowledgements."""
 
 import contextlib
 import math
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from .endpoint import Endpoint
 from .errors import WireError
-from .link import Frame, Link, authenticated, said, subscribed
+from .link import Frame, Link, auth_response, refusal, subscribe
 from .message import Entry, Message, MessageId
 from .pieces import Pieces, is_piece
 from .protocol_pb2 import BaseCommand, CommandSubscribe
@@ -21,30 +21,30 @@ LATEST = MessageId(2**63 - 1, 2**63 - 1)
 READER = 1
 PERMITS = 1_000
 READ_TOGETHER = 100
-"""Entries that a broker reads at once, and sends or keeps together."""
+"""Entries that a broker reads together, and sends or withholds together."""
 PING_AFTER_S = 20.0
 PAUSE_S = 0.5
-"""Before a connection that was lost is tried again."""
+"""Pause before reconnecting."""
 NO_ENTRY = 2**63
-"""What lies beyond is no position, but a way to say -1."""
+"""The broker writes -1 as an unsigned number: numbers from here on aren't positions."""
 
 
 class Reader:
-    """Reads entry after entry, the unreadable ones too; used by one thread.
+    """Reads all entries of a partition, unreadable ones included; used by one thread.
 
     Parameters
     ----------
     endpoint
         Where Pulsar is.
     topic
-        Full name of the partition. It is not made where it is missing.
+        Full name of the partition. The broker doesn't create a missing one.
     start
-        The first entry to read, `EARLIEST`, or `LATEST` for what is published from now on.
+        The first entry to read, `EARLIEST`, or `LATEST` for those that are published from now on.
 
     Raises
     ------
     WireError
-        It can't be read.
+        The partition can't be read.
     """
 
     def __init__(self, endpoint: Endpoint, topic: str, start: MessageId = EARLIEST) -> None:
@@ -59,8 +59,8 @@ class Reader:
         self._upset = False
         self._link: Link | None = self._connect()
         if start == LATEST:
-            # A connection that is lost before the first message must not begin at a later end.
-            # The broker doesn't know it where the last entry is malformed, and says -1 where there is none yet.
+            # Note the end now: a reconnect before the first message must not begin at a later one. The broker doesn't
+            # know the end where the last entry is malformed, and says -1 where there is no entry yet.
             with contextlib.suppress(WireError):
                 last, mark = self._ends()
                 end = last if mark is None else mark
@@ -72,7 +72,7 @@ class Reader:
                     self._start = self._seen = end
 
     def last(self) -> tuple[MessageId, bool]:
-        """Return where the topic ends, and whether anything up to there is still to be read. Raises `WireError`."""
+        """Return the topic's last position, and whether anything up to it is still unread. Raises `WireError`."""
         last, mark = self._ends()
         if self._ready:
             return last, True
@@ -83,7 +83,7 @@ class Reader:
         return last, mark is None or mark.entry >= NO_ENTRY or mark[:2] < last[:2]
 
     def _ends(self) -> tuple[MessageId, MessageId | None]:
-        """Return where the topic ends, and behind what the broker began to read, where it says so."""
+        """Return the topic's last position, and the one after which the broker began to read, if it says so."""
         link = self._link or self._connect()
         self._link = link
         asking = BaseCommand(type=BaseCommand.GET_LAST_MESSAGE_ID)
@@ -94,13 +94,13 @@ class Reader:
             while (frame := link.answer()).command.type != BaseCommand.GET_LAST_MESSAGE_ID_RESPONSE:
                 if frame.command.type == BaseCommand.ERROR:
                     break
-                if (entry := self._heeded(link, frame)) is not None:
+                if (entry := self._handle(link, frame)) is not None:
                     self._ready.extend(self._messages(entry))
         except WireError:
             self._lose()
             raise
         if frame.command.type == BaseCommand.ERROR:
-            raise WireError(f"{self._topic}: the broker refused: {said(frame.command.error)}")
+            raise WireError(f"{self._topic}: the broker refused: {refusal(frame.command.error)}")
         answer = frame.command.getLastMessageIdResponse
         last = MessageId(answer.last_message_id.ledgerId, answer.last_message_id.entryId)
         if not answer.HasField("consumer_mark_delete_position"):
@@ -110,7 +110,7 @@ class Reader:
 
     @property
     def seen(self) -> MessageId:
-        """The last entry that came, `NOTHING` before the first."""
+        """The last entry that was read, `NOTHING` before the first."""
         return self._seen
 
     @property
@@ -119,7 +119,7 @@ class Reader:
         return self._link is not None
 
     def read(self, seconds: float) -> Message | None:
-        """Return the next message, None where none came within so many seconds."""
+        """Return the next message, None where none comes within ``seconds``."""
         deadline = time.monotonic() + seconds
         while not self._ready:
             entry = self.entry(max(0.0, deadline - time.monotonic()))
@@ -131,13 +131,13 @@ class Reader:
         return self._ready.popleft()
 
     def rest(self) -> Iterator[Message]:
-        """Yield what came in already, and as unreadable what still waits for more pieces."""
+        """Yield the messages received so far, and incomplete ones in pieces as unreadable."""
         yield from self._ready
         self._ready.clear()
         yield from self._pieces.overdue(math.inf)
 
     def entry(self, seconds: float) -> Entry | None:
-        """Return the next entry as the broker has it, None where none came within so many seconds."""
+        """Return the next entry as stored, None where none comes within ``seconds``."""
         deadline = time.monotonic() + seconds
         while True:
             left = deadline - time.monotonic()
@@ -148,7 +148,7 @@ class Reader:
                     else:
                         self._link = self._connect()
                 elif (frame := link.next()) is not None:
-                    if (found := self._heeded(link, frame)) is not None:
+                    if (found := self._handle(link, frame)) is not None:
                         return found
                     continue
                 elif self._waited(link, max(0.0, min(left, 1.0))):
@@ -159,14 +159,14 @@ class Reader:
                 return None
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         if self._link is not None:
             self._link.close()
             self._link = None
 
     def _waited(self, link: Link, seconds: float) -> bool:
         if self._upset:
-            raise WireError("the broker has to count permits anew")
+            raise WireError("the broker must count permits from zero")
         if link.wait(seconds):
             return True
         if time.monotonic() - link.sent_at > PING_AFTER_S:
@@ -174,7 +174,7 @@ class Reader:
         return False
 
     def _connect(self) -> Link:
-        link = subscribed(self._endpoint, self._subscribing())
+        link = subscribe(self._endpoint, self._subscribing())
         try:
             self._permits = 0
             self._upset = False
@@ -218,7 +218,7 @@ class Reader:
             return self._pieces.add(entry, time.monotonic())
         return unpacked(entry)
 
-    def _heeded(self, link: Link, frame: Frame) -> Entry | None:
+    def _handle(self, link: Link, frame: Frame) -> Entry | None:
         command = frame.command
         if command.type == BaseCommand.MESSAGE:
             entry = entry_of_frame(frame)
@@ -228,7 +228,7 @@ class Reader:
             else:
                 self._upset = True
             if entry.id[:2] <= self._seen[:2]:
-                # The broker begins with the entry that it is told, which after a lost connection is the last that came.
+                # After a reconnect the broker begins with the last entry that was read.
                 return None
             self._start = self._seen = entry.id
             if self._upset:
@@ -238,6 +238,6 @@ class Reader:
         if command.type == BaseCommand.CLOSE_CONSUMER:
             raise WireError("the broker closed the topic")
         if command.type == BaseCommand.AUTH_CHALLENGE:
-            link.send(authenticated(self._endpoint))
+            link.send(auth_response(self._endpoint))
         link.kept_alive(command)
         return None

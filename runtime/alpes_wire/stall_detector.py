@@ -1,4 +1,4 @@
-"""Notices that something waits which the broker doesn't send, and has it looked for behind the subscription's back."""
+"""Notices that the broker doesn't deliver a backlog, and has the entries fetched without the subscription."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -11,26 +11,26 @@ from .protocol_pb2 import BaseCommand, CommandConsumerStatsResponse
 from .undelivered import Undelivered
 
 HOW_MANY, WHERE = 3, 4
-"""The numbers of the requests that ask how many messages wait, and up to where all is acknowledged."""
+"""Request ids of the questions how large the backlog is and up to where all is acknowledged."""
 SUSPICIOUS_AFTER_S = 3.0
-"""Nothing for so long, and the broker is asked whether something waits."""
+"""Time without an entry after which the broker is asked for the backlog."""
 STUCK_AFTER_S = 30.0
-"""Nothing got done for so long, and it is looked whether the broker keeps something back, whatever comes meanwhile."""
+"""Time without progress of the acknowledged position after which withheld entries are looked for, whatever arrives."""
 SILENT_AFTER_S = 30.0
-"""Nothing for so long, although something waits, and it is told of."""
+"""Time without an entry, despite a backlog, after which the input is reported as silent."""
 
 
 class Silent(NamedTuple):
-    """An input that something waits in and nothing comes from.
+    """An input that has a backlog and delivers nothing.
 
     Attributes
     ----------
     topic
         The partition.
     backlog
-        Messages that wait, delayed ones and those that other consumers hold among them.
+        Messages that wait, including delayed ones and those that other consumers hold.
     seconds
-        For how long nothing has come.
+        Time since the last entry came.
     """
 
     topic: str
@@ -39,16 +39,16 @@ class Silent(NamedTuple):
 
 
 class StallDetector:
-    """Watches over one consumer's input; used by the thread that listens.
+    """Watches one consumer's input; used by the thread that listens.
 
     Parameters
     ----------
     endpoint, topic
-        What the consumer takes from.
+        What the consumer receives from.
     consumer
-        Its number on its connection.
+        The consumer's number on its connection.
     permits
-        Most that it gives the broker.
+        Most permits that it gives the broker.
     monotonic
         Seconds of a clock that never goes back.
     """
@@ -63,17 +63,17 @@ class StallDetector:
         self._undelivered = Undelivered(endpoint, topic, monotonic)
         self.pieces_like = self._undelivered.pieces_like
         self.silence: Silent | None = None
-        """What is known of something that waits and doesn't come; None while all is well."""
+        """The backlog that the broker doesn't deliver; None while there is none."""
         self._heard_at = self._asked_at = self._asked_where_at = self._mark_at = monotonic()
         self._mark = (-1, -1)
-        self._to_look: tuple[tuple[int, int] | None] | None = None
+        self._look_due: tuple[tuple[int, int] | None] | None = None
 
     def connected(self, link: Link, *, anew: bool) -> None:
-        """Note a connection; with ``anew``, look at everything once more: the subscription may have been set back."""
+        """Note a connection; ``anew`` looks at everything again, since the subscription may have been reset."""
         if anew:
             self._undelivered.begin_anew()
         self._heard_at = self._monotonic()
-        self._to_look = None
+        self._look_due = None
         self._ask_where(link)
 
     def heard(self, entry: Entry) -> None:
@@ -83,7 +83,7 @@ class StallDetector:
         self.silence = None
 
     def ask(self, link: Link) -> None:
-        """Ask whether something waits that doesn't come."""
+        """Ask the broker for the backlog if it is time to."""
         now = self._monotonic()
         is_stuck = now - self._asked_where_at > STUCK_AFTER_S
         if is_stuck or min(now - self._heard_at, now - self._asked_at) > SUSPICIOUS_AFTER_S:
@@ -95,10 +95,10 @@ class StallDetector:
         if is_stuck:
             self._ask_where(link)
 
-    def heed(self, link: Link, command: BaseCommand) -> None:
-        """Take the broker's answer. Raises `WireError` where the consumer has to open anew."""
+    def handle(self, link: Link, command: BaseCommand) -> None:
+        """Handle the broker's answer. Raises `WireError` where the consumer has to reconnect."""
         if command.type == BaseCommand.CONSUMER_STATS_RESPONSE:
-            self._judge(link, command.consumerStatsResponse)
+            self._check_stats(link, command.consumerStatsResponse)
         elif command.type == BaseCommand.GET_LAST_MESSAGE_ID_RESPONSE:
             answer = command.getLastMessageIdResponse
             if not answer.HasField("consumer_mark_delete_position"):
@@ -108,41 +108,41 @@ class StallDetector:
             if mark != self._mark:
                 self._mark, self._mark_at = mark, self._monotonic()
             self._undelivered.read_to(mark)
-            self._is_to_look((last.ledgerId, last.entryId))
+            self._schedule_look((last.ledgerId, last.entryId))
         elif command.type == BaseCommand.ERROR and command.error.request_id == WHERE:
-            # The broker can't say where a topic ends whose last entry is malformed.
-            self._is_to_look(None)
+            # The broker doesn't know a topic's end where the last entry is malformed.
+            self._schedule_look(None)
 
     def look(self) -> Sequence[Message]:
-        """Return what the broker keeps back, if it is time to look."""
-        if self._to_look is None:
+        """Return the messages that the broker withholds, if it is time to look."""
+        if self._look_due is None:
             return ()
-        (last,), self._to_look = self._to_look, None
+        (last,), self._look_due = self._look_due, None
         return self._undelivered.look(last)
 
     def overdue(self) -> Iterable[Message]:
-        """Return what was found, and has waited too long for the rest of its message."""
+        """Return the fetched messages in pieces that are overdue."""
         return self._undelivered.overdue(self._monotonic())
 
-    def _is_to_look(self, last: tuple[int, int] | None) -> None:
-        """Have it looked whether the broker keeps something back: nothing comes, or nothing gets done for long."""
+    def _schedule_look(self, last: tuple[int, int] | None) -> None:
+        """Schedule a look for withheld entries where no entry came, or the acknowledged position stood still."""
         now = self._monotonic()
         if now - self._heard_at >= SUSPICIOUS_AFTER_S or now - self._mark_at >= STUCK_AFTER_S:
-            self._to_look = (last,)
+            self._look_due = (last,)
 
-    def _judge(self, link: Link, stats: CommandConsumerStatsResponse) -> None:
+    def _check_stats(self, link: Link, stats: CommandConsumerStatsResponse) -> None:
         seconds = self._monotonic() - self._heard_at
         if not stats.msgBacklog or seconds < SUSPICIOUS_AFTER_S or self._asked_at < self._heard_at:
             self.silence = None
             return
         if not 0 < stats.availablePermits <= self._permits:
-            raise WireError("the broker counts other permits than were given")
+            raise WireError("the broker's count of permits differs from what was given")
         waits = stats.msgBacklog - stats.unackedMessages
         self.silence = Silent(self._topic, waits, seconds) if seconds >= SILENT_AFTER_S and waits > 0 else None
         self._ask_where(link)
 
     def _ask_where(self, link: Link) -> None:
-        """Ask up to where all is acknowledged."""
+        """Ask the broker up to where all is acknowledged."""
         self._asked_where_at = self._monotonic()
         asking = BaseCommand(type=BaseCommand.GET_LAST_MESSAGE_ID)
         asking.getLastMessageId.consumer_id = self._consumer

@@ -1,12 +1,12 @@
-"""Finds entries that the broker keeps back, and often all that comes after.
+"""Finds entries that the broker withholds, often together with all later ones.
 
-On a Shared subscription the broker gives all pieces of a message to one consumer, the one that had the first. Where
-none had it, because there is no first piece or because it was acknowledged before, the broker tries the piece again and
-again, and delivers nothing else. And what it has read at once it doesn't send where that has no message in all, as its
-senders say: a batch of 0, or a batch of -1 beside a message. A reader is given all of it.
+On a Shared subscription the broker sends all pieces of a message to the consumer that received the first one. If no
+consumer received it, because there is no first piece or it was acknowledged earlier, the broker retries the piece for
+ever and delivers nothing else. The broker also withholds entries that it read together if their claimed numbers of
+messages add up to zero or less: a batch of 0, or a batch of -1 beside a message. A reader receives all of these.
 
-An entry that the broker takes for its own, as a marker, is given to nobody. The broker acknowledges it itself, but not
-where it is such a piece, too.
+No consumer or reader receives an entry that the broker takes for its own, such as a marker. The broker acknowledges
+these itself, except those that also claim to be a piece.
 """
 
 import contextlib
@@ -26,25 +26,25 @@ Position = tuple[int, int]
 """Ledger and entry."""
 NOWHERE: Position = (-1, -1)
 MOST_ENTRIES, MOST_BYTES, MOST_S = 5_000, 64_000_000, 5.0
-"""Most that is read at once. The next look goes on where this one ended."""
+"""Limits of one look. The next one goes on where it ended."""
 PAUSE_S = 15.0
-"""Between two looks where it isn't known whether there is anything new."""
+"""Pause between two looks where the topic's end is unknown."""
 GAP_PAUSE_S = 6.0
-"""Between two looks for an entry that is missing."""
+"""Pause between two looks for a missing entry."""
 PATIENCE_S = 1.0
-"""For the next entry. Nothing is received meanwhile."""
+"""How long to wait for the next entry. The consumer receives nothing meanwhile."""
 MOST_GAPS, MOST_MISSING, MOST_AT_END = 200, 1_000, 3
-"""Gaps that are watched at once, entries of one, and of one with nothing behind it. Others are looked at later."""
+"""Most gaps watched at once, most entries of a gap, and of a gap at the topic's end. Others are looked at later."""
 MISSED, MISSED_AT_END, MISSED_ENOUGH = 2, 1, 4
-"""How much it counts that a reader is not given an entry although it is given one behind it; that it is given nothing
-more behind one before it, as a slow broker may do; and how much makes it one that nobody is given."""
+"""Points for an entry that a reader doesn't receive. `MISSED`: it received a later one. `MISSED_AT_END`: it received
+none after the one before, which may be due to a slow broker. At `MISSED_ENOUGH` nobody receives the entry."""
 LOOK_BACK, MOST_NEAR = 100, 2_000
-"""Entries before a piece, and in all, among which the others of its message are looked for."""
+"""Where other pieces of a message are looked for: from this many entries before a piece, this many entries in all."""
 
 
 @dataclass
 class _Gap:
-    """Entries that a reader was not given, behind one that it was; before another one, or where the topic ends."""
+    """Entries that a reader did not receive, between two that it did, or at the topic's end."""
 
     before: Position
     missing: set[Position]
@@ -53,14 +53,14 @@ class _Gap:
 
 
 class Undelivered:
-    """What was read of a partition behind the back of its subscription.
+    """Reads a partition without its subscription, to find entries that the broker withholds.
 
-    What is found may be in hand already, or done: then it is done twice, as after any redelivery.
+    A message found here may be processed already: it is then processed twice, as after any redelivery.
 
     Parameters
     ----------
     endpoint, topic
-        What is read.
+        The partition to read.
     monotonic
         Seconds of a clock that never goes back.
     """
@@ -72,7 +72,7 @@ class Undelivered:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Look at everything once more: the subscription may have been set back."""
+        """Look at everything again, since the subscription may have been reset."""
         self._pieces = Pieces(self.pieces_like)
         self._read_to: Position | None = None
         self._looked_to = NOWHERE
@@ -81,21 +81,21 @@ class Undelivered:
         self._number = -1
 
     def came(self, position: Position) -> None:
-        """Note that the broker has delivered an entry by itself."""
+        """Note that the broker has delivered an entry."""
         for gap in self._gaps:
             gap.missing.discard(position)
 
     def read_to(self, position: Position) -> None:
-        """Note up to where all is acknowledged; the number of an entry before the first is -1, unsigned."""
+        """Note up to where all is acknowledged. An entry before the first has the number -1, written unsigned."""
         self._read_to = position[0], _signed(position[1])
 
     def look(self, last: Position | None) -> Sequence[Message]:
-        """Return what is found behind where all is acknowledged, nothing where that isn't known.
+        """Return the withheld messages after the acknowledged position, none where that isn't known.
 
         Parameters
         ----------
         last
-            The topic's last entry; None where it isn't known, and then it is looked only now and then.
+            The topic's last entry. None where it isn't known: looks are then `PAUSE_S` apart.
         """
         found: list[Message] = []
         if self._read_to is None or (last is None and self._monotonic() < self._again_at):
@@ -103,19 +103,19 @@ class Undelivered:
         self._again_at = self._monotonic() + PAUSE_S
         after = max(self._read_to, self._looked_to)
         end = None if last is None else (last[0], _signed(last[1]))
-        # Where it can't be read now, the next look will.
+        # Where reading fails, the next look tries again.
         with contextlib.suppress(WireError):
             if end is None or end > after:
-                found += self._looked(after, end)
-        found += self._of_gaps()
+                found += self._read_on(after, end)
+        found += self._check_gaps()
         return found
 
-    def _looked(self, after: Position, end: Position | None) -> list[Message]:
-        """Read on; return what the broker keeps back."""
+    def _read_on(self, after: Position, end: Position | None) -> list[Message]:
+        """Read on after a position; return the messages that the broker withholds."""
         found: list[Message] = []
         before: deque[Entry] = deque(maxlen=READ_TOGETHER)
         beside = 0
-        # A reader isn't sent the entries without any message either; with one before them it is.
+        # A reader doesn't receive entries without a message either, unless one with a message comes before them.
         reader = Reader(self._endpoint, self._topic, MessageId(after[0], max(0, after[1])))
         with contextlib.closing(reader):
             deadline = self._monotonic() + MOST_S
@@ -134,36 +134,36 @@ class Undelivered:
                     continue
                 self._note_gap(max(after, self._looked_to), entry.id[:2], MOST_MISSING)
                 self._looked_to = entry.id[:2]
-                kept_back: list[Message] = []
-                # A delayed piece comes early: later nothing would look for it, and it would stop the input.
+                withheld: list[Message] = []
+                # A delayed piece is returned early: nothing would look for it later, and it would block the input.
                 if is_piece(entry):
-                    kept_back.extend(self._pieces.add(entry, self._monotonic()))
+                    withheld.extend(self._pieces.add(entry, self._monotonic()))
                 elif not entry.countable or entry.metadata is NO_METADATA:
-                    # The broker took what it read with this for sent, and sent none of it.
+                    # The broker withholds all entries that it read together with this one.
                     for each in (*before, entry):
-                        kept_back.extend(unpacked(each))
+                        withheld.extend(unpacked(each))
                     before.clear()
                     beside = READ_TOGETHER
                 elif beside:
                     beside -= 1
-                    kept_back.extend(unpacked(entry))
+                    withheld.extend(unpacked(entry))
                 else:
                     before.append(entry)
-                size += sum(message.size for message in kept_back)
-                found += kept_back
+                size += sum(message.size for message in withheld)
+                found += withheld
         return found
 
     def _note_gap(self, before: Position, after: Position, most: int) -> None:
-        """Watch what lies between two entries, if anything does; of another ledger from its first entry on."""
+        """Watch the entries between two others; in a new ledger, those from its first entry on."""
         first = before[1] + 1 if before[0] == after[0] else 0
         if 0 < after[1] - first <= most:
             missing = {(after[0], entry) for entry in range(first, after[1])}
-            # The broker may deliver them yet.
+            # The broker may still deliver them, so the first look waits.
             self._gaps.append(_Gap(before, missing, again_at=self._monotonic() + GAP_PAUSE_S))
             self._looked_to = max(missing)
 
-    def _of_gaps(self) -> list[Message]:
-        """Return what comes of the gaps now, and what stands for entries that never come."""
+    def _check_gaps(self) -> list[Message]:
+        """Return the messages found in gaps, and unreadable ones for entries that nobody receives."""
         found: list[Message] = []
         deadline = self._monotonic() + MOST_S
         size = 0
@@ -172,17 +172,18 @@ class Undelivered:
                 continue
             gap.again_at = self._monotonic() + GAP_PAUSE_S
             gap.missing = {place for place in gap.missing if self._read_to is None or place > self._read_to}
-            # Where it can't be read now, it will be later.
+            # Where reading fails, a later look tries again.
             with contextlib.suppress(WireError):
-                found += self._of_gap(gap)
+                found += self._check_gap(gap)
             size = sum(message.size for message in found)
         self._gaps = [gap for gap in self._gaps if gap.missing]
         return found
 
-    def _of_gap(self, gap: _Gap) -> list[Message]:
-        """Return the messages of what a reader is given of a gap, if it begins before it, and what stands for the rest.
+    def _check_gap(self, gap: _Gap) -> list[Message]:
+        """Return the messages that a reader finds in one gap, and unreadable ones for entries that nobody receives.
 
-        What was kept from another reader, for what was read together with it, is given to this one.
+        The reader begins before the gap: entries that were withheld from another reader, because of those read
+        together with them, are sent to this one.
         """
         found: list[Message] = []
         size = 0
@@ -202,7 +203,7 @@ class Undelivered:
                 if is_piece(entry):
                     messages = list(self._pieces.add(entry, self._monotonic()))
                 elif entry.metadata.deliver_at_time > time.time() * 1000:
-                    # The broker delivers it in time.
+                    # The broker delivers it when it is due.
                     continue
                 else:
                     messages = unpacked(entry)
@@ -214,20 +215,20 @@ class Undelivered:
             elif silent and len(gap.missing) <= MOST_AT_END and reader.seen[:2] >= gap.before:
                 gap.missed += MISSED_AT_END
         if gap.missed >= MISSED_ENOUGH:
-            why = "the broker gives this entry to nobody: it is a marker, or its transaction was aborted"
+            why = "the broker sends this entry to no consumer: it is a marker, or its transaction was aborted"
             for ledger, number in sorted(gap.missing):
                 found.append(unreadable((Entry(MessageId(ledger, number, self._number), NO_METADATA, b""),), why))
             gap.missing = set()
         return found
 
     def overdue(self, now: float) -> Iterable[Message]:
-        """Return what has waited too long for the rest of its message."""
+        """Return the found messages in pieces that are overdue."""
         return self._pieces.overdue(now)
 
     def pieces_like(self, some: Sequence[Entry]) -> tuple[list[Entry], Position]:
-        """Return the pieces that the topic has of some messages, near one of each, and up to where it was read.
+        """Return the pieces near some others that belong to the same messages, and up to where it was read.
 
-        The broker gives pieces to whoever had the first one, even where that one is gone, and there they stay.
+        The broker sends pieces to the consumer that had the first one, even where that consumer is gone.
         """
         first = min(some, key=lambda entry: entry.id).id
         names = {entry.metadata.uuid for entry in some}
@@ -244,7 +245,7 @@ class Undelivered:
                         break
                     entry = reader.entry(min(PATIENCE_S, left))
                     if entry is None:
-                        # One that gave nothing up to where it is known to go on is only slow.
+                        # A broker that sent nothing up to the known entries is only slow.
                         all_given = reader.connected and left >= PATIENCE_S and reader.seen[:2] >= known
                         return found, FAR if all_given else reader.seen[:2]
                     if is_piece(entry) and entry.metadata.uuid in names and entry.permits == 1:

@@ -1,4 +1,4 @@
-"""Turns an entry into its messages. Pure: whatever its bytes are, it becomes messages, some of which say a problem."""
+"""Turns an entry into its messages. Pure: any bytes become messages; the unreadable ones have a `problem`."""
 
 import struct
 
@@ -15,30 +15,30 @@ CHECKSUM = b"\x0e\x01"
 SIZE = struct.Struct(">I")
 NO_METADATA = MessageMetadata()
 MOST_MESSAGES = 100_000
-"""Most messages that an entry may say it has; no client makes batches near that."""
+"""Most messages of a batch that is unpacked; no client makes batches near this size."""
 
 _size_at = SIZE.unpack_from
 _single = SingleMessageMetadata.FromString
 
 
 def entry_of_frame(frame: Frame) -> Entry:
-    """Return the entry that a MESSAGE command brings."""
+    """Return the entry of a MESSAGE command."""
     at = frame.command.message.message_id
     partition = at.partition if at.HasField("partition") else -1
     return entry_of(MessageId(at.ledgerId, at.entryId, partition), frame.body)
 
 
 def entry_of(id_: MessageId, body: bytes) -> Entry:
-    """Return the entry that a MESSAGE command brings, whose metadata may be unreadable and are empty then.
+    """Return the entry in the body of a MESSAGE command, with empty metadata where they can't be read.
 
-    The checksum is not looked at: the broker has verified it when it took the entry, and the transport has its own.
+    The checksum is not verified: the broker did that when it stored the entry, and TCP has its own.
 
     Parameters
     ----------
     id_
-        Where it lies.
+        The entry's position.
     body
-        What follows the command.
+        The bytes behind the command.
     """
     start = 0
     try:
@@ -55,30 +55,30 @@ def entry_of(id_: MessageId, body: bytes) -> Entry:
 
 
 def unpacked(entry: Entry) -> list[Message]:
-    """Return the messages of an entry that is no piece of one, and set how many are to be acknowledged.
+    """Return the messages of an entry that isn't a piece, and set how many of them are to be acknowledged.
 
-    There are none in a batch that was compacted away.
+    A batch whose messages were all compacted away has none.
     """
     metadata = entry.metadata
     if metadata is NO_METADATA:
         return [unreadable((entry,), "the entry's metadata can't be read")]
     try:
         payload = plain(metadata, entry.payload)
-    except Unreadable as problem:
-        return [unreadable((entry,), str(problem))]
+    except Unreadable as error:
+        return [unreadable((entry,), str(error))]
     if not metadata.HasField("num_messages_in_batch"):
         message = Message((entry,), metadata, payload)
         message.size = max(entry.size, len(payload))
         return [message]
     messages = _of_batch(entry, payload)
     entry.open = len(messages)
-    # One that waits for long must not keep the others' bytes.
+    # A message that waits for long must not keep the whole batch in memory.
     entry.payload = b""
     return messages
 
 
 def plain(metadata: MessageMetadata, payload: bytes) -> bytes:
-    """Return the payload as it was sent. Raises `Unreadable` where it is encrypted or doesn't decompress."""
+    """Return the decompressed payload. Raises `Unreadable` where it is encrypted or doesn't decompress."""
     if metadata.encryption_keys:
         keys = ", ".join(repr(each.key.decode(errors="backslashreplace")) for each in metadata.encryption_keys[:3])
         raise Unreadable(f"encrypted for {keys}, and there is no key here")
@@ -86,7 +86,7 @@ def plain(metadata: MessageMetadata, payload: bytes) -> bytes:
 
 
 def unreadable(entries: tuple[Entry, ...], problem: str, payload: bytes | None = None, index: int = -1) -> Message:
-    """Return what stands for bytes that can't be read, whose data are those bytes."""
+    """Return a message for bytes that can't be read: its data are those bytes, its `problem` says why."""
     data = b"".join(entry.payload for entry in entries) if payload is None else payload
     message = Message(entries, entries[0].metadata, data, index, problem)
     message.size = max(len(data), sum(entry.size for entry in entries) if index < 0 else 0)
@@ -112,7 +112,7 @@ def _of_batch(entry: Entry, payload: bytes) -> list[Message]:
             problem = f"a batch of {count:,} messages, of which number {index + 1:,} can't be read"
             messages.append(unreadable(entries, problem, payload[at:], index))
             return messages
-        # Compaction leaves nothing of a message but that it was there.
+        # Compaction leaves an empty message in a batch.
         if not metadata.compacted_out or end > start:
             message = Message(entries, metadata, payload[start:end], index)
             message.size = end - at

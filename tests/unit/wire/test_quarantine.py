@@ -3,9 +3,9 @@
 import pytest
 
 from alpes_wire import Consumer, Endpoint, MessageId
-from alpes_wire.care import LONGEST_S
 from alpes_wire.link import Frame
 from alpes_wire.message import Message
+from alpes_wire.quarantine import LONGEST_S
 from tests.unit.wire.entries import in_batch, metadata
 from tests.unit.wire.test_consumer import HeldLink, frame, received
 

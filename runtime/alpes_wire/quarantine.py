@@ -1,4 +1,4 @@
-"""Finds what ends the process: what it had in hand when it died is worked on few by few, and then one by one."""
+"""Finds the entry that crashes the process: entries that were in flight are processed in small lots, then alone."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -8,48 +8,50 @@ from .message import Entry, Message, MessageId
 from .unpacking import unreadable
 
 MOST_DEATHS = 2
-"""What a process died over so often is given up."""
+"""An entry that crashed the process this often has its messages marked as unreadable."""
 LONGEST_S = 10.0
-"""What has been worked on for so long is not what ends a process: it waits for something."""
+"""An entry processed for this long doesn't crash the process: it waits for something."""
 
 
 class Guard(Protocol):
-    """Knows over a process's death what it had in hand."""
+    """Remembers across crashes of the process which entries were in flight."""
 
     @property
     def lot(self) -> int:
-        """How much of what was in hand is worked on at once, in entries of each input; 0 for any number."""
+        """Most quarantined entries of each input to process at once; 0 for any number."""
 
     def in_hand(self, topic: str) -> tuple[int, int]:
-        """Ledger and entry of the highest place that was handed out of a topic before the last death."""
+        """Return ledger and entry of the topic's highest position that was handed out before the last crash."""
 
     def hand_out(self, topic: str, id_: MessageId) -> None:
         """Note that an entry is handed out."""
 
     def begin(self, place: str) -> bool:
-        """Note that an entry is being worked on alone; False while another one is."""
+        """Note that an entry is being processed alone; return False while another one is."""
 
     def end(self, place: str) -> None:
-        """Note that it no longer is."""
+        """Note that it is no longer being processed alone."""
 
     def deaths(self, place: str) -> int:
-        """How often the process died while an entry was being worked on alone."""
+        """Return how often the process crashed while it processed an entry alone."""
 
 
 class _Work(NamedTuple):
-    """An entry, or the pieces of a message, and what makes messages of it."""
+    """An entry, or the pieces of a message, and the function that unpacks its messages."""
 
     entries: tuple[Entry, ...]
     unpack: Callable[[], Sequence[Message]]
 
 
-class Care:
-    """Takes care of what one consumer gives out.
+class Quarantine:
+    """Holds back one consumer's suspect entries: those that were in flight before the last crash.
 
     Parameters
     ----------
-    guard, topic
-        See there.
+    guard
+        Remembers which entries were in flight.
+    topic
+        Full name of the partition.
     monotonic
         Seconds of a clock that never goes back.
     """
@@ -66,26 +68,27 @@ class Care:
         self._until = 0.0
 
     def hand_out(self, entry: Entry) -> None:
-        """Note that an entry came."""
+        """Note that the consumer hands out an entry."""
         self._guard.hand_out(self._topic, entry.id)
 
-    def concerns(self, entries: tuple[Entry, ...]) -> bool:
-        """Whether an entry, or a message in pieces, is to be taken with care."""
+    def applies_to(self, entries: tuple[Entry, ...]) -> bool:
+        """Return whether an entry, or a message in pieces, is suspect."""
         return entries[0].id[:2] <= self._bound and entries[0].countable
 
     def take(self, entries: tuple[Entry, ...], unpack: Callable[[], Sequence[Message]]) -> Sequence[Message]:
-        """Return its messages, nothing where it has to wait for one that is worked on alone."""
+        """Return the messages of a suspect entry, none where it has to wait for one that is processed alone."""
         if self._lot > 1:
             self._at_work.extend(entries)
             self._until = self._monotonic() + LONGEST_S
             return unpack()
         self._waiting.append(_Work(entries, unpack))
-        return self.waited()
+        return self.next_waiting()
 
-    def waited(self) -> Sequence[Message]:
-        """Return the messages of the first that had to wait, once it need not.
+    def next_waiting(self) -> Sequence[Message]:
+        """Return the messages of the first waiting entry, none while another entry is being processed.
 
-        Those of one that the process died over have a `problem`. Where it died even of that, the entry stays unread.
+        The messages of an entry that crashed the process twice have a `problem`. After a third crash the entry is no
+        longer unpacked.
         """
         self.expire()
         if not self._waiting or self._at_work:
@@ -110,16 +113,16 @@ class Care:
 
     @property
     def full(self) -> bool:
-        """Whether nothing more is to be taken before what is being worked on is done."""
+        """Whether the consumer must take nothing more until suspect entries are done."""
         return bool(self._waiting) or 0 < self._lot <= len(self._at_work)
 
     def expire(self) -> None:
-        """Let go what is done, and what has been worked on for too long to be what ends a process."""
+        """Release entries that are done, and those that have been processed for longer than `LONGEST_S`."""
         if self._at_work and (self._monotonic() >= self._until or all(entry.open < 1 for entry in self._at_work)):
             self._let_go()
 
     def drop(self) -> None:
-        """Be done with everything: it comes again."""
+        """Forget all entries: the broker delivers them again."""
         self._waiting.clear()
         self._let_go()
 
