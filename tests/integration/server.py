@@ -1,13 +1,24 @@
 """The tests' PostgreSQL, as its superuser sees it."""
 
+import secrets
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 
+from alpes_runtime.postgres import Postgres
 from local_stack import postgres
 from local_stack.credentials import SUPERUSER, Credentials
 from local_stack.settings import Settings
+
+Rows = Callable[[str], list[tuple[Any, ...]]]
+Connect = Callable[[], Postgres]
+UNINDEXABLE = secrets.token_hex(20_000)
+"""Too big for an index, which the server itself notices."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +61,15 @@ class Server:
 
     def start(self) -> None:
         postgres.start(self.settings, self.credentials)
+
+
+def blocked(rows: Rows) -> bool:
+    return bool(rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"))
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("it never came to that")

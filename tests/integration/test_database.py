@@ -1,7 +1,6 @@
 """What the runtime may rely on of a database: the same for PostgreSQL and for the fake that stands in for it."""
 
 import contextlib
-import secrets
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transa
 from alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
 from alpes_runtime.turn import Turn
 from tests.fakes import FakeClock, FakeDatabase
-from tests.integration.server import Server
+from tests.integration.server import UNINDEXABLE, Server
 from tests.simulation.server import View
 from tests.unit.runtime.parts import committer, received
 from tests.unit.runtime.parts import keep as keep_in_memory
@@ -32,8 +31,6 @@ FROM unnest(%(keys)s::text []) AS nueva
 ON CONFLICT (order_id) DO NOTHING
 RETURNING order_id
 """
-UNINDEXABLE = secrets.token_hex(20_000)
-"""Too big for an index, which the server itself notices."""
 ALL = "SELECT order_id FROM transacciones ORDER BY order_id"
 
 

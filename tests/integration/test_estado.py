@@ -1,7 +1,6 @@
 """The marks of what the state store still has to be told, in SQL, with two writers at them; and the view on top."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,15 +8,11 @@ import pytest
 from alpes_runtime import Mark, Unavailable, Versioned, WriteBehind
 from alpes_runtime.postgres import Postgres
 from alpes_runtime.write_behind import IDLE_S
-from functions.ordenes.estado import EstadoMarks
-from tests.fakes import FakeClock, FakeStateStore
-from tests.integration.test_ordenes import HANDLERS, crear, liquidar, orden, pago, wait_until
-from tests.unit.runtime.parts import LOG
+from tests.fakes import FakeStateStore
+from tests.integration.ordenes import HANDLERS, MARKS, crear, liquidar, orden, pago, state_view
+from tests.integration.server import Connect, Rows, wait_until
 
 SERVICE = "ordenes"
-MARKS = EstadoMarks()
-Connect = Callable[[], Postgres]
-Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
 def announce(database: Postgres, most: int = 64) -> dict[int, Mark]:
@@ -112,21 +107,6 @@ def test_the_lag_is_the_number_of_changes_and_the_age_of_the_oldest(database: Po
     assert 60 <= seconds < 120
 
 
-def view(database: Postgres, state: FakeStateStore) -> WriteBehind:
-    return WriteBehind(
-        MARKS,
-        database,
-        state,
-        traffic=lambda: 0.0,
-        busy_from=0.0,
-        per_second=300,
-        clock=FakeClock(),
-        stopping=threading.Event(),
-        logger=LOG,
-        record=lambda _name, _value: None,
-    )
-
-
 def catch_up(writer: WriteBehind) -> None:
     for _ in range(200):
         try:
@@ -139,7 +119,7 @@ def catch_up(writer: WriteBehind) -> None:
 
 def test_a_mark_whose_transaction_is_still_open_is_not_skipped_by_a_later_one(connect: Connect) -> None:
     state = FakeStateStore()
-    writer = view(connect(), state)
+    writer = state_view(connect(), state)
     with connect().transaction() as slow:
         HANDLERS.crear(slow, [orden("slow")])
         crear(connect(), orden("quick"))
@@ -157,12 +137,12 @@ def test_two_writers_share_the_marks_and_every_order_ends_with_its_status(connec
         crear(database, orden(name))
         liquidar(database, pago(name, "aprobada" if int(name[1:]) % 3 else "rechazada"))
     state.fail(3, written=1)
-    writers = [threading.Thread(target=catch_up, args=(view(connect(), state),)) for _ in range(2)]
+    writers = [threading.Thread(target=catch_up, args=(state_view(connect(), state),)) for _ in range(2)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(60)
-    catch_up(view(connect(), state))
+    catch_up(state_view(connect(), state))
     assert state.values == {name: "aprobada" if int(name[1:]) % 3 else "rechazada" for name in names}
     assert rows("SELECT count(*) FROM estado_pendiente") == [(0,)]
 
@@ -179,7 +159,7 @@ def test_a_connection_that_is_killed_in_the_middle_leaves_the_marks(
             killed.append(server.terminate(dsn))
 
     state.on_put = kill
-    writer = view(connect(), state)
+    writer = state_view(connect(), state)
     with pytest.raises(Unavailable):
         writer.step()
     assert rows("SELECT tried FROM estado_pendiente") == [(True,)]

@@ -14,36 +14,13 @@ from hypothesis import strategies as st
 from alpes_runtime import Done, Outcome, Rejected, Retry, Unavailable
 from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
-from functions.ordenes.domain import Orden, Transaccion
-from functions.ordenes.handlers import Ordenes, Plazo, Topics
+from functions.ordenes.domain import Orden
 from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
+from tests.integration.ordenes import HANDLERS, crear, liquidar, orden, pago
+from tests.integration.server import Connect, Rows, blocked, wait_until
 
 SERVICE = "ordenes"
-TOPICS = Topics(
-    orden_creada="creada", orden_actualizada="actualizada", reembolsar_transaccion="reembolsar", reintento="reintento"
-)
-HANDLERS = Ordenes(topics=TOPICS, plazo=Plazo(after_ms=0, width_ms=1000), page=1000, estado_por_orden=True)
-Rows = Callable[[str], list[tuple[Any, ...]]]
-Connect = Callable[[], Postgres]
-
-
-def orden(order_id: str = "a", **changes: Any) -> Orden:
-    return Orden(order_id, 42, "Calle 93", 1250, "USD", 1_767_225_600_123, "")._replace(**changes)
-
-
-def pago(order_id: str = "a", status: str = "aprobada", **changes: Any) -> Transaccion:
-    return Transaccion(order_id, status, f"t-{order_id}", 1250)._replace(**changes)
-
-
-def crear(database: Postgres, *batch: Orden) -> Sequence[Outcome]:
-    with database.transaction() as transaction:
-        return HANDLERS.crear(transaction, batch)
-
-
-def liquidar(database: Postgres, *batch: Transaccion) -> Sequence[Outcome]:
-    with database.transaction() as transaction:
-        return HANDLERS.liquidar(transaction, batch)
 
 
 def creada(outcome: Outcome) -> OrdenCreada:
@@ -207,18 +184,6 @@ def test_ids_are_distinct_and_sorted_so_that_instances_lock_in_the_same_order(da
     lists = [params["ids"] for params in recorded.asked]
     assert lists[0] == ["0", "B", "_", "a", "b"]
     assert all(ids == sorted(set(ids)) for ids in lists)
-
-
-def blocked(rows: Rows) -> bool:
-    return bool(rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"))
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if true():
-            return
-        threading.Event().wait(0.01)
-    pytest.fail("it never came to that")
 
 
 @pytest.mark.parametrize("other", [orden(), orden(address="Calle 94")], ids=["same content", "other content"])

@@ -1,28 +1,18 @@
 """Pagos on PostgreSQL: one transaction an order, whatever comes again and whoever else is at it."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from alpes_runtime import Ask, Done, Outcome, Rejected, Retry
 from alpes_runtime.postgres import Postgres
-from functions.pagos.domain import Cobro, PorReembolsar, Reembolso
-from functions.pagos.gateways import GATEWAYS, GatewayOptions
+from functions.pagos.domain import Cobro, PorReembolsar
 from functions.pagos.handlers import Pagos
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.integration.test_ordenes import blocked, wait_until
+from tests.integration.pagos import SLOW, cobro, pagos, por_reembolsar
+from tests.integration.server import Connect, Rows, blocked, wait_until
 
 SERVICE = "pagos"
-Rows = Callable[[str], list[tuple[Any, ...]]]
-Connect = Callable[[], Postgres]
-
-
-def cobro(order_id: str = "a", amount_cents: int = 1250, currency: str = "USD") -> Cobro:
-    return Cobro(order_id, amount_cents, currency, "")
-
-
-def pagos(rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Pagos:
-    return Pagos("t", GATEWAYS["simulada"](GatewayOptions(approval_rate=rate)), lambda: now_ms)
 
 
 def cobrar(database: Postgres, *batch: Cobro, rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Sequence[Outcome]:
@@ -97,10 +87,6 @@ def test_the_largest_amount_of_the_wire_is_charged(database: Postgres) -> None:
     assert cobrar(database, cobro(amount_cents=2**63 - 1), cobro("b", 0)) == first
 
 
-def por_reembolsar(order_id: str = "a", **changes: Any) -> PorReembolsar:
-    return PorReembolsar(order_id, "", 1250, "USD", "")._replace(**changes)
-
-
 def reembolsar(database: Postgres, *batch: PorReembolsar, by: Pagos | None = None) -> Sequence[Outcome]:
     with database.transaction() as transaction:
         return (by or pagos()).reembolsar(transaction, batch)
@@ -149,21 +135,6 @@ def test_of_two_instances_that_pay_an_order_back_at_once_one_does_and_both_say_t
     loser.join(30)
     assert results == [won]
     assert rows("SELECT count(*) FROM reembolsos") == [(1,)]
-
-
-class Slow:
-    """A gateway that is asked between two transactions; what it answers is the test's business."""
-
-    at_once = 4
-
-    def charge(self, _cobro: Cobro) -> str:
-        raise AssertionError("the pipeline asks, not the handler")
-
-    def refund(self, _refund: Reembolso) -> None:
-        raise AssertionError("the pipeline asks, not the handler")
-
-
-SLOW = Pagos("t", Slow(), lambda: 1_767_225_600_123)
 
 
 def begun(database: Postgres, *batch: Cobro) -> Sequence[Outcome]:

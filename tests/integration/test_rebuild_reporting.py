@@ -1,7 +1,7 @@
 """Reporting's table is made what its topic tells; what the topic may have lost is left, unless told otherwise."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -9,10 +9,10 @@ import pytest
 
 from operations.rebuild.reporting import Rebuilt, ReportingRebuild
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from tests.integration.server import Rows
 from tests.unit.connection.fake_pulsar import FakePulsar, Sent
 
 SERVICE = "reporting"
-Rows = Callable[[str], list[tuple[Any, ...]]]
 TABLE = "SELECT id, version, total_cents FROM ordenes ORDER BY id"
 
 

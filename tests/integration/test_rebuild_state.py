@@ -3,37 +3,18 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg
 import pytest
 
-from alpes_runtime import WriteBehind
 from alpes_runtime.postgres import Postgres
-from functions.ordenes.estado import EstadoMarks
 from operations.rebuild.estado import Progress, rewrite_orders
 from terminal.errors import NoAnswerError
-from tests.fakes import FakeClock, FakeStateStore
-from tests.integration.test_ordenes import crear, orden
-from tests.unit.runtime.parts import LOG
+from tests.fakes import FakeStateStore
+from tests.integration.ordenes import crear, orden, state_view
+from tests.integration.server import Connect, Rows
 
 SERVICE = "ordenes"
-Rows = Callable[[str], list[tuple[Any, ...]]]
-
-
-def view(database: Postgres, state: FakeStateStore, stopping: threading.Event) -> WriteBehind:
-    return WriteBehind(
-        EstadoMarks(),
-        database,
-        state,
-        traffic=lambda: 0.0,
-        busy_from=0.0,
-        per_second=300,
-        clock=FakeClock(),
-        stopping=stopping,
-        logger=LOG,
-        record=lambda _name, _value: None,
-    )
 
 
 @contextmanager
@@ -55,7 +36,7 @@ def written_by(step: Callable[[], object]) -> Iterator[None]:
 
 
 @pytest.fixture
-def filled(connect: Callable[[], Postgres]) -> Postgres:
+def filled(connect: Connect) -> Postgres:
     database = connect()
     crear(database, *(orden(f"o{number:02d}") for number in range(25)))
     return database
@@ -71,7 +52,7 @@ def test_whatever_stood_in_the_store_each_order_has_its_status_again(
     filled: Postgres, connection: psycopg.Connection, rows: Rows
 ) -> None:
     state = FakeStateStore()
-    writer = view(filled, state, threading.Event())
+    writer = state_view(filled, state, threading.Event())
     while rows("SELECT count(*) FROM estado_pendiente") != [(0,)]:
         writer.step()
     expected = {f"o{number:02d}": "creada" for number in range(25)}
@@ -90,7 +71,7 @@ def test_whatever_stood_in_the_store_each_order_has_its_status_again(
 
 def test_a_rebuild_is_continued_behind_an_order(filled: Postgres, connection: psycopg.Connection) -> None:
     state = FakeStateStore()
-    with written_by(view(filled, state, threading.Event()).step):
+    with written_by(state_view(filled, state, threading.Event()).step):
         done = rewrite_orders(
             connection, threading.Event(), lambda _progress: None, after_id="o19", patience_seconds=30, page=4
         )

@@ -13,8 +13,7 @@ from operations.database import SERVICES
 from operations.reconcile.merge import facts
 from operations.reconcile.rules import Verdict, judge
 from operations.reconcile.tables import Tables
-from tests.integration.test_ordenes import crear, liquidar, orden, pago
-from tests.integration.test_vencimientos import handlers
+from tests.integration.ordenes import crear, handlers, liquidar, orden, pago
 
 SERVICE = "ordenes"
 DAY_MS = 24 * 3_600_000

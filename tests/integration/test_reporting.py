@@ -4,7 +4,6 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +16,9 @@ from functions.reporting.domain import Orden, Pedido
 from functions.reporting.formats import formats
 from functions.reporting.handlers import Reporting
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
+from tests.integration.server import Rows
 
 SERVICE = "reporting"
-Rows = Callable[[str], list[tuple[Any, ...]]]
 HANDLERS = Reporting("t", formats(), 12_000, lambda: 1_767_225_700_000)
 
 

@@ -21,25 +21,21 @@ from alpes_runtime import Ask, BadData, Database, Done, Rejected, Retry, Transac
 from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Orden, Transaccion, Vencimiento, Ventana
-from functions.ordenes.estado import EstadoMarks
 from functions.ordenes.handlers import Plazo
 from functions.pagos import store as charges
 from functions.pagos.domain import Cobro
 from functions.reporting import store as reporting
 from functions.reporting.domain import Orden as Reportada
+from tests.integration.ordenes import AT_ONCE, HANDLERS, HOUR_MS, MARKS, events, handlers, orden, pago, timers, told
+from tests.integration.pagos import SLOW, cobro, pagos, por_reembolsar
+from tests.integration.server import UNINDEXABLE
 from tests.integration.server import Server as RealServer
-from tests.integration.test_database import UNINDEXABLE
-from tests.integration.test_ordenes import HANDLERS, orden, pago
-from tests.integration.test_pagos import SLOW, cobro, pagos, por_reembolsar
-from tests.integration.test_simulated_server import KEYS, NOW, Act, Both, comparable
-from tests.integration.test_vencimientos import AT_ONCE, HOUR_MS, events, handlers, timers, told
+from tests.integration.simulated import KEYS, NOW, Act, Both, comparable
 from tests.simulation.scheduler import Scheduler
-from tests.simulation.statements import STATEMENTS
 
 NEVER = Plazo(after_ms=0, width_ms=1000)
 PATIENT = Plazo(after_ms=HOUR_MS, width_ms=10**12)
 """Whatever is accepted these decades is of one window."""
-MARKS = EstadoMarks()
 COMMITTED = "committed"
 ENDS = ("commits", "rolls_back", "dies", "undoes")
 """How a transaction lets go of what it wrote in a savepoint: the last one stays open."""
@@ -99,7 +95,6 @@ class Play(Both):
 
     def __init__(self, service: str, dsn: str) -> None:
         super().__init__(service, dsn)
-        self.server.statements = {**STATEMENTS[service], NOW: lambda view, _params: [(view.now_ms,)]}
         self.dsn = dsn
         self.connections: list[Postgres] = []
         self.parts: list[Part] = []

@@ -4,25 +4,23 @@ import itertools
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from alpes_runtime import Done, Event, Outcome, Rejected, Retry
+from alpes_runtime import Done, Event, Rejected, Retry
 from alpes_runtime.migrations import migrate
 from alpes_runtime.postgres import Postgres
-from functions.ordenes import messages, store
-from functions.ordenes.domain import REACTIONS, Reaction, Transaccion, Vencimiento, Ventana
-from functions.ordenes.handlers import UNFINISHED_WAIT_MS, KnownWindows, Ordenes, Plazo
-from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from functions.ordenes import store
+from functions.ordenes.domain import REACTIONS, Reaction, Vencimiento, Ventana
+from functions.ordenes.handlers import UNFINISHED_WAIT_MS, Ordenes, Plazo
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
 from tests.integration.conftest import MIGRATIONS
-from tests.integration.test_ordenes import HANDLERS, Connect, Rows, blocked, orden, pago, wait_until
-from tests.unit.services.wire import arrived
+from tests.integration.ordenes import AT_ONCE, HOUR_MS, events, handlers, liquidar, orden, pago, timers, told
+from tests.integration.server import Connect, Rows, blocked, wait_until
 
 SERVICE = "ordenes"
 
@@ -40,16 +38,6 @@ def connect_to() -> Iterator[Callable[[str], Postgres]]:
         yield make
 
 
-HOUR_MS = 3_600_000
-LONG = Plazo(after_ms=HOUR_MS, width_ms=HOUR_MS)
-AT_ONCE = Plazo(after_ms=1, width_ms=1)
-
-
-def handlers(plazo: Plazo = LONG, page: int = 1000) -> Ordenes:
-    """Handlers of an instance that has just started: they remember nothing."""
-    return replace(HANDLERS, plazo=plazo, page=page, _windows=KnownWindows())
-
-
 def crear(database: Postgres, by: Ordenes, *ids: str) -> list[Event]:
     with database.transaction() as transaction:
         return events(by.crear(transaction, [orden(order_id) for order_id in ids]))
@@ -58,28 +46,6 @@ def crear(database: Postgres, by: Ordenes, *ids: str) -> list[Event]:
 def vencer(database: Postgres, by: Ordenes, vencimiento: Vencimiento) -> list[Event]:
     with database.transaction() as transaction:
         return events(by.vencer(transaction, [vencimiento]))
-
-
-def liquidar(database: Postgres, *batch: Transaccion) -> Sequence[Outcome]:
-    with database.transaction() as transaction:
-        return HANDLERS.liquidar(transaction, batch)
-
-
-def events(outcomes: Sequence[Outcome]) -> list[Event]:
-    return [event for outcome in outcomes if isinstance(outcome, Done) for event in outcome.events]
-
-
-def timers(published: Sequence[Event]) -> list[tuple[Vencimiento, int]]:
-    return [
-        (messages.decode_vencer_ordenes(arrived(event.payload)), event.delay_ms)
-        for event in published
-        if event.topic == "reintento"
-    ]
-
-
-def told(published: Sequence[Event]) -> list[tuple[str, str, int]]:
-    changed = [OrdenActualizada.FromString(event.payload) for event in published if event.topic == "actualizada"]
-    return [(event.id, event.status, event.version) for event in changed]
 
 
 def a_due_window(database: Postgres, *ids: str) -> Vencimiento:

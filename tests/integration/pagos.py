@@ -1,0 +1,34 @@
+"""Charges and refunds as the tests of Pagos tell of them, and its handlers with each kind of gateway."""
+
+from typing import Any
+
+from functions.pagos.domain import Cobro, PorReembolsar, Reembolso
+from functions.pagos.gateways import GATEWAYS, GatewayOptions
+from functions.pagos.handlers import Pagos
+
+
+def cobro(order_id: str = "a", amount_cents: int = 1250, currency: str = "USD") -> Cobro:
+    return Cobro(order_id, amount_cents, currency, "")
+
+
+def pagos(rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Pagos:
+    return Pagos("t", GATEWAYS["simulada"](GatewayOptions(approval_rate=rate)), lambda: now_ms)
+
+
+def por_reembolsar(order_id: str = "a", **changes: Any) -> PorReembolsar:
+    return PorReembolsar(order_id, "", 1250, "USD", "")._replace(**changes)
+
+
+class Slow:
+    """A gateway that is asked between two transactions; what it answers is the test's business."""
+
+    at_once = 4
+
+    def charge(self, _cobro: Cobro) -> str:
+        raise AssertionError("the pipeline asks, not the handler")
+
+    def refund(self, _refund: Reembolso) -> None:
+        raise AssertionError("the pipeline asks, not the handler")
+
+
+SLOW = Pagos("t", Slow(), lambda: 1_767_225_600_123)
