@@ -17,7 +17,7 @@ from tests.e2e.tienda import FUNCTIONS, INPUTS, ROOT, Tienda, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import Ordeal
 from tests.faults.packages import changed
-from tests.faults.test_poison import corpus
+from tests.faults.poison import corpus
 
 REPEATED = 300
 CONFLICTING = 20

@@ -1,82 +1,20 @@
 """A consumer on a connection that the test holds: what it gives back to the broker, and when it begins anew."""
 
-from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import pytest
 
-from alpes_wire import Consumer, Endpoint
+from alpes_wire import Consumer
 from alpes_wire.consumer import MOST_PERMITS
 from alpes_wire.errors import WireError
 from alpes_wire.link import Frame
-from alpes_wire.message import Message
 from alpes_wire.protocol_pb2 import BaseCommand, EncryptionKeys, MessageMetadata
-from tests.unit.wire.entries import body, in_batch, metadata
-
-NUMBERS = count()
-
-
-class HeldLink:
-    """Keeps what is sent, and gives out what the test puts in."""
-
-    def __init__(self, *frames: Frame) -> None:
-        self.frames = list(frames)
-        self.sent: list[BaseCommand] = []
-        self.broken = False
-        self.heard_at = self.sent_at = 0.0
-
-    def send(self, command: BaseCommand) -> None:
-        self.sent.append(command)
-
-    def ping(self) -> None:
-        return
-
-    def kept_alive(self, command: BaseCommand) -> bool:
-        return False
-
-    def next(self) -> Frame | None:
-        if self.broken:
-            raise WireError("the broker closed the connection")
-        return self.frames.pop(0) if self.frames else None
-
-    def wait(self, seconds: float) -> bool:
-        return bool(self.frames)
-
-    def answer(self, seconds: float) -> Frame:
-        return self.frames.pop(0) if self.frames else Frame(BaseCommand(type=BaseCommand.SUCCESS), b"")
-
-    def close(self) -> None:
-        return
-
-    def permits(self) -> int:
-        return sum(command.flow.messagePermits for command in self.sent if command.type == BaseCommand.FLOW)
-
-    def acknowledged(self) -> list[int]:
-        return [
-            id_.entryId for command in self.sent if command.type == BaseCommand.ACK for id_ in command.ack.message_id
-        ]
-
-
-def frame(meta: MessageMetadata, payload: bytes) -> Frame:
-    command = BaseCommand(type=BaseCommand.MESSAGE)
-    command.message.message_id.ledgerId = 1
-    command.message.message_id.entryId = next(NUMBERS)
-    return Frame(command, body(meta, payload))
-
-
-def consumer_on(link: Any, clock: Callable[[], float] = lambda: 0.0) -> Consumer:
-    consumer = Consumer(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", "s", monotonic=clock)
-    consumer._link = link
-    return consumer
+from tests.unit.wire.entries import in_batch, metadata
+from tests.unit.wire.held_link import Clock, HeldLink, consumer_on, frame, received
 
 
 def connection(consumer: Consumer) -> Any:
     return consumer._link
-
-
-def received(consumer: Consumer) -> list[Message]:
-    return list(iter(consumer.receive, None))
 
 
 ENCRYPTED = metadata(encryption_keys=[EncryptionKeys(key=b"k")])
@@ -164,13 +102,6 @@ def test_a_batch_is_acknowledged_with_its_last_message() -> None:
     consumer.acknowledge(first)
     consumer.tend()
     assert link.acknowledged() == [first.message_id().entry]
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_whoever_takes_nothing_for_long_keeps_the_connection_and_what_lies_unread() -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from alpes_wire import Consumer, Endpoint, MessageId
+from alpes_wire import Consumer, MessageId
 from alpes_wire.link import Frame
 from alpes_wire.message import Message
 from alpes_wire.quarantine import LONGEST_S
 from tests.unit.wire.entries import in_batch, metadata
-from tests.unit.wire.test_consumer import HeldLink, frame, received
+from tests.unit.wire.held_link import Clock, HeldLink, consumer_on, frame, received
 
 EVERYTHING = (9, 0)
 
@@ -42,13 +42,6 @@ class Known:
         return next((n for end, n in self._deaths.items() if place.endswith(end)), 0)
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def one(payload: bytes) -> Frame:
     return frame(metadata(), payload)
 
@@ -66,13 +59,6 @@ def named(made: Frame) -> str:
     return "({},{})".format(*place(made))
 
 
-def consumer_on(link: HeldLink, guard: Known, clock: Clock | None = None) -> Consumer:
-    endpoint = Endpoint("pulsar://nowhere")
-    consumer = Consumer(endpoint, "persistent://a/b/c-partition-0", "s", guard=guard, monotonic=clock or Clock())
-    consumer._link = link  # type: ignore[assignment]
-    return consumer
-
-
 def data(messages: list[Message]) -> list[bytes]:
     return [message.data() for message in messages]
 
@@ -84,7 +70,7 @@ def done(consumer: Consumer, messages: list[Message]) -> None:
 
 def test_while_the_process_lives_all_is_taken_at_once_and_noted() -> None:
     guard, frames = Known(lot=0), [one(b"a"), two(b"b")]
-    assert data(received(consumer_on(HeldLink(*frames), guard))) == [b"a", b"b", b"b2"]
+    assert data(received(consumer_on(HeldLink(*frames), guard=guard))) == [b"a", b"b", b"b2"]
     assert [id_[:2] for id_ in guard.handed_out] == [place(each) for each in frames]
     assert guard.open == []
 
@@ -92,7 +78,7 @@ def test_while_the_process_lives_all_is_taken_at_once_and_noted() -> None:
 def test_what_was_in_hand_is_taken_in_lots_and_the_rest_as_ever() -> None:
     frames = [one(b"%d" % n) for n in range(8)]
     guard = Known(lot=2, in_hand=place(frames[4]))
-    consumer = consumer_on(HeldLink(*frames), guard)
+    consumer = consumer_on(HeldLink(*frames), guard=guard)
     for lot in ([b"0", b"1"], [b"2", b"3"], [b"4", b"5", b"6", b"7"]):
         messages = received(consumer)
         assert data(messages) == lot
@@ -106,7 +92,7 @@ def test_what_was_in_hand_is_taken_in_lots_and_the_rest_as_ever() -> None:
 def test_then_it_is_taken_one_by_one_and_known_which() -> None:
     first, second = two(b"a"), one(b"b")
     guard = Known(lot=1)
-    consumer = consumer_on(HeldLink(first, second), guard)
+    consumer = consumer_on(HeldLink(first, second), guard=guard)
     messages = received(consumer)
     assert data(messages) == [b"a", b"a2"]
     assert guard.open[0].endswith(named(first))
@@ -118,7 +104,7 @@ def test_then_it_is_taken_one_by_one_and_known_which() -> None:
 
 def test_what_waits_for_something_keeps_the_rest_waiting_for_so_long_and_no_longer() -> None:
     clock, guard = Clock(), Known(lot=1)
-    consumer = consumer_on(HeldLink(one(b"a"), one(b"b")), guard, clock)
+    consumer = consumer_on(HeldLink(one(b"a"), one(b"b")), clock, guard)
     assert data(received(consumer)) == [b"a"]
     clock.now = LONGEST_S - 1
     assert received(consumer) == []
@@ -128,7 +114,7 @@ def test_what_waits_for_something_keeps_the_rest_waiting_for_so_long_and_no_long
 
 def test_of_two_inputs_one_waits() -> None:
     guard = Known(lot=1)
-    first, other = (consumer_on(HeldLink(one(payload)), guard) for payload in (b"a", b"b"))
+    first, other = (consumer_on(HeldLink(one(payload)), guard=guard) for payload in (b"a", b"b"))
     (message,) = received(first)
     assert received(other) == []
     assert not other.ready(0)
@@ -146,7 +132,7 @@ def test_what_the_process_died_over_twice_is_given_up_and_then_not_even_looked_i
     deaths: int, found: list[bytes]
 ) -> None:
     made = two(b"a")
-    messages = received(consumer_on(HeldLink(made), Known(1, deaths={named(made): deaths})))
+    messages = received(consumer_on(HeldLink(made), guard=Known(1, deaths={named(made): deaths})))
     assert data(messages) == found
     said = f"the instance ended {deaths} times while it worked on this entry" if deaths >= 2 else ""
     assert {message.problem for message in messages} == {said}
@@ -154,7 +140,7 @@ def test_what_the_process_died_over_twice_is_given_up_and_then_not_even_looked_i
 
 def test_a_lost_connection_ends_it() -> None:
     guard = Known(lot=1)
-    consumer = consumer_on(HeldLink(one(b"a")), guard)
+    consumer = consumer_on(HeldLink(one(b"a")), guard=guard)
     received(consumer)
     consumer._lose("a test")
     assert guard.open == []
@@ -162,7 +148,7 @@ def test_a_lost_connection_ends_it() -> None:
 
 def test_whoever_only_tends_lets_others_go_on_in_time() -> None:
     clock, guard = Clock(), Known(lot=1)
-    first, other = (consumer_on(HeldLink(one(payload)), guard, clock) for payload in (b"a", b"b"))
+    first, other = (consumer_on(HeldLink(one(payload)), clock, guard) for payload in (b"a", b"b"))
     received(first)
     clock.now = LONGEST_S
     first.tend()
@@ -175,7 +161,7 @@ def test_a_message_in_pieces_is_taken_alone_too() -> None:
         frame(metadata(uuid=b"u", chunk_id=number, num_chunks_from_msg=2, total_chunk_msg_size=2), b"%d" % number)
         for number in (0, 1)
     ]
-    consumer = consumer_on(HeldLink(*parts, one(b"after")), guard)
+    consumer = consumer_on(HeldLink(*parts, one(b"after")), guard=guard)
     messages = received(consumer)
     assert data(messages) == [b"01"]
     assert guard.open[0].endswith(named(parts[0]))
