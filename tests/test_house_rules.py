@@ -50,6 +50,16 @@ def test_no_file_carries_a_path_of_somebodys_machine() -> None:
     assert not found, "\n".join(found)
 
 
+def test_what_tests_share_is_in_no_test_module() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(from|import) tests\.([\w.]+\.)?test_", line)
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_locked_requirements_name_no_index() -> None:
     found = [
         f"{path.name}: {line}"
