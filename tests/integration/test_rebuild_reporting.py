@@ -10,13 +10,14 @@ import pytest
 from operations.rebuild.reporting import Rebuilt, ReportingRebuild
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests.integration.server import Rows
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.simulation.broker import Message
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 SERVICE = "reporting"
 TABLE = "SELECT id, version, total_cents FROM ordenes ORDER BY id"
 
 
-def told(entry: int, order_id: str, version: int, cents: int = 100) -> Sent:
+def told(entry: int, order_id: str, version: int, cents: int = 100) -> Message:
     event = OrdenActualizada(
         id=order_id,
         client_id=1,
@@ -27,7 +28,7 @@ def told(entry: int, order_id: str, version: int, cents: int = 100) -> Sent:
         created_at_ms=1_767_225_600_000,
         updated_at_ms=1_767_225_600_000,
     )
-    return Sent(entry, order_id, event.SerializeToString())
+    return sent(entry, order_id, event.SerializeToString())
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def fill(connection: psycopg.Connection, *rows: tuple[str, int, int]) -> None:
         connection.execute(query, (order_id, cents, version, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"))
 
 
-def rebuild(connection: psycopg.Connection, *messages: Sent, whole: bool, dry_run: bool = False) -> Rebuilt:
+def rebuild(connection: psycopg.Connection, *messages: Message, whole: bool, dry_run: bool = False) -> Rebuilt:
     broker: Any = FakePulsar({"orden-actualizada": messages})
     work = ReportingRebuild(broker, broker, connection, threading.Event(), lambda _number: None)
     return work.run(whole=whole, dry_run=dry_run)
@@ -55,7 +56,7 @@ TOPIC = (
     told(2, "right", 2),
     told(3, "same", 2),
     told(4, "missing", 2),
-    Sent(5, "refused", b"\xff"),
+    sent(5, "refused", b"\xff"),
 )
 RIGHT = [("missing", 2, 100), ("older", 2, 100), ("right", 2, 100), ("same", 2, 100)]
 

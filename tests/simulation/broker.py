@@ -6,7 +6,8 @@ acknowledgements are grouped, and those not yet sent are lost with it; an entry 
 producer's connection until the producer is closed, and no callback tells of it before.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -14,9 +15,14 @@ from typing import Any
 import pulsar
 
 from alpes_runtime.message import without_partition
+from alpes_wire import EARLIEST, MessageId, WireError
+from alpes_wire.message import Entry
+from alpes_wire.reader import NOTHING
 from tests.simulation.scheduler import Scheduler
 
 NEVER_S = float("inf")
+Key = str | bytes | None
+"""A message's key; bytes are one that is no UTF-8."""
 MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 10 * 1024
 
 
@@ -27,40 +33,49 @@ class Broken(Exception):
 class Message:
     """A message in a topic, as ``pulsar.Message`` shows it."""
 
-    __slots__ = ("due_s", "id", "key", "own", "payload", "published_ms", "topic")
+    __slots__ = ("due_s", "id", "key", "own", "payload", "place", "published_ms", "topic")
 
     def __init__(
         self,
         topic: str,
-        number: int,
+        place: MessageId,
         payload: bytes,
-        key: str,
+        key: Key,
         own: Mapping[str, str],
         published_s: float,
         due_s: float,
     ) -> None:
         self.topic = topic
-        self.id = f"(1,{number},0,-1)"
+        self.place = place
+        self.id = str(place)
         self.payload = payload
-        self.key = key
+        self.key: Any = key
         self.own = dict(own)
         self.published_ms = int(published_s * 1000)
         self.due_s = due_s
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        return [Entry(self.place, None, self.payload)]
 
     def data(self) -> bytes:
         return self.payload
 
     def partition_key(self) -> str:
-        return self.key
+        return self.key.decode() if isinstance(self.key, bytes) else self.key or ""
 
     def properties(self) -> dict[str, str]:
         return dict(self.own)
 
-    def message_id(self) -> str:
-        return self.id
+    def message_id(self) -> MessageId:
+        return self.place
 
     def publish_timestamp(self) -> int:
         return self.published_ms
+
+    def deliver_at(self) -> int:
+        due_ms = int(self.due_s * 1000)
+        return due_ms if due_ms > self.published_ms else 0
 
 
 class Broker:
@@ -90,7 +105,7 @@ class Broker:
         self.scheduler = scheduler
         self.random = random
         self.topics: dict[str, list[Message]] = {}
-        self.keys: dict[str, set[str]] = {}
+        self.keys: defaultdict[str, set[Key]] = defaultdict(set)
         self.subscriptions: dict[str, Subscription] = {}
         self.away = False
         self.failing = 0.0
@@ -112,15 +127,12 @@ class Broker:
         return found
 
     def publish(
-        self, topic: str, payload: bytes, key: str = "", own: Mapping[str, str] | None = None, delay_s: float = 0.0
+        self, topic: str, payload: bytes, key: Key = "", own: Mapping[str, str] | None = None, delay_s: float = 0.0
     ) -> Message:
         """Store a message."""
         now = self.scheduler.now
-        stored = self.topics.get(topic)
-        if stored is None:
-            stored, self.keys[topic] = [], set()
-            self.topics[topic] = stored
-        message = Message(topic, len(stored), payload, key, own or {}, now, now + delay_s)
+        stored = self.topics.setdefault(topic, [])
+        message = Message(topic, MessageId(1, len(stored), 0), payload, key, own or {}, now, now + delay_s)
         stored.append(message)
         self.keys[topic].add(key)
         subscription = self.subscriptions.get(topic)
@@ -273,6 +285,31 @@ class Consumer:
         self.reconnect()
 
 
+class Reader:
+    """Reads what lies in a topic; see `alpes_wire.Reader`."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.connected = True
+        self.seen = NOTHING
+        self.left = deque(messages)
+
+    def read(self, _seconds: float) -> Message | None:
+        """Return the next message, None where there is none."""
+        if not self.left:
+            return None
+        message = self.left.popleft()
+        self.seen = message.place
+        return message
+
+    def rest(self) -> Iterator[Message]:
+        """Yield whatever is left of the entry that was seen last."""
+        while self.left and self.left[0].place[:2] == self.seen[:2]:
+            yield self.left.popleft()
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
 class Producer:
     """A producer that batches until it is flushed."""
 
@@ -280,7 +317,7 @@ class Producer:
         self.client = client
         self.broker = client.broker
         self.topic = without_partition(topic)
-        self.batch: list[tuple[bytes, Any, Mapping[str, str], str, float]] = []
+        self.batch: list[tuple[bytes, Any, Mapping[str, str], str | None, float]] = []
         self.unconfirmed: list[Callable[[Any, Any], None]] = []
         self.closed = False
         # What the runtime takes of `pulsar.Producer` beside its public methods: `flush_async` of the native one.
@@ -302,7 +339,7 @@ class Producer:
         if self.closed:
             raise pulsar.AlreadyClosed("the producer is closed")
         delay_s = deliver_after.total_seconds() if deliver_after else 0.0
-        self.batch.append((content, callback, properties or {}, partition_key or "", delay_s))
+        self.batch.append((content, callback, properties or {}, partition_key, delay_s))
 
     def flush(self) -> None:
         """Send the batch off, and say that all is well."""
@@ -357,9 +394,9 @@ class Producer:
             callback(pulsar.Result.AlreadyClosed, None)
 
 
-def _bytes_of(entry: Sequence[tuple[bytes, Any, Mapping[str, str], str, float]]) -> int:
+def _bytes_of(entry: Sequence[tuple[bytes, Any, Mapping[str, str], str | None, float]]) -> int:
     return sum(
-        len(content) + len(key.encode()) + sum(len(k.encode()) + len(v.encode()) for k, v in own.items())
+        len(content) + len((key or "").encode()) + sum(len(k.encode()) + len(v.encode()) for k, v in own.items())
         for content, _, own, key, _ in entry
     )
 
@@ -384,6 +421,15 @@ class Client:
         consumer = Consumer(self.broker.subscription(without_partition(topic), name))
         self.consumers.append(consumer)
         return consumer
+
+    def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
+        """Open a reader of a topic that is there."""
+        self._reach()
+        topic = without_partition(partition)
+        stored = self.broker.topics.get(topic)
+        if stored is None or partition not in (topic, f"{topic}-partition-0"):
+            raise WireError("no such topic")
+        return Reader([each for each in stored if start == EARLIEST or each.place[:2] >= start[:2]])
 
     def create_producer(self, topic: str, **_: Any) -> Producer:
         """Open a producer."""

@@ -13,7 +13,7 @@ import pulsar
 import pytest
 
 from alpes_runtime.message import without_partition
-from alpes_wire import Consumer, Endpoint, WireError
+from alpes_wire import EARLIEST, Consumer, Endpoint, MessageId, Reader, WireError
 from tests.e2e.publisher.broker import Namespace, client_of
 from tests.simulation.broker import Broker, Client
 from tests.simulation.scheduler import Scheduler
@@ -37,6 +37,9 @@ class System(Protocol):
 
     def consumer(self, client: Any, partition: str) -> Any:
         """Open a consumer as the runtime does."""
+
+    def reader(self, client: Any, partition: str, start: MessageId) -> Any:
+        """Open a reader as the commands do."""
 
     def limit(self, topic: str, most_bytes: int) -> None:
         """Let the topic take no larger entries, as an operator does."""
@@ -74,6 +77,9 @@ class Real:
         consumer.open()
         self._consumers.setdefault(client, []).append(consumer)
         return consumer
+
+    def reader(self, _client: Any, partition: str, start: MessageId) -> Any:
+        return Reader(Endpoint(self._namespace.service_url), partition, start)
 
     def limit(self, topic: str, most_bytes: int) -> None:
         self._namespace.limit_entries(topic, most_bytes)
@@ -118,6 +124,9 @@ class Simulated:
 
     def consumer(self, client: Any, partition: str) -> Any:
         return client.subscribe(partition, SUBSCRIPTION)
+
+    def reader(self, client: Any, partition: str, start: MessageId) -> Any:
+        return client.open_reader(partition, start)
 
     def limit(self, topic: str, most_bytes: int) -> None:
         self._broker.limits[topic] = most_bytes
@@ -387,3 +396,36 @@ def test_a_closed_client_opens_nothing(system: System) -> None:
         producer_of(client, topic)
     with pytest.raises((pulsar.PulsarException, WireError)):
         consumer_of(system, client, topic)
+
+
+def read(reader: Any, number: int) -> list[Any]:
+    """Return so many messages, and see that no other comes."""
+    found = [reader.read(SOON_MS / 1000) for _ in range(number)]
+    assert reader.read(NEVER_MS / 1000) is None
+    assert not list(reader.rest())
+    return found
+
+
+def test_a_reader_begins_where_it_is_told_and_takes_nothing_from_a_subscription(system: System, client: Any) -> None:
+    topic = system.topic()
+    publish(client, topic, b"a", b"b", b"c")
+    partition = f"{topic}-partition-0"
+    with contextlib.closing(system.reader(client, partition, EARLIEST)) as reader:
+        assert reader.connected
+        assert reader.seen == MessageId(-1, -1)
+        messages = read(reader, 3)
+        assert [message.data() for message in messages] == [b"a", b"b", b"c"]
+        places = [message.message_id()[:2] for message in messages]
+        assert places == sorted(places)
+        assert reader.seen[:2] == places[-1]
+    with contextlib.closing(system.reader(client, partition, MessageId(*places[1]))) as reader:
+        assert [message.data() for message in read(reader, 2)] == [b"b", b"c"]
+    assert set(received(consumer_of(system, client, topic))) == {b"a", b"b", b"c"}
+
+
+@pytest.mark.parametrize("other", ["-partition-7", "-elsewhere"])
+def test_a_reader_of_a_topic_that_is_not_there_is_refused(system: System, client: Any, other: str) -> None:
+    topic = system.topic()
+    publish(client, topic, b"a")
+    with pytest.raises(WireError):
+        system.reader(client, topic + other, EARLIEST)

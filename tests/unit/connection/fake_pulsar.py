@@ -1,91 +1,43 @@
-"""Topics in memory, as the client library and the admin API show them; what is published lies apart."""
+"""The simulation's Pulsar, as the client library and the admin API show it; no time passes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
 
 import pulsar
 
-from alpes_wire import EARLIEST, MessageId, WireError
-from alpes_wire.message import Entry
+from alpes_runtime.message import without_partition
+from alpes_wire import EARLIEST, MessageId
 from connection.errors import NotFoundError
 from schemas.tienda.topics import NAMESPACE, full_name
+from tests.simulation.broker import Broker, Client, Key, Message, Producer, Reader
+from tests.simulation.scheduler import Scheduler
 
 
-class Sent(NamedTuple):
-    """A message that lies in a topic; a key of None is one that isn't UTF-8."""
-
-    entry: int
-    key: str | None = ""
-    payload: bytes = b""
-    own_properties: Mapping[str, str] | None = None
-    ledger: int = 1
-    batch: int = -1
-    due: int = 0
-
-    def message_id(self) -> MessageId:
-        return MessageId(self.ledger, self.entry, 0, self.batch)
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        return (Entry(self.message_id(), None, self.payload),)
-
-    def partition_key(self) -> str:
-        if self.key is None:
-            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
-        return self.key
-
-    def data(self) -> bytes:
-        return self.payload
-
-    def properties(self) -> dict[str, str]:
-        return dict(self.own_properties or {})
-
-    def publish_timestamp(self) -> int:
-        return 0
-
-    def deliver_at(self) -> int:
-        return self.due
+def sent(
+    entry: int,
+    key: Key = "",
+    payload: bytes = b"",
+    properties: Mapping[str, str] | None = None,
+    *,
+    ledger: int = 1,
+    batch: int = -1,
+    due_ms: int = 0,
+) -> Message:
+    """Return a message that lies in a topic."""
+    return Message("", MessageId(ledger, entry, 0, batch), payload, key, properties or {}, 0, due_ms / 1000)
 
 
-class _Reader:
-    def __init__(self, messages: Sequence[Sent], *, connected: bool) -> None:
-        self.connected = connected
-        self._left = list(messages)
-        self.seen = MessageId(-1, -1)
+class _Producer(Producer):
+    """Sends each message at once, where the real one waits for more."""
 
-    def read(self, _seconds: float) -> Sent | None:
-        if not self._left:
-            return None
-        message = self._left.pop(0)
-        self.seen = message.message_id()
-        return message
-
-    def rest(self) -> Sequence[Sent]:
-        """Whatever is left of the entry that was seen last."""
-        return [message for message in self._left if message.message_id()[:2] == self.seen[:2]]
-
-    def close(self) -> None:
-        pass
+    def send_async(self, *message: Any, **more: Any) -> None:
+        super().send_async(*message, **more)
+        self.flush()
 
 
-class _Producer:
-    def __init__(self, published: list[tuple[bytes, str | None]], properties: list[dict[str, str]]) -> None:
-        self._published = published
-        self._properties = properties
-
-    def send_async(
-        self, payload: bytes, answered: Callable[[Any, Any], None], properties: Any, partition_key: str | None
-    ) -> None:
-        self._published.append((payload, partition_key))
-        self._properties.append(properties)
-        answered(pulsar.Result.Ok, None)
-
-    def close(self) -> None:
-        pass
-
-
-class FakePulsar:
-    """Client and admin API in one, of topics with one partition each.
+class FakePulsar(Client):
+    """Client and admin API in one.
 
     Parameters
     ----------
@@ -93,47 +45,65 @@ class FakePulsar:
         By short name: what lies there, in its order.
     answers
         What the admin API says beside, by path below the partition's or the topic's.
+    plain
+        Topics without partitions.
     """
 
-    def __init__(self, topics: Mapping[str, Sequence[Sent]], answers: Mapping[str, Any] | None = None) -> None:
-        self.by_name = {f"{full_name(topic)}-partition-0": messages for topic, messages in topics.items()}
+    def __init__(
+        self,
+        topics: Mapping[str, Sequence[Message]],
+        answers: Mapping[str, Any] | None = None,
+        plain: Sequence[str] = (),
+    ) -> None:
+        super().__init__(Broker(Scheduler(Random(0)), Random(0)))
+        self.lie = self.broker.topics
+        self.lie.update({full_name(topic): list(messages) for topic, messages in topics.items()})
         self.answers = dict(answers or {})
         self.opened: list[str] = []
         self.short_of: list[int] = []
         """How many of a topic's last messages each reader doesn't get, the first ones to be opened."""
         self.connected = True
-        self.published: dict[str, list[tuple[bytes, str | None]]] = {}
-        self.properties: list[dict[str, str]] = []
-        """Of what is published, in its order."""
+        self._given = {topic: len(messages) for topic, messages in self.lie.items()}
+        self._plain = {full_name(topic) for topic in plain}
 
-    def get_topic_partitions(self, topic: str) -> list[str]:
-        return [f"{topic}-partition-0"]
+    @property
+    def published(self) -> dict[str, list[tuple[bytes, Key]]]:
+        """What has been published, with its key, by the topic's short name."""
+        return {topic: [(each.payload, each.key) for each in new] for topic, new in self._published().items()}
 
-    def open_reader(self, topic: str, start: MessageId = EARLIEST) -> _Reader:
-        self.opened.append(topic)
-        if topic not in self.by_name:
-            raise WireError("no such topic")
-        first = (0, 0) if start == EARLIEST else start[:2]
-        short_of = self.short_of.pop(0) if self.short_of else 0
-        there = self.by_name[topic][: len(self.by_name[topic]) - short_of]
-        return _Reader([sent for sent in there if (sent.ledger, sent.entry) >= first], connected=self.connected)
+    @property
+    def properties(self) -> list[dict[str, str]]:
+        """Properties of what has been published, topic by topic."""
+        return [each.own for new in self._published().values() for each in new]
 
-    def create_producer(self, topic: str, **_options: Any) -> _Producer:
-        if f"{topic}-partition-0" not in self.by_name:
+    def _published(self) -> dict[str, list[Message]]:
+        new = {topic.rsplit("/", 1)[-1]: stored[self._given[topic] :] for topic, stored in self.lie.items()}
+        return {topic: messages for topic, messages in new.items() if messages}
+
+    def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
+        self.opened.append(partition)
+        reader = super().open_reader(partition, start)
+        reader.connected = self.connected
+        for _ in range(self.short_of.pop(0) if self.short_of else 0):
+            reader.left.pop()
+        return reader
+
+    def create_producer(self, topic: str, **_options: Any) -> Producer:
+        if topic not in self.lie:
             raise pulsar.TopicNotFound("no such topic")
-        return _Producer(self.published.setdefault(topic.rsplit("/", 1)[-1], []), self.properties)
+        return _Producer(self, topic)
 
     def topics(self) -> list[str]:
-        return sorted(name.rsplit("/", 1)[-1].removesuffix("-partition-0") for name in self.by_name)
+        return sorted(topic.rsplit("/", 1)[-1] for topic in self.lie)
 
     def get(self, path: str) -> Any:
         if path == f"/admin/v2/persistent/{NAMESPACE}":
-            return sorted(self.by_name)
+            return sorted(topic if topic in self._plain else f"{topic}-partition-0" for topic in self.lie)
         name, _, what = path.removeprefix(f"/admin/v2/persistent/{NAMESPACE}/").partition("/")
         given = self.answers.get(f"{name}/{what}")
-        if what == "internalStats" and full_name(name) in self.by_name:
-            messages = self.by_name[full_name(name)]
-            last = f"{messages[-1].ledger}:{messages[-1].entry}" if messages else "1:-1"
+        stored = self.lie.get(without_partition(full_name(name)))
+        if what == "internalStats" and stored is not None:
+            last = f"{stored[-1].place.ledger}:{stored[-1].place.entry}" if stored else "1:-1"
             return {"lastConfirmedEntry": last, "cursors": {}} | (given or {})
         if given is None:
             raise NotFoundError(f"no {path}")

@@ -13,14 +13,15 @@ from operations.commands import dlq
 from operations.dlq.history import ERROR_TYPES
 from operations.dlq.letters import DeadLetters
 from operations.dlq.log import Log
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.simulation.broker import Message
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 MESSAGES = Path(__file__).parents[3] / "docs" / "messages.md"
 COMMANDS = (["list"], ["replay"], ["discard", "--yes"], ["discard"])
 
 
-def letter(entry: int, error: str) -> Sent:
-    return Sent(entry, f"k{entry}", b"x", {"error.type": error})
+def letter(entry: int, error: str) -> Message:
+    return sent(entry, f"k{entry}", b"x", {"error.type": error})
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> FakePulsar:
         "crear-orden": [],
         "crear-orden-DLQ": [letter(0, "bug"), letter(1, "invalid"), letter(2, "planted")],
         "orden-creada-DLQ": [],
-        "dlq-bitacora": [Sent(0, "crear-orden:0:1:2", own_properties={"bitacora.action": "replayed"})],
+        "dlq-bitacora": [sent(0, "crear-orden:0:1:2", properties={"bitacora.action": "replayed"})],
     }
     found = FakePulsar(topics)
 

@@ -9,22 +9,22 @@ from operations.commands.dlq import _finish
 from operations.dlq.actions import Outcome, replay
 from operations.dlq.letters import DeadLetters, LetterId
 from operations.dlq.log import Log
-from schemas.tienda.topics import full_name
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.simulation.broker import Message
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 CREAR_ORDEN = "persistent://alpes/tienda/crear-orden"
 
 
-def omitted(entry: int, place: str, source: str = CREAR_ORDEN) -> Sent:
+def omitted(entry: int, place: str, source: str = CREAR_ORDEN) -> Message:
     """Give a letter that had no room for its message."""
     properties = {"payload.omitted": "7", "source.topic": source, "source.message_id": place}
-    return Sent(entry, "k", own_properties=properties)
+    return sent(entry, "k", properties=properties)
 
 
-def replayed(*letters: Sent, topic: str = "crear-orden", **more: list[Sent]) -> tuple[FakePulsar, Outcome]:
+def replayed(*letters: Message, topic: str = "crear-orden", **more: list[Message]) -> tuple[FakePulsar, Outcome]:
     """Send these letters again, and those of other topics."""
-    topics: dict[str, list[Sent]] = {
-        "crear-orden": [Sent(4, "the-key", b"whole"), Sent(5, None, b"no text")],
+    topics: dict[str, list[Message]] = {
+        "crear-orden": [sent(4, "the-key", b"whole"), sent(5, b"\xff", b"no text")],
         "dlq-bitacora": [],
         f"{topic}-DLQ": list(letters),
         **{f"{name}-DLQ": sent for name, sent in more.items()},
@@ -36,7 +36,7 @@ def replayed(*letters: Sent, topic: str = "crear-orden", **more: list[Sent]) -> 
 
 
 def test_a_message_that_its_letter_had_no_room_for_comes_from_its_topic() -> None:
-    broker, outcome = replayed(omitted(0, "(1,4,0,-1)"), omitted(1, "(1,5,0,-1)"), Sent(2, "k2", b"small"))
+    broker, outcome = replayed(omitted(0, "(1,4,0,-1)"), omitted(1, "(1,5,0,-1)"), sent(2, "k2", b"small"))
     assert broker.published["crear-orden"] == [(b"whole", "the-key"), (b"no text", None), (b"small", "k2")]
     assert (outcome.done, outcome.complete) == (3, True)
 
@@ -57,8 +57,8 @@ def test_a_message_that_its_letter_had_no_room_for_comes_from_its_topic() -> Non
         (omitted(0, "(1,4,0,-1)", ""), "does not say that its message lies in"),
     ],
 )
-def test_a_letter_whose_message_cannot_be_had_keeps_no_other_from_being_sent(letter: Sent, why: str) -> None:
-    broker, outcome = replayed(letter, Sent(1, "k1", b"fine"))
+def test_a_letter_whose_message_cannot_be_had_keeps_no_other_from_being_sent(letter: Message, why: str) -> None:
+    broker, outcome = replayed(letter, sent(1, "k1", b"fine"))
     assert broker.published["crear-orden"] == [(b"fine", "k1")]
     assert outcome.done == 1
     ((reason, count),) = outcome.failures.items()
@@ -72,7 +72,7 @@ def test_a_letter_whose_message_cannot_be_had_keeps_no_other_from_being_sent(let
 
 def test_letters_of_a_topic_that_is_gone_keep_no_other_from_being_sent() -> None:
     broker, outcome = replayed(
-        Sent(0, "k", b"x"), Sent(1, "k", b"y"), topic="away", **{"crear-orden": [Sent(0, "k", b"z")]}
+        sent(0, "k", b"x"), sent(1, "k", b"y"), topic="away", **{"crear-orden": [sent(0, "k", b"z")]}
     )
     assert broker.published["crear-orden"] == [(b"z", "k")]
     assert (outcome.done, outcome.complete) == (1, False)
@@ -81,8 +81,9 @@ def test_letters_of_a_topic_that_is_gone_keep_no_other_from_being_sent() -> None
 
 
 def test_a_letter_in_a_topic_that_came_back_without_partitions_is_found_and_sent() -> None:
-    broker = FakePulsar({"crear-orden": [], "dlq-bitacora": []})
-    broker.by_name[full_name("crear-orden-DLQ")] = [Sent(0, "k", b"x"), Sent(1, "k", b"y")]
+    letters_there = [sent(0, "k", b"x"), sent(1, "k", b"y")]
+    topics = {"crear-orden": [], "dlq-bitacora": [], "crear-orden-DLQ": letters_there}
+    broker = FakePulsar(topics, plain=["crear-orden-DLQ"])
     client: Any = broker
     letters = DeadLetters(client, client)
     ids = [str(letter.id) for letter in letters]

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from client.cli import alpes
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 EVIL = "\x1b[2J\x9b2J\x07ñ\u202e"
 
@@ -18,8 +18,8 @@ EVIL = "\x1b[2J\x9b2J\x07ñ\u202e"
 )
 def test_json_is_plain_ascii(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     command = CrearOrden(id="a", address=EVIL, total_cents=1).SerializeToString()
-    letter = Sent(0, "a", command, {"error.type": EVIL, "error.message": EVIL, "own": EVIL})
-    broker = FakePulsar({"crear-orden": [Sent(0, "a", command)], "crear-orden-DLQ": [letter], "dlq-bitacora": []})
+    letter = sent(0, "a", command, {"error.type": EVIL, "error.message": EVIL, "own": EVIL})
+    broker = FakePulsar({"crear-orden": [sent(0, "a", command)], "crear-orden-DLQ": [letter], "dlq-bitacora": []})
     module = f"operations.commands.{arguments[0]}"
     monkeypatch.setattr(f"{module}.Admin", lambda _url: broker)
     monkeypatch.setattr(f"{module}.connected", lambda _url: nullcontext(broker))

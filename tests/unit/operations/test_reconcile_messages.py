@@ -5,15 +5,16 @@ from typing import Any
 from operations.reconcile.messages import letters
 from operations.reconcile.scratch import OrderLetter
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.simulation.broker import Message
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 
-def letter(entry: int, order_id: str, error: str = "bug") -> Sent:
-    return Sent(entry, order_id, CrearOrden(id=order_id).SerializeToString(), {"error.type": error})
+def letter(entry: int, order_id: str, error: str = "bug") -> Message:
+    return sent(entry, order_id, CrearOrden(id=order_id).SerializeToString(), {"error.type": error})
 
 
-def done(entry: int, letter_entry: int, action: str) -> Sent:
-    return Sent(entry, f"crear-orden:0:1:{letter_entry}", own_properties={"bitacora.action": action})
+def done(entry: int, letter_entry: int, action: str) -> Message:
+    return sent(entry, f"crear-orden:0:1:{letter_entry}", properties={"bitacora.action": action})
 
 
 def test_letters_wait_were_discarded_or_were_sent_again_and_conflicts_are_nobodys() -> None:
@@ -25,7 +26,7 @@ def test_letters_wait_were_discarded_or_were_sent_again_and_conflicts_are_nobody
                 letter(2, "sent"),
                 letter(3, "discarded-then-sent"),
                 letter(4, "second", "conflict"),
-                Sent(5, None, b"\xff", {"error.type": "invalid"}),
+                sent(5, b"\xff", b"\xff", {"error.type": "invalid"}),
             ],
             "dlq-bitacora": [
                 done(0, 1, "discarded"),

@@ -14,7 +14,7 @@ from operations.recover.retained import Recoverable, Retained
 from schemas.tienda.orden import CREADA, EXPIRADA
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 PAYMENT = CHARGED[CREADA, "absent"].why
 SETTLING = CHARGED[CREADA, "aprobada"].why
@@ -59,7 +59,7 @@ def update(status: str, version: int) -> bytes:
 
 
 def recover(topics: Mapping[str, Sequence[bytes]], why: str, of: Rows | None) -> tuple[str | None, bytes, FakePulsar]:
-    lie = {topic: [Sent(n, "k", payload) for n, payload in enumerate(topics.get(topic, ()))] for topic in TOPICS}
+    lie = {topic: [sent(n, "k", payload) for n, payload in enumerate(topics.get(topic, ()))] for topic in TOPICS}
     broker: Any = FakePulsar(lie)
     with Retained() as retained:
         retained.want([("a", why, of)])
@@ -178,7 +178,7 @@ def test_what_another_order_is_looked_for_in_hides_no_better_message() -> None:
     outcome = TransaccionProcesada(order_id="b", status="aprobada").SerializeToString()
     of_b = OrdenCreada(id="b", client_id=7, total_cents=1250, currency="USD").SerializeToString()
     topics = {"orden-creada": [created(), of_b], "transaccion-creada": [outcome]}
-    broker: Any = FakePulsar({topic: [Sent(n, "", p) for n, p in enumerate(lie)] for topic, lie in topics.items()})
+    broker: Any = FakePulsar({topic: [sent(n, "", p) for n, p in enumerate(lie)] for topic, lie in topics.items()})
     charged = Rows("b", ("b", *orden()[1:]), ("b", *pago()[1:]), None)
     with Retained() as retained:
         retained.want([("a", PAYMENT, rows(orden())), ("b", SETTLING, charged)])
@@ -189,7 +189,7 @@ def test_what_another_order_is_looked_for_in_hides_no_better_message() -> None:
 
 def test_each_of_many_orders_has_its_own() -> None:
     names = [f"n{number:05d}" for number in range(2_500)]
-    broker: Any = FakePulsar({"crear-orden": [Sent(n, name, command(name)) for n, name in enumerate(names)]})
+    broker: Any = FakePulsar({"crear-orden": [sent(n, name, command(name)) for n, name in enumerate(names)]})
     with Retained() as retained:
         retained.want((name, NOT_RECORDED.why, None) for name in [*names[::2], "nobody"])
         retained.find(broker, broker, lambda _number: None)

@@ -8,7 +8,8 @@ from operations.reconcile.rules import COMMANDS, DOWNSTREAM
 from operations.reconcile.stalled import Holder, Subscription, stalled, subscription
 from operations.reconcile.waiting import Waits
 from schemas.tienda.topics import NAMESPACE
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.simulation.broker import Message
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 AN_HOUR_MS = 3_600_000
 HOLDER = {"consumerName": "5b1f0", "address": "/10.0.0.7:41522", "unackedMessages": 1}
@@ -19,7 +20,7 @@ def now_ms() -> int:
 
 
 def broker(
-    messages: Sequence[Sent], subscribed: Mapping[str, Any] | None = None, *, silent: float = 1.0, told_to: int = 0
+    messages: Sequence[Message], subscribed: Mapping[str, Any] | None = None, *, silent: float = 1.0, told_to: int = 0
 ) -> FakePulsar:
     """Give a broker with these messages in the commands, of which readers aren't given the last `told_to`."""
     told = {"instances": [{"metrics": {"userMetrics": {"user_metric_silent.crear-orden_sum": silent}}}]}
@@ -40,20 +41,20 @@ def found(pulsar: Any) -> list[Waits]:
 
 
 def test_what_waits_in_a_silent_input_stalls() -> None:
-    waits = [Sent(3, "a"), Sent(4, None, b"\xff")]
+    waits = [sent(3, "a"), sent(4, b"\xff", b"\xff")]
     assert found(broker(waits)) == [Waits("crear-orden", "a", "1:3:0"), Waits("crear-orden", None, "1:4:0")]
     assert found(broker(waits, silent=0.0)) == []
 
 
 def test_what_its_sender_delayed_and_what_was_due_only_now_does_not_stall() -> None:
-    later, just_now = Sent(0, "a", due=now_ms() + AN_HOUR_MS), Sent(1, "b", due=now_ms() - 1_000)
-    overdue = Sent(2, "c", due=now_ms() - AN_HOUR_MS)
+    later, just_now = sent(0, "a", due_ms=now_ms() + AN_HOUR_MS), sent(1, "b", due_ms=now_ms() - 1_000)
+    overdue = sent(2, "c", due_ms=now_ms() - AN_HOUR_MS)
     assert found(broker([later, just_now])) == []
     assert found(broker([later, just_now, overdue])) == [Waits("crear-orden", "c", "1:2:0")]
 
 
 def test_an_input_is_named_whose_messages_no_reader_is_given() -> None:
-    one = [Sent(0, "a")]
+    one = [sent(0, "a")]
     assert found(broker(one, {"msgBacklog": 1}, told_to=1)) == [Waits("crear-orden", None)]
     assert found(broker(one, {"msgBacklog": 1, "msgDelayed": 1}, told_to=1)) == []
 
@@ -61,11 +62,11 @@ def test_an_input_is_named_whose_messages_no_reader_is_given() -> None:
 def test_what_the_broker_knows_of_why_is_asked_for() -> None:
     idle = {"consumerName": "ours", "address": "/127.0.0.1:9", "unackedMessages": 0}
     said = {"msgBacklog": 3, "msgDelayed": 2, "blockedSubscriptionOnUnackedMsgs": True, "consumers": [idle, HOLDER]}
-    pulsar: Any = broker([Sent(0, "a")], said)
+    pulsar: Any = broker([sent(0, "a")], said)
     holders = (Holder("5b1f0", "10.0.0.7:41522", 1),)
     assert subscription(pulsar, COMMANDS) == Subscription(3, 2, blocked=True, holders=holders)
 
 
 def test_of_a_topic_without_such_a_subscription_nothing_is_known() -> None:
-    pulsar: Any = broker([Sent(0, "a")])
+    pulsar: Any = broker([sent(0, "a")])
     assert subscription(pulsar, COMMANDS) == Subscription()

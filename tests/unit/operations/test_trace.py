@@ -12,7 +12,7 @@ from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOr
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from terminal.text import money
 from tests.unit.connection.admin_server import answering
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -74,11 +74,11 @@ def test_a_dead_letter_without_its_message_is_the_orders_under_whose_key_it_lies
     why = {"source.topic": source("crear-orden"), "error.type": "bug", "error.message": "no", "payload.omitted": "7"}
     other = CrearOrden(id="b").SerializeToString()
     letters = [
-        Sent(0, "a", b"", why),
-        Sent(1, "b", b"", why),
-        Sent(2, "vencer:1", b"", why),
-        Sent(3, "a", other, why),
-        Sent(4, None, b"", why),
+        sent(0, "a", b"", why),
+        sent(1, "b", b"", why),
+        sent(2, "vencer:1", b"", why),
+        sent(3, "a", other, why),
+        sent(4, b"\xff", b"", why),
     ]
     broker: Any = FakePulsar({"crear-orden-DLQ": letters})
     told = find(

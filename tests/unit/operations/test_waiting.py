@@ -24,18 +24,21 @@ from operations.reconcile.waiting import Waits, waiting
 from schemas.tienda.topics import NAMESPACE, full_name
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
-from tests.unit.connection.fake_pulsar import FakePulsar, Sent
+from tests.simulation.broker import Message
+from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
 
-def timer(entry: int) -> Sent:
-    return Sent(entry, f"vencer:{entry}")
+def timer(entry: int) -> Message:
+    return sent(entry, f"vencer:{entry}")
 
 
 def cursor(function: str, mark: str = "1:-1", acknowledged: str = "[]") -> dict[str, Any]:
     return {"cursors": {function: {"markDeletePosition": mark, "individuallyDeletedMessages": acknowledged}}}
 
 
-def broker(topics: Mapping[Input, Sequence[Sent]], cursors: Mapping[Input, dict[str, Any]] | None = None) -> FakePulsar:
+def broker(
+    topics: Mapping[Input, Sequence[Message]], cursors: Mapping[Input, dict[str, Any]] | None = None
+) -> FakePulsar:
     """Give a broker with these messages in the inputs, none of them acknowledged where no cursor says so."""
     answers = {
         f"{source.topic}-partition-0/internalStats": (cursors or {}).get(source) or cursor(source.function)
@@ -49,7 +52,7 @@ def found(pulsar: Any, *sources: Input) -> list[tuple[str, str | None]]:
 
 
 def test_where_all_is_acknowledged_nothing_is_read() -> None:
-    pulsar = broker({UPDATES: [Sent(0, "a"), Sent(1, "b")]}, {UPDATES: cursor("reporting", "1:1")})
+    pulsar = broker({UPDATES: [sent(0, "a"), sent(1, "b")]}, {UPDATES: cursor("reporting", "1:1")})
     assert found(pulsar) == []
     assert pulsar.opened == []
 
@@ -59,7 +62,7 @@ def test_where_all_is_gone_nothing_waits() -> None:
 
 
 def test_what_is_acknowledged_does_not_wait() -> None:
-    messages = [Sent(n, name) for n, name in enumerate("abcde")] + [Sent(0, "f", ledger=9), Sent(1, "g", ledger=9)]
+    messages = [sent(n, name) for n, name in enumerate("abcde")] + [sent(0, "f", ledger=9), sent(1, "g", ledger=9)]
     stands = cursor("reporting", "1:0", "[(1:1..1:3],(9:-1..9:0]]")
     assert found(broker({UPDATES: messages}, {UPDATES: stands}), UPDATES) == [
         ("orden-actualizada", "b"),
@@ -69,11 +72,11 @@ def test_what_is_acknowledged_does_not_wait() -> None:
 
 
 def test_what_nobody_ever_read_waits() -> None:
-    assert found(broker({UPDATES: [Sent(0, "a")]}, {UPDATES: {"cursors": {}}}), UPDATES) == [("orden-actualizada", "a")]
+    assert found(broker({UPDATES: [sent(0, "a")]}, {UPDATES: {"cursors": {}}}), UPDATES) == [("orden-actualizada", "a")]
 
 
 def test_every_message_of_a_batch_waits() -> None:
-    batch = [Sent(5, "a", batch=0), Sent(5, "b", batch=1)]
+    batch = [sent(5, "a", batch=0), sent(5, "b", batch=1)]
     assert found(broker({UPDATES: batch}), UPDATES) == [("orden-actualizada", "a"), ("orden-actualizada", "b")]
 
 
@@ -88,29 +91,29 @@ def test_every_message_of_a_batch_waits() -> None:
     ],
 )
 def test_an_order_is_known_by_what_its_message_says_also_without_a_key(source: Input, message: Any) -> None:
-    pulsar = broker({source: [Sent(0, "", message.SerializeToString())]})
+    pulsar = broker({source: [sent(0, "", message.SerializeToString())]})
     assert found(pulsar, source) == [(source.topic, "a")]
 
 
 def test_a_later_attempt_says_whose_it_is_as_its_first_one_did() -> None:
     properties = {"source.topic": full_name("orden-creada")}
-    pulsar = broker({PAGOS_RETRIES: [Sent(0, "", OrdenCreada(id="a").SerializeToString(), properties)]})
+    pulsar = broker({PAGOS_RETRIES: [sent(0, "", OrdenCreada(id="a").SerializeToString(), properties)]})
     assert found(pulsar, PAGOS_RETRIES) == [("pagos-reintento", "a")]
 
 
 def test_a_key_that_says_another_order_counts_as_well() -> None:
-    pulsar = broker({COMMANDS: [Sent(0, "b", CrearOrden(id="a").SerializeToString())]})
+    pulsar = broker({COMMANDS: [sent(0, "b", CrearOrden(id="a").SerializeToString())]})
     assert sorted(found(pulsar, COMMANDS)) == [("crear-orden", "a"), ("crear-orden", "b")]
 
 
 def test_timers_and_what_is_no_message_are_of_no_order() -> None:
-    messages = [timer(0), Sent(1, None, b"\xff"), Sent(2, "no id!"), timer(3)]
+    messages = [timer(0), sent(1, b"\xff", b"\xff"), sent(2, "no id!"), timer(3)]
     assert found(broker({ORDENES_RETRIES: messages, COMMANDS: messages})) == []
 
 
 def test_too_much_to_read_is_said_of_its_topic_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unacknowledged, "MOST_READ", 3)
-    pulsar = broker({COMMANDS: [Sent(n, f"a{n}") for n in range(4)], UPDATES: [Sent(0, "b")]})
+    pulsar = broker({COMMANDS: [sent(n, f"a{n}") for n in range(4)], UPDATES: [sent(0, "b")]})
     assert found(pulsar, COMMANDS, UPDATES) == [
         ("crear-orden", "a0"),
         ("crear-orden", "a1"),
@@ -121,13 +124,13 @@ def test_too_much_to_read_is_said_of_its_topic_alone(monkeypatch: pytest.MonkeyP
 
 
 def test_a_slow_broker_is_asked_again() -> None:
-    pulsar = broker({COMMANDS: [Sent(n, name) for n, name in enumerate("abcd")]})
+    pulsar = broker({COMMANDS: [sent(n, name) for n, name in enumerate("abcd")]})
     pulsar.short_of = [3, 1]
     assert [order_id for _, order_id in found(pulsar, COMMANDS)] == ["a", "b", "c", "d"]
 
 
 def test_what_the_broker_gives_nobody_and_has_acknowledged_itself_is_not_missing() -> None:
-    messages = [Sent(0, "a"), Sent(1, "b"), Sent(2, "c")]
+    messages = [sent(0, "a"), sent(1, "b"), sent(2, "c")]
     for ranges, all_read in (("[(1:1..1:2]]", True), ("[(1:0..1:1]]", False), ("[]", False)):
         pulsar = broker({COMMANDS: messages}, {COMMANDS: cursor("ordenes", "1:-1", ranges)})
         pulsar.short_of = [1, 1]
@@ -135,14 +138,14 @@ def test_what_the_broker_gives_nobody_and_has_acknowledged_itself_is_not_missing
 
 
 def test_a_lost_connection_is_no_end() -> None:
-    pulsar = broker({COMMANDS: [Sent(0, "a"), Sent(1, "b")]})
+    pulsar = broker({COMMANDS: [sent(0, "a"), sent(1, "b")]})
     pulsar.short_of, pulsar.connected = [1], False
     with pytest.raises(UnreachableError, match="crear-orden"):
         found(pulsar, COMMANDS)
 
 
 def test_inputs_are_read_as_an_order_passes_them_and_retries_of_a_refund_after_it() -> None:
-    pulsar = broker({source: [Sent(0, "a")] for source in set(DOWNSTREAM)})
+    pulsar = broker({source: [sent(0, "a")] for source in set(DOWNSTREAM)})
     assert [topic for topic, _ in found(pulsar)] == [source.topic for source in DOWNSTREAM]
     assert found(pulsar, TRANSACTIONS, CREATED, COMMANDS) == [
         ("crear-orden", "a"),
@@ -157,14 +160,14 @@ class Moving(FakePulsar):
     def get(self, path: str) -> Any:
         answer = super().get(path)
         if path.startswith(f"/admin/v2/persistent/{NAMESPACE}/{PAGOS_RETRIES.topic}-partition-0"):
-            self.by_name[f"{full_name(PAGOS_RETRIES.topic)}-partition-0"] = [Sent(0, "a"), Sent(1, "a")]
+            self.lie[full_name(PAGOS_RETRIES.topic)] = [sent(0, "a"), sent(1, "a")]
             self.answers[f"{PAGOS_RETRIES.topic}-partition-0/internalStats"] = cursor("pagos", "1:0")
         return answer
 
 
 def test_a_message_is_met_that_is_put_off_again_while_its_topic_is_asked_for() -> None:
-    still = broker({PAGOS_RETRIES: [Sent(0, "a")]})
-    moving: Any = Moving({PAGOS_RETRIES.topic: [Sent(0, "a")]}, still.answers)
+    still = broker({PAGOS_RETRIES: [sent(0, "a")]})
+    moving: Any = Moving({PAGOS_RETRIES.topic: [sent(0, "a")]}, still.answers)
     assert Waits("pagos-reintento", "a") in list(waiting(moving, moving, {PAGOS_RETRIES}))
 
 

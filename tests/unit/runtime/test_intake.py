@@ -43,7 +43,7 @@ class Context:
         return f"{self.message.topic}-partition-0"
 
     def ack(self, message_id: Any, topic: str) -> None:
-        self.consumer.acknowledge(next(m for m in self.consumer.held if m.id == message_id))
+        self.consumer.acknowledge(next(m for m in self.consumer.held if m.place == message_id))
 
 
 class Way(Protocol):
