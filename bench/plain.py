@@ -9,14 +9,13 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 from alpes_runtime import parse_config
-from alpes_runtime.host import Host
+from alpes_runtime.bootstrap import bootstrap
 from alpes_runtime.runner import Runner
 from alpes_wire import Endpoint
 from bench import variants
@@ -28,8 +27,8 @@ from deployment import function_configs
 from deployment.function_configs import FunctionConfig
 
 
-class PlainContext:
-    """What `Host` takes from a function's context, made from the function's own configuration.
+class PlainHost:
+    """What runs the service here, made from the function's own configuration.
 
     Parameters
     ----------
@@ -41,79 +40,31 @@ class PlainContext:
         Connected.
     table
         Its state table, None without a state store.
-    """
-
-    consumers: Mapping[str, Any] = {}
-    """The runtime's own: none, so that the direct intake has nothing to close."""
-
-    def __init__(self, config: FunctionConfig, user_config: Mapping[str, Any], client: Any, table: Any) -> None:
-        self._config = config
-        self._user_config = user_config
-        self._client = client
-        self.instance_config = SimpleNamespace(
-            function_details=SimpleNamespace(source=SimpleNamespace(subscriptionName=config.subscription))
-        )
-        self.state_context = SimpleNamespace(__table__=table)
-
-    def get_logger(self) -> logging.Logger:
-        """Standard error's."""
-        return logging.getLogger(f"plain.{self._config.name}")
-
-    def get_user_config_map(self) -> Mapping[str, Any]:
-        """The function's."""
-        return self._user_config
-
-    def get_function_name(self) -> str:
-        """The function's."""
-        return self._config.name
-
-    def get_function_tenant(self) -> str:
-        """The function's."""
-        return self._config.tenant
-
-    def get_function_namespace(self) -> str:
-        """The function's."""
-        return self._config.namespace.rpartition("/")[2]
-
-    def get_instance_id(self) -> int:
-        """The only one."""
-        return 0
-
-    def get_input_topics(self) -> list[str]:
-        """The function's."""
-        return self._config.inputs
-
-    def get_output_topic(self) -> str:
-        """The function's."""
-        return str(self._config.values.get("output", ""))
-
-    def get_pulsar_client(self) -> Any:
-        """Ours."""
-        return self._client
-
-    def record_metric(self, _metric: str, _value: float) -> None:
-        """Nobody asks for it."""
-
-
-class PlainHost(Host):
-    """An instance whose Pulsar is named by us: there is no command line of Pulsar's to tell it.
-
-    Parameters
-    ----------
-    context
-        See `Host`.
     service_url
         Where Pulsar is.
     """
 
-    def __init__(self, context: PlainContext, service_url: str) -> None:
-        super().__init__(context)
-        self._endpoint = Endpoint(service_url)
+    def __init__(
+        self, config: FunctionConfig, user_config: Mapping[str, Any], client: Any, table: Any, service_url: str
+    ) -> None:
+        self.logger = logging.getLogger(f"plain.{config.name}")
+        self.user_config = user_config
+        self.name = config.name
+        self.namespace = config.namespace
+        self.instance_id = "0"
+        self.inputs: Sequence[str] = config.inputs
+        self.output = str(config.values.get("output", ""))
+        self.subscription = config.subscription
+        self.client = client
+        self.endpoint = Endpoint(service_url)
+        self.runtime_consumers: Mapping[str, Any] = {}
+        self.state_table = table
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where Pulsar is."""
-        return self._endpoint
+    def count(self, received: int, processed: int) -> None:
+        """Count nothing: nobody asks."""
+
+    def record(self, metric: str, value: float) -> None:
+        """Record nothing: nobody asks."""
 
 
 def state_table(url: str, config: FunctionConfig) -> Any:
@@ -151,10 +102,10 @@ def serve(
     kind = getattr(importlib.import_module(module), name)
     table = state_table(state_url, config) if state_url else None
     client = Client(service_url)
-    host = PlainHost(PlainContext(config, user_config, client, table), service_url)
+    host = PlainHost(config, user_config, client, table, service_url)
     function = kind()
     parsed = parse_config(kind.Config, host.user_config)
-    runner = Runner(host, parsed, partial(function.build, parsed))
+    runner = Runner(bootstrap(host, parsed, partial(function.build, parsed)))
     runner.start()
     link.ready()
     with suppress(EOFError, OSError, KeyboardInterrupt):

@@ -6,7 +6,6 @@ order of what happened gives several of them one `journal`.
 
 import itertools
 import sys
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -21,36 +20,6 @@ from tests.simulation.server import Connection, Server, Statement
 
 Journal = list[tuple[str, Any]]
 """What happened, in order: ``(what, to what)``."""
-
-
-class FakeClock:
-    """Time that passes only where somebody waits, or when a test says so.
-
-    Parameters
-    ----------
-    on_wait
-        Called at each wait with its seconds; a test ends an outage here.
-    """
-
-    def __init__(self, on_wait: Callable[[float], None] = lambda _seconds: None) -> None:
-        self.now = 1000.0
-        self.waits: list[float] = []
-        self.on_wait = on_wait
-
-    def monotonic(self) -> float:
-        """Seconds since some moment."""
-        return self.now
-
-    def now_ms(self) -> int:
-        """Return the time of day in Unix milliseconds."""
-        return 1_767_225_600_000 + int(self.now * 1000)
-
-    def wait(self, stopping: threading.Event, seconds: float) -> bool:
-        """Let the seconds pass at once."""
-        self.waits.append(seconds)
-        self.now += seconds
-        self.on_wait(seconds)
-        return stopping.is_set()
 
 
 class FakeDatabase(Connection):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from alpes_runtime import BatchFunction, Done, FunctionConfig, Handler, Outcome, Received, Service, Setup
+from alpes_runtime import BatchFunction, Done, FunctionConfig, Handler, InstanceContext, Outcome, Received, Service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,8 @@ class Sink(BatchFunction):
 
     Config: ClassVar[type[FunctionConfig]] = SinkConfig
 
-    def build(self, config: SinkConfig, setup: Setup) -> Service:
+    def build(self, config: SinkConfig, context: InstanceContext) -> Service:
         """Wire the counter to the only input."""
-        (topic,) = setup.host.inputs
+        (topic,) = context.host.inputs
         counted = Counted(config.messages, Path(config.result))
         return Service({topic.rsplit("/", 1)[-1]: Handler(payload, counted.apply)}, Nowhere(), {})

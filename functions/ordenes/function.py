@@ -9,12 +9,13 @@ from alpes_runtime import (
     BatchFunction,
     FunctionConfig,
     Handler,
+    InstanceContext,
     Service,
-    Setup,
     WriteBehind,
     encoded,
     require,
 )
+from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 
 from . import messages
@@ -47,6 +48,8 @@ class OrdenesConfig(FunctionConfig):
         Puts to the state store a second, per instance, while more orders than that come through. 1 to 10,000.
     """
 
+    retry_suffix: ClassVar[str] = RETRY_SUFFIX
+
     orden_actualizada_topic: str
     reembolsar_transaccion_topic: str
     expira_segundos: int = 900
@@ -67,13 +70,13 @@ class Ordenes(BatchFunction):
 
     Config: ClassVar[type[FunctionConfig]] = OrdenesConfig
 
-    def build(self, config: OrdenesConfig, setup: Setup) -> Service:
+    def build(self, config: OrdenesConfig, context: InstanceContext) -> Service:
         """Wire the handlers, and the state store behind them."""
         topics = Topics(
-            orden_creada=setup.output(),
+            orden_creada=context.output(),
             orden_actualizada=config.orden_actualizada_topic,
             reembolsar_transaccion=config.reembolsar_transaccion_topic,
-            reintento=setup.retry_topic(),
+            reintento=context.retry_topic(),
         )
         handlers = OrdenesHandlers(
             topics=topics,
@@ -85,15 +88,11 @@ class Ordenes(BatchFunction):
         if config.estado_por_orden:
             estado = WriteBehind(
                 EstadoMarks(),
-                setup.view_database(),
-                setup.state(switch="estado_por_orden"),
-                traffic=setup.rate.per_second,
+                context.view_database(),
+                context.state(switch="estado_por_orden"),
+                context,
                 busy_from=MESSAGES_PER_ORDER * config.estado_por_segundo,
                 per_second=config.estado_por_segundo,
-                clock=setup.clock,
-                stopping=setup.stopping,
-                logger=setup.logger,
-                record=setup.record,
             )
             views.append(estado)
         return Service(
@@ -101,10 +100,10 @@ class Ordenes(BatchFunction):
             # whose payment waits already.
             handlers={
                 "transaccion-creada": Handler(messages.decode_transaccion, handlers.liquidar),
-                "ordenes-reintento": Handler(messages.decode_vencer_ordenes, handlers.vencer, most=1),
+                "ordenes-reintento": Handler(messages.decode_vencer_ordenes, handlers.vencer, batch_max=1),
                 "crear-orden": Handler(messages.decode_crear_orden, handlers.crear),
             },
-            database=setup.database(),
+            database=context.database(),
             schemas={
                 topics.orden_creada: encoded(ProtobufNativeSchema(OrdenCreada)),
                 topics.orden_actualizada: encoded(ProtobufNativeSchema(OrdenActualizada)),

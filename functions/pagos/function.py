@@ -11,12 +11,13 @@ from alpes_runtime import (
     BatchFunction,
     FunctionConfig,
     Handler,
+    InstanceContext,
     Misconfigured,
     Service,
-    Setup,
     encoded,
     require,
 )
+from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 
 from . import messages
@@ -44,6 +45,8 @@ class PagosConfig(FunctionConfig):
     gateway_a_la_vez
         HTTP: calls that an instance may have on their way, 1 to 200.
     """
+
+    retry_suffix: ClassVar[str] = RETRY_SUFFIX
 
     gateway: Literal["simulada", "http"] = "simulada"
     approval_rate: float = 0.9
@@ -96,20 +99,20 @@ class Pagos(BatchFunction):
 
     Config: ClassVar[type[FunctionConfig]] = PagosConfig
 
-    def build(self, config: PagosConfig, setup: Setup) -> Service:
+    def build(self, config: PagosConfig, context: InstanceContext) -> Service:
         """Wire the handlers, and the gateway."""
-        topic = setup.output()
+        topic = context.output()
         if config.gateway == "http":
-            setup.retry_topic()  # what may have been charged must have somewhere to wait
-        handlers = PagosHandlers(topic, GATEWAYS[config.gateway](config.options()), setup.clock.now_ms)
+            context.retry_topic()  # what may have been charged must have somewhere to wait
+        handlers = PagosHandlers(topic, GATEWAYS[config.gateway](config.options()), context.clock.now_ms)
         return Service(
             # What is owed goes before what is to be earned.
             handlers={
                 "reembolsar-transaccion": Handler(
-                    messages.decode_reembolsar_transaccion, handlers.reembolsar, outside=handlers.refunding
+                    messages.decode_reembolsar_transaccion, handlers.reembolsar, external_call=handlers.refunding
                 ),
-                "orden-creada": Handler(messages.decode_orden_creada, handlers.cobrar, outside=handlers.charging),
+                "orden-creada": Handler(messages.decode_orden_creada, handlers.cobrar, external_call=handlers.charging),
             },
-            database=setup.database(),
+            database=context.database(),
             schemas={topic: encoded(ProtobufNativeSchema(TransaccionProcesada))},
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alpes_runtime import Ask, Done, Outcome, Outside, Rejected, Retry, Transaction, now_ms
+from alpes_runtime import Ask, Done, ExternalCall, Outcome, Rejected, Retry, Transaction, now_ms
 
 from . import domain, messages, store
 from .domain import Cobro, PorReembolsar, Reembolso, Transaccion, difference, refund_problem
@@ -33,14 +33,16 @@ class Pagos:
     now_ms: Callable[[], int] = now_ms
 
     @property
-    def charging(self) -> Outside[Cobro] | None:
+    def charging(self) -> ExternalCall[Cobro] | None:
         """The gateway as `cobrar` asks it, None where it answers at once."""
-        return Outside(self.gateway.charge, self.cobrados, self.gateway.at_once) if self.gateway.at_once else None
+        return ExternalCall(self.gateway.charge, self.cobrados, self.gateway.at_once) if self.gateway.at_once else None
 
     @property
-    def refunding(self) -> Outside[PorReembolsar] | None:
+    def refunding(self) -> ExternalCall[PorReembolsar] | None:
         """The gateway as `reembolsar` asks it, None where it answers at once."""
-        return Outside(self.gateway.refund, self.reembolsados, self.gateway.at_once) if self.gateway.at_once else None
+        return (
+            ExternalCall(self.gateway.refund, self.reembolsados, self.gateway.at_once) if self.gateway.at_once else None
+        )
 
     def cobrar(self, transaction: Transaction, batch: Sequence[Cobro]) -> Sequence[Outcome]:
         """Charge the orders, and emit `transaccion-creada` for each: for one charged before, its event again."""

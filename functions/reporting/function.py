@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
-from alpes_runtime import BatchFunction, FunctionConfig, Handler, Service, Setup, Totals, encoded, require
+from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, Totals, encoded, require
+from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 
 from . import messages, store
@@ -29,6 +30,8 @@ class ReportingConfig(FunctionConfig):
         many are asked for at once; a million orders take some 100 MB as CSV, 200 MB as JSON.
     """
 
+    retry_suffix: ClassVar[str] = RETRY_SUFFIX
+
     totales_por_estado: bool = True
     reporte_max_filas: int = 1_000_000
 
@@ -43,23 +46,23 @@ class Reporting(BatchFunction):
 
     Config: ClassVar[type[FunctionConfig]] = ReportingConfig
 
-    def build(self, config: ReportingConfig, setup: Setup) -> Service:
+    def build(self, config: ReportingConfig, context: InstanceContext) -> Service:
         """Wire the handlers, and the totals behind them."""
-        topic = setup.output()
+        topic = context.output()
         handlers = ReportingHandlers(
-            topic, formats(), config.reporte_max_filas, now_ms=setup.clock.now_ms, alive=setup.alive
+            topic, formats(), config.reporte_max_filas, now_ms=context.clock.now_ms, heartbeat=context.heartbeat
         )
         views = []
         if config.totales_por_estado:
-            state = setup.state(switch="totales_por_estado")
-            database = setup.view_database()
-            views.append(Totals(store.totals, database, state, clock=setup.clock, stopping=setup.stopping))
+            state = context.state(switch="totales_por_estado")
+            database = context.view_database()
+            views.append(Totals(store.totals, database, state, context))
         return Service(
             handlers={
                 "orden-actualizada": Handler(messages.decode_orden_actualizada, handlers.actualizar),
-                "generar-reporte": Handler(messages.decode_generar_reporte, handlers.generar, most=1),
+                "generar-reporte": Handler(messages.decode_generar_reporte, handlers.generar, batch_max=1),
             },
-            database=setup.database(),
+            database=context.database(),
             schemas={topic: encoded(ProtobufNativeSchema(ReporteGenerado))},
             views=views,
         )

@@ -28,15 +28,15 @@ class Reporting:
         hold would come again, to the next instance too, for ever.
     now_ms
         Tells Unix milliseconds.
-    alive
-        Leaves a sign of life, see `Setup.alive`.
+    heartbeat
+        See `InstanceContext.heartbeat`.
     """
 
     topic: str
     formats: Mapping[str, Format]
     most: int
     now_ms: Callable[[], int] = now_ms
-    alive: Callable[[], None] = lambda: None
+    heartbeat: Callable[[], None] = lambda: None
 
     def actualizar(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
         """Bring the read model up to date."""
@@ -69,5 +69,5 @@ class Reporting:
     def _lively(self, ordenes: Iterator[Orden]) -> Iterator[Orden]:
         for number, orden in enumerate(ordenes):
             if number % ORDERS_PER_SIGN == 0:
-                self.alive()
+                self.heartbeat()
             yield orden

@@ -5,14 +5,15 @@ What is listed here is the public surface; everything else may move. docs/write-
 
 from .clock import now_ms
 from .config import FunctionConfig, parse_config, require
+from .context import InstanceContext
 from .database import BadData, Database, Row, Transaction
 from .errors import AlpesError, InvalidMessage, Misconfigured, PublishFailed, Unavailable, refuse_if
 from .function import BatchFunction
 from .message import Event, Received
-from .outcome import Ask, Done, Handler, Outcome, Outside, Rejected, Retry
+from .outcome import Ask, Done, ExternalCall, Handler, Outcome, Rejected, Retry
 from .protobuf import decode
 from .publisher import encoded
-from .service import Service, Setup
+from .service import Service
 from .sql import load_queries
 from .totals import Totals
 from .tracing import child_traceparent, valid_traceparent
@@ -26,21 +27,21 @@ __all__ = [
     "Database",
     "Done",
     "Event",
+    "ExternalCall",
     "FunctionConfig",
     "Handler",
+    "InstanceContext",
     "InvalidMessage",
     "Mark",
     "Marks",
     "Misconfigured",
     "Outcome",
-    "Outside",
     "PublishFailed",
     "Received",
     "Rejected",
     "Retry",
     "Row",
     "Service",
-    "Setup",
     "Totals",
     "Transaction",
     "Unavailable",

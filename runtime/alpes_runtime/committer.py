@@ -1,7 +1,5 @@
 """Decodes a group, applies it in one transaction, and says what is to be published and acknowledged."""
 
-import logging
-import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -9,16 +7,16 @@ from typing import Any, NamedTuple, TypeGuard
 
 from alpes_wire.names import ATTEMPT
 
-from .backoff import Backoff, RetryPolicy
-from .clock import Clock
+from .backoff import RetryPolicy
+from .context import InstanceContext
 from .database import Database, Transaction
 from .dead_letter import dead_letter, retry
 from .errors import InvalidMessage, Unavailable, refuse_if
+from .external_calls import asking
 from .halt import BugShare
 from .message import MAX_EVENT_BYTES, Event, Received
+from .outage import Outage
 from .outcome import AnyHandler, Ask, Done, Outcome, Rejected, Retry
-from .outside import asking
-from .turn import Turn
 
 CAREFUL_GROUPS = 100
 """After a message that broke its batch, so many groups are applied in parts: where one was, there are more."""
@@ -26,8 +24,6 @@ CAREFUL_PART = 100
 """Messages of such a part, at most. It halves with a part that breaks and grows again with those that don't: smaller
 means more statements, larger means more of them in vain."""
 SMALLEST_PART = 10
-STUCK_ATTEMPTS = 10
-"""After so many in vain, some seconds, it is said outside of the log, too, that the database is waited for."""
 PART_GROWTH = 1.25
 TOO_BIG_TO_ASK = "too big to be tried again, so nobody outside is asked about it: what came of that could be unknown"
 UNKNOWN_LOG_S = 10.0
@@ -68,61 +64,36 @@ class Committer:
 
     Parameters
     ----------
+    context
+        The instance.
     handlers
         One per role.
     database
         Where handlers write.
-    function
-        Its name, for dead letters.
-    retry_topic, retry_policy
-        Where a message that came early goes, and for how long.
-    turn, clock, stopping, logger
-        See `turn`, `clock`; waiting ends when ``stopping`` is set.
-    alive
-        Called before each attempt: a group may wait for the database for hours, and that is no hanging thread.
-    backoff
-        How long to wait for the database.
-    halt
+    on_halt
         Called with a role of which most messages fail for a bug: take no more of it. The group at hand is withheld.
-    stuck
-        Called with True when the database has been away for `STUCK_ATTEMPTS`, and with False when it is back.
     """
 
-    def __init__(  # noqa: PLR0913 the parts of a stage, each named
+    def __init__(
         self,
+        context: InstanceContext,
         handlers: Mapping[str, AnyHandler],
         database: Database,
-        retry_topic: str | None,
-        retry_policy: RetryPolicy,
-        *,
-        function: str,
-        turn: Turn,
-        clock: Clock,
-        stopping: threading.Event,
-        logger: logging.Logger,
-        alive: Callable[[], None] = lambda: None,
-        halt: Callable[[str], None] = lambda _role: None,
-        stuck: Callable[[bool], None] = lambda _is: None,
-        backoff: Backoff | None = None,
+        on_halt: Callable[[str], None],
     ) -> None:
+        self._context = context
         self._handlers = handlers
         self._database = database
-        self._retry_topic = retry_topic
-        self._function = function
-        self._retry_policy = retry_policy
-        self._turn = turn
-        self._clock = clock
-        self._stopping = stopping
-        self._log = logger
-        self._alive = alive
-        self._halt = halt
-        self._stuck = stuck
+        self._on_halt = on_halt
+        self._retry_topic = context.retry_input
+        self._retry_policy = RetryPolicy(context.config.retry_max_attempts, context.config.retry_initial_seconds)
+        self._log = context.logger
+        self._outage = Outage(context, "The commit", "database")
         self._bugs = {role: BugShare() for role in handlers}
         self._careful_groups = 0
         self._part: float = CAREFUL_PART
         self._put_off = 0
         self._put_off_told: float | None = None
-        self._backoff = backoff or Backoff()
 
     def settle(self, group: Sequence[Received]) -> Settled | None:
         """Apply a group of one role.
@@ -132,7 +103,7 @@ class Committer:
         """
         role = group[0].role
         handler = self._handlers[role]
-        with self._turn:
+        with self._context.lock:
             outcomes: list[Outcome | None] = [None] * len(group)
             decoded: list[Any] = []
             places: list[int] = []
@@ -160,7 +131,7 @@ class Committer:
                     role,
                     failures[-1] if failures else "before this group",
                 )
-                self._halt(role)
+                self._on_halt(role)
                 return None
             if role != asking(role):
                 # Something has been done outside: a dead letter would say that nothing was.
@@ -170,7 +141,7 @@ class Committer:
     def _decoded(self, handler: AnyHandler, received: Received) -> Any:
         refuse_if(received.problem)
         message = handler.decode(received)
-        if handler.outside is not None and retry(received, self._retry_topic or "", 0) is None:
+        if handler.external_call is not None and retry(received, self._retry_topic or "", 0) is None:
             raise InvalidMessage(TOO_BIG_TO_ASK)
         return message
 
@@ -182,24 +153,21 @@ class Committer:
 
     def _attempt(self, handler: AnyHandler, batch: Sequence[Any], *, careful: bool) -> Sequence[Outcome] | None:
         """Apply a batch in one transaction; where that fails for a message, again, in parts that can be undone."""
-        while not self._stopping.is_set():
-            self._alive()
+        while not self._context.stopping.is_set():
+            self._context.heartbeat()
             try:
                 with self._database.transaction() as transaction:
                     apply = self._in_parts if careful else _applied
                     outcomes = apply(handler, transaction, batch)
             except Unavailable as error:
-                self._wait(error)
+                with self._context.lock.released():
+                    self._outage.wait(error)
             except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
                 if careful:
                     return self._refused_at_commit(handler, batch, Rejected("bug", traceback.format_exc()))
                 careful, self._careful_groups = True, CAREFUL_GROUPS
             else:
-                if self._backoff.failures:
-                    self._log.info("The database is back after %d attempts", self._backoff.failures)
-                    if self._backoff.failures >= STUCK_ATTEMPTS:
-                        self._stuck(False)
-                    self._backoff.reset()
+                self._outage.over()
                 return outcomes
         return None
 
@@ -235,7 +203,7 @@ class Committer:
         self, handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]
     ) -> Sequence[Outcome] | Rejected:
         """Apply a batch, or undo it and return how it failed."""
-        self._alive()
+        self._context.heartbeat()
         try:
             with transaction.savepoint():
                 return _applied(handler, transaction, batch)
@@ -257,15 +225,6 @@ class Committer:
                 return None
             outcomes.extend(applied)
         return outcomes
-
-    def _wait(self, error: Unavailable) -> None:
-        seconds = self._backoff.next()
-        if self._backoff.failures == STUCK_ATTEMPTS:
-            self._stuck(True)
-        if self._backoff.failures in (1, STUCK_ATTEMPTS) or self._backoff.failures % 60 == 0:
-            self._log.warning("Nothing is lost, trying again (attempt %d): %s", self._backoff.failures, error)
-        with self._turn.away():
-            self._clock.wait(self._stopping, seconds)
 
     def _settled(self, group: Sequence[Received], outcomes: Sequence[Outcome | None]) -> Settled:
         events: list[Event] = []
@@ -298,7 +257,7 @@ class Committer:
 
     def _tell_unknown(self, received: Received, reason: str) -> None:
         self._put_off += 1
-        now = self._clock.monotonic()
+        now = self._context.clock.monotonic()
         if self._put_off_told is not None and now - self._put_off_told < UNKNOWN_LOG_S:
             return
         self._log.warning(
@@ -318,7 +277,7 @@ class Committer:
 
     def _dead_letter(self, received: Received, error_type: str, reason: str) -> Event:
         self._log.warning("Dead-lettered %s of %s: %s", received.source_message_id, received.role, reason[-500:])
-        return dead_letter(received, error_type, reason, self._function)
+        return dead_letter(received, error_type, reason, self._context.host.name)
 
 
 def _applied(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]) -> Sequence[Outcome]:
@@ -328,7 +287,7 @@ def _applied(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]
     for outcome in outcomes:
         if not isinstance(outcome, Outcome):
             raise TypeError(f"apply returned {outcome!r}, which is no outcome")
-        if isinstance(outcome, Ask) and handler.outside is None:
+        if isinstance(outcome, Ask) and handler.external_call is None:
             raise TypeError("apply returned an Ask, and the handler has nobody outside to ask")
     return outcomes
 

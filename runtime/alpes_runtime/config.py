@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from .errors import Misconfigured
 
@@ -29,6 +29,9 @@ class FunctionConfig:
     retry_max_attempts, retry_initial_seconds
         How often a message that came early is looked at, and the first wait in seconds; each further wait doubles.
     """
+
+    retry_suffix: ClassVar[str] = "-retry"
+    """The input named ``<function><retry_suffix>`` carries later attempts; a function's own config may name another."""
 
     dsn_env: str
     intake: Literal["direct", "runtime"] = "direct"

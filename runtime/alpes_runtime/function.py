@@ -4,16 +4,20 @@ import logging
 import signal
 import threading
 import time
+from functools import partial
 from types import FrameType
 from typing import Any, ClassVar
 
 import pulsar
 
+from .bootstrap import bootstrap
 from .config import FunctionConfig, parse_config
+from .context import InstanceContext
 from .errors import AlpesError
-from .host import Host, running_instance
+from .host import Host
+from .pulsar_host import PulsarHost, handed_over, running_instance
 from .runner import Runner
-from .service import Service, Setup
+from .service import Service
 from .watchdog import end_instance
 
 START_WAIT_S = 30.0
@@ -48,7 +52,7 @@ class BatchFunction(pulsar.Function):
         if instance is not None:
             threading.Thread(target=self._start_with, args=(instance,), name="start", daemon=True).start()
 
-    def build(self, config: Any, setup: Setup) -> Service:
+    def build(self, config: Any, context: InstanceContext) -> Service:
         """Return the service: the composition root, called once per instance.
 
         Nothing may be waited for here; what is away is waited for where it is used.
@@ -65,7 +69,8 @@ class BatchFunction(pulsar.Function):
         try:
             runner = self._started(context)
             if runner is not None and not self._terminated:
-                runner.offer(given, context)
+                message = handed_over(given, context)
+                runner.instance.intake.submit(message, message.topic, message)
         except Exception as error:
             logger = context.get_logger()
             logger.exception("A message could not be taken in; it stays unacknowledged")
@@ -78,7 +83,7 @@ class BatchFunction(pulsar.Function):
                 return None
         try:
             if self._runner is None and not self._terminated:
-                self._start(Host(context))
+                self._start(PulsarHost(context))
             return self._runner
         finally:
             self._lock.release()
@@ -86,7 +91,7 @@ class BatchFunction(pulsar.Function):
     def _start(self, host: Host) -> None:
         try:
             config = parse_config(self.Config, host.user_config)
-            self._runner = Runner(host, config, lambda setup: self.build(config, setup))
+            self._runner = Runner(bootstrap(host, config, partial(self.build, config)))
             self._runner.start()
         except Exception as error:
             if self._terminated:

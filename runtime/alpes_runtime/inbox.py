@@ -73,7 +73,7 @@ class Inbox:
             self._changed.notify_all()
             return True
 
-    def squeeze_in(self, message: Received) -> None:
+    def force_put(self, message: Received) -> None:
         """Add one message whether there is room or not."""
         with self._changed:
             self._add(message)

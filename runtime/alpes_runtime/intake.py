@@ -1,12 +1,14 @@
 """Takes messages in: in groups from consumers of our own, or one by one as Pulsar's runtime hands them over."""
 
-import threading
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
+from alpes_wire import Silent
 from alpes_wire.names import SOURCE_TOPIC
 
-from .host import bytes_of, published_ms
+from .context import InstanceContext
+from .errors import Unavailable
 from .inbox import MAX_GROUP_BYTES, Inbox
 from .message import (
     Acknowledger,
@@ -14,13 +16,17 @@ from .message import (
     Received,
     local_name,
     properties_of,
-    utf8_or,
     without_partition,
 )
-from .turn import Turn
+from .outage import Outage
+
+T = TypeVar("T")
+
+SILENT = "silent"
+"""User metric ``silent.<input>``: its sum is 1 while messages wait in the input and none comes."""
 
 ROOM_TIMEOUT_S = 10.0
-"""How long a message handed over by the runtime waits for room before it is squeezed in."""
+"""How long a message handed over by the runtime waits for room before it is put all the same."""
 
 
 class Inputs:
@@ -55,35 +61,24 @@ class DirectIntake:
 
     Parameters
     ----------
+    context
+        The instance.
     consumer
         A `alpes_wire.Consumer`.
     topic
         The input that it reads a partition of.
-    inputs, inbox, turn
+    inputs, inbox
         See there.
-    most
-        Messages that are taken at once.
-    heed_silence
-        Told when something waits in the input and nothing comes, and, with None, when that is over.
     """
 
-    def __init__(
-        self,
-        consumer: Any,
-        topic: str,
-        inputs: Inputs,
-        inbox: Inbox,
-        turn: Turn,
-        most: int,
-        heed_silence: Callable[[Any], None] = lambda _silence: None,
-    ) -> None:
+    def __init__(self, context: InstanceContext, consumer: Any, topic: str, inputs: Inputs, inbox: Inbox) -> None:
+        self._context = context
         self._consumer = consumer
         self._topic = topic
         self._inputs = inputs
         self._inbox = inbox
-        self._turn = turn
-        self._most = most
-        self._heed_silence = heed_silence
+        self._lock = context.lock
+        self._most = context.config.batch_max
         self._silent = False
         self._held: list[Received] = []
 
@@ -93,12 +88,12 @@ class DirectIntake:
             # Nothing more is taken, but the connection is to last.
             self._consumer.tend()
         elif self._consumer.ready(wait_s):
-            with self._turn:
+            with self._lock:
                 self._held = self._drain()
         silence = self._consumer.silence
         if self._silent != (silence is not None):
             self._silent = silence is not None
-            self._heed_silence(silence)
+            self._tell_silence(silence)
         if self._held and self._inbox.put(self._held, wait_s):
             self._held = []
             return True
@@ -107,6 +102,22 @@ class DirectIntake:
     def close(self) -> None:
         """Close the consumer, which sends grouped acknowledgements off and gives the rest back to the broker."""
         self._consumer.close()
+
+    def _tell_silence(self, silence: Silent | None) -> None:
+        """Tell when something waits in the input and nothing comes, and when that is over."""
+        if self._topic == self._context.retry_input:
+            return  # Timers wait there: it is no wonder that nothing comes.
+        self._context.record(f"{SILENT}.{local_name(self._topic)}", 1 if silence else -1)
+        if silence is None:
+            self._context.logger.info("%s is no longer silent", self._topic)
+        else:
+            self._context.logger.warning(
+                "SILENT: %d messages wait in %s, and none has come for %.0f s although this instance takes more. They "
+                "are delayed by their senders, or another consumer of the subscription holds them: ./deploy.sh status",
+                silence.backlog,
+                silence.topic,
+                silence.seconds,
+            )
 
     def _drain(self) -> list[Received]:
         wrap, receive = self._inputs.received, self._consumer.receive
@@ -119,79 +130,98 @@ class DirectIntake:
         return group
 
 
-class HandedOver(NamedTuple):
-    """A message as the runtime's context describes it while ``process`` runs; the context itself is overwritten."""
+class DirectIntakes:
+    """The direct intakes of all inputs, one for each partition.
 
-    raw: bytes
-    key: str
-    own_properties: dict[str, str]
-    id: Any
-    topic: str
-    published_ms: int
+    Parameters
+    ----------
+    context
+        The instance.
+    inputs, inbox
+        See `DirectIntake`.
+    open_consumer
+        Opens a consumer of a partition.
+    """
 
-    def data(self) -> bytes:
-        """The payload."""
-        return self.raw
+    name = "direct"
 
-    def partition_key(self) -> str:
-        """The message key."""
-        return self.key
-
-    def properties(self) -> dict[str, str]:
-        """The message's properties."""
-        return self.own_properties
-
-    def message_id(self) -> Any:
-        """The client's message id."""
-        return self.id
-
-    def publish_timestamp(self) -> int:
-        """Unix milliseconds, 0 where the runtime doesn't say."""
-        return self.published_ms
-
-
-class ContextAcknowledger:
-    """Acknowledges through the runtime's context, which needs the id and the topic that the message had."""
-
-    def __init__(self, context: Any) -> None:
+    def __init__(
+        self, context: InstanceContext, inputs: Inputs, inbox: Inbox, open_consumer: Callable[[str], Any]
+    ) -> None:
         self._context = context
+        self._inputs = inputs
+        self._inbox = inbox
+        self._open_consumer = open_consumer
+        self._open: list[DirectIntake] = []
 
-    def acknowledge(self, message: HandedOver) -> None:
-        """Acknowledge by id and topic."""
-        self._context.ack(message.id, message.topic)
+    def open(self) -> Sequence[DirectIntake]:
+        """Open the consumers, waiting for the broker where it is away."""
+        host = self._context.host
+        for topic in host.inputs:
+            for partition in self._until_done(partial(host.client.get_topic_partitions, topic)):
+                consumer = self._until_done(partial(self._open_consumer, partition))
+                self._open.append(DirectIntake(self._context, consumer, topic, self._inputs, self._inbox))
+        # Where the host has consumers all the same, what they hold comes to ours.
+        for runtime_consumer in list((host.runtime_consumers or {}).values()):
+            runtime_consumer.close()
+        return self._open
+
+    def submit(self, message: PulsarMessage, topic: str, acknowledger: Acknowledger) -> None:
+        """Leave what the host hands over unacknowledged: it comes again, to our consumers."""
+
+    def close(self) -> None:
+        """Close every consumer."""
+        for intake in self._open:
+            try:
+                intake.close()
+            except Exception as error:  # noqa: BLE001 -- nothing is lost, whatever it is
+                self._context.logger.info("Closing an intake: %s", error)
+
+    def _until_done(self, attempt: Callable[[], T]) -> T:
+        outage = Outage(self._context, "An intake", initial=0.2, maximum=5.0)
+        while True:
+            try:
+                done = attempt()
+            except Exception as error:
+                if self._context.stopping.is_set():
+                    raise
+                outage.wait(Unavailable(str(error)))
+            else:
+                outage.over()
+                return done
 
 
 class RuntimeIntake:
     """Takes what Pulsar's runtime hands to ``process``, a message at a time."""
 
-    def __init__(self, inputs: Inputs, inbox: Inbox, stopping: threading.Event) -> None:
+    name = "runtime"
+
+    def __init__(self, context: InstanceContext, inputs: Inputs, inbox: Inbox) -> None:
         self._inputs = inputs
         self._inbox = inbox
-        self._stopping = stopping
+        self._stopping = context.stopping
 
-    def offer(self, given: object, context: Any) -> None:
-        """Take one message in. Waits for room, but neither past a stop nor for long: then the message is squeezed in.
+    def open(self) -> Sequence[DirectIntake]:
+        """Open nothing."""
+        return ()
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    def submit(self, message: PulsarMessage, topic: str, acknowledger: Acknowledger) -> None:
+        """Take one message in. Waits for room, but neither past a stop nor for long: then it is put all the same.
 
         A message that isn't taken because of a stop, or because its input was shut, stays unacknowledged.
         """
-        message = HandedOver(
-            bytes_of(given, context),
-            utf8_or("", context.get_message_key),
-            dict(utf8_or({}, context.get_message_properties)),
-            context.get_message_id(),
-            context.get_current_message_topic_name(),
-            published_ms(context),
-        )
-        topic = without_partition(message.topic)
-        received = self._inputs.received(topic, message, ContextAcknowledger(context))
+        received = self._inputs.received(without_partition(topic), message, acknowledger)
         # There is one thread for all inputs: what can't be taken now must not hold up the others.
         if self._inbox.is_shut(received.role):
             return
         if self._inbox.passes_over(received.role):
-            self._inbox.squeeze_in(received)
+            self._inbox.force_put(received)
             return
         slice_s = 0.2
         for _ in range(int(ROOM_TIMEOUT_S / slice_s)):
             if self._stopping.is_set() or self._inbox.put([received], slice_s):
                 return
-        self._inbox.squeeze_in(received)
+        self._inbox.force_put(received)

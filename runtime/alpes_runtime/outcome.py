@@ -51,7 +51,7 @@ class Retry(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """The message needs an answer from outside: once the transaction is committed, ask; see `Outside`."""
+    """The message needs an answer from outside: once the transaction is committed, ask; see `ExternalCall`."""
 
     question: Any
 
@@ -60,8 +60,8 @@ Outcome = Done | Rejected | Retry | Ask
 
 
 @dataclass(frozen=True)
-class Outside(Generic[T]):
-    """Something outside, such as a payment gateway, that some messages of an input need an answer from.
+class ExternalCall(Generic[T]):
+    """A call of something outside, such as a payment gateway, that some messages of an input need an answer from.
 
     It is asked by threads of their own, so that what waits for a slow answer holds up nothing else.
 
@@ -95,17 +95,17 @@ class Handler(Generic[T]):
         What it wrote is committed before any of its events is published. An exception that comes from the messages'
         content makes the runtime split the batch until the bad one is alone: then it is called for several parts of one
         transaction, and what it did for some of them is undone.
-    most
-        Most messages that share a transaction; None takes the configuration's ``batch_max``. Small for messages that
+    batch_max
+        Most messages that share a transaction; None takes the configuration's. Small for messages that
         ask for much work each.
-    outside
+    external_call
         What `Ask` asks, for a handler that returns any.
     """
 
     decode: Callable[[Received], T]
     apply: Callable[[Transaction, Sequence[T]], Sequence[Outcome]]
-    most: int | None = None
-    outside: Outside[T] | None = None
+    batch_max: int | None = None
+    external_call: ExternalCall[T] | None = None
 
 
 AnyHandler = Handler[Any]

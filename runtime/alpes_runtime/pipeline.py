@@ -8,26 +8,20 @@ While one group is being confirmed, the next one commits and the one after is re
 thread that steps it; a test can step the same objects in any order.
 """
 
-import logging
 import queue
-import threading
 from collections.abc import Callable, Mapping
 
-from .backoff import Backoff
-from .clock import Clock
 from .committer import Committer, Settled
+from .context import InstanceContext
 from .errors import Refused, Unavailable
+from .external_calls import Questions
 from .inbox import Inbox
-from .outside import AskStage
+from .outage import Outage
 from .publisher import Publisher
-from .turn import Turn
 from .withheld import Withheld
 
 HANDOFF_GROUPS = 2
 """Committed groups that may wait for the publisher."""
-
-STUCK_ATTEMPTS = 5
-"""After so many in vain it is said outside of the log, too, that a group can't be published."""
 
 Handoff = queue.Queue[Settled]
 
@@ -48,7 +42,7 @@ class CommitStage:
         Where they go.
     batch_max
         Most messages of a group.
-    asks
+    questions
         By role, where messages go that need an answer from outside.
     """
 
@@ -58,9 +52,9 @@ class CommitStage:
         committer: Committer,
         committed: Handoff,
         batch_max: int,
-        asks: Mapping[str, AskStage] | None = None,
+        questions: Mapping[str, Questions] | None = None,
     ) -> None:
-        self._asks = dict(asks or {})
+        self._questions = dict(questions or {})
         self._inbox = inbox
         self._committer = committer
         self._committed = committed
@@ -73,7 +67,7 @@ class CommitStage:
             group = self._inbox.take(self._batch_max, wait_s)
             self._held = self._committer.settle(group) if group else None
             if self._held is not None and self._held.asked:
-                self._asks[group[0].role].put(self._held.asked)
+                self._questions[group[0].role].submit(self._held.asked)
         if self._held is None:
             return False
         try:
@@ -94,46 +88,33 @@ class PublishStage:
 
     Parameters
     ----------
+    context
+        The instance.
     committed
         Where committed groups come from.
     publisher
         Confirms every event before it returns.
-    on_settled
-        Told how many messages are done: ``(processed, rejected)``.
     withheld
         Where messages wait whose events the broker does not take for their size.
-    stuck
-        Called with True when a group could not be published in `STUCK_ATTEMPTS`, and with False when one is.
-    turn, clock, stopping, logger
-        See `Committer`.
-    backoff
-        How long to wait for the broker.
+    on_done
+        Told how many messages are done: ``(processed, rejected)``.
     """
 
-    def __init__(  # noqa: PLR0913 the parts of a stage, each named
+    def __init__(
         self,
+        context: InstanceContext,
         committed: Handoff,
         publisher: Publisher,
-        on_settled: Callable[[int, int], None],
-        *,
-        turn: Turn,
-        clock: Clock,
-        stopping: threading.Event,
-        logger: logging.Logger,
         withheld: Withheld,
-        stuck: Callable[[bool], None] = lambda _is: None,
-        backoff: Backoff | None = None,
+        on_done: Callable[[int, int], None],
     ) -> None:
+        self._context = context
+        self._lock = context.lock
         self._committed = committed
-        self._stuck = stuck
-        self._withheld = withheld
         self._publisher = publisher
-        self._on_settled = on_settled
-        self._turn = turn
-        self._clock = clock
-        self._stopping = stopping
-        self._log = logger
-        self._backoff = backoff or Backoff()
+        self._withheld = withheld
+        self._on_done = on_done
+        self._outage = Outage(context, "The publisher", "broker")
         self._held: Settled | None = None
 
     def step(self, wait_s: float) -> bool:
@@ -145,26 +126,19 @@ class PublishStage:
             return False
         group = self._held
         try:
-            with self._turn:
+            with self._lock:
                 settled = self._published(group)
         except Unavailable as error:
-            seconds = self._backoff.next()
-            if self._backoff.failures == STUCK_ATTEMPTS:
-                self._stuck(True)
-            if self._backoff.failures in (1, STUCK_ATTEMPTS) or self._backoff.failures % 30 == 0:
-                self._log.warning("Nothing is lost, publishing again (attempt %d): %s", self._backoff.failures, error)
-            self._clock.wait(self._stopping, seconds)
+            self._outage.wait(error)
             return False
-        if self._backoff.failures >= STUCK_ATTEMPTS:
-            self._stuck(False)
-        self._backoff.reset()
+        self._outage.over()
         self._held = None
-        self._on_settled(settled, group.rejected)
+        self._on_done(settled, group.rejected)
         return True
 
     def _next(self, wait_s: float) -> Settled | None:
         if self._withheld.full:
-            self._clock.wait(self._stopping, wait_s)
+            self._context.clock.wait(self._context.stopping, wait_s)
             return None
         try:
             return self._committed.get(timeout=wait_s)
@@ -185,10 +159,10 @@ class PublishStage:
 
     def _try_withheld(self) -> None:
         if self._withheld.due:
-            with self._turn:
+            with self._lock:
                 done = self._withheld.try_again()
             if done:
-                self._on_settled(done, 0)
+                self._on_done(done, 0)
 
     @property
     def idle(self) -> bool:

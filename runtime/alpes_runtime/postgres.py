@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 from psycopg.types.array import ListBinaryDumper
 
+from .compute_lock import ComputeLock
 from .database import BadData, Row
 from .errors import Unavailable
-from .turn import Turn
 
 CONNECT_OPTIONS: Mapping[str, Any] = {
     "connect_timeout": 5,
@@ -40,21 +40,21 @@ class Postgres:
         Connection string; never logged.
     application
         Shown in ``pg_stat_activity``.
-    turn
-        Held by the caller, given up while the server works. None where the caller holds none.
+    lock
+        Held by the caller, released while the server works. None where the caller holds none.
     """
 
-    def __init__(self, dsn: str, application: str, turn: Turn | None = None) -> None:
+    def __init__(self, dsn: str, application: str, lock: ComputeLock | None = None) -> None:
         self._dsn = dsn
         self._application = application
-        self._turn = turn
+        self._lock = lock
         self._connection: psycopg.Connection[Row] | None = None
 
     @contextmanager
     def transaction(self) -> Iterator["PostgresTransaction"]:
         """Open a transaction; see `Database.transaction`."""
         connection = self._connected()
-        transaction = PostgresTransaction(connection, self._turn)
+        transaction = PostgresTransaction(connection, self._lock)
         try:
             transaction.run("BEGIN")
             yield transaction
@@ -74,7 +74,7 @@ class Postgres:
 
     def _connected(self) -> psycopg.Connection[Row]:
         if self._connection is None or self._connection.closed:
-            with _away(self._turn), translated("connecting"):
+            with _released(self._lock), translated("connecting"):
                 self._connection = psycopg.connect(
                     self._dsn, autocommit=True, application_name=self._application, **CONNECT_OPTIONS
                 )
@@ -83,7 +83,7 @@ class Postgres:
 
     def _roll_back(self, connection: psycopg.Connection[Row]) -> None:
         try:
-            with _away(self._turn):
+            with _released(self._lock):
                 connection.execute("ROLLBACK")
         except psycopg.Error:
             self.close()
@@ -92,33 +92,33 @@ class Postgres:
 class PostgresTransaction:
     """A transaction on a connection in autocommit mode, framed by our own BEGIN and COMMIT."""
 
-    def __init__(self, connection: psycopg.Connection[Row], turn: Turn | None) -> None:
+    def __init__(self, connection: psycopg.Connection[Row], lock: ComputeLock | None) -> None:
         self._connection = connection
         self._cursor = connection.cursor(binary=True)
         self._streams: list[psycopg.ServerCursor[Row]] = []
-        self._turn = turn
+        self._lock = lock
 
     def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement and return its rows; see `Transaction.execute`."""
-        with _away(self._turn), translated("a statement"):
+        with _released(self._lock), translated("a statement"):
             self._cursor.execute(query.encode(), params)
             return self._cursor.fetchall() if self._cursor.description else []
 
     def stream(self, query: str, params: Mapping[str, Any] | None = None) -> Iterator[Row]:
         """Yield a query's rows in constant memory; see `Transaction.stream`."""
         with translated("a query"), self._connection.cursor("stream", binary=True) as cursor:
-            with _away(self._turn):
+            with _released(self._lock):
                 cursor.execute(query.encode(), params)
             self._streams.append(cursor)
             try:
-                # The turn is given up while rows are fetched, never while whoever reads them computes.
+                # The lock is released while rows are fetched, never while whoever reads them computes.
                 while rows := self._fetched(cursor):
                     yield from rows
             finally:
                 self._streams.remove(cursor)
 
     def _fetched(self, cursor: psycopg.ServerCursor[Row]) -> list[Row]:
-        with _away(self._turn):
+        with _released(self._lock):
             return cursor.fetchmany(STREAM_ROWS)
 
     @contextmanager
@@ -144,7 +144,7 @@ class PostgresTransaction:
         Raises `BadData` where a statement had failed and the handler went on regardless.
         """
         # Through libpq at once: what the driver does for parameters and rows would cost twice as much again.
-        with _away(self._turn), translated(command):
+        with _released(self._lock), translated(command):
             done = self._connection.pgconn.exec_(command.encode())
             if done.status != psycopg.pq.ExecStatus.COMMAND_OK:
                 raise psycopg.errors.error_from_result(done, self._connection.info.encoding)
@@ -172,11 +172,11 @@ def translated(doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def _away(turn: Turn | None) -> Iterator[None]:
-    if turn is None:
+def _released(lock: ComputeLock | None) -> Iterator[None]:
+    if lock is None:
         yield
     else:
-        with turn.away():
+        with lock.released():
             yield
 
 

@@ -17,7 +17,6 @@ down to single events (docs/decisions/0023).
 A callback per message would cost 30 to 45 µs a message; this costs 9 to 15 (docs/decisions/0012).
 """
 
-import logging
 import threading
 import zlib
 from collections import deque
@@ -30,10 +29,10 @@ from typing import Any, Protocol
 
 import pulsar
 
-from .clock import Clock, SystemClock
+from .clock import Clock
+from .context import InstanceContext
 from .errors import PublishFailed, Refused
 from .message import Event
-from .turn import Turn
 
 MAX_ENTRY_BYTES = 4_000_000
 """Most bytes of payload, keys and properties in one entry; the broker's limit is 5 MiB with all metadata."""
@@ -52,9 +51,6 @@ CLOSE_TIMEOUT_S = 1.0
 BOUND_KEPT_S = 30.0
 """How long a partition is sent no larger entries after one was refused for its size: finding the bound takes a second,
 and the limit may have been lifted."""
-
-Aside = Callable[[str, Callable[[], None]], None]
-"""Takes a name and something that is done on the side; see `Surroundings.aside`."""
 
 
 class Publisher(Protocol):
@@ -165,19 +161,14 @@ class _Partition:
         self,
         topic: str,
         connect: Callable[[str], Any],
-        *,
-        turn: Turn,
-        clock: Clock,
-        aside: Aside,
-        alive: Callable[[], None],
+        context: InstanceContext,
     ) -> None:
         self._topic = topic
         self._connect = connect
-        self._turn = turn
-        self._clock = clock
-        self._aside = aside
-        self._alive = alive
-        self._bound = _Bound(clock)
+        self._context = context
+        self._lock = context.lock
+        self._clock = context.clock
+        self._bound = _Bound(context.clock)
         self._producer: Any = None
 
     def publish(self, events: Sequence[Event]) -> Sequence[Event]:
@@ -211,14 +202,14 @@ class _Partition:
         return refused
 
     def _tried(self, entry: Sequence[Event]) -> _Fault | None:
-        self._alive()
+        self._context.heartbeat()
         confirmation = _Confirmation()
         try:
             if self._producer is None:
-                with self._turn.away():
+                with self._lock.released():
                     self._producer = self._connect(self._topic)
             self._send(entry, confirmation)
-            with self._turn.away():
+            with self._lock.released():
                 failure = self._awaited(confirmation)
         except Exception as error:
             self._discard()
@@ -230,7 +221,7 @@ class _Partition:
         if not isinstance(failure, _Fault):
             raise PublishFailed(f"{self._topic}: {failure}")
         # The client sends it again and again until then, and the broker breaks the connection each time.
-        with self._turn.away():
+        with self._lock.released():
             self._clock.wait(closed, CLOSE_TIMEOUT_S)
         return failure
 
@@ -274,7 +265,7 @@ class _Partition:
             closed.set()
         else:
             # Closing waits for the broker, which may be away: not on this thread.
-            self._aside("close-producer", partial(_close_quietly, producer, closed))
+            self._context.platform.in_background("close-producer", partial(_close_quietly, producer, closed))
         return closed
 
 
@@ -283,42 +274,17 @@ class PulsarPublisher:
 
     Parameters
     ----------
-    client
-        A ``pulsar.Client``.
+    context
+        The instance. Whoever calls `publish` holds its lock, which is released while the broker is waited for.
     schemas
         Schema by topic, for topics that carry one. Events are encoded already: see `encoded`.
-    properties
-        Producer properties, shown by ``topics stats``.
-    turn
-        Held by the caller of `publish`, given up while it waits.
-    logger
-        Told about producers that had to be replaced.
-    clock, aside
-        See `Surroundings`.
-    alive
-        Called before each entry: a group of many, such as a large report, may rightly take long.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        *,
-        schemas: Mapping[str, Any],
-        properties: Mapping[str, str],
-        turn: Turn,
-        logger: logging.Logger,
-        clock: Clock | None = None,
-        aside: Aside | None = None,
-        alive: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._client = client
+    def __init__(self, context: InstanceContext, schemas: Mapping[str, Any]) -> None:
+        self._context = context
         self._schemas = schemas
-        self._properties = dict(properties)
-        self._turn = turn
-        self._log = logger
-        self._clock = clock or SystemClock()
-        self._aside = aside or in_a_thread
-        self._alive = alive
+        self._properties = context.client_properties
+        self._client = context.host.client
         self._partitions: dict[str, list[_Partition]] = {}
         self._in_use = threading.Lock()
 
@@ -343,7 +309,7 @@ class PulsarPublisher:
                 try:
                     partition.close()
                 except Exception as error:  # noqa: BLE001 -- nothing is lost, whatever it is
-                    self._log.info("Closing a producer: %s", error)
+                    self._context.logger.info("Closing a producer: %s", error)
 
     def _route(self, events: Sequence[Event]) -> Iterator[tuple[_Partition, Sequence[Event]]]:
         by_topic: dict[str, list[Event]] = {}
@@ -365,21 +331,11 @@ class PulsarPublisher:
         known = self._partitions.get(topic)
         if known is None:
             try:
-                with self._turn.away():
+                with self._context.lock.released():
                     names = self._client.get_topic_partitions(topic)
             except Exception as error:
                 raise PublishFailed(f"{topic}: {type(error).__name__}: {error}") from error
-            known = [
-                _Partition(
-                    name,
-                    partial(self._connect, topic),
-                    turn=self._turn,
-                    clock=self._clock,
-                    aside=self._aside,
-                    alive=self._alive,
-                )
-                for name in names
-            ]
+            known = [_Partition(name, partial(self._connect, topic), self._context) for name in names]
             self._partitions[topic] = known
         return known
 
@@ -439,11 +395,6 @@ def event_bytes(event: Event) -> int:
 
 def _bytes_of(entry: Sequence[Event]) -> int:
     return sum(map(event_bytes, entry))
-
-
-def in_a_thread(name: str, work: Callable[[], None]) -> None:
-    """Do something in a thread of its own that nobody waits for."""
-    threading.Thread(target=work, name=name, daemon=True).start()
 
 
 def _close_quietly(producer: Any, closed: threading.Event) -> None:

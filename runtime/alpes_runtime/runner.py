@@ -3,14 +3,9 @@
 import ctypes
 import gc
 import threading
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from .assembly import Assembly, Stage
-from .config import FunctionConfig
-from .host import Host
-from .service import Service, Setup
+from .instance import Instance, Stage
 from .watchdog import Watchdog, Worker, end_instance
 
 POLL_S = 0.2
@@ -33,70 +28,59 @@ class Runner:
 
     Parameters
     ----------
-    host
-        The instance.
-    config
-        Its configuration.
-    build
-        The composition root.
+    instance
+        What is run.
     """
 
-    def __init__(self, host: Host, config: FunctionConfig, build: Callable[[Setup], Service]) -> None:
-        self._host = host
-        self._log = host.logger
-        self._assembly = Assembly(host, config, build)
-        self._clock, self._stopping = self._assembly.clock, self._assembly.stopping
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self._context = instance.context
+        self._log = instance.context.logger
         self._workers: list[Worker] = []
 
     def start(self) -> None:
-        """Open the inputs and set everything going. Raises `Misconfigured`, see `Assembly.open`."""
+        """Open the inputs and set everything going."""
         _give_large_blocks_back()
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_AFTER)
-        self._workers = [self._worker(stage) for stage in self._assembly.open()]
+        self._workers = [self._worker(stage) for stage in self.instance.open()]
         for worker in self._workers:
             worker.start()
         views = [
-            Worker(f"view {number}", follow, self._stopping.is_set, self._clock, patient=True)
-            for number, follow in enumerate(self._assembly.views())
+            Worker(f"view {number}", follow, self._context.stopping.is_set, self._context.clock, patient=True)
+            for number, follow in enumerate(self.instance.followers())
         ]
         for view in views:
             view.start()
-        watchdog = Watchdog([*self._workers, *views], end_instance(self._log), self._clock, self._stopping)
+        watchdog = Watchdog(
+            [*self._workers, *views], end_instance(self._log), self._context.clock, self._context.stopping
+        )
         threading.Thread(target=watchdog.watch, name="watchdog", daemon=True).start()
         self._log.info(
             "Instance %s of %s runs, intake %s",
-            self._host.instance_id,
-            self._host.name,
-            "direct" if self._assembly.direct else "runtime",
+            self._context.host.instance_id,
+            self._context.host.name,
+            self.instance.intake.name,
         )
-
-    def offer(self, given: object, context: Any) -> None:
-        """Take what Pulsar's runtime hands over; see `Assembly.offer`."""
-        self._assembly.offer(given, context)
 
     def stop(self) -> None:
         """Finish what is in hand, within `DRAIN_S`, and give the rest back to the broker."""
-        deadline = self._clock.monotonic() + DRAIN_S
-        self._assembly.stop()
-        finishing = {self._assembly.commit.name, self._assembly.publish.name}
+        deadline = self._context.clock.monotonic() + DRAIN_S
+        self.instance.stop()
+        finishing = {self.instance.commit.name, self.instance.publish.name}
         for worker in self._workers:
             if worker.name in finishing and worker.is_alive():
-                worker.join(max(0.0, deadline - self._clock.monotonic()))
-        self._assembly.abandon()
+                worker.join(max(0.0, deadline - self._context.clock.monotonic()))
+        self.instance.terminate()
         # Closing sends grouped acknowledgements off; bounded, for the broker may be away.
-        closer = threading.Thread(target=self._assembly.close, name="close", daemon=True)
+        closer = threading.Thread(target=self.instance.close, name="close", daemon=True)
         closer.start()
-        closer.join(max(1.0, deadline - self._clock.monotonic()))
-        self._log.info(
-            "Drained: %s", "all that was begun is done" if self._assembly.drained else "the rest comes again"
-        )
+        closer.join(max(1.0, deadline - self._context.clock.monotonic()))
+        self._log.info("Drained: %s", "all that was begun is done" if self.instance.drained else "the rest comes again")
 
     def _worker(self, stage: Stage) -> Worker:
-        worker = Worker(stage.name, partial(stage.step, POLL_S), stage.over, self._clock, patient=stage.patient)
-        stage.alive = worker.alive
-        return worker
+        return Worker(stage.name, partial(stage.step, POLL_S), stage.over, self._context.clock, patient=stage.patient)
 
 
 def _give_large_blocks_back() -> None:

@@ -7,8 +7,8 @@ import grpc
 from bookkeeper.common.util import to_bytes
 from bookkeeper.proto import kv_rpc_pb2
 
+from .compute_lock import ComputeLock
 from .errors import Misconfigured, Unavailable, Unreachable
-from .turn import Turn
 
 IN_FLIGHT = 64
 """Puts on their way at once. One by one the store takes 244/s, from here on some thousands."""
@@ -41,22 +41,22 @@ class BookKeeperState:
     ----------
     table
         ``bookkeeper.kv.table.Table``, see `Host.state_table`.
-    turn
-        Held while requests are built, given up while the store works.
+    lock
+        Held while requests are built, released while the store works.
     """
 
-    def __init__(self, table: Any, turn: Turn) -> None:
+    def __init__(self, table: Any, lock: ComputeLock) -> None:
         self._rpc = kv_rpc_pb2
         self._stub = table.__table_service__
         self._stream = table.__stream_props__.stream_id
         self._stream_bytes = to_bytes(self._stream, 8, "big")
-        self._turn = turn
+        self._lock = lock
 
     def put(self, values: Mapping[str, str]) -> None:
         """Write all values, `IN_FLIGHT` at a time; see `StateStore.put`."""
         items = list(values.items())
         for start in range(0, len(items), IN_FLIGHT):
-            with self._turn:
+            with self._lock:
                 calls = [self._send(key.encode(), value.encode()) for key, value in items[start : start + IN_FLIGHT]]
             failures = [failure for call in calls if (failure := self._failure(call))]
             if failures:
@@ -95,14 +95,14 @@ class BookKeeperState:
         return f"code {code}" if code != 0 else ""
 
 
-def open_state(table: Any, turn: Turn, switch: str) -> BookKeeperState:
+def open_state(table: Any, lock: ComputeLock, switch: str) -> BookKeeperState:
     """Return the state store.
 
     Parameters
     ----------
     table
         `Host.state_table`.
-    turn
+    lock
         See `BookKeeperState`.
     switch
         The userConfig key that switches the need for a state store off.
@@ -117,7 +117,7 @@ def open_state(table: Any, turn: Turn, switch: str) -> BookKeeperState:
             "This Pulsar has no state store: start it with one (standalone: PULSAR_STANDALONE_USE_ZOOKEEPER=1; "
             f"cluster: stateStorageServiceUrl of the function worker), or set userConfig {switch}: false"
         )
-    return BookKeeperState(table, turn)
+    return BookKeeperState(table, lock)
 
 
 def _status(error: Any) -> str:

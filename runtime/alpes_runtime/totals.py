@@ -1,9 +1,8 @@
 """Keeps totals in the state store, computed from the tables again and again."""
 
-import threading
 from collections.abc import Callable, Mapping
 
-from .clock import Clock
+from .context import InstanceContext
 from .database import Database, Transaction
 from .errors import Unavailable
 from .state import StateStore
@@ -26,16 +25,15 @@ class Totals:
         compute: Callable[[Transaction], Mapping[str, str]],
         database: Database,
         state: StateStore,
+        context: InstanceContext,
         *,
-        clock: Clock,
-        stopping: threading.Event,
         period_s: float = 1.0,
     ) -> None:
         self._compute = compute
         self._database = database
         self._state = state
-        self._clock = clock
-        self._stopping = stopping
+        self._clock = context.clock
+        self._stopping = context.stopping
         self._period_s = period_s
         self._written: Mapping[str, str] = {}
         self._writes_until_sure = 0

@@ -1,12 +1,9 @@
 """What follows behind in the state store, each in a thread of its own: see `write_behind` and `totals`."""
 
-import logging
-import threading
 from typing import Protocol
 
-from .backoff import Backoff
-from .clock import Clock
-from .errors import Unavailable
+from .context import InstanceContext
+from .outage import Outage
 
 
 class View(Protocol):
@@ -23,22 +20,15 @@ class View(Protocol):
         ...
 
 
-def run_view(
-    view: View, *, clock: Clock, stopping: threading.Event, logger: logging.Logger, backoff: Backoff | None = None
-) -> None:
-    """Step a view until ``stopping``; what is away is waited for, and an error never ends it."""
-    backoff = backoff or Backoff(initial=0.2, maximum=10.0)
-    while not stopping.is_set():
+def run_view(view: View, context: InstanceContext) -> None:
+    """Step a view until the instance stops; what is away is waited for, and an error never ends it."""
+    outage = Outage(context, "A view", initial=0.2, maximum=10.0)
+    while not context.stopping.is_set():
         try:
-            pause = view.step()
-            if backoff.failures:
-                logger.info("The view goes on after %d attempts", backoff.failures)
-            backoff.reset()
-        except Exception as error:
-            if stopping.is_set():
-                return
-            pause = backoff.next()
-            if backoff.failures in (1, 10) or backoff.failures % 60 == 0:
-                expected = isinstance(error, Unavailable)
-                logger.warning("A view waits (attempt %d): %s", backoff.failures, error, exc_info=not expected)
-        clock.wait(stopping, pause)
+            pause_s = view.step()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the view's next step may do without
+            if not context.stopping.is_set():
+                outage.wait(error)
+        else:
+            outage.over()
+            context.clock.wait(context.stopping, pause_s)

@@ -20,7 +20,7 @@ EXIT_CODE = 70
 
 
 class Worker(threading.Thread):
-    """A thread that steps something until told to stop, and leaves a sign of life at each step.
+    """A thread that steps something until told to stop, and sends a heartbeat at each step.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Worker(threading.Thread):
         self._until = until
         self._clock = clock
         self._patient = patient
-        self.beat = clock.monotonic()
+        self.last_heartbeat = clock.monotonic()
         self.error: BaseException | None = None
         self.finished = False
 
@@ -56,15 +56,15 @@ class Worker(threading.Thread):
         """Step until told to stop."""
         try:
             while not self._until():
-                self.alive()
+                self.heartbeat()
                 self._step()
             self.finished = True
         except BaseException as error:  # noqa: BLE001 -- the watchdog reports it and ends the instance
             self.error = error
 
-    def alive(self) -> None:
-        """Leave a sign of life within a step that may rightly take long."""
-        self.beat = self._clock.monotonic()
+    def heartbeat(self) -> None:
+        """Tell the watchdog that the thread is alive."""
+        self.last_heartbeat = self._clock.monotonic()
 
     def trouble(self, now: float) -> str:
         """Return what is wrong with the thread, empty when nothing is."""
@@ -74,9 +74,16 @@ class Worker(threading.Thread):
             return f"thread {self.name} died: {type(self.error).__name__}: {self.error}"
         if not self.is_alive():
             return f"thread {self.name} is gone"
-        if now - self.beat > HANG_LIMIT_S and not self._patient:
-            return f"thread {self.name} hangs for {now - self.beat:.0f} s"
+        if now - self.last_heartbeat > HANG_LIMIT_S and not self._patient:
+            return f"thread {self.name} hangs for {now - self.last_heartbeat:.0f} s"
         return ""
+
+
+def heartbeat() -> None:
+    """Tell the watchdog that the calling thread is alive, within a step that may rightly take long."""
+    thread = threading.current_thread()
+    if isinstance(thread, Worker):
+        thread.heartbeat()
 
 
 class Watchdog:

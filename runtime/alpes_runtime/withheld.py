@@ -4,12 +4,10 @@ Such a message is committed and not acknowledged. Its events are tried again, an
 confirmed: when the limit is raised, nobody has to do anything else. Should the instance end before, it comes again.
 """
 
-import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from .backoff import Backoff
-from .clock import Clock
+from .context import InstanceContext
 from .dead_letter import smaller
 from .errors import Refused, Unavailable
 from .message import Event, Received, local_name
@@ -37,29 +35,18 @@ class Withheld:
 
     Parameters
     ----------
+    context
+        The instance.
     publisher
         See `PublishStage`.
-    clock, logger
-        See `Committer`.
-    told
-        Called with the local name of a topic, and whether something is withheld for it.
-    backoff
-        How long to wait between attempts.
     """
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        clock: Clock,
-        logger: logging.Logger,
-        told: Callable[[str, bool], None],
-        backoff: Backoff,
-    ) -> None:
+    def __init__(self, context: InstanceContext, publisher: Publisher) -> None:
+        self._context = context
         self._publisher = publisher
-        self._clock = clock
-        self._log = logger
-        self._told = told
-        self._backoff = backoff
+        self._clock = context.clock
+        self._log = context.logger
+        self._backoff = context.platform.backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._all: list[_One] = []
         self._bytes = 0
         self._topics: frozenset[str] = frozenset()
@@ -176,5 +163,5 @@ class Withheld:
         self._bytes = sum(one.message.size + sum(map(event_bytes, one.events)) for one in those)
         topics = frozenset(local_name(event.topic) for one in those for event in one.events)
         for topic in sorted(topics ^ self._topics):
-            self._told(topic, topic in topics)
+            self._context.record_stuck(topic, stuck=topic in topics)
         self._topics = topics

@@ -4,13 +4,11 @@ The tables are the record. Which keys still have to be written stands in the tab
 statement changed, inserted by that statement), so nothing in memory matters when an instance dies.
 """
 
-import logging
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
-from .clock import Clock
+from .context import InstanceContext
 from .database import Database, Transaction
 from .errors import Unavailable, Unreachable
 from .state import IN_FLIGHT, StateStore
@@ -110,39 +108,34 @@ class WriteBehind:
         An own connection: the one that orders use never waits for the state store.
     state
         Where it is written.
-    traffic
-        The messages a second that come through. Above ``busy_from`` at most ``per_second`` puts are made, otherwise as
-        many as the store takes.
+    context
+        The instance.
+    busy_from
+        While more messages a second come through, at most ``per_second`` puts are made; otherwise as many as the store
+        takes.
     per_second
         The budget while busy.
-    record
-        Takes user metrics: ``(name, value)``.
     """
 
-    def __init__(  # noqa: PLR0913 -- a composition root names them all
+    def __init__(
         self,
         marks: Marks,
         database: Database,
         state: StateStore,
+        context: InstanceContext,
         *,
-        traffic: Callable[[], float],
         busy_from: float,
         per_second: int,
-        clock: Clock,
-        stopping: threading.Event,
-        logger: logging.Logger,
-        record: Callable[[str, float], None],
     ) -> None:
         self._marks = marks
         self._database = database
         self._state = state
-        self._traffic = traffic
+        self._context = context
+        self._clock = context.clock
+        self._stopping = context.stopping
+        self._log = context.logger
         self._busy_from = busy_from
         self._per_second = per_second
-        self._clock = clock
-        self._stopping = stopping
-        self._log = logger
-        self._record = record
         self._written: dict[str, int] = {}
         self._unverified: set[str] = set()
         self._keys_of_a_mark = 1.0
@@ -176,14 +169,14 @@ class WriteBehind:
         return max(1, min(CLAIM_MARKS, int(GATHER_S * self._per_second / self._keys_of_a_mark)))
 
     def _busy(self) -> bool:
-        return self._traffic() > self._busy_from
+        return self._context.traffic.per_second() > self._busy_from
 
     def _rest(self) -> None:
         """Leave a store that was away alone until orders flow, or for long enough."""
         flowing_since: float | None = None
         while self._away_since is not None and not self._stopping.is_set():
             now = self._clock.monotonic()
-            if self._traffic() == 0:
+            if self._context.traffic.per_second() == 0:
                 flowing_since = None
             elif flowing_since is None:
                 flowing_since = now
@@ -282,8 +275,8 @@ class WriteBehind:
             self._next_lag = now + LAG_EVERY_S
         with self._database.transaction() as transaction:
             keys, seconds = self._marks.lag(transaction)
-        self._record("state_lag_keys", keys)
-        self._record("state_lag_seconds", seconds)
+        self._context.record("state_lag_keys", keys)
+        self._context.record("state_lag_seconds", seconds)
         if seconds > LAGGING_S:
             self._log.info("The state store is behind by %d changes, the oldest %.0f s old", keys, seconds)
         elif self._lagging:

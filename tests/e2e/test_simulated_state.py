@@ -15,9 +15,9 @@ from bookkeeper.proto.kv_rpc_pb2_grpc import TableServiceStub
 from bookkeeper.types import StorageClientSettings
 
 from alpes_runtime import Unavailable
+from alpes_runtime.compute_lock import ComputeLock
 from alpes_runtime.errors import Unreachable
 from alpes_runtime.state import IN_FLIGHT, BookKeeperState, StateStore
-from alpes_runtime.turn import Turn
 from local_stack.settings import from_environment
 from tests.e2e.tienda import wait_until
 from tests.fakes import FakeStateStore
@@ -56,7 +56,7 @@ class Real:
         table = client.table(table_name="ordenes")
         service, stream = table.__table_service__, table.__stream_props__
         calls = SimpleNamespace(Range=service.Range, Put=SimpleNamespace(future=partial(self._put, service.Put)))
-        return BookKeeperState(SimpleNamespace(__table_service__=calls, __stream_props__=stream), Turn())
+        return BookKeeperState(SimpleNamespace(__table_service__=calls, __stream_props__=stream), ComputeLock())
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -1,19 +1,18 @@
 """Orders, transactions and timers as the tests of Ordenes tell of them, and its handlers on a real database."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from alpes_runtime import Done, Event, Outcome, WriteBehind
 from alpes_runtime.postgres import Postgres
+from alpes_runtime.testing import instance_context
 from functions.ordenes import messages
 from functions.ordenes.domain import Orden, Transaccion, Vencimiento
 from functions.ordenes.estado import EstadoMarks
 from functions.ordenes.handlers import KnownWindows, Ordenes, Plazo, Topics
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.fakes import FakeClock, FakeStateStore
-from tests.unit.runtime.parts import LOG
+from tests.fakes import FakeStateStore
 from tests.unit.services.wire import arrived
 
 TOPICS = Topics(
@@ -66,17 +65,13 @@ def told(published: Sequence[Event]) -> list[tuple[str, str, int]]:
     return [(event.id, event.status, event.version) for event in changed]
 
 
-def state_view(database: Postgres, state: FakeStateStore, stopping: threading.Event | None = None) -> WriteBehind:
+def state_view(database: Postgres, state: FakeStateStore) -> WriteBehind:
     """Return the view of Ordenes that writes what is marked to the state store."""
     return WriteBehind(
         MARKS,
         database,
         state,
-        traffic=lambda: 0.0,
+        instance_context(),
         busy_from=0.0,
         per_second=300,
-        clock=FakeClock(),
-        stopping=stopping or threading.Event(),
-        logger=LOG,
-        record=lambda _name, _value: None,
     )

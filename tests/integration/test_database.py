@@ -9,9 +9,10 @@ import psycopg
 import pytest
 
 from alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transaction, Unavailable
+from alpes_runtime.compute_lock import ComputeLock
 from alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
-from alpes_runtime.turn import Turn
-from tests.fakes import FakeClock, FakeDatabase
+from alpes_runtime.testing import FakeClock, instance_context
+from tests.fakes import FakeDatabase
 from tests.integration.server import UNINDEXABLE, Server
 from tests.simulation.server import View
 from tests.unit.runtime.parts import committer, received
@@ -261,10 +262,10 @@ def test_a_stream_of_many_fetches_is_whole_and_of_one_moment(
         assert [first, *rows] == [(f"{n:06d}",) for n in range(number)]
 
 
-def test_a_stream_that_is_given_up_leaves_turn_and_connection_in_order(dsn: str) -> None:
-    turn = Turn()
-    database = Postgres(dsn, "alpes pruebas", turn)
-    with turn:
+def test_a_stream_that_is_given_up_leaves_lock_and_connection_in_order(dsn: str) -> None:
+    lock = ComputeLock()
+    database = Postgres(dsn, "alpes pruebas", lock)
+    with lock:
         keep(database, "a", "b")
 
         def give_up() -> Any:
@@ -296,26 +297,26 @@ def test_a_stream_that_is_given_up_within_a_savepoint_leaves_the_transaction_in_
         assert list(transaction.stream(ALL)) == [("a",), ("b",), ("c",)]
 
 
-def test_while_rows_are_read_the_turn_is_ours(dsn: str) -> None:
-    turn = Turn()
-    database = Postgres(dsn, "alpes pruebas", turn)
-    with turn:
+def test_while_rows_are_read_the_lock_is_ours(dsn: str) -> None:
+    lock = ComputeLock()
+    database = Postgres(dsn, "alpes pruebas", lock)
+    with lock:
         keep(database, "a", "b")
         with database.transaction() as transaction:
             for _row in transaction.stream(ALL):
-                assert not turn._lock.acquire(blocking=False)
+                assert not lock._lock.acquire(blocking=False)
         database.close()
 
 
-def test_while_a_statement_runs_the_turn_is_anothers(dsn: str) -> None:
-    turn, taken = Turn(), threading.Event()
-    database = Postgres(dsn, "alpes pruebas", turn)
+def test_while_a_statement_runs_the_lock_is_anothers(dsn: str) -> None:
+    lock, taken = ComputeLock(), threading.Event()
+    database = Postgres(dsn, "alpes pruebas", lock)
 
     def take() -> None:
-        with turn:
+        with lock:
             taken.set()
 
-    with turn:
+    with lock:
         other = threading.Thread(target=take)
         other.start()
         with database.transaction() as transaction:
@@ -409,7 +410,9 @@ def test_after_a_restart_of_the_server_the_group_goes_on(server: Server, databas
     clock = FakeClock()
     clock.on_wait = lambda _seconds: server.start() if len(clock.waits) == 3 else None
     handler = Handler(lambda message: message.data.decode(), restarting.apply)
-    result = committer(database, handler=handler, clock=clock).settle([received(b"a"), received(b"b")])  # type: ignore[arg-type]
+    result = committer(database, handler=handler, context=instance_context(clock=clock)).settle(  # type: ignore[arg-type]
+        [received(b"a"), received(b"b")]
+    )
     assert result is not None
     assert result.rejected == 0
     assert len(clock.waits) == 3

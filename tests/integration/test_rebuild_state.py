@@ -52,7 +52,7 @@ def test_whatever_stood_in_the_store_each_order_has_its_status_again(
     filled: Postgres, connection: psycopg.Connection, rows: Rows
 ) -> None:
     state = FakeStateStore()
-    writer = state_view(filled, state, threading.Event())
+    writer = state_view(filled, state)
     while rows("SELECT count(*) FROM estado_pendiente") != [(0,)]:
         writer.step()
     expected = {f"o{number:02d}": "creada" for number in range(25)}
@@ -71,7 +71,7 @@ def test_whatever_stood_in_the_store_each_order_has_its_status_again(
 
 def test_a_rebuild_is_continued_behind_an_order(filled: Postgres, connection: psycopg.Connection) -> None:
     state = FakeStateStore()
-    with written_by(state_view(filled, state, threading.Event()).step):
+    with written_by(state_view(filled, state).step):
         done = rewrite_orders(
             connection, threading.Event(), lambda _progress: None, after_id="o19", patience_seconds=30, page=4
         )

@@ -110,11 +110,11 @@ BUGS: Sequence[Bug] = (
         ),
         Code(
             RUNTIME,
-            "Assembly.__init__",
-            "X = CommitStage(I, committer, T, M, A)",
+            "bootstrap",
+            "deaths = D",
             """
-            committer.publisher = self._publisher
-            X = CommitStage(I, committer, T, M, A)
+            committer.publisher = publisher
+            deaths = D
             """,
         ),
     ),
@@ -168,7 +168,7 @@ BUGS: Sequence[Bug] = (
     Bug(
         "unanswered-commit-taken-for-one",
         "a transaction whose end is not known counts as committed, and causes nothing",
-        Code(RUNTIME, "Committer._attempt", "self._wait(error)", "return [Done()] * len(batch)"),
+        Code(RUNTIME, "Committer._attempt", "self._outage.wait(error)", "return [Done()] * len(batch)"),
     ),
     Bug(
         "good-rows-dead-lettered-with-a-bad-one",
@@ -462,7 +462,8 @@ BUGS: Sequence[Bug] = (
     Bug(
         "serde-trusted",
         "what Pulsar's SerDe hands over counts as a message's bytes: those that are UTF-8 come as a text",
-        Code(RUNTIME, "RuntimeIntake.offer", "bytes_of(given, context)", "given"),
+        Code(RUNTIME, "handed_over", "_bytes_of(given, message)", "given"),
+        suite="tests/unit/runtime/test_intake.py",
     ),
     # -- entries that can't be read
     Bug(

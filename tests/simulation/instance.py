@@ -1,25 +1,25 @@
 """One function instance in the simulation: the real composition root and the real stages, in a world of stand-ins."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache, partial
 from random import Random
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
-from pulsar.functions.serde import IdentitySerDe
 from pulsar.schema import ProtobufNativeSchema
 
 from alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
-from alpes_runtime.assembly import Assembly, Stage
 from alpes_runtime.backoff import Backoff
+from alpes_runtime.bootstrap import bootstrap
 from alpes_runtime.deaths import Deaths
 from alpes_runtime.errors import Unreachable
 from alpes_runtime.host import Host
 from alpes_runtime.inbox import LANE_BYTES
-from alpes_runtime.service import Surroundings
+from alpes_runtime.instance import Instance as RunInstance
+from alpes_runtime.instance import Stage
+from alpes_runtime.platform import Platform
 from functions.ordenes import function as ordenes
 from functions.ordenes.function import Ordenes, OrdenesConfig
 from functions.pagos import function as pagos
@@ -36,8 +36,6 @@ from tests.simulation.server import Connection
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-SERDE = IdentitySerDe()
-"""What Pulsar makes of a message before it calls a function."""
 TENANT, NAMESPACE = "alpes", "tienda"
 LOG = logging.getLogger("simulation")
 LOG.disabled = True
@@ -93,8 +91,8 @@ def built_once() -> Iterator[None]:
         yield
 
 
-class NoTurn:
-    """Takes the place of the turn: only one actor runs at a time anyway, and it may stop anywhere."""
+class NoLock:
+    """Takes the place of the compute lock: only one actor runs at a time anyway, and it may stop anywhere."""
 
     def __enter__(self) -> None:
         pass
@@ -102,8 +100,8 @@ class NoTurn:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def away(self) -> Any:
-        """Give nothing up."""
+    def released(self) -> Any:
+        """Release nothing."""
         return nullcontext()
 
 
@@ -214,30 +212,30 @@ def _not_known(lost: str, *, same: bool) -> Retry | None:
     return Retry("gateway", why, until_known=True) if why else None
 
 
-class SimulatedSurroundings(Surroundings):
-    """What an instance finds around itself in the simulation."""
+class SimulatedPlatform(Platform):
+    """The machine that an instance runs on in the simulation."""
 
     def __init__(self, world: "World", function: str, instance: "Instance") -> None:
-        self.clock = SimulatedClock(world.scheduler)
+        super().__init__(SimulatedClock(world.scheduler))
         self._world = world
         self._function = function
         self._instance = instance
 
-    def backoff(self, initial: float = 0.05, maximum: float = 2.0) -> Backoff:
+    def backoff(self, initial: float, maximum: float) -> Backoff:
         """Return a backoff without jitter."""
         return Backoff(initial, maximum, STEADY)
 
-    def turn(self) -> Any:
-        """Return no turn."""
-        return NoTurn()
+    def lock(self) -> Any:
+        """Return no lock."""
+        return NoLock()
 
-    def database(self, _config: FunctionConfig, application: str, _turn: Any) -> Connection:
+    def database(self, _config: FunctionConfig, application: str, _lock: Any) -> Connection:
         """Return a connection to the service's simulated database."""
         connection = self._world.servers[self._function].connect(application)
         self._instance.connections.append(connection)
         return connection
 
-    def state(self, _host: Host, _turn: Any, _switch: str) -> SimulatedState:
+    def state(self, _host: Host, _lock: Any, _switch: str) -> SimulatedState:
         """Return the function's simulated state store."""
         return self._world.states[self._function]
 
@@ -245,79 +243,37 @@ class SimulatedSurroundings(Surroundings):
         """Remember nothing: no entry of the simulation ends an instance."""
         return Deaths(None)
 
-    def opener(self, host: Host, _deaths: Deaths) -> Callable[[str], Consumer]:
+    def consumer_opener(self, _host: Host, _properties: dict[str, str], _deaths: Deaths) -> Callable[[str], Consumer]:
         """Return what opens a consumer of the simulated broker."""
-        return lambda topic: host.client.subscribe(topic, host.subscription)
+        return lambda topic: self._instance.host.client.subscribe(topic, self._function)
 
-    def aside(self, _name: str, work: Callable[[], None]) -> None:
+    def in_background(self, _name: str, work: Callable[[], None]) -> None:
         """Do it at once."""
         work()
 
 
-class Context:
-    """What Pulsar's instance passes to ``process``, as far as the runtime looks."""
+class SimulatedHost:
+    """What runs an instance in the simulation."""
 
     def __init__(self, world: "World", function: str, number: int, config: dict[str, Any]) -> None:
         self.client = Client(world.broker)
-        self.consumers: dict[str, Consumer] = {}
-        self.message: Any = None
-        self._handed_over: dict[tuple[str, str], Any] = {}
-        self.instance_config = SimpleNamespace(
-            function_details=SimpleNamespace(source=SimpleNamespace(subscriptionName=function))
-        )
-        self._world = world
-        self._function = function
-        self._number = number
-        self._config = config
+        self.logger = LOG
+        self.user_config: Mapping[str, Any] = config
+        self.name = self.subscription = function
+        self.namespace = f"{TENANT}/{NAMESPACE}"
+        self.instance_id = str(number)
+        self.inputs: Sequence[str] = [topic(name) for name in FUNCTIONS[function][2]]
+        self.output = topic(FUNCTIONS[function][3])
+        self.endpoint = self.state_table = None
+        self.runtime_consumers: dict[str, Consumer] = {}
+        self._metrics = world.metrics
 
-    def get_logger(self) -> logging.Logger:
-        return LOG
+    def count(self, received: int, processed: int) -> None:
+        """Count nothing."""
 
-    def get_user_config_map(self) -> dict[str, Any]:
-        return self._config
-
-    def get_function_name(self) -> str:
-        return self._function
-
-    def get_function_tenant(self) -> str:
-        return TENANT
-
-    def get_function_namespace(self) -> str:
-        return NAMESPACE
-
-    def get_instance_id(self) -> int:
-        return self._number
-
-    def get_input_topics(self) -> list[str]:
-        return [topic(name) for name in FUNCTIONS[self._function][2]]
-
-    def get_output_topic(self) -> str:
-        return topic(FUNCTIONS[self._function][3])
-
-    def get_pulsar_client(self) -> Client:
-        return self.client
-
-    def record_metric(self, name: str, value: float) -> None:
-        self._world.metrics[self._function, name] += int(value)
-
-    # What is said of the message that is being handed over.
-
-    def get_message_key(self) -> str:
-        return str(self.message.partition_key())
-
-    def get_message_properties(self) -> dict[str, str]:
-        return dict(self.message.properties())
-
-    def get_message_id(self) -> str:
-        self._handed_over[self.message.id, self.message.topic] = self.message
-        return str(self.message.id)
-
-    def get_current_message_topic_name(self) -> str:
-        return f"{self.message.topic}-partition-0"
-
-    def ack(self, message_id: str, name: str) -> None:
-        name = name.removesuffix("-partition-0")
-        self.consumers[name].acknowledge(self._handed_over[message_id, name])
+    def record(self, metric: str, value: float) -> None:
+        """Add to the function's metric."""
+        self._metrics[self.name, metric] += int(value)
 
 
 class Instance:
@@ -343,65 +299,63 @@ class Instance:
         self.function = function
         self.number = number
         self.connections: list[Connection] = []
-        self.context = Context(world, function, number, config)
-        self.assembly: Assembly | None = None
+        self.host = SimulatedHost(world, function, number, config)
+        self.running: RunInstance | None = None
         self.unverified: set[str] = set()
         self.gone = False
-        self._config = config
         world.scheduler.spawn(f"{function} start", self, self._start)
 
     @property
     def consumers(self) -> list[Consumer]:
         """Everything it receives from."""
-        return [each for each in self.context.client.consumers if not each.closed]
+        return [each for each in self.host.client.consumers if not each.closed]
 
     def crash(self) -> None:
         """End it where it is: as ``kill -9`` does, and as the watchdog does with one whose thread has died."""
         self.gone = True
         self.world.scheduler.kill(self)
-        self.context.client.crash()
+        self.host.client.crash()
         for connection in self.connections:
             connection.server.drop(connection)
 
     def hurry(self) -> None:
         """Take everything that is there at once from now on."""
-        if self.assembly is not None:
-            self.assembly._commit._batch_max = LARGEST
-            for intake in self.assembly._intakes:
+        if self.running is not None:
+            self.running._commit._batch_max = LARGEST
+            for intake in getattr(self.running.intake, "_open", ()):
                 intake._most = LARGEST
 
     def stop(self) -> None:
         """Ask it to end in good order; it drains, and the rest comes again."""
-        if self.assembly is None:
+        if self.running is None:
             self.world.retire(self)
             return
-        self.assembly.stop()
+        self.running.stop()
         self.world.scheduler.spawn(f"{self.function} stop", self, self._drain)
 
     def _drain(self) -> None:
-        assembly = self.assembly
-        assert assembly is not None
-        self.world.scheduler.until(lambda: assembly.commit.over() and assembly.publish.over(), "the drain")
-        assembly.close()
+        running = self.running
+        assert running is not None
+        self.world.scheduler.until(lambda: running.commit.over() and running.publish.over(), "the drain")
+        running.close()
         self.world.retire(self)
 
     def _start(self) -> None:
         kind = FUNCTIONS[self.function][0]
-        config = parsed(self.function, tuple(self._config.items()))
-        host = Host(self.context)
+        config = parsed(self.function, tuple(self.host.user_config.items()))
         root = object.__new__(kind)
-        surroundings = SimulatedSurroundings(self.world, self.function, self)
-        assembly = Assembly(host, config, lambda setup: root.build(config, setup), surroundings)
-        stages = assembly.open()
-        self.assembly = assembly
+        platform = SimulatedPlatform(self.world, self.function, self)
+        running = bootstrap(self.host, config, partial(root.build, config), platform)
+        stages = running.open()
+        self.running = running
         for stage in stages:
             self._spawn(stage.name, partial(self._follow, stage))
-        if not assembly.direct:
-            for name in host.inputs:
-                self._spawn("process", partial(self._process, name, assembly))
-        for view in assembly._service.views:
+        if running.intake.name == "runtime":
+            for name in self.host.inputs:
+                self._spawn("process", partial(self._process, name, running))
+        for view in running.views:
             self.unverified = getattr(view, "_unverified", self.unverified)
-        for follow in assembly.views():
+        for follow in running.followers():
             useful = self.world.state_is_behind if self.function == "ordenes" else self.world.totals_are_behind
             self.world.scheduler.spawn(f"{self.function} view", self, follow, useful)
 
@@ -432,8 +386,8 @@ class Instance:
 
         This is asked more often than anything else, so it looks into things directly.
         """
-        assert self.assembly is not None
-        stopping: Any = self.assembly.stopping
+        assert self.running is not None
+        stopping: Any = self.running.context.stopping
         owner = stage.step.__self__  # type: ignore[attr-defined]
         kind = type(owner).__name__
         if kind == "CommitStage":
@@ -446,7 +400,8 @@ class Instance:
             committed = owner._committed
             return lambda: stopping._flag or owner._held is not None or committed.queue
         if kind == "AskStage":
-            return lambda: stopping._flag or owner._waiting.queue
+            waiting = owner._questions._waiting
+            return lambda: stopping._flag or waiting.queue
         consumer = owner._consumer
         subscription = consumer.subscription
         broker, scheduler = subscription.broker, self.world.scheduler
@@ -460,18 +415,17 @@ class Instance:
             )
         )
 
-    def _process(self, name: str, assembly: Assembly) -> None:
+    def _process(self, name: str, running: RunInstance) -> None:
         """Hand messages over one by one, as Pulsar's runtime does."""
         scheduler = self.world.scheduler
         scheduler.until(lambda: not self.world.broker.away, "the broker")
-        consumer = self.context.client.subscribe(f"{name}-partition-0", self.function)
-        self.context.consumers[name] = consumer
-        inbox = assembly._inbox
-        room = 2 * assembly._config.batch_max
-        while not assembly.stopping.is_set():
+        consumer = self.host.client.subscribe(f"{name}-partition-0", self.function)
+        inbox = running._inbox
+        room = 2 * running.context.config.batch_max
+        while not running.context.stopping.is_set():
             scheduler.until(
                 lambda: (
-                    assembly.stopping.is_set()
+                    running.context.stopping.is_set()
                     or consumer.broken
                     or (consumer.subscription.ready() and len(inbox) < room)
                 ),
@@ -481,8 +435,7 @@ class Instance:
             message = consumer.receive()
             if message is None:
                 continue
-            self.context.message = message
-            assembly.offer(SERDE.deserialize(message.data()), self.context)
+            running.intake.submit(message, name, consumer)
 
 
 def _fits(intake: Any) -> bool:

@@ -12,7 +12,7 @@ from queue import Empty, Full
 from types import SimpleNamespace
 from typing import Any
 
-from alpes_runtime import assembly, inbox, outside, pipeline, publisher, service
+from alpes_runtime import context, external_calls, inbox, instance, pipeline, publisher
 
 __all__ = ["Event", "one_thread"]
 
@@ -104,8 +104,8 @@ class Queue:
 
 
 THREADING: Any = SimpleNamespace(Event=Event, Lock=Lock, Condition=Condition)
-WITH_THREADS: tuple[Any, ...] = (assembly, inbox, publisher, service)
-WITH_QUEUES: tuple[Any, ...] = (outside, pipeline)
+WITH_THREADS: tuple[Any, ...] = (context, inbox, instance, publisher)
+WITH_QUEUES: tuple[Any, ...] = (external_calls, pipeline)
 QUEUE: Any = SimpleNamespace(Queue=Queue, SimpleQueue=Queue, Empty=Empty, Full=Full)
 
 

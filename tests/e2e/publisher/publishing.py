@@ -1,14 +1,15 @@
 """The two ways to publish that these tests compare: the naive one, and the publisher of the runtime."""
 
-import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from alpes_runtime.config import FunctionConfig
+from alpes_runtime.context import InstanceContext
 from alpes_runtime.errors import PublishFailed
 from alpes_runtime.message import Event
 from alpes_runtime.publisher import PulsarPublisher
-from alpes_runtime.turn import Turn
+from alpes_runtime.testing import FakeHost
 
 
 class Naive:
@@ -40,21 +41,15 @@ class Naive:
 
 
 class Publishing:
-    """The runtime's publisher, and a caller that holds the turn as a stage does."""
+    """The runtime's publisher, and a caller that holds the lock as a stage does."""
 
     def __init__(self, client: Any, schemas: Mapping[str, Any] | None = None) -> None:
-        self.turn = Turn()
-        self.publisher = PulsarPublisher(
-            client,
-            schemas=schemas or {},
-            properties={"application": "pruebas"},
-            turn=self.turn,
-            logger=logging.getLogger("pruebas"),
-        )
+        self.context = InstanceContext(FakeHost("pruebas", client=client), FunctionConfig(dsn_env="NONE"))
+        self.publisher = PulsarPublisher(self.context, schemas or {})
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish once."""
-        with self.turn:
+        with self.context.lock:
             self.publisher.publish(events)
 
     def publish_persistently(self, events: Sequence[Event], timeout_s: float = 20.0) -> int:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from alpes_runtime.config import FunctionConfig
+from alpes_runtime.context import InstanceContext
 from alpes_runtime.inbox import Inbox
 from alpes_runtime.intake import DirectIntake, Inputs
 from alpes_runtime.message import Received, local_name
-from alpes_runtime.turn import Turn
+from alpes_runtime.testing import FakeHost
 from alpes_wire import Consumer, Endpoint
 from tests.e2e.publisher.broker import Namespace
 from tests.e2e.publisher.publishing import Naive, Publishing, events, numbered
@@ -27,7 +29,8 @@ class Intake:
         self.inbox = Inbox([self._role], capacity)
         consumer = Consumer(Endpoint(namespace.service_url), namespace.partitions(topic)[0], SUBSCRIPTION)
         consumer.open()
-        self.direct = DirectIntake(consumer, topic, Inputs([topic], ""), self.inbox, Turn(), MOST)
+        context = InstanceContext(FakeHost(inputs=[topic]), FunctionConfig(dsn_env="NONE", batch_max=MOST))
+        self.direct = DirectIntake(context, consumer, topic, Inputs([topic], ""), self.inbox)
 
     def taken(self, most: int = 1_000_000) -> list[Received]:
         """Return what is in the inbox."""

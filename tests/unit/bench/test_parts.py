@@ -14,7 +14,6 @@ from unittest import mock
 import pytest
 
 from alpes_runtime import Done, parse_config
-from alpes_runtime.host import Host
 from bench import intake, plain, reconcile, transport
 from bench.child import Child, Link
 from bench.commands import compare, scaling, soak
@@ -274,11 +273,10 @@ def test_the_plain_program_stands_in_for_the_function() -> None:
     config = function_configs.load()["ordenes"]
     # Pulsar's REST API gives numbers back as floats.
     user_config = {key: float(value) if type(value) is int else value for key, value in config.user_config.items()}
-    host = Host(plain.PlainContext(config, user_config, "client", "table"))
+    host = plain.PlainHost(config, user_config, "client", "table", "pulsar://x")
     assert (host.name, host.namespace, host.subscription) == ("ordenes", "alpes/tienda", "ordenes")
     assert host.inputs == config.inputs
     assert host.output == config.values["output"]
-    assert host.retry_topic == "persistent://alpes/tienda/ordenes-reintento"
     assert (host.client, host.state_table, host.runtime_consumers) == ("client", "table", {})
     assert parse_config(OrdenesConfig, host.user_config).batch_max == config.user_config["batch_max"]
     host.count(1, 1)

@@ -1,22 +1,20 @@
 """What the runtime's tests are built from: messages, a handler that keeps what it gets, and the stages on fakes."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from alpes_runtime.backoff import Backoff, RetryPolicy
+from alpes_runtime import testing
 from alpes_runtime.clock import Clock
 from alpes_runtime.committer import Committer
+from alpes_runtime.config import FunctionConfig
+from alpes_runtime.context import InstanceContext
 from alpes_runtime.database import Row, Transaction
 from alpes_runtime.errors import InvalidMessage
-from alpes_runtime.fakes import FakeMessage
 from alpes_runtime.message import Event, Received
 from alpes_runtime.outcome import Done, Handler, Outcome, Retry
-from alpes_runtime.publisher import Publisher
-from alpes_runtime.turn import Turn
-from alpes_runtime.withheld import Withheld
-from tests.fakes import FakeClock, FakeDatabase, FakeSubscription
+from alpes_runtime.testing import FakeHost, FakeMessage
+from tests.fakes import FakeDatabase, FakeSubscription
 from tests.simulation.server import View
 
 TOPIC = "persistent://alpes/tienda/crear-orden"
@@ -82,34 +80,36 @@ def apply(transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
 HANDLER = Handler(decode, apply)
 
 
+class Config(FunctionConfig):
+    retry_suffix = "-reintento"
+
+
+def instance_context(*, clock: Clock | None = None, client: Any = None, **keys: Any) -> InstanceContext:
+    """Return the context of an instance of Ordenes; ``keys`` are of its userConfig."""
+    host = FakeHost("ordenes", inputs=[OTHER, TOPIC, RETRY], client=client, logger=LOG)
+    return testing.instance_context(Config(dsn_env="NONE", **keys), host=host, clock=clock)
+
+
+def recorded(context: InstanceContext, metric: str) -> list[float]:
+    """Return every value of a user metric, in order."""
+    host: Any = context.host
+    return [value for name, value in host.recorded if name == metric]
+
+
 def committer(
     store: FakeDatabase,
     *,
     handler: Handler[Any] = HANDLER,
     handlers: Mapping[str, Handler[Any]] | None = None,
-    clock: Clock | None = None,
-    stopping: threading.Event | None = None,
-    max_attempts: int = 3,
-    **more: Any,
+    context: InstanceContext | None = None,
+    on_halt: Callable[[str], None] = lambda _role: None,
 ) -> Committer:
     return Committer(
+        context or instance_context(retry_max_attempts=3),
         handlers or {"crear-orden": handler, "transaccion-creada": handler},
         store,
-        RETRY,
-        RetryPolicy(max_attempts, 1.0),
-        function="ordenes",
-        turn=Turn(),
-        clock=clock or FakeClock(),
-        stopping=stopping or threading.Event(),
-        logger=LOG,
-        **more,
+        on_halt,
     )
-
-
-def withheld(
-    publisher: Publisher, clock: Clock, told: Callable[[str, bool], None] = lambda _topic, _is: None
-) -> Withheld:
-    return Withheld(publisher, clock, LOG, told, Backoff(1.0, 1.0))
 
 
 def subscription(*payloads: bytes, topic: str = TOPIC) -> FakeSubscription:

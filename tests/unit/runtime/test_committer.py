@@ -1,6 +1,5 @@
 """A group is decoded, applied in one transaction, and what follows from it is said; an outage loses nothing."""
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,15 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpes_runtime import message as message_module
-from alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, STUCK_ATTEMPTS, Committer, Settled
+from alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, Committer, Settled
 from alpes_runtime.database import BadData, Transaction
 from alpes_runtime.errors import Unavailable
 from alpes_runtime.message import Event, Received
 from alpes_runtime.outcome import Ask, Done, Handler, Outcome
+from alpes_runtime.testing import FakeClock
 from alpes_runtime.watchdog import HANG_LIMIT_S, Worker
 from alpes_wire.unpacking import unpacked
-from tests.fakes import FakeClock, FakeDatabase
-from tests.unit.runtime.parts import OUT, RETRY, TOPIC, Acknowledged, apply, committer, database, decode, received
+from tests.fakes import FakeDatabase
+from tests.unit.runtime.parts import (
+    OUT,
+    RETRY,
+    TOPIC,
+    Acknowledged,
+    apply,
+    committer,
+    database,
+    decode,
+    instance_context,
+    received,
+    recorded,
+)
 from tests.unit.wire.entries import batch
 
 
@@ -117,20 +129,19 @@ def test_whatever_is_mixed_every_message_has_exactly_its_own_result(payloads: li
 def test_while_the_database_is_away_the_group_waits_and_then_goes_on(step: str) -> None:
     store, clock = database(), FakeClock()
     store.fail(step, 7)
-    result = settled(committer(store, clock=clock), group("a", "b"))
+    result = settled(committer(store, context=instance_context(clock=clock)), group("a", "b"))
     assert out(result) == ["a", "b"]
     assert store.rows.keys() == {"a", "b"}
     assert len(clock.waits) == 7
     assert all(0 < wait <= 2 for wait in clock.waits)
 
 
-@pytest.mark.parametrize(("failures", "told"), [(STUCK_ATTEMPTS - 1, []), (STUCK_ATTEMPTS + 2, [True, False])])
-def test_that_the_database_stays_away_is_told_once_and_so_is_its_return(failures: int, told: list[bool]) -> None:
-    said: list[bool] = []
-    store = database()
+@pytest.mark.parametrize(("failures", "values"), [(3, []), (20, [1, -1])])
+def test_that_the_database_stays_away_is_recorded_once_and_so_is_its_return(failures: int, values: list[int]) -> None:
+    context, store = instance_context(), database()
     store.fail("begin", failures)
-    settled(committer(store, stuck=said.append), group("a"))
-    assert said == told
+    settled(committer(store, context=context), group("a"))
+    assert recorded(context, "stuck.database") == values
 
 
 def test_an_outage_in_the_middle_of_the_search_for_a_bad_row_loses_nothing() -> None:
@@ -153,29 +164,32 @@ def test_an_outage_in_the_middle_of_the_search_for_a_bad_row_loses_nothing() -> 
 
 
 def test_a_stop_while_waiting_leaves_the_group_undecided() -> None:
-    store, stopping = database(), threading.Event()
+    store, clock = database(), FakeClock()
     store.fail("begin", 1000)
-    stage = committer(store, clock=FakeClock(lambda _seconds: stopping.set()), stopping=stopping)
+    context = instance_context(clock=clock)
+    clock.on_wait = lambda _seconds: context.stopping.set()
+    stage = committer(store, context=context)
     assert stage.settle(group("a", "bad", "b")) is None
     assert store.rows == {}
 
 
 def test_a_stop_in_the_middle_of_the_search_for_a_bad_row_leaves_the_group_undecided() -> None:
-    store, stopping = database(), threading.Event()
+    store, clock = database(), FakeClock()
     store.server.refused.add("poison")
-    clock = FakeClock(lambda _seconds: stopping.set())
+    context = instance_context(clock=clock)
+    clock.on_wait = lambda _seconds: context.stopping.set()
 
     def away_for_the_second_half(transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:
         if batch[0] == "c":
             raise Unavailable("away")
         return apply(transaction, batch)
 
-    stage = committer(store, handler=Handler(decode, away_for_the_second_half), clock=clock, stopping=stopping)
+    stage = committer(store, handler=Handler(decode, away_for_the_second_half), context=context)
     assert stage.settle(group("a", "poison", "c", "d")) is None
 
 
-def test_a_long_outage_is_no_hanging_thread() -> None:
-    clock, stopping = FakeClock(), threading.Event()
+def test_a_long_outage_is_no_hanging_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
     store = database()
     store.fail("begin", 500)
     worker = Worker("commit", lambda: None, lambda: True, clock)
@@ -183,7 +197,9 @@ def test_a_long_outage_is_no_hanging_thread() -> None:
     troubles = []
     clock.on_wait = lambda _seconds: troubles.append(worker.trouble(clock.now))
     worker.is_alive = lambda: True  # type: ignore[method-assign]
-    settled(committer(store, clock=clock, stopping=stopping, alive=worker.alive), group("a"))
+    context = instance_context(clock=clock)
+    monkeypatch.setattr(context, "heartbeat", worker.heartbeat)
+    settled(committer(store, context=context), group("a"))
     assert clock.now - 1000 > 2 * HANG_LIMIT_S
     assert set(troubles) == {""}
 
@@ -223,7 +239,7 @@ def test_an_event_that_is_not_of_bytes_and_texts_is_a_dead_letter_instead() -> N
 
 
 def test_an_early_message_is_looked_at_again_later_and_dead_lettered_after_the_last_attempt() -> None:
-    stage = committer(database(), max_attempts=3)
+    stage = committer(database())
     properties: dict[str, str] = {}
     delays = []
     for attempt in (1, 2, 3):

@@ -17,7 +17,7 @@ def group(word: str, number: int) -> list[Received]:
 
 def test_when_most_fails_for_a_bug_the_group_is_withheld_and_the_input_shut(caplog: pytest.LogCaptureFixture) -> None:
     halted: list[str] = []
-    stage = committer(database(), halt=halted.append)
+    stage = committer(database(), on_halt=halted.append)
     with caplog.at_level(logging.CRITICAL):
         assert stage.settle([*group("bug", 30), *group("a", 10)]) is None
     assert halted == ["crear-orden"]
@@ -28,14 +28,14 @@ def test_when_most_fails_for_a_bug_the_group_is_withheld_and_the_input_shut(capl
 
 def test_a_decoder_that_crashes_at_everything_counts_too() -> None:
     halted: list[str] = []
-    assert committer(database(), halt=halted.append).settle(group("crash", 40)) is None
+    assert committer(database(), on_halt=halted.append).settle(group("crash", 40)) is None
     assert halted == ["crear-orden"]
 
 
 @pytest.mark.parametrize("word", ["bad", "early"], ids=["invalid", "early"])
 def test_messages_that_are_refused_in_so_many_words_never_stop_anything(word: str) -> None:
     halted: list[str] = []
-    stage = committer(database(), halt=halted.append)
+    stage = committer(database(), on_halt=halted.append)
     for _ in range(5):
         assert stage.settle(group(word, 500)) is not None
     assert halted == []
@@ -43,7 +43,7 @@ def test_messages_that_are_refused_in_so_many_words_never_stop_anything(word: st
 
 def test_some_bugs_among_many_messages_are_dead_lettered_one_by_one() -> None:
     halted: list[str] = []
-    stage = committer(database(), halt=halted.append)
+    stage = committer(database(), on_halt=halted.append)
     settled = stage.settle([*group("bug", 40), *group("a", 60)])
     assert settled is not None
     assert settled.rejected == 40
@@ -58,7 +58,7 @@ def test_one_at_a_time_no_more_than_a_few_are_dead_lettered_before_it_stops() ->
 
 def test_the_inputs_of_a_function_are_judged_apart() -> None:
     halted: list[str] = []
-    stage = committer(database(), halt=halted.append)
+    stage = committer(database(), on_halt=halted.append)
     stage.settle(group("bug", 19))
     assert stage.settle([received(b"bug", role="transaccion-creada")]) is not None
     assert halted == []

@@ -123,10 +123,10 @@ def test_room_is_made_by_taking() -> None:
     assert box.take(1, 0) == [late]
 
 
-def test_one_message_is_squeezed_into_a_full_lane() -> None:
+def test_one_message_can_be_forced_into_a_full_lane() -> None:
     box = inbox(capacity=1)
     box.put([message(PLAIN)], 0)
-    box.squeeze_in(message(PLAIN))
+    box.force_put(message(PLAIN))
     assert len(box) == 2
 
 
@@ -213,7 +213,7 @@ def test_nothing_is_lost_or_doubled_and_each_lane_keeps_its_order(steps: list[St
                 left[each.role].append(each)
         elif kind == "squeeze":
             each = message(PLAIN)
-            box.squeeze_in(each)
+            box.force_put(each)
             entered[PLAIN].append(each)
         else:
             role = URGENT if kind == "put urgent" else PLAIN

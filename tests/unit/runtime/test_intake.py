@@ -1,6 +1,5 @@
 """Both ways in: groups from a consumer of our own, or one by one from Pulsar's runtime. The same holds for both."""
 
-import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -8,13 +7,15 @@ import pytest
 from pulsar.functions.serde import IdentitySerDe
 
 from alpes_runtime import intake as module
-from alpes_runtime.fakes import FakeMessage
+from alpes_runtime.context import InstanceContext
 from alpes_runtime.inbox import Inbox
 from alpes_runtime.intake import DirectIntake, Inputs, RuntimeIntake
 from alpes_runtime.pipeline import CommitStage, PublishStage, handoff
-from alpes_runtime.turn import Turn
-from tests.fakes import FakeClock, FakePublisher, FakeSubscription
-from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription, withheld
+from alpes_runtime.pulsar_host import handed_over
+from alpes_runtime.testing import FakeMessage
+from alpes_runtime.withheld import Withheld
+from tests.fakes import FakePublisher, FakeSubscription
+from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, committer, database, instance_context, subscription
 
 ROLES = ["transaccion-creada", "crear-orden", "ordenes-reintento"]
 
@@ -46,6 +47,12 @@ class Context:
         self.consumer.acknowledge(next(m for m in self.consumer.held if m.place == message_id))
 
 
+def process(intake: RuntimeIntake, given: object, context: Any) -> None:
+    """Do with what Pulsar passes to ``process`` as `BatchFunction` does."""
+    message = handed_over(given, context)
+    intake.submit(message, message.topic, message)
+
+
 class Way(Protocol):
     """A way in: takes one step, gives what is unacknowledged back."""
 
@@ -54,9 +61,9 @@ class Way(Protocol):
 
 
 class Direct:
-    def __init__(self, source: FakeSubscription, inputs: Inputs, inbox: Inbox, stopping: threading.Event) -> None:
+    def __init__(self, source: FakeSubscription, inputs: Inputs, inbox: Inbox, context: InstanceContext) -> None:
         self.consumer = source.consumer()
-        self.intake = DirectIntake(self.consumer, source.topic, inputs, inbox, Turn(), 100)
+        self.intake = DirectIntake(instance_context(batch_max=100), self.consumer, source.topic, inputs, inbox)
 
     def step(self) -> bool:
         return self.intake.step(0)
@@ -66,21 +73,21 @@ class Direct:
 
 
 class Runtime:
-    def __init__(self, source: FakeSubscription, inputs: Inputs, inbox: Inbox, stopping: threading.Event) -> None:
+    def __init__(self, source: FakeSubscription, inputs: Inputs, inbox: Inbox, context: InstanceContext) -> None:
         self.context = Context(source)
-        self.intake = RuntimeIntake(inputs, inbox, stopping)
+        self.intake = RuntimeIntake(context, inputs, inbox)
 
     def step(self) -> bool:
         if not self.context.next():
             return False
-        self.intake.offer(IdentitySerDe().deserialize(self.context.message.data()), self.context)
+        process(self.intake, IdentitySerDe().deserialize(self.context.message.data()), self.context)
         return True
 
     def close(self) -> None:
         self.context.consumer.close()
 
 
-Open = Callable[[FakeSubscription, Inputs, Inbox, threading.Event], Way]
+Open = Callable[[FakeSubscription, Inputs, Inbox, InstanceContext], Way]
 
 
 @pytest.fixture(params=[Direct, Runtime], ids=["direct", "runtime"])
@@ -92,23 +99,15 @@ def way(request: pytest.FixtureRequest) -> Open:
 class System:
     def __init__(self, way: Open, source: FakeSubscription) -> None:
         self.source = source
-        self.stopping = threading.Event()
+        context = instance_context()
+        self.stopping = context.stopping
         self.inbox = Inbox(ROLES, 1000)
-        self.way = way(source, Inputs([TOPIC, OTHER, RETRY], RETRY), self.inbox, self.stopping)
-        self.store, self.publisher, self.clock = database(), FakePublisher(), FakeClock()
+        self.way = way(source, Inputs([TOPIC, OTHER, RETRY], RETRY), self.inbox, context)
+        self.store, self.publisher = database(), FakePublisher()
         committed = handoff()
-        self.commit = CommitStage(
-            self.inbox, committer(self.store, clock=self.clock, stopping=self.stopping), committed, 100
-        )
+        self.commit = CommitStage(self.inbox, committer(self.store, context=context), committed, 100)
         self.publish = PublishStage(
-            committed,
-            self.publisher,
-            lambda _messages, _rejected: None,
-            turn=Turn(),
-            clock=self.clock,
-            stopping=self.stopping,
-            logger=LOG,
-            withheld=withheld(self.publisher, self.clock),
+            context, committed, self.publisher, Withheld(context, self.publisher), lambda _messages, _rejected: None
         )
 
     def take_in(self) -> None:
@@ -190,7 +189,7 @@ def test_a_stop_leaves_what_was_not_done_unacknowledged(way: Open) -> None:
 
 def test_a_direct_group_that_finds_no_room_is_kept_and_put_later() -> None:
     source, box = subscription(b"a", b"b", b"c"), Inbox(ROLES, 1)
-    intake = DirectIntake(source.consumer(), TOPIC, Inputs([TOPIC], RETRY), box, Turn(), 2)
+    intake = DirectIntake(instance_context(batch_max=2), source.consumer(), TOPIC, Inputs([TOPIC], RETRY), box)
     assert intake.step(0)
     assert not intake.step(0)
     assert not intake.step(0)
@@ -201,29 +200,29 @@ def test_a_direct_group_that_finds_no_room_is_kept_and_put_later() -> None:
 
 def test_a_direct_group_has_no_more_than_asked_for() -> None:
     source, box = subscription(*[b"x"] * 5), Inbox(ROLES, 100)
-    intake = DirectIntake(source.consumer(), TOPIC, Inputs([TOPIC], RETRY), box, Turn(), 2)
+    intake = DirectIntake(instance_context(batch_max=2), source.consumer(), TOPIC, Inputs([TOPIC], RETRY), box)
     sizes = []
     while intake.step(0):
         sizes.append(len(box.take(100, 0)))
     assert sizes == [2, 2, 1]
 
 
-def test_process_waits_for_room_only_so_long_and_then_the_message_is_squeezed_in(
+def test_process_waits_for_room_only_so_long_and_then_the_message_is_put_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "ROOM_TIMEOUT_S", 0.4)
     source, box = subscription(b"a", b"b"), Inbox(ROLES, 1)
-    runtime = Runtime(source, Inputs([TOPIC], RETRY), box, threading.Event())
+    runtime = Runtime(source, Inputs([TOPIC], RETRY), box, instance_context())
     runtime.step()
     runtime.step()
     assert [m.data for m in box.take(10, 0)] == [b"a", b"b"]
 
 
 def test_process_returns_at_once_when_stopping() -> None:
-    source, box, stopping = subscription(b"a", b"b"), Inbox(ROLES, 1), threading.Event()
-    runtime = Runtime(source, Inputs([TOPIC], RETRY), box, stopping)
+    source, box, context = subscription(b"a", b"b"), Inbox(ROLES, 1), instance_context()
+    runtime = Runtime(source, Inputs([TOPIC], RETRY), box, context)
     runtime.step()
-    stopping.set()
+    context.stopping.set()
     runtime.step()
     assert [m.data for m in box.take(10, 0)] == [b"a"]
 
@@ -238,7 +237,7 @@ def test_process_takes_keys_and_properties_that_are_not_utf8_as_none() -> None:
 
     box, context = Inbox(ROLES, 1), Broken(subscription(b"a"))
     context.next()
-    RuntimeIntake(Inputs([TOPIC], RETRY), box, threading.Event()).offer(b"a", context)
+    process(RuntimeIntake(instance_context(), Inputs([TOPIC], RETRY), box), b"a", context)
     (message,) = box.take(1, 0)
     assert (message.key, message.properties) == ("", {})
 
@@ -246,7 +245,7 @@ def test_process_takes_keys_and_properties_that_are_not_utf8_as_none() -> None:
 @pytest.mark.parametrize("data", [b"", b"007", b"1e3", b"1j", b"text", "ñ".encode(), b"\n\x02o1\x10\x01", b"\xff\xfe"])
 def test_bytes_that_pulsars_serde_takes_for_something_else_stay_what_they_are(data: bytes, way: Open) -> None:
     box = Inbox(ROLES, 10)
-    opened = way(subscription(data), Inputs([TOPIC], RETRY), box, threading.Event())
+    opened = way(subscription(data), Inputs([TOPIC], RETRY), box, instance_context())
     assert opened.step()
     (message,) = box.take(1, 0)
     assert message.data == data
@@ -269,8 +268,8 @@ def test_where_the_message_itself_is_not_shown_a_text_is_its_bytes(given: object
             return TOPIC
 
     box = Inbox(ROLES, 1)
-    intake = RuntimeIntake(Inputs([TOPIC], RETRY), box, threading.Event())
-    intake.offer(given, Closed(subscription()))
+    intake = RuntimeIntake(instance_context(), Inputs([TOPIC], RETRY), box)
+    process(intake, given, Closed(subscription()))
     assert [message.data for message in box.take(1, 0)] == [data]
     with pytest.raises(TypeError, match="set intake to direct"):
-        intake.offer(7, Closed(subscription()))
+        process(intake, 7, Closed(subscription()))

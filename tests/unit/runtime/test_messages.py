@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpes_runtime.dead_letter import MAX_INHERITED_BYTES, MAX_REASON_CHARS, dead_letter, retry
-from alpes_runtime.fakes import FakeMessage
 from alpes_runtime.intake import Inputs
 from alpes_runtime.message import MAX_EVENT_BYTES, Event, Received, local_name, without_partition
 from alpes_runtime.publisher import MAX_ENTRY_BYTES, entries, event_bytes
+from alpes_runtime.testing import FakeMessage
 from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, Acknowledged, received
 
 # The broker's: maxMessageSize, metadata included.

@@ -1,6 +1,5 @@
 """A message that needs an answer from outside is settled once it is there, holds up nothing else, and is never lost."""
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,14 +8,15 @@ import pytest
 from alpes_runtime.backoff import LONGEST_WAIT_S
 from alpes_runtime.committer import UNKNOWN_LOG_S
 from alpes_runtime.database import Transaction
+from alpes_runtime.external_calls import ANSWERED, AskStage, Questions, with_answers
 from alpes_runtime.inbox import Inbox
 from alpes_runtime.intake import DirectIntake, Inputs
 from alpes_runtime.message import MAX_EVENT_BYTES, Event
-from alpes_runtime.outcome import Ask, Done, Handler, Outcome, Outside, Rejected, Retry
-from alpes_runtime.outside import ANSWERED, AskStage, with_answers
+from alpes_runtime.outcome import Ask, Done, ExternalCall, Handler, Outcome, Rejected, Retry
 from alpes_runtime.pipeline import CommitStage, PublishStage, handoff
-from alpes_runtime.turn import Turn
-from tests.fakes import FakeClock, FakeDatabase, FakePublisher
+from alpes_runtime.testing import FakeClock
+from alpes_runtime.withheld import Withheld
+from tests.fakes import FakeDatabase, FakePublisher
 from tests.unit.runtime.parts import (
     HANDLER,
     LOG,
@@ -27,9 +27,9 @@ from tests.unit.runtime.parts import (
     committer,
     database,
     decode,
+    instance_context,
     received,
     subscription,
-    withheld,
 )
 
 ROLE = "crear-orden"
@@ -58,30 +58,24 @@ class Instance:
             self.asked.append(text)
             return ask(text)
 
-        handlers = with_answers({ROLE: Handler(decode, asks, outside=Outside(noted, answered, at_once))})
+        handlers = with_answers({ROLE: Handler(decode, asks, external_call=ExternalCall(noted, answered, at_once))})
         self.subscription = subscription(*payloads)
         self.store: FakeDatabase = database()
         self.publisher = FakePublisher()
         self.consumer = self.subscription.consumer()
-        outside = handlers[ROLE].outside
-        assert outside is not None
-        self.ask = AskStage(ROLE, outside, LOG)
-        self.inbox = Inbox(list(handlers), 100, holds={ROLE: self.ask.full})
-        self.ask.answer_to(self.inbox)
-        turn, clock, stopping = Turn(), FakeClock(), threading.Event()
-        self.intake = DirectIntake(self.consumer, TOPIC, Inputs([TOPIC, OTHER, RETRY], RETRY), self.inbox, turn, 100)
+        call = handlers[ROLE].external_call
+        assert call is not None
+        self.questions = Questions(at_once)
+        self.inbox = Inbox(list(handlers), 100, holds={ROLE: self.questions.full})
+        self.ask = AskStage(ROLE, call, self.questions, self.inbox, LOG)
+        context = instance_context()
+        inputs = Inputs([TOPIC, OTHER, RETRY], RETRY)
+        self.intake = DirectIntake(context, self.consumer, TOPIC, inputs, self.inbox)
         committed = handoff()
-        stage = committer(self.store, handlers=handlers, clock=clock, stopping=stopping)
-        self.commit = CommitStage(self.inbox, stage, committed, 2, {ROLE: self.ask})
+        stage = committer(self.store, handlers=handlers, context=context)
+        self.commit = CommitStage(self.inbox, stage, committed, 2, {ROLE: self.questions})
         self.publish = PublishStage(
-            committed,
-            self.publisher,
-            lambda *_: None,
-            turn=turn,
-            clock=clock,
-            stopping=stopping,
-            logger=LOG,
-            withheld=withheld(self.publisher, clock),
+            context, committed, self.publisher, Withheld(context, self.publisher), lambda *_: None
         )
 
     def run(self, *stages: str) -> None:
@@ -129,7 +123,7 @@ def test_a_slow_answer_holds_up_its_own_messages_only() -> None:
     one = Instance(*(f"ask {n}".encode() for n in range(20)))
     one.run("intake", "commit", "publish")
     # Two can be asked at once: so many wait, and the rest stays in the inbox.
-    assert one.ask.full()
+    assert one.questions.full()
     assert len(one.inbox) == 18
 
 
@@ -141,7 +135,9 @@ def test_all_questions_are_asked_once_there_is_room() -> None:
 
 
 def test_what_waits_is_finished_before_more_is_begun() -> None:
-    assert list(with_answers({"x": HANDLER, ROLE: Handler(decode, asks, outside=Outside(str, answered, 1))})) == [
+    assert list(
+        with_answers({"x": HANDLER, ROLE: Handler(decode, asks, external_call=ExternalCall(str, answered, 1))})
+    ) == [
         "x",
         ANSWERED + ROLE,
         ROLE,
@@ -159,7 +155,7 @@ def test_without_an_answer_the_message_comes_again_later_however_often() -> None
 
 @pytest.mark.parametrize("attempt", [1, 2, 3, 4, 50, 99_999])
 def test_what_may_have_happened_is_never_dead_lettered(attempt: int) -> None:
-    stage = committer(database(), max_attempts=3)
+    stage = committer(database())
     message = received(b"ask", properties={"attempt": str(attempt)}, retried=True)
     settled = stage.settle([message.answered(ROLE, Retry("gateway", "not known", until_known=True))])
     assert settled is not None
@@ -179,7 +175,7 @@ def test_what_could_not_be_tried_again_is_refused_before_anybody_is_asked() -> N
 
 def test_when_nobody_can_be_asked_for_a_bug_of_ours_no_more_is_taken() -> None:
     halted: list[str] = []
-    stage = committer(database(), halt=halted.append)
+    stage = committer(database(), on_halt=halted.append)
     failed = [received(b"ask").answered(ROLE, Retry("bug", "KeyError", until_known=True)) for _ in range(30)]
     assert stage.settle(failed) is None
     assert halted == [ROLE]
@@ -187,7 +183,7 @@ def test_when_nobody_can_be_asked_for_a_bug_of_ours_no_more_is_taken() -> None:
 
 def test_what_is_put_off_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
-    stage = committer(database(), clock=clock)
+    stage = committer(database(), context=instance_context(clock=clock))
     unknown = [received(b"ask").answered(ROLE, Retry("gateway", "it is away", until_known=True)) for _ in range(5)]
     stage.settle(unknown)
     clock.now += UNKNOWN_LOG_S

@@ -1,7 +1,6 @@
 """From the inbox to the acknowledgement: that comes last, after the commit and the broker's word on every event."""
 
 import sys
-import threading
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,21 +12,20 @@ from alpes_runtime.inbox import Inbox
 from alpes_runtime.intake import DirectIntake, Inputs
 from alpes_runtime.pipeline import (
     HANDOFF_GROUPS,
-    STUCK_ATTEMPTS,
     CommitStage,
     Handoff,
     PublishStage,
     handoff,
 )
-from alpes_runtime.turn import Turn
+from alpes_runtime.testing import FakeClock
+from alpes_runtime.withheld import Withheld
 from tests.fakes import (
-    FakeClock,
     FakeDatabase,
     FakePublisher,
     FakeSubscription,
     Journal,
 )
-from tests.unit.runtime.parts import LOG, OTHER, RETRY, TOPIC, committer, database, subscription, withheld
+from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, committer, database, instance_context, recorded, subscription
 
 
 @dataclass
@@ -39,34 +37,28 @@ class Instance:
     publisher: FakePublisher
     batch_max: int = 100
     clock: FakeClock = field(default_factory=FakeClock)
-    stopping: threading.Event = field(default_factory=threading.Event)
     done: list[tuple[int, int]] = field(default_factory=list)
-    stuck: list[bool] = field(default_factory=list)
-    told: list[tuple[str, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        turn = Turn()
+        self.context = instance_context(clock=self.clock, batch_max=self.batch_max)
+        self.stopping = self.context.stopping
         self.consumer = self.subscription.consumer()
         self.inbox = Inbox(["transaccion-creada", "crear-orden", "ordenes-reintento"], 2 * self.batch_max)
         inputs = Inputs([TOPIC, OTHER, RETRY], RETRY)
-        self.intake = DirectIntake(self.consumer, self.subscription.topic, inputs, self.inbox, turn, self.batch_max)
+        self.intake = DirectIntake(self.context, self.consumer, self.subscription.topic, inputs, self.inbox)
         self.committed: Handoff = handoff()
         self.commit = CommitStage(
             self.inbox,
-            committer(self.store, clock=self.clock, stopping=self.stopping),
+            committer(self.store, context=self.context),
             self.committed,
             self.batch_max,
         )
         self.publish = PublishStage(
+            self.context,
             self.committed,
             self.publisher,
+            Withheld(self.context, self.publisher),
             lambda messages, rejected: self.done.append((messages, rejected)),
-            turn=turn,
-            clock=self.clock,
-            stopping=self.stopping,
-            logger=LOG,
-            withheld=withheld(self.publisher, self.clock, lambda topic, is_so: self.told.append((topic, is_so))),
-            stuck=self.stuck.append,
         )
 
     def stages(self) -> list[str]:
@@ -217,7 +209,7 @@ def test_the_broker_away_slows_and_drops_nothing(failures: int) -> None:
     assert acknowledged(one) == [b"a", b"b"]
     assert published(one) == ["a", "b"]
     assert one.publish.idle
-    assert one.stuck == ([] if failures < STUCK_ATTEMPTS else [True, False])
+    assert recorded(one.context, "stuck.broker") == ([] if failures < 4 else [1, -1])
 
 
 STEPS = st.lists(
@@ -275,7 +267,7 @@ def test_a_message_whose_event_is_refused_for_its_size_waits_alone_until_it_is_t
     one.run()
     assert acknowledged(one) == [b"a", b"b"]
     assert one.done == [(2, 0)]
-    assert one.told == [("orden-creada", True)]
+    assert recorded(one.context, "stuck.orden-creada") == [1]
     one.subscription.publish(b"c", "c")
     one.run()
     assert acknowledged(one) == [b"a", b"b", b"c"]
@@ -283,7 +275,7 @@ def test_a_message_whose_event_is_refused_for_its_size_waits_alone_until_it_is_t
     one.clock.now += 1.0
     one.run()
     assert acknowledged(one) == [b"a", b"b", b"c", b"x" * 300]
-    assert one.told == [("orden-creada", True), ("orden-creada", False)]
+    assert recorded(one.context, "stuck.orden-creada") == [1, -1]
 
 
 def test_which_message_waits_is_told_also_among_rejected_and_early_ones() -> None:

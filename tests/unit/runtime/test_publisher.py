@@ -13,9 +13,8 @@ from alpes_runtime import publisher as module
 from alpes_runtime.errors import PublishFailed, Refused
 from alpes_runtime.message import Event
 from alpes_runtime.publisher import PulsarPublisher, encoded
-from alpes_runtime.turn import Turn
-from tests.fakes import FakeClock
-from tests.unit.runtime.parts import LOG
+from alpes_runtime.testing import FakeClock
+from tests.unit.runtime.parts import instance_context
 
 Answer = Callable[[Any, Any], None]
 
@@ -103,10 +102,13 @@ class Client:
         return self.opened[-1]
 
 
+def publisher_of(client: Client, clock: FakeClock | None = None, **schemas: Any) -> PulsarPublisher:
+    return PulsarPublisher(instance_context(client=client, clock=clock), schemas)
+
+
 def publish(client: Client, events: list[Event], publisher: PulsarPublisher | None = None) -> PulsarPublisher:
-    turn = Turn()
-    made = publisher or PulsarPublisher(client, schemas={}, properties={}, turn=turn, logger=LOG)
-    with made._turn:
+    made = publisher or publisher_of(client)
+    with made._context.lock:
         made.publish(events)
     return made
 
@@ -143,15 +145,12 @@ def test_each_entry_of_a_large_group_is_confirmed_by_itself(monkeypatch: pytest.
     assert set(payloads(client)) == {b"%d" % n for n in range(6)}
 
 
-def test_each_entry_of_a_large_group_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_entry_of_a_large_group_is_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ENTRY_MESSAGES", 2)
     client, beats = Client(), []
-    alive = lambda: beats.append(client.entries)  # noqa: E731
-    publish(
-        client,
-        events(6),
-        PulsarPublisher(client, schemas={}, properties={}, turn=Turn(), logger=LOG, alive=alive),
-    )
+    publisher = publisher_of(client)
+    monkeypatch.setattr(publisher._context, "heartbeat", lambda: beats.append(client.entries))
+    publish(client, events(6), publisher)
     assert beats == [0, 1, 2]
 
 
@@ -181,7 +180,7 @@ def test_a_full_queue_is_a_failed_publish() -> None:
 def test_after_a_failure_the_producer_is_replaced_and_the_group_goes_through() -> None:
     client = Client()
     client.verdict = lambda entry: pulsar.Result.Timeout if entry == 1 else pulsar.Result.Ok
-    publisher = PulsarPublisher(client, schemas={}, properties={}, turn=Turn(), logger=LOG)
+    publisher = publisher_of(client)
     with pytest.raises(PublishFailed):
         publish(client, events(3), publisher)
     publish(client, events(3), publisher)
@@ -201,7 +200,7 @@ def test_a_producer_that_works_is_kept() -> None:
 def test_a_broker_that_is_away_is_a_failed_publish_and_asked_again() -> None:
     client = Client()
     client.away = pulsar.ConnectError("refused")
-    publisher = PulsarPublisher(client, schemas={}, properties={}, turn=Turn(), logger=LOG)
+    publisher = publisher_of(client)
     with pytest.raises(PublishFailed, match="ConnectError"):
         publish(client, events(1), publisher)
     client.away = None
@@ -248,20 +247,21 @@ def test_the_topics_of_a_mixed_group_each_get_theirs_in_order() -> None:
 def test_only_the_topic_that_carries_a_schema_gets_one() -> None:
     client = Client()
     schema = encoded(BytesSchema())
-    publisher = PulsarPublisher(client, schemas={"a": schema}, properties={"p": "1"}, turn=Turn(), logger=LOG)
+    publisher = publisher_of(client, a=schema)
     publish(client, [*events(1, "a"), *events(1, "b")], publisher)
     assert client.options[0]["schema"] is schema
     assert "schema" not in client.options[1]
-    assert client.options[0]["properties"] == {"p": "1"}
+    assert client.options[0]["properties"] == publisher._context.client_properties
 
 
-def test_the_turn_is_held_again_after_a_failure() -> None:
-    client, turn = Client(), Turn()
+def test_the_lock_is_held_again_after_a_failure() -> None:
+    client = Client()
     client.flush_error = pulsar.Timeout("slow")
-    publisher = PulsarPublisher(client, schemas={}, properties={}, turn=turn, logger=LOG)
-    with turn, pytest.raises(PublishFailed):
+    publisher = publisher_of(client)
+    lock = publisher._context.lock
+    with lock, pytest.raises(PublishFailed):
         publisher.publish(events(1))
-    with turn:
+    with lock:
         pass
 
 
@@ -272,10 +272,6 @@ def test_the_turn_is_held_again_after_a_failure() -> None:
 def client(monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setattr(module, "LOOK_S", 0.001)
     return Client()
-
-
-def publisher_of(client: Client, clock: FakeClock | None = None) -> PulsarPublisher:
-    return PulsarPublisher(client, schemas={}, properties={}, turn=Turn(), logger=LOG, clock=clock)
 
 
 def of_bytes(*sizes: int, delay_ms: int = 0) -> list[Event]:

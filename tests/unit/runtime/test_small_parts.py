@@ -1,4 +1,4 @@
-"""The runtime's small parts: named queries, traces, the turn, rates, and what is taken from Pulsar's instance."""
+"""The runtime's small parts: named queries, traces, the lock, rates, and what is taken from Pulsar's instance."""
 
 import logging
 import re
@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from alpes_runtime import child_traceparent, load_queries, valid_traceparent
 from alpes_runtime.clock import SystemClock
+from alpes_runtime.compute_lock import ComputeLock
+from alpes_runtime.context import InstanceContext, RateMeter
 from alpes_runtime.errors import Misconfigured
-from alpes_runtime.host import Host, running_instance
-from alpes_runtime.service import RateMeter
+from alpes_runtime.pulsar_host import PulsarHost, running_instance
 from alpes_runtime.state import open_state
-from alpes_runtime.turn import Turn
+from functions.reporting.function import ReportingConfig
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -81,32 +82,32 @@ def test_two_events_of_one_order_share_a_trace_and_no_span() -> None:
     assert one.split("-")[2] != two.split("-")[2]
 
 
-def test_while_its_holder_is_away_another_has_the_turn() -> None:
-    turn, taken = Turn(), threading.Event()
+def test_while_its_holder_waits_another_has_the_lock() -> None:
+    lock, taken = ComputeLock(), threading.Event()
 
     def take() -> None:
-        with turn:
+        with lock:
             taken.set()
 
     other = threading.Thread(target=take)
-    with turn:
+    with lock:
         other.start()
         assert not taken.wait(0.05)
-        with turn.away():
+        with lock.released():
             assert taken.wait(5)
     other.join(5)
 
 
-def test_the_turn_comes_back_after_an_error_away() -> None:
-    turn = Turn()
+def test_the_lock_is_held_again_after_an_error_while_it_was_released() -> None:
+    lock = ComputeLock()
 
     def fail() -> None:
-        with turn.away():
+        with lock.released():
             raise ZeroDivisionError
 
-    with turn, pytest.raises(ZeroDivisionError):
+    with lock, pytest.raises(ZeroDivisionError):
         fail()
-    with turn:
+    with lock:
         pass
 
 
@@ -169,7 +170,7 @@ def context(**more: Any) -> SimpleNamespace:
 
 
 def test_a_context_with_nothing_but_the_documented_is_enough() -> None:
-    host = Host(context())
+    host = PulsarHost(context())
     assert (host.subscription, host.runtime_consumers, host.state_table, host.output) == (None, None, None, "")
     assert host.user_config == {}
     host.count(3, 2)
@@ -190,7 +191,7 @@ def test_what_a_context_has_beyond_is_used() -> None:
     )
     source = SimpleNamespace(subscriptionName="alpes-ordenes")
     config = SimpleNamespace(function_details=SimpleNamespace(source=source))
-    host = Host(
+    host = PulsarHost(
         context(
             stats=stats, instance_config=config, consumers={"t": 1}, state_context=SimpleNamespace(__table__="table")
         )
@@ -203,15 +204,16 @@ def test_what_a_context_has_beyond_is_used() -> None:
 
 
 def test_the_retry_topic_is_the_input_of_that_name_or_none() -> None:
-    host = Host(context())
-    assert host.retry_topic == "persistent://alpes/x/ordenes-reintento"
+    host = PulsarHost(context())
+    instance = InstanceContext(host, ReportingConfig(dsn_env="X"))
+    assert instance.retry_input == "persistent://alpes/x/ordenes-reintento"
     host.inputs = []
-    assert host.retry_topic is None
+    assert instance.retry_input is None
 
 
 def test_without_a_state_store_the_function_names_the_switch_that_does_without() -> None:
     with pytest.raises(Misconfigured, match=re.escape("userConfig estado_por_orden: false")):
-        open_state(None, Turn(), "estado_por_orden")
+        open_state(None, ComputeLock(), "estado_por_orden")
 
 
 class PythonInstance:

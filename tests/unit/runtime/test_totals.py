@@ -1,14 +1,14 @@
 """The totals in the state store follow the tables, whatever was lost or away."""
 
-import threading
 from collections.abc import Mapping
 
 import pytest
 
 from alpes_runtime.database import Transaction
 from alpes_runtime.errors import Unavailable
+from alpes_runtime.testing import FakeClock, instance_context
 from alpes_runtime.totals import Totals
-from tests.fakes import FakeClock, FakeDatabase, FakeStateStore
+from tests.fakes import FakeDatabase, FakeStateStore
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def totals(values: dict[str, str], database: FakeDatabase, state: FakeStateStore
         clock.now += float(values.get("cost", 0))
         return {key: value for key, value in values.items() if key != "cost"}
 
-    return Totals(compute, database, state, clock=clock, stopping=threading.Event(), period_s=1.0)
+    return Totals(compute, database, state, instance_context(clock=clock))
 
 
 def test_totals_are_written_when_they_change_and_once_more_to_be_sure(state: FakeStateStore) -> None:

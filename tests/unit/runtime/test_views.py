@@ -1,13 +1,10 @@
 """What steps a view is never ended by an error, and always by a stop."""
 
-import threading
-
 import pytest
 
 from alpes_runtime.errors import Unavailable
+from alpes_runtime.testing import FakeClock, instance_context
 from alpes_runtime.views import run_view
-from tests.fakes import FakeClock
-from tests.unit.runtime.parts import LOG
 
 
 class Stepped:
@@ -25,20 +22,22 @@ class Stepped:
 
 @pytest.mark.parametrize("error", [Unavailable("away"), ZeroDivisionError("a bug")])
 def test_no_error_ends_a_view(error: Exception) -> None:
-    stopping, clock, view = threading.Event(), FakeClock(), Stepped(1.5, error, error, 2.5)
-    clock.on_wait = lambda _seconds: stopping.set() if not view.results else None
-    run_view(view, clock=clock, stopping=stopping, logger=LOG)
+    clock, view = FakeClock(), Stepped(1.5, error, error, 2.5)
+    context = instance_context(clock=clock)
+    clock.on_wait = lambda _seconds: context.stopping.set() if not view.results else None
+    run_view(view, context)
     assert (clock.waits[0], clock.waits[3]) == (1.5, 2.5)
     assert all(0 < wait <= 10 for wait in clock.waits)
 
 
 def test_an_error_at_the_stop_is_the_stop() -> None:
-    stopping, clock = threading.Event(), FakeClock()
+    clock = FakeClock()
+    context = instance_context(clock=clock)
 
     class Stopping:
         def step(self) -> float:
-            stopping.set()
+            context.stopping.set()
             raise Unavailable("stopping")
 
-    run_view(Stopping(), clock=clock, stopping=stopping, logger=LOG)
+    run_view(Stopping(), context)
     assert clock.waits == []

@@ -2,20 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from alpes_runtime import FunctionConfig, Service, Setup
-from alpes_runtime.assembly import Assembly
+from alpes_runtime.testing import FakeClock, instance_context
 from alpes_runtime.watchdog import CHECK_EVERY_S, HANG_LIMIT_S, Watchdog, Worker
-from tests.fakes import FakeClock, FakeDatabase
-from tests.unit.runtime.parts import LOG
-
-HOST: Any = SimpleNamespace(
-    name="f", inputs=[], retry_topic=None, client=None, client_properties={}, logger=LOG, endpoint=None
-)
 
 
 class Ended(list[str]):
@@ -60,7 +51,7 @@ def test_a_sign_of_life_within_a_long_step_is_enough() -> None:
     clock, stop, ended, release = FakeClock(), threading.Event(), Ended(), threading.Event()
     busy = worker(lambda: release.wait(20), clock, stop)
     clock.now += HANG_LIMIT_S + 1
-    busy.alive()
+    busy.heartbeat()
     Watchdog([busy], ended, clock, stop).check()
     stop.set()
     release.set()
@@ -110,17 +101,15 @@ def test_a_worker_steps_until_told_to_stop() -> None:
     assert (len(steps), counting.finished, counting.error) == (3, True, None)
 
 
-def test_a_handler_leaves_its_signs_of_life_for_the_thread_that_commits() -> None:
-    found: list[Setup] = []
+def test_a_heartbeat_is_that_of_the_thread_that_sends_it() -> None:
+    clock, context = FakeClock(), instance_context()
 
-    def build(setup: Setup) -> Service:
-        found.append(setup)
-        return Service(handlers={}, database=FakeDatabase({}), schemas={})
+    def work() -> None:
+        clock.now += 100
+        context.heartbeat()
 
-    assembly, beats = Assembly(HOST, FunctionConfig(dsn_env="X"), build), []
-    alive = found[0].alive
-    assembly.commit.alive = lambda: beats.append("commit")
-    assembly.publish.alive = lambda: beats.append("publish")
-    alive()
-    assembly._publisher._alive()
-    assert beats == ["commit", "publish"]
+    busy, other = (Worker(name, work, iter([False, True]).__next__, clock) for name in ("busy", "other"))
+    context.heartbeat()  # of a thread that nobody watches
+    busy.start()
+    busy.join(5)
+    assert (busy.error, busy.last_heartbeat, other.last_heartbeat) == (None, 1100, 1000)

@@ -9,10 +9,11 @@ from alpes_runtime.dead_letter import dead_letter, smaller
 from alpes_runtime.errors import PublishFailed
 from alpes_runtime.message import Event
 from alpes_runtime.publisher import event_bytes
+from alpes_runtime.testing import FakeClock
 from alpes_runtime.withheld import Withheld
 from alpes_wire.names import ERROR_MESSAGE, OMITTED, SOURCE_MESSAGE_ID, SOURCE_TOPIC
-from tests.fakes import FakeClock, FakePublisher
-from tests.unit.runtime.parts import OUT, Acknowledged, received, withheld
+from tests.fakes import FakePublisher
+from tests.unit.runtime.parts import OUT, Acknowledged, instance_context, received, recorded
 
 LONG = 5_000
 
@@ -23,13 +24,11 @@ class Group:
     def __init__(self, *sizes: int, takes: int = 1_000) -> None:
         self.publisher, self.clock = FakePublisher(), FakeClock()
         self.publisher.takes = takes
-        self.told: list[tuple[str, bool]] = []
         self.acknowledged = Acknowledged()
         self.messages = [received(b"%d" % n, acknowledger=self.acknowledged) for n in range(len(sizes))]
         self.caused = [[Event(OUT, f"{n}", b"x" * size)] for n, size in enumerate(sizes)]
-        self.withheld: Withheld = withheld(
-            self.publisher, self.clock, lambda topic, is_so: self.told.append((topic, is_so))
-        )
+        self.context = instance_context(clock=self.clock)
+        self.withheld = Withheld(self.context, self.publisher)
 
     def add(self) -> int:
         return self.withheld.add(
@@ -98,10 +97,10 @@ def test_a_message_with_several_events_waits_for_all_of_them() -> None:
 def test_it_is_told_which_topic_something_is_withheld_for_and_when_nothing_is_any_more() -> None:
     group = Group(LONG, LONG)
     group.add()
-    assert group.told == [("orden-creada", True)]
+    assert recorded(group.context, "stuck.orden-creada") == [1]
     group.publisher.takes = sys.maxsize
     group.withheld.try_again()
-    assert group.told == [("orden-creada", True), ("orden-creada", False)]
+    assert recorded(group.context, "stuck.orden-creada") == [1, -1]
 
 
 @pytest.mark.parametrize("bound", ["MOST_MESSAGES", "MOST_BYTES"])

@@ -3,9 +3,9 @@
 import itertools
 import math
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from alpes_runtime import write_behind as module
 from alpes_runtime.errors import Unavailable, Unreachable
 from alpes_runtime.postgres import CONNECT_OPTIONS
 from alpes_runtime.state import IN_FLIGHT, PUT_TIMEOUT_S
+from alpes_runtime.testing import FakeClock, instance_context
 from alpes_runtime.write_behind import (
     CLAIM_MARKS,
     GATHER_S,
@@ -24,9 +25,8 @@ from alpes_runtime.write_behind import (
     WriteBehind,
 )
 from functions.ordenes.estado import EstadoMarks
-from tests.fakes import FakeClock, FakeDatabase, FakeStateStore
+from tests.fakes import FakeDatabase, FakeStateStore
 from tests.simulation.statements import STATEMENTS
-from tests.unit.runtime.parts import LOG
 
 
 class Tables:
@@ -88,19 +88,18 @@ class Writer:
         self.database = ImpatientDatabase(tables.database, self.clock)
         self.busy = busy
         self.traffic = BUSY / 2
-        self.stopping = threading.Event()
-        self.metrics: list[tuple[str, float]] = []
+        context = instance_context(clock=self.clock)
+        traffic: Any = context.traffic
+        traffic.per_second = lambda: 2 * BUSY if self.busy else self.traffic
+        host: Any = context.host
+        self.stopping, self.metrics = context.stopping, host.recorded
         self.view = WriteBehind(
             EstadoMarks(),
             self.database,
             state,
-            traffic=lambda: 2 * BUSY if self.busy else self.traffic,
+            context,
             busy_from=BUSY,
             per_second=per_second,
-            clock=self.clock,
-            stopping=self.stopping,
-            logger=LOG,
-            record=lambda name, value: self.metrics.append((name, value)),
         )
 
     def catch_up(self) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpes_runtime import Done, Event, InvalidMessage, Row
+from alpes_runtime.testing import FakeClock
 from alpes_runtime.watchdog import HANG_LIMIT_S
 from functions.reporting import formats as package
 from functions.reporting import messages
@@ -22,7 +23,7 @@ from schemas.tienda import cambios, rules
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
-from tests.fakes import FakeClock, FakeDatabase
+from tests.fakes import FakeDatabase
 from tests.fields import text, whole
 from tests.simulation.server import OpenTransaction
 from tests.simulation.statements import ORDEN as COLUMNS
@@ -138,9 +139,9 @@ FILAS = 2500
 
 
 def generado(
-    database: FakeDatabase, name: str = "csv", *, most: int = FILAS, alive: Callable[[], None] = lambda: None
+    database: FakeDatabase, name: str = "csv", *, most: int = FILAS, heartbeat: Callable[[], None] = lambda: None
 ) -> Sequence[Event]:
-    handler = Reporting("t", formats(), most, now_ms=lambda: 7, alive=alive)
+    handler = Reporting("t", formats(), most, now_ms=lambda: 7, heartbeat=heartbeat)
     with database.transaction() as transaction:
         (outcome,) = handler.generar(transaction, [PEDIDO._replace(format=name)])
     assert isinstance(outcome, Done)
@@ -186,7 +187,7 @@ def test_a_long_report_leaves_signs_of_life(many: FakeDatabase) -> None:
             transaction.stream = lambda *asked: map(slowly, stream(*asked))  # type: ignore[method-assign]
             return transaction
 
-    generado(Slow({}, many), alive=lambda: beats.append(clock.now))
+    generado(Slow({}, many), heartbeat=lambda: beats.append(clock.now))
     beats.append(clock.now)
     assert clock.now - beats[0] > HANG_LIMIT_S
     assert max(later - earlier for earlier, later in pairwise(beats)) < HANG_LIMIT_S

@@ -1,7 +1,7 @@
 """Messages as they arrive: bytes written by hand."""
 
 from alpes_runtime import Received
-from alpes_runtime.fakes import FakeMessage
+from alpes_runtime.testing import FakeMessage
 from tests.fields import single, text, whole
 
 PUBLISHED_MS = FakeMessage().published_ms

@@ -2,8 +2,8 @@
 
 Every call into the Pulsar client gives the interpreter lock away for a moment. Where another thread wants to compute,
 each such call then costs a whole switch interval: a message that takes 11 to 20 µs to receive and acknowledge took 160
-to 1,500 µs beside one busy thread (docs/decisions/0011). A stage therefore holds the turn while it computes, and gives
-it up around calls that wait.
+to 1,500 µs beside one busy thread (docs/decisions/0011). A stage therefore holds this lock while it computes, and
+releases it around calls that wait.
 """
 
 import threading
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 
-class Turn:
+class ComputeLock:
     """A lock that a stage holds while it computes."""
 
     def __init__(self) -> None:
@@ -27,8 +27,8 @@ class Turn:
         self._lock.release()
 
     @contextmanager
-    def away(self) -> Iterator[None]:
-        """Give the turn up while the holder waits for something outside (the database, the broker)."""
+    def released(self) -> Iterator[None]:
+        """Release the lock while its holder waits for the database, the broker or anything else outside."""
         self._lock.release()
         try:
             yield

@@ -13,10 +13,40 @@ from typing import Any
 
 from .inbox import Inbox
 from .message import Received
-from .outcome import AnyHandler, Handler, Outside, Retry
+from .outcome import AnyHandler, ExternalCall, Handler, Retry
 
 ANSWERED = "answered "
 """Prefix of the role under which a message with its answer goes through the inbox and the committer."""
+
+
+class Questions:
+    """Messages that wait for somebody to ask their question.
+
+    Parameters
+    ----------
+    at_once
+        Most questions that can be asked at a time.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._waiting: queue.SimpleQueue[tuple[Received, Any]] = queue.SimpleQueue()
+
+    def full(self) -> bool:
+        """Whether as many questions wait as can be asked at once: then no more messages that ask are taken."""
+        return self._waiting.qsize() >= self._at_once
+
+    def submit(self, asked: Sequence[tuple[Received, Any]]) -> None:
+        """Add messages with their questions."""
+        for message in asked:
+            self._waiting.put(message)
+
+    def next(self, timeout_s: float) -> tuple[Received, Any] | None:
+        """Return a message and its question, None when there was none for ``timeout_s``."""
+        try:
+            return self._waiting.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
 
 
 class AskStage:
@@ -26,53 +56,43 @@ class AskStage:
     ----------
     role
         Whose messages ask.
-    outside
+    call
         Who is asked.
+    questions, inbox
+        Where messages come from with their questions, and where they go with their answers.
     logger
         Told of questions that could not be asked.
     """
 
-    def __init__(self, role: str, outside: Outside[Any], logger: logging.Logger) -> None:
-        self._role = ANSWERED + role
-        self._outside = outside
+    def __init__(
+        self, role: str, call: ExternalCall[Any], questions: Questions, inbox: Inbox, logger: logging.Logger
+    ) -> None:
+        self.role = role
+        self._call = call
+        self._questions = questions
+        self._inbox = inbox
         self._log = logger
-        self._waiting: queue.SimpleQueue[tuple[Received, Any]] = queue.SimpleQueue()
-        self._inbox: Inbox | None = None
 
     @property
     def at_once(self) -> int:
         """How many threads may step it to some purpose."""
-        return self._outside.at_once
-
-    def answer_to(self, inbox: Inbox) -> None:
-        """Say where messages go with their answers."""
-        self._inbox = inbox
-
-    def full(self) -> bool:
-        """Whether as many questions wait as can be asked at once: then no more messages that ask are taken."""
-        return self._waiting.qsize() >= self._outside.at_once
-
-    def put(self, asked: Sequence[tuple[Received, Any]]) -> None:
-        """Add messages with their questions."""
-        for message in asked:
-            self._waiting.put(message)
+        return self._call.at_once
 
     def step(self, wait_s: float) -> bool:
         """Ask a question and hand its answer over; False when there was none for ``wait_s``."""
-        try:
-            received, question = self._waiting.get(timeout=wait_s)
-        except queue.Empty:
+        question = self._questions.next(wait_s)
+        if question is None:
             return False
-        assert self._inbox is not None  # noqa: S101 -- wired before any message
+        received, request = question
         self._inbox.look_again()
         try:
-            answer = self._outside.ask(question)
+            answer = self._call.ask(request)
         except Exception:  # noqa: BLE001 -- a bug of what is asked harms its message only
             self._log.exception(
                 "A question could not be asked, it is asked again later: %s", received.source_message_id
             )
             answer = Retry("bug", traceback.format_exc(), until_known=True)
-        self._inbox.squeeze_in(received.answered(self._role, answer))
+        self._inbox.force_put(received.answered(ANSWERED + self.role, answer))
         return True
 
 
@@ -80,8 +100,8 @@ def with_answers(handlers: Mapping[str, AnyHandler]) -> dict[str, AnyHandler]:
     """Return the handlers, and before each one that asks the one of its answers: what is begun is finished first."""
     every: dict[str, AnyHandler] = {}
     for role, handler in handlers.items():
-        if handler.outside is not None:
-            every[ANSWERED + role] = _of_answers(handler, handler.outside)
+        if handler.external_call is not None:
+            every[ANSWERED + role] = _of_answers(handler, handler.external_call)
         every[role] = handler
     return every
 
@@ -91,8 +111,8 @@ def asking(role: str) -> str:
     return role.removeprefix(ANSWERED)
 
 
-def _of_answers(handler: AnyHandler, outside: Outside[Any]) -> AnyHandler:
+def _of_answers(handler: AnyHandler, call: ExternalCall[Any]) -> AnyHandler:
     def decode(received: Received) -> tuple[Any, Any]:
         return handler.decode(received), received.answer
 
-    return Handler(decode, outside.apply)
+    return Handler(decode, call.apply)
