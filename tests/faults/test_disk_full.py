@@ -23,7 +23,7 @@ TABLES = {"ordenes": "ordenes", "pagos": "transacciones", "reporting": "ordenes"
 FULL_S = often(long=15, short=4)
 SPARE_BYTES = 64_000_000
 TABLESPACE = "alpes_small"
-WAITS = "Nothing is lost, trying again (attempt 1): PostgreSQL"
+WAITS = "The commit waits (attempt 1), nothing is lost: PostgreSQL"
 """What the log says then."""
 
 
@@ -153,7 +153,7 @@ def test_orders_wait_for_room_on_a_full_disk_and_none_is_lost(stack: Tienda, ser
     (first, *_) = log.lines(WAITS)
     assert "53100" in first, first
     assert "No space left on device" in first, first
-    assert log.lines("The database is back after ")
+    assert log.lines("The commit goes on after ")
     assert stack.restarts() == restarts
 
 

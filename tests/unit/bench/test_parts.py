@@ -297,7 +297,7 @@ def serve_noting(link: Link, noted: Path) -> None:
             noted.write_text(noted.read_text(encoding="utf-8") + ", drained", encoding="utf-8")
 
     config = function_configs.load()["ordenes"]
-    with mock.patch.object(plain, "Runner", Runner):
+    with mock.patch.multiple(plain, Runner=Runner, bootstrap=lambda *_wiring: None):
         variables = {"PULSAR_SERVICE_URL": "pulsar://127.0.0.1:1", "ALPES_ORDENES_DSN": "its own"}
         plain.serve(link, "ordenes", config.user_config, variables, None)
 
