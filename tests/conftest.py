@@ -12,12 +12,12 @@ from tests.e2e.tienda import FIGURES, ROOT, Tienda
 from tests.faults import table
 from tests.faults.ordeal import LONG
 from tests.lanes import lane_of, place_of
-from tests.stack import stack
+from tests.stack import databases, stack
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
-__all__ = ["stack"]
+__all__ = ["databases", "stack"]
 
 TESTS = Path(__file__).parent
 # Seconds a test of the layer may take, fixtures included; the default is in pyproject.toml.

@@ -46,15 +46,15 @@ def deploy(*arguments: str, environment: dict[str, str], checkout: Path = ROOT) 
 
 def status(tienda: Tienda) -> tuple[int, str]:
     """Run ``./deploy.sh status``; return its exit code and what it prints."""
-    return told(tienda, "status", seconds=60)
+    done = asked(tienda, "status")
+    return done.returncode, done.stdout + done.stderr
 
 
-def told(tienda: Tienda, *arguments: str, seconds: float) -> tuple[int, str]:
-    """Run ``./deploy.sh`` on a system; return its exit code and what it prints."""
+def asked(tienda: Tienda, *arguments: str, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
+    """Run ``./deploy.sh`` on a system."""
     command = [str(ROOT / "deploy.sh"), *arguments]
     environment = {**os.environ, **tienda.environment}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
-    return done.returncode, done.stdout + done.stderr
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def own_environment() -> dict[str, str]:
@@ -130,6 +130,13 @@ def stack() -> Iterator[Tienda]:
     tienda.client.close()
     if os.environ.get("ALPES_KEEP_STACK") != "1":
         deploy("destroy", "--yes", environment=environment)
+
+
+@pytest.fixture
+def databases(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the environment name the databases, as `alpes` looks for them."""
+    for service, dsn in stack.dsns.items():
+        monkeypatch.setenv(DSNS[service], dsn)
 
 
 def _home() -> Path:

@@ -1,10 +1,9 @@
 """A version that fails at everything stops, instead of emptying its topic into the dead-letter topic."""
 
-import uuid
 import zipfile
 from pathlib import Path
 
-from tests.e2e.tienda import ROOT, Tienda, alpes, keys, orders, wait_until
+from tests.e2e.tienda import ROOT, Tienda, alpes, keys, new_prefix, orders, wait_until
 from tests.stack import status
 
 LOAD = 2_000
@@ -27,7 +26,7 @@ def broken(good: Path, folder: Path) -> Path:
 
 
 def test_a_bad_version_stops_says_so_and_loses_nothing(stack: Tienda, tmp_path: Path) -> None:
-    start = f"h{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("h")
     good = ROOT / "build" / "alpes-pagos.zip"
     old = stack.processes("pagos")
     stack.update("pagos", "--py", str(broken(good, tmp_path)))

@@ -1,12 +1,11 @@
 """A crash loop ends by itself: what an instance died over twice becomes a dead letter, and the rest goes on."""
 
-import uuid
 from typing import Any
 
 import psycopg
 
 from alpes_wire.names import ERROR_MESSAGE, ERROR_TYPE
-from tests.e2e.tienda import Tienda, alpes, note, orders, wait_until
+from tests.e2e.tienda import Tienda, alpes, new_prefix, note, orders, wait_until
 
 KILLS = 6
 """After two deaths less and less is worked on at once of what was in hand; the last two are over the entry alone."""
@@ -23,7 +22,7 @@ def letters(stack: Tienda, start: str) -> list[Any]:
 
 
 def test_what_an_instance_died_over_twice_is_given_up_and_the_rest_goes_on(stack: Tienda) -> None:
-    start = f"loop-{uuid.uuid4().hex[:8]}-"
+    start = new_prefix("loop-")
     with psycopg.connect(stack.dsns["ordenes"]) as connection:
         # What the entry does to the instance is done to it from outside, while it works on the entry.
         connection.execute("LOCK TABLE ordenes IN ACCESS EXCLUSIVE MODE")

@@ -15,7 +15,7 @@ import pulsar
 import pytest
 
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.e2e.tienda import ROOT, Tienda, alpes, note, orders, stopped, wait_until
+from tests.e2e.tienda import ROOT, Tienda, alpes, new_prefix, note, orders, stopped, wait_until
 
 LETTERS = 2_000
 PLANTED = {
@@ -26,10 +26,6 @@ PLANTED = {
     "source.message_id": "(1,2,0,-1)",
     "attempt": "1",
 }
-
-
-def prefix() -> str:
-    return f"d{uuid.uuid4().hex[:10]}-"
 
 
 def dlq(stack: Tienda, *arguments: str) -> str:
@@ -54,7 +50,7 @@ def one(stack: Tienda, start: str) -> dict[str, Any]:
 
 @pytest.mark.core
 def test_a_letter_that_fails_again_says_how_it_failed_before(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("d")
     stack.publish("crear-orden", [(f"{start}a", b"\xffno order")], {"mine": "ñ"})
     first = one(stack, start)
     assert (first["topic"], first["error"], first["function"]) == ("crear-orden", "invalid", "ordenes")
@@ -73,7 +69,7 @@ def test_a_letter_that_fails_again_says_how_it_failed_before(stack: Tienda) -> N
 
 
 def test_a_message_too_big_for_its_letter_is_sent_again_whole(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("d")
     payload = b"\xff" + random.Random(1).randbytes(5_050_000)
     stack.publish("crear-orden", [(f"{start}big", payload)], {"note": "x" * 20_000})
     letter = one(stack, start)
@@ -88,19 +84,11 @@ def test_a_message_too_big_for_its_letter_is_sent_again_whole(stack: Tienda) -> 
 
 
 def test_a_discarded_letter_waits_no_more_and_is_kept_whole_in_the_log(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("d")
     stack.publish("crear-orden", [(f"{start}a", b"\xffgone"), (f"{start}b", b"\xffstays")], {"mine": "1"})
     wait_until(lambda: len(waiting(stack, start)) == 2, 30, "two letters wait", every=0.5)
     gone, stays = waiting(stack, start)
-    refused = subprocess.run(
-        [sys.executable, "-m", "client", "dlq", "discard", gone["id"]],
-        cwd=ROOT,
-        env={**os.environ, "PULSAR_SERVICE_URL": stack.service_url, "PULSAR_ADMIN_URL": stack.admin_url},
-        input="n\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    refused = alpes("dlq", "discard", gone["id"], tienda=stack, answer="n\n")
     assert refused.returncode == 1
     assert "Discard 1 dead letters?" in refused.stderr
     assert len(waiting(stack, start)) == 2
@@ -118,7 +106,7 @@ def test_a_discarded_letter_waits_no_more_and_is_kept_whole_in_the_log(stack: Ti
 
 def test_an_early_transaction_is_replayed_once_its_order_is_there(stack: Tienda) -> None:
     """The case that replaying is for: a database was restored, and what came later is missing."""
-    start = prefix()
+    start = new_prefix("d")
     stack.publish("crear-orden", orders(start, 1))
     stack.wait_ended(start, 1, 60)
     order_id = f"{start}000000"
@@ -135,7 +123,7 @@ def test_an_early_transaction_is_replayed_once_its_order_is_there(stack: Tienda)
 
 
 def test_two_operators_and_an_interruption_lose_no_letter(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("d")
     stack.publish("crear-orden-DLQ", orders(start, LETTERS), PLANTED)
     command = [sys.executable, "-m", "client", "dlq", "replay", "--error", "planted", "--json"]
     environment = {**os.environ, "PULSAR_SERVICE_URL": stack.service_url, "PULSAR_ADMIN_URL": stack.admin_url}
@@ -172,7 +160,7 @@ def test_letters_of_a_topic_with_partitions_go_back_with_their_keys(stack: Tiend
     for name in (topic, f"{topic}-DLQ"):
         stack.admin("PUT", f"/admin/v2/persistent/alpes/tienda/{name}/partitions", 3)
     try:
-        start = prefix()
+        start = new_prefix("d")
         stack.publish(f"{topic}-DLQ", [(f"{start}{n}", f"{n}".encode()) for n in range(60)], PLANTED)
         letters = waiting(stack, start)
         assert {letter["id"].split(":")[1] for letter in letters} == {"0", "1", "2"}
@@ -191,7 +179,7 @@ def test_letters_of_a_topic_without_partitions_are_shown_sent_again_and_discarde
     for name in (topic, f"{topic}-DLQ"):
         stack.admin("PUT", f"/admin/v2/persistent/alpes/tienda/{name}")
     try:
-        start = prefix()
+        start = new_prefix("d")
         stack.publish(f"{topic}-DLQ", [(f"{start}{n}", f"payload {n}".encode()) for n in range(2)], PLANTED)
         first, second = (letter["id"] for letter in waiting(stack, start))
         assert [text.split(":")[:2] for text in (first, second)] == [[topic, "-1"]] * 2
@@ -224,11 +212,10 @@ def test_what_cannot_be_done_is_said_in_a_line(stack: Tienda, arguments: list[st
     assert says in done.stderr
 
 
-def test_what_stalls_an_input_is_named_set_aside_and_sent_again(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("databases")
+def test_what_stalls_an_input_is_named_set_aside_and_sent_again(stack: Tienda) -> None:
     """A consumer of another's holds an order, and behind it is one whose sender delayed it: that one waits rightly."""
-    for service, dsn in stack.dsns.items():
-        monkeypatch.setenv(f"ALPES_{service.upper()}_DSN", dsn)
-    start = f"stalled-{uuid.uuid4().hex[:8]}-"
+    start = new_prefix("stalled-")
     (delayed, payload), (held, held_payload) = orders(start, 2)
     producer = stack.client.create_producer(stack.topic("crear-orden"))
     later = producer.send(payload, partition_key=delayed, deliver_after=timedelta(hours=1))
@@ -273,7 +260,7 @@ def test_what_stalls_an_input_is_named_set_aside_and_sent_again(stack: Tienda, m
 @pytest.mark.core
 def test_an_entry_of_several_messages_is_set_aside_whole(stack: Tienda) -> None:
     """While its function is stopped; started again, it is given nothing of it, and all that came after."""
-    start = f"aside-{uuid.uuid4().hex[:8]}-"
+    start = new_prefix("aside-")
     with stopped(stack, "ordenes"):
         producer = stack.client.create_producer(
             stack.topic("crear-orden"), batching_enabled=True, batching_max_publish_delay_ms=1_000

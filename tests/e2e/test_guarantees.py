@@ -1,21 +1,19 @@
 """Load, kills, rewinds and scaling on the real system: nothing is lost and nothing is paid twice."""
 
-import json
 import os
 import signal
-import subprocess
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.e2e.tienda import FUNCTIONS, LAST, ROOT, Tienda, note, orders, wait_until
+from tests.e2e.tienda import FUNCTIONS, LAST, Tienda, configured, flowing, new_prefix, note, orders, wait_until
+from tests.stack import deploy
 
 LOAD = 20_000
 KILL_LOAD = 10_000
@@ -27,7 +25,7 @@ BEGAN_MS: dict[str, int] = {}
 
 
 def prefix() -> str:
-    start = f"g{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("g")
     BEGAN_MS[start] = time.time_ns() // 1_000_000 - 60_000
     return start
 
@@ -72,21 +70,10 @@ def told(stack: Tienda, topic: str, kind: Any, start: str) -> dict[str, set[tupl
 @pytest.fixture(params=["direct", "runtime"])
 def intake(request: pytest.FixtureRequest, stack: Tienda) -> Iterator[str]:
     """Each intake in turn, switched as an operator would; the first is left as it was."""
-    if request.param == "direct":
+    with ExitStack() as switched:
+        for function in FUNCTIONS if request.param != "direct" else ():
+            switched.enter_context(configured(stack, function, intake=request.param))
         yield request.param
-        return
-    for function in FUNCTIONS:
-        switch_intake(stack, function, request.param)
-    yield request.param
-    for function in FUNCTIONS:
-        switch_intake(stack, function, "direct")
-
-
-def switch_intake(stack: Tienda, function: str, to: str) -> None:
-    before = stack.processes(function)
-    stack.update(function, "--user-config", json.dumps(stack.user_config(function) | {"intake": to}))
-    wait_until(lambda: not any(p.is_running() for p in before), 60, "the old instances have gone")
-    wait_until(lambda: stack.running(function), 60, "the new one runs")
 
 
 def test_orders_whose_bytes_are_a_text_are_orders(stack: Tienda, intake: str) -> None:
@@ -114,7 +101,7 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
 
 
 @contextmanager
-def flowing(stack: Tienda, start: str) -> Iterator[None]:
+def under_load(stack: Tienda, start: str) -> Iterator[None]:
     """Send orders from another thread; what is to happen while they flow happens inside."""
     sender = threading.Thread(target=stack.publish, args=("crear-orden", orders(start, KILL_LOAD)))
     sender.start()
@@ -130,7 +117,7 @@ def flowing(stack: Tienda, start: str) -> Iterator[None]:
 def test_orders_survive_a_killed_instance(stack: Tienda, function: str) -> None:
     start = prefix()
     (process,) = stack.processes(function)
-    with flowing(stack, start):
+    with under_load(stack, start):
         killed = time.monotonic()
         os.kill(process.pid, signal.SIGKILL)
         at_kill = stack.ended(start)
@@ -145,7 +132,7 @@ def test_orders_survive_a_killed_instance(stack: Tienda, function: str) -> None:
 def test_an_instance_that_is_asked_to_end_drains_and_nothing_is_lost(stack: Tienda) -> None:
     start = prefix()
     (process,) = stack.processes("ordenes")
-    with flowing(stack, start):
+    with under_load(stack, start):
         asked = time.monotonic()
         process.terminate()
         at_ask = stack.ended(start)
@@ -156,46 +143,20 @@ def test_an_instance_that_is_asked_to_end_drains_and_nothing_is_lost(stack: Tien
     check_agreement(stack, start, KILL_LOAD)
 
 
-def scale(stack: Tienda, number: int) -> None:
-    done = subprocess.run(
-        [str(ROOT / "deploy.sh"), "scale", "ordenes", str(number)],
-        env=stack.environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_scaling_up_and_down_during_load_loses_nothing(stack: Tienda) -> None:
     """Orders are sent without a pause, before, during and after each switch."""
     start = prefix()
-    stop = threading.Event()
-    sent: list[str] = []
 
-    def send() -> None:
-        while not stop.is_set():
-            lot = f"{start}{len(sent):03d}-"
-            stack.publish("crear-orden", orders(lot, SCALE_LOT))
-            sent.append(lot)
-            time.sleep(0.3)
-
-    def ended_within(switch: Callable[[], None]) -> int:
+    def ended_within_scaling(to: int) -> int:
         before = stack.ended(start)
-        switch()
+        deploy("scale", "ordenes", str(to), environment=stack.environment)
         return stack.ended(start) - before
 
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
+    with flowing(stack, start, SCALE_LOT) as sent:
         wait_until(lambda: stack.ended(start), 60, "orders flow")
-        up = ended_within(lambda: scale(stack, 2))
+        up = ended_within_scaling(2)
         assert stack.running("ordenes") == 2
-        down = ended_within(lambda: scale(stack, 1))
-    finally:
-        stop.set()
-        sender.join()
+        down = ended_within_scaling(1)
     assert min(up, down) > SCALE_LOT, "orders flowed during each switch"
     stack.wait_ended(start, SCALE_LOT * len(sent), 120)
     check_agreement(stack, start, SCALE_LOT, [lot.removeprefix(start) for lot in sent])
@@ -206,7 +167,7 @@ def test_scaling_up_and_down_during_load_loses_nothing(stack: Tienda) -> None:
 def test_postgresql_connections_cut_during_load_lose_nothing(stack: Tienda) -> None:
     start = prefix()
     cut = 0
-    with flowing(stack, start):
+    with under_load(stack, start):
         for _ in range(5):
             for database in FUNCTIONS:
                 others = "FROM pg_stat_activity WHERE usename = user AND pid <> pg_backend_pid()"
@@ -224,12 +185,12 @@ def test_subscriptions_reset_to_the_start_change_no_row(stack: Tienda) -> None:
     def everything() -> set[tuple[object, ...]]:
         return {(name, *row) for name, table in tables.items() for row in stack.rows(name, f"SELECT * FROM {table}")}
 
-    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+    stack.wait_idle()
     before = everything()
     for function in FUNCTIONS:
         stack.rewind(function)
     wait_until(lambda: stack.backlog() > 0, 30, "the topics are read again", every=0.05)
-    took = wait_until(lambda: stack.backlog() == 0, 300, "all has been read again")
+    took = stack.wait_idle(300)
     # Of many rows, the first that differ: comparing them all in an assertion takes longer than the test.
     differing = sorted(before ^ everything(), key=str)
     assert not differing[:10], f"{len(differing)} rows differ"

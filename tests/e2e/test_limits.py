@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from connection.errors import RefusedError
-from tests.e2e.tienda import Tienda, alpes, note, orders, wait_until
+from tests.e2e.tienda import Tienda, alpes, new_prefix, note, orders, wait_until
 from tests.fields import whole
 from tests.raw_producer import Raw, RawProducer, metadata, pieces
 
@@ -21,10 +20,6 @@ MOST_ABOVE_REST = 300_000_000
 LIMIT_BYTES, LIMITED = 10_000, 3_000
 TOPICS = "/admin/v2/persistent/alpes/tienda"
 INPUTS = {"ordenes": "crear-orden", "pagos": "orden-creada", "reporting": "orden-actualizada"}
-
-
-def prefix() -> str:
-    return f"lim-{uuid.uuid4().hex[:8]}-"
 
 
 def waits(stack: Tienda, topic: str, function: str) -> int:
@@ -58,12 +53,12 @@ def test_a_flood_of_large_messages_does_not_fill_the_memory(stack: Tienda, funct
     # Another test may have left what waits for its time.
     before = waits(stack, topic, function)
     with watched(stack, function) as memory:
-        stack.publish(topic, ((prefix(), os.urandom(LARGE_BYTES)) for _ in range(LARGE)))
+        stack.publish(topic, ((new_prefix("lim-"), os.urandom(LARGE_BYTES)) for _ in range(LARGE)))
         wait_until(lambda: waits(stack, topic, function) <= before, 180, "all of it is dead-lettered", every=0.5)
     above = memory[1] - memory[0]
     note(f"{LARGE} messages of 4 MB to {function}: {above / 1e6:.0f} MB above {memory[0] / 1e6:.0f} MB at rest")
     assert above < MOST_ABOVE_REST
-    start = prefix()
+    start = new_prefix("lim-")
     stack.publish("crear-orden", orders(start, 10))
     stack.wait_ended(start, 10, 30)
 
@@ -104,7 +99,7 @@ def limited(stack: Tienda, topic: str) -> Iterator[None]:
 
 
 def test_orders_end_while_a_topic_takes_small_entries_alone(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("lim-")
     with limited(stack, "orden-actualizada"):
         began = time.monotonic()
         stack.publish("crear-orden", orders(start, LIMITED))
@@ -115,7 +110,7 @@ def test_orders_end_while_a_topic_takes_small_entries_alone(stack: Tienda) -> No
 
 
 def test_letters_are_found_in_a_dead_letter_topic_that_was_deleted_and_came_back(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("lim-")
     stack.admin("DELETE", f"{TOPICS}/crear-orden-DLQ/partitions?force=true")
     try:
         stack.publish("crear-orden", [(f"{start}bad", b"\xff\x00")])

@@ -1,26 +1,16 @@
 """What an operator asks of ./deploy.sh while the system runs: who runs, what they say, a drill, a stopped function."""
 
 import json
-import os
-import subprocess
-from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, wait_until
-from tests.stack import uses_environment
+from tests.e2e.tienda import FUNCTIONS, Tienda, stopped, wait_until
+from tests.stack import asked, uses_environment
 
 pytestmark = [
     pytest.mark.core,
     pytest.mark.skipif(uses_environment(), reason="processes and logs are those of a local stack"),
 ]
-
-
-def asked(stack: Tienda, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run ``./deploy.sh``."""
-    command = [str(ROOT / "deploy.sh"), *arguments]
-    environment = {**os.environ, **stack.environment}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def pids(stack: Tienda, function: str) -> list[int]:
@@ -59,21 +49,11 @@ def test_logs_show_what_all_functions_say_and_not_what_pulsar_says_of_a_start(st
     assert asked(stack, "logs", "pagos", "--tail", "-1").returncode == 2
 
 
-@pytest.fixture
-def stopped(stack: Tienda) -> Iterator[str]:
-    path = "/admin/v3/functions/alpes/tienda/reporting"
-    stack.admin("POST", f"{path}/stop")
-    wait_until(lambda: not stack.processes("reporting"), 60, "it has stopped")
-    yield "reporting"
-    stack.admin("POST", f"{path}/start")
-    wait_until(lambda: stack.running("reporting"), 90, "it runs again")
-
-
-def test_a_function_that_was_stopped_is_called_so_with_the_command_that_starts_it(stack: Tienda, stopped: str) -> None:
-    told = asked(stack, "status")
+def test_a_function_that_was_stopped_is_called_so_with_the_command_that_starts_it(stack: Tienda) -> None:
+    with stopped(stack, "reporting"):
+        told, refused = asked(stack, "status"), asked(stack, "deploy")
     assert told.returncode == 3
-    refused = asked(stack, "deploy")
     assert refused.returncode == 1
     for text in (told.stdout, refused.stderr):
         assert "stopped" in text.lower()
-        assert f"functions start --tenant alpes --namespace tienda --name {stopped}" in text
+        assert "functions start --tenant alpes --namespace tienda --name reporting" in text

@@ -15,15 +15,11 @@ from schemas.tienda import rules
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
-from tests.e2e.tienda import FUNCTIONS, Tienda, alpes, keys, orders, wait_until
+from tests.e2e.tienda import FUNCTIONS, Tienda, alpes, keys, new_prefix, orders, wait_until
 
 pytestmark = pytest.mark.core
 
 GARBAGE = 1000
-
-
-def prefix() -> str:
-    return f"t{uuid.uuid4().hex[:10]}-"
 
 
 def in_every_table(stack: Tienda, start: str) -> tuple[dict[str, str], ...]:
@@ -51,7 +47,7 @@ def test_orders_that_are_sent_again_with_their_seed_are_said_to_have_existed(sta
 
 @pytest.mark.parametrize("service", ["", "first-client"], ids=["fields 1 to 5", "fields 1 to 6"])
 def test_a_message_of_the_first_clients_is_processed_end_to_end(stack: Tienda, service: str) -> None:
-    order_id = prefix() + "seed"
+    order_id = new_prefix("t") + "seed"
     seed = CrearOrden(id=order_id, client_id=7, address="Calle 7", status="whatever", created_at=1.7e9, service=service)
     stack.publish("crear-orden", [("", seed.SerializeToString())])
     wait_until(lambda: stack.ended(order_id), 30, "the order has ended")
@@ -62,7 +58,7 @@ def test_a_message_of_the_first_clients_is_processed_end_to_end(stack: Tienda, s
 
 
 def test_every_event_says_what_it_is_and_belongs_to_one_trace(stack: Tienda) -> None:
-    order_id = prefix() + "traced"
+    order_id = new_prefix("t") + "traced"
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     order = CrearOrden(id=order_id, client_id=1, address="Calle 1", traceparent=parent)
     stack.publish("crear-orden", [(order_id, order.SerializeToString())])
@@ -86,7 +82,7 @@ def test_event_topics_have_a_registered_protobuf_schema(stack: Tienda, topic: st
 
 
 def test_a_message_with_other_content_under_a_known_id_is_a_conflict_and_changes_nothing(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("t")
     ((order_id, first),) = orders(start, 1)
     other = CrearOrden.FromString(first)
     other.address = "elsewhere"
@@ -100,7 +96,7 @@ def test_a_message_with_other_content_under_a_known_id_is_a_conflict_and_changes
 
 
 def test_a_transaction_without_its_order_is_retried_and_then_dead_lettered(stack: Tienda) -> None:
-    late, never = prefix() + "late", prefix() + "never"
+    late, never = new_prefix("t") + "late", new_prefix("t") + "never"
     for order_id in (late, never):
         early = TransaccionProcesada(order_id=order_id, status="aprobada")
         stack.publish("transaccion-creada", [(order_id, early.SerializeToString())])
@@ -120,7 +116,7 @@ def garbage(number: int) -> bytes:
 
 @pytest.mark.parametrize("topic", ["crear-orden", "orden-creada", "transaccion-creada", "orden-actualizada"])
 def test_garbage_between_good_messages_harms_only_itself(stack: Tienda, topic: str) -> None:
-    start = prefix()
+    start = new_prefix("t")
     restarts = stack.restarts()
     before = len(stack.read(f"{topic}-DLQ"))
     good = list(orders(start, GARBAGE))
@@ -160,7 +156,7 @@ def test_garbage_between_good_messages_harms_only_itself(stack: Tienda, topic: s
     ],
 )
 def test_garbage_between_good_retries_harms_only_itself(stack: Tienda, topic: str, source: str) -> None:
-    start = prefix()
+    start = new_prefix("t")
     restarts = stack.restarts()
     good = list(orders(start, GARBAGE))
     if topic == "pagos-reintento":
@@ -178,7 +174,7 @@ def test_garbage_between_good_retries_harms_only_itself(stack: Tienda, topic: st
 
 @pytest.mark.parametrize("topic", ["generar-reporte", "reembolsar-transaccion"])
 def test_a_flood_of_garbage_beside_orders_holds_none_of_them_up(stack: Tienda, topic: str) -> None:
-    start = prefix()
+    start = new_prefix("t")
     restarts = stack.restarts()
     bad = {f"{start}bad{n}": garbage(n) for n in range(GARBAGE)}
     stack.publish(topic, bad.items())
@@ -194,7 +190,7 @@ def dead_letters(stack: Tienda, topic: str, start: str) -> dict[str, bytes]:
 
 
 def test_what_is_sent_to_an_input_that_is_not_served_yet_is_dead_lettered(stack: Tienda) -> None:
-    key = prefix()
+    key = new_prefix("t")
     stack.publish("reembolsar-transaccion", [(key, b"anything")])
     wait_until(lambda: key in keys(stack.read("reembolsar-transaccion-DLQ")), 30, "it is dead-lettered")
 
@@ -219,13 +215,13 @@ def test_an_unknown_report_format_is_refused_by_reporting_which_names_those_ther
 
 
 def test_a_report_request_that_is_garbage_is_dead_lettered(stack: Tienda) -> None:
-    key = prefix()
+    key = new_prefix("t")
     stack.publish("generar-reporte", [(key, GenerarReporte(report_id="../x", format="csv").SerializeToString())])
     wait_until(lambda: key in keys(stack.read("generar-reporte-DLQ")), 30, "it is dead-lettered")
 
 
 def test_querystate_answers_with_the_bare_status_and_reporting_keeps_totals(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("t")
     stack.publish("crear-orden", orders(start, 3))
     wait_until(lambda: stack.ended(start) == 3, 30, "the orders have ended")
     expected = stack.statuses("ordenes", start)
@@ -242,7 +238,7 @@ def test_querystate_answers_with_the_bare_status_and_reporting_keeps_totals(stac
 
 
 def test_show_tells_an_order_by_the_state_store_or_by_its_table(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = prefix()
+    start = new_prefix("t")
     ((order_id, payload),) = orders(start, 1)
     stack.publish("crear-orden", [(order_id, payload)])
     wait_until(lambda: stack.state("ordenes", order_id) in ("aprobada", "rechazada"), 30, "the state shows it")
@@ -271,7 +267,7 @@ def test_a_typed_consumer_reads_the_events_through_their_schema(stack: Tienda) -
         pulsar.MessageId.latest,
         schema=pulsar.schema.ProtobufNativeSchema(OrdenActualizada),
     )
-    start = prefix()
+    start = new_prefix("t")
     stack.publish("crear-orden", orders(start, 1))
     event = reader.read_next(timeout_millis=10_000).value()
     reader.close()

@@ -1,19 +1,15 @@
 """The read model and the state store are damaged under load, rebuilt, and equal to the row what they should be."""
 
 import json
-import threading
-import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.e2e.tienda import LAST, Tienda, alpes, note, orders, wait_until
+from tests.e2e.tienda import LAST, Tienda, alpes, flowing, new_prefix, note, orders, wait_until
 
 LOAD = 3_000
 LOOKED_AT = 5_000
@@ -27,38 +23,11 @@ COLUMNS = (
 )
 
 
-def prefix() -> str:
-    return f"r{uuid.uuid4().hex[:10]}-"
-
-
 def rebuild(stack: Tienda, *arguments: str, code: int = 0) -> dict[str, Any]:
     dsns = [f"--dsn={stack.dsns['ordenes' if arguments[0] == 'state' else 'reporting']}"]
     done = alpes("rebuild", *arguments, "--json", *dsns, tienda=stack)
     assert done.returncode == code, done.stdout + done.stderr
     return dict(json.loads(done.stdout))
-
-
-@contextmanager
-def load(stack: Tienda, start: str, lot_size: int = LOT) -> Iterator[None]:
-    """Send orders without a pause."""
-    stop = threading.Event()
-    sent: list[str] = []
-
-    def send() -> None:
-        while not stop.is_set():
-            lot = f"{start}{len(sent):04d}-"
-            stack.publish("crear-orden", orders(lot, lot_size))
-            sent.append(lot)
-            time.sleep(0.3)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        sender.join()
-    wait_until(lambda: stack.ended(start) == lot_size * len(sent), 120, "all orders of the load have ended")
 
 
 def table(stack: Tienda, start: str) -> list[tuple[Any, ...]]:
@@ -82,16 +51,16 @@ def told(stack: Tienda, start: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_damaged_read_model_is_rebuilt_under_load_equal_to_the_row(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("r")
     stack.publish("crear-orden", orders(start, LOAD))
     stack.wait_ended(start, LOAD, 120)
     # What Reporting refuses, the rebuild refuses.
     refused = OrdenActualizada(id=f"{start}000003", status=INVENTED, total_cents=1, version=99)
     stack.publish("orden-actualizada", [(refused.id, refused.SerializeToString())])
-    wait_until(lambda: stack.backlog() == 0, 60, "Reporting has refused it")
+    stack.wait_idle()
     # Other tests sent Reporting orders by ways that the topic doesn't know.
     rebuild(stack, "reporting", "--remove-unknown")
-    with load(stack, f"{start}x"):
+    with flowing(stack, f"{start}x", LOT) as lots:
         wait_until(lambda: stack.ended(f"{start}x"), 60, "orders flow")
         for damage in (
             "DELETE FROM ordenes WHERE id >= %(a)s AND id < %(b)s AND id LIKE '%%7'",
@@ -117,9 +86,10 @@ def test_a_damaged_read_model_is_rebuilt_under_load_equal_to_the_row(stack: Tien
         assert done["added"] >= tenth
         assert (done["left"], done["newer"], done["refused"]) == (0, 0, looked["refused"])
         assert done["refused"] >= 1
-        flowing = stack.ended(f"{start}x")
-        wait_until(lambda: stack.ended(f"{start}x") > flowing, 60, "orders flow on")
-    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+        ended = stack.ended(f"{start}x")
+        wait_until(lambda: stack.ended(f"{start}x") > ended, 60, "orders flow on")
+    stack.wait_ended(f"{start}x", LOT * len(lots), 120)
+    stack.wait_idle()
     assert table(stack, start) == told(stack, start)
     assert stack.rows("reporting", "SELECT FROM ordenes WHERE id LIKE 'inventada-%%'") == []
     again = rebuild(stack, "reporting")
@@ -137,7 +107,7 @@ def execute(stack: Tienda, statement: str, params: dict[str, str]) -> None:
 
 
 def test_a_row_that_no_event_tells_of_is_left_until_somebody_says_that_the_topic_is_whole(stack: Tienda) -> None:
-    order_id = f"inventada-{prefix()}"
+    order_id = f"inventada-{new_prefix('r')}"
     columns = "id, client_id, status, total_cents, currency, version, created_at, updated_at"
     row = "%(a)s, 1, 'aprobada', 1, 'USD', 1, now(), now()"
     execute(stack, f"INSERT INTO ordenes ({columns}) VALUES ({row})", {"a": order_id})
@@ -165,7 +135,7 @@ def overwrite(stack: Tienda, function: str, key: str, value: str) -> None:
 
 
 def test_a_damaged_state_store_is_rebuilt_under_load(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("r")
     stack.publish("crear-orden", orders(start, 300))
     stack.wait_ended(start, 300, 60)
     statuses = stack.statuses("ordenes", start)
@@ -176,8 +146,9 @@ def test_a_damaged_state_store_is_rebuilt_under_load(stack: Tienda) -> None:
     overwrite(stack, "reporting", "total:aprobada", "-1")
     assert stack.state("ordenes", damaged[0]) == "nonsense"
     # Fewer than estado_por_segundo: of more, the store falls behind for as long as they come.
-    with load(stack, f"{start}x", LOT // 10):
+    with flowing(stack, f"{start}x", LOT // 10) as lots:
         done = rebuild(stack, "state")
+    stack.wait_ended(f"{start}x", LOT // 10 * len(lots), 120)
     assert done["totals"]
     assert done["orders"] >= len(stack.rows("ordenes", "SELECT FROM ordenes WHERE id < %s", start + "000299" + LAST))
     assert stack.states("ordenes", damaged) == {order_id: statuses[order_id] for order_id in damaged}

@@ -2,26 +2,19 @@
 
 import csv
 import json
-import threading
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.tienda import Tienda, alpes, note, orders, stopped, wait_until
+from tests.e2e.tienda import Tienda, alpes, flowing, new_prefix, note, orders, stopped, wait_until
+
+pytestmark = pytest.mark.usefixtures("databases")
 
 LOAD = 2_000
 LOT = 200
 EVERY = 1_000_000
 """Examples that are named: all of them, so that what other tests left behind can be told apart."""
-
-
-def prefix() -> str:
-    return f"r{uuid.uuid4().hex[:10]}-"
 
 
 def reconcile(stack: Tienda, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -33,34 +26,6 @@ def reconcile(stack: Tienda, *arguments: str) -> tuple[int, dict[str, Any]]:
 def said_of(account: dict[str, Any], start: str) -> dict[str, tuple[str, str]]:
     """Return order id → verdict and why, of the orders that are lost or differ and whose id begins so."""
     return {e["id"]: (e["verdict"], e["why"]) for e in account["examples"] if e["id"].startswith(start)}
-
-
-@pytest.fixture(autouse=True)
-def _databases(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
-    for service, dsn in stack.dsns.items():
-        monkeypatch.setenv(f"ALPES_{service.upper()}_DSN", dsn)
-
-
-@contextmanager
-def flowing(stack: Tienda, start: str) -> Iterator[list[str]]:
-    """Have orders flow for a while, a thousand a second; gives the prefixes of the lots that were sent so far."""
-    over = threading.Event()
-    lots: list[str] = []
-
-    def send() -> None:
-        while not over.is_set():
-            lot = f"{start}{len(lots):03d}-"
-            stack.publish("crear-orden", orders(lot, LOT))
-            lots.append(lot)
-            time.sleep(0.2)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
-        yield lots
-    finally:
-        over.set()
-        sender.join()
 
 
 def make_unseen(stack: Tienda, order_id: str) -> None:
@@ -77,9 +42,9 @@ def make_vanish(stack: Tienda, order_id: str) -> None:
 
 def test_nothing_is_said_of_orders_under_way(stack: Tienda) -> None:
     """Looked at again and again while orders flow; each look meets orders between the services."""
-    start = prefix()
+    start = new_prefix("r")
     looks = []
-    with flowing(stack, start) as lots:
+    with flowing(stack, start, LOT) as lots:
         for options in ((), ("--topics",), ("--grace", "5")):
             _code, account = reconcile(stack, *options)
             assert said_of(account, start) == {}
@@ -95,12 +60,12 @@ def test_nothing_is_said_of_orders_under_way(stack: Tienda) -> None:
 
 def test_what_was_planted_is_named_while_other_orders_flow(stack: Tienda) -> None:
     """The topics that would carry the lost orders are never empty, so that it takes knowing whose messages wait."""
-    start, others = prefix(), prefix()
+    start, others = new_prefix("r"), new_prefix("r")
     stack.publish("crear-orden", orders(start, 10))
     stack.wait_ended(start, 10, 60)
-    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+    stack.wait_idle()
     unseen, vanished = (f"{start}{n:06d}" for n in range(2))
-    with flowing(stack, others) as lots:
+    with flowing(stack, others, LOT) as lots:
         wait_until(lambda: stack.ended(others) > 0, 60, "orders flow")
         make_unseen(stack, unseen)
         make_vanish(stack, vanished)
@@ -118,12 +83,12 @@ def test_what_was_planted_is_named_while_other_orders_flow(stack: Tienda) -> Non
 
     stack.publish("crear-orden", [order for order in orders(start, 10) if order[0] in (unseen, vanished)])
     stack.wait_ended(start, 10, 60)
-    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+    stack.wait_idle()
     assert said_of(reconcile(stack, "--topics")[1], start) == {}
 
 
 def test_what_waits_for_a_stopped_function_is_in_flight(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("r")
     before = reconcile(stack)[1]["in_flight"].get("waits for its payment", 0)
     with stopped(stack, "pagos"):
         stack.publish("crear-orden", orders(start, LOAD))
@@ -136,7 +101,7 @@ def test_what_waits_for_a_stopped_function_is_in_flight(stack: Tienda) -> None:
 
 @pytest.mark.core
 def test_what_was_planted_is_named_and_what_was_mended_no_more(stack: Tienda, tmp_path: Path) -> None:
-    start = prefix()
+    start = new_prefix("r")
     stack.publish("crear-orden", orders(start, 10))
     stack.wait_ended(start, 10, 60)
     unseen, dearer, unpaid, vanished = (f"{start}{n:06d}" for n in range(4))
@@ -146,7 +111,7 @@ def test_what_was_planted_is_named_and_what_was_mended_no_more(stack: Tienda, tm
     query = "DELETE FROM transacciones WHERE order_id = %s RETURNING status"
     ((was,),) = stack.rows("pagos", query, unpaid)
     make_vanish(stack, vanished)
-    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+    stack.wait_idle()
 
     written = tmp_path / "open.csv"
     code, account = reconcile(stack, "--topics", "--grace", "1", "--output", str(written))
@@ -171,7 +136,7 @@ def test_what_was_planted_is_named_and_what_was_mended_no_more(stack: Tienda, tm
     stack.publish("orden-creada", [(unpaid, created.data())])
     wait_until(lambda: unpaid in stack.statuses("pagos", start), 60, "it is decided again")
     stack.wait_ended(start, 10, 60)
-    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
+    stack.wait_idle()
     assert said_of(reconcile(stack, "--topics")[1], start) == {}
 
 

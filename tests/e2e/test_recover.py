@@ -2,7 +2,6 @@
 
 import json
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.tienda import Tienda, alpes, keys, note, orders, stopped, wait_until
+from tests.e2e.tienda import Tienda, alpes, keys, new_prefix, note, orders, stopped, wait_until
+
+pytestmark = pytest.mark.usefixtures("databases")
 
 LOST = 20
 TOPICS = "/admin/v2/persistent/alpes/tienda"
 QUOTA = "backlogQuota?backlogQuotaType=destination_storage"
-
-
-def prefix() -> str:
-    return f"v{uuid.uuid4().hex[:10]}-"
 
 
 def recover(stack: Tienda, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -33,12 +30,6 @@ def lost(stack: Tienda, start: str) -> Counter[str]:
     assert done.returncode in (0, 1), done.stdout + done.stderr
     examples = json.loads(done.stdout)["examples"]
     return Counter(e["why"] for e in examples if e["id"].startswith(start) and e["verdict"] == "lost")
-
-
-@pytest.fixture(autouse=True)
-def _databases(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
-    for service, dsn in stack.dsns.items():
-        monkeypatch.setenv(f"ALPES_{service.upper()}_DSN", dsn)
 
 
 def drop(stack: Tienda, topic: str, function: str) -> None:
@@ -69,16 +60,12 @@ def expire(stack: Tienda, topic: str, function: str) -> None:
 def evict(stack: Tienda, topic: str, function: str) -> None:
     """Drop it as an evicting backlog quota does, which the broker looks at every minute."""
     # It keeps the last entry, whatever the quota.
-    stack.publish(topic, orders(f"{prefix()}last-", 1))
+    stack.publish(topic, orders(f"{new_prefix('v')}last-", 1))
     stack.admin("POST", f"{TOPICS}/{topic}/{QUOTA}", {"limitSize": 1, "policy": "consumer_backlog_eviction"})
     try:
         wait_until(lambda: waits(stack, topic) == 1, 90, "the quota has acted", every=1)
     finally:
         stack.admin("DELETE", f"{TOPICS}/{topic}/{QUOTA}")
-
-
-def settled(stack: Tienda) -> None:
-    wait_until(lambda: stack.backlog() == 0, 60, "the system is idle")
 
 
 def sent(stack: Tienda, topic: str, start: str) -> Counter[tuple[str, bytes, str]]:
@@ -96,7 +83,7 @@ def make_unseen(stack: Tienda, start: str) -> None:
 
 @pytest.mark.parametrize("dropping", [pytest.param(drop, marks=pytest.mark.core), clear, expire, evict])
 def test_dropped_commands_are_had_again_once(stack: Tienda, dropping: Callable[[Tienda, str, str], None]) -> None:
-    start = prefix()
+    start = new_prefix("v")
     with stopped(stack, "ordenes"):
         stack.publish("crear-orden", orders(start, LOST), {"mine": "ñ"})
         dropping(stack, "crear-orden", "ordenes")
@@ -113,7 +100,7 @@ def test_dropped_commands_are_had_again_once(stack: Tienda, dropping: Callable[[
     seconds = time.monotonic() - started
     assert (code, told["sent"]) == (0, {"crear-orden": LOST})
     stack.wait_ended(start, LOST, 60)
-    settled(stack)
+    stack.wait_idle()
     assert set(sent(stack, "crear-orden", start).values()) == {2}, "the same bytes, key and properties, once more"
     code, told = recover(stack, "--all-lost")
     assert (code, told["sent"], told["gone"]) == (0, {}, [])
@@ -124,7 +111,7 @@ def test_dropped_commands_are_had_again_once(stack: Tienda, dropping: Callable[[
 
 def test_what_was_dropped_further_down_is_had_again_there(stack: Tienda) -> None:
     """Payments, their outcomes and updates; the orders end alike, and each is paid once."""
-    unpaid, unheard, unseen = (prefix() for _ in range(3))
+    unpaid, unheard, unseen = (new_prefix("v") for _ in range(3))
     with stopped(stack, "pagos"):
         stack.publish("crear-orden", orders(unpaid, LOST))
         wait_until(lambda: len(stack.statuses("ordenes", unpaid)) == LOST, 60, "the orders are stored")
@@ -137,7 +124,7 @@ def test_what_was_dropped_further_down_is_had_again_there(stack: Tienda) -> None
     # Ordenes is as it was before it heard of their payment, and nothing waits that would tell it.
     stack.publish("crear-orden", orders(unheard, LOST))
     stack.wait_ended(unheard, LOST, 60)
-    settled(stack)
+    stack.wait_idle()
     make_unseen(stack, unheard)
     stack.rows(
         "ordenes",
@@ -151,7 +138,7 @@ def test_what_was_dropped_further_down_is_had_again_there(stack: Tienda) -> None
     assert told["sent"] == {"orden-creada": LOST, "transaccion-creada": LOST, "orden-actualizada": LOST}
     for start in (unpaid, unheard, unseen):
         stack.wait_ended(start, LOST, 60)
-    settled(stack)
+    stack.wait_idle()
     for start in (unheard, unseen):
         assert stack.statuses("pagos", start) == stack.statuses("ordenes", start) == paid[start]
     assert stack.statuses("pagos", unpaid) == stack.statuses("ordenes", unpaid)
@@ -160,7 +147,7 @@ def test_what_was_dropped_further_down_is_had_again_there(stack: Tienda) -> None
 
 
 def test_one_order_is_had_again_by_its_id_and_the_others_are_left(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("v")
     with stopped(stack, "ordenes"):
         stack.publish("crear-orden", orders(start, 2))
         drop(stack, "crear-orden", "ordenes")
@@ -174,7 +161,7 @@ def test_one_order_is_had_again_by_its_id_and_the_others_are_left(stack: Tienda)
 
 
 def test_what_no_topic_retains_is_named_and_exits_with_1(stack: Tienda) -> None:
-    nobody = f"{prefix()}nobody"
+    nobody = f"{new_prefix('v')}nobody"
     done = alpes("recover", nobody, tienda=stack)
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"1 can't be had again: no topic retains a message of {nobody}" in done.stdout
@@ -198,7 +185,7 @@ def forgotten(stack: Tienda, order_id: str) -> Iterator[None]:
 def test_a_recorded_order_that_retention_has_dropped_everywhere_is_named_beside_those_that_are_sent(
     stack: Tienda,
 ) -> None:
-    start = prefix()
+    start = new_prefix("v")
     gone = f"{start}gone"
     with forgotten(stack, gone):
         with stopped(stack, "ordenes"):
@@ -213,7 +200,7 @@ def test_a_recorded_order_that_retention_has_dropped_everywhere_is_named_beside_
 
 
 def test_it_asks_first_and_no_is_no(stack: Tienda) -> None:
-    start = prefix()
+    start = new_prefix("v")
     with stopped(stack, "ordenes"):
         stack.publish("crear-orden", orders(start, 1))
         drop(stack, "crear-orden", "ordenes")

@@ -1,7 +1,5 @@
 """Orders that nobody pays in time, on the real system: they expire, and a payment that comes too late is paid back."""
 
-import json
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,7 +8,7 @@ import pytest
 from alpes_wire.names import ERROR_TYPE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
-from tests.e2e.tienda import LAST, Tienda, keys, orders, wait_until
+from tests.e2e.tienda import LAST, Tienda, configured, keys, new_prefix, orders, stopped, wait_until
 
 LOAD = 1_500
 
@@ -18,17 +16,8 @@ LOAD = 1_500
 @pytest.fixture
 def impatient(stack: Tienda) -> Iterator[Tienda]:
     """The system, with orders that expire after 3 s."""
-    before = stack.user_config("ordenes")
-    _configure(stack, before | {"expira_segundos": 3, "vencimiento_cubo_segundos": 1})
-    yield stack
-    _configure(stack, before)
-
-
-def _configure(stack: Tienda, config: dict[str, object]) -> None:
-    old = stack.processes("ordenes")
-    stack.update("ordenes", "--user-config", json.dumps(config))
-    wait_until(lambda: not any(process.is_running() for process in old), 60, "the old instance has gone")
-    wait_until(lambda: stack.running("ordenes"), 60, "the new one runs")
+    with configured(stack, "ordenes", expira_segundos=3, vencimiento_cubo_segundos=1):
+        yield stack
 
 
 def counts(stack: Tienda, database: str, start: str) -> Counter[str]:
@@ -40,15 +29,11 @@ def timers(stack: Tienda) -> int:
 
 
 def test_orders_expire_without_a_payment_and_are_paid_back_when_it_comes_too_late(impatient: Tienda) -> None:
-    stack, start = impatient, f"v{uuid.uuid4().hex[:10]}-"
+    stack, start = impatient, new_prefix("v")
     timers_before = timers(stack)
-    stack.admin("POST", "/admin/v3/functions/alpes/tienda/pagos/stop")
-    try:
-        wait_until(lambda: not stack.processes("pagos"), 60, "nobody charges")
+    with stopped(stack, "pagos"):
         stack.publish("crear-orden", orders(start, LOAD))
         wait_until(lambda: counts(stack, "reporting", start) == {"expirada": LOAD}, 90, "all orders have expired")
-    finally:
-        stack.admin("POST", "/admin/v3/functions/alpes/tienda/pagos/start")
     wait_until(lambda: len(stack.statuses("pagos", start)) == LOAD, 90, "all orders have been charged, or refused")
     charged = counts(stack, "pagos", start)
     expected = {"expirada": charged["rechazada"], "reembolsada": charged["aprobada"]}
@@ -81,7 +66,7 @@ def test_orders_expire_without_a_payment_and_are_paid_back_when_it_comes_too_lat
 
 
 def test_timers_and_refunds_that_nobody_asked_for_change_nothing(stack: Tienda) -> None:
-    start = f"v{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("v")
     order_id = start + "a"
     order = CrearOrden(id=order_id, client_id=1, address="Calle 1", total_cents=100)
     stack.publish("crear-orden", [(order_id, order.SerializeToString())])

@@ -2,12 +2,11 @@
 
 import json
 import time
-import uuid
 from typing import Any
 
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-from tests.e2e.tienda import Tienda, alpes, keys, note, orders, wait_until
+from tests.e2e.tienda import Tienda, alpes, keys, new_prefix, note, orders, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -20,7 +19,7 @@ def trace(stack: Tienda, order_id: str, *options: str) -> tuple[int, dict[str, A
 
 
 def test_an_orders_way_is_told_from_its_sending_to_its_end(stack: Tienda) -> None:
-    start = f"t{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("t")
     order_id, payload = start + "a", b""
     order = CrearOrden(
         id=order_id,
@@ -77,7 +76,7 @@ def test_an_orders_way_is_told_from_its_sending_to_its_end(stack: Tienda) -> Non
 
 
 def test_what_was_never_accepted_is_found_where_it_came_in(stack: Tienda) -> None:
-    order_id = f"t{uuid.uuid4().hex[:10]}-refused"
+    order_id = f"{new_prefix('t')}refused"
     refused = CrearOrden(id=order_id, client_id=1, address="", total_cents=1)
     stack.publish("crear-orden", [("", refused.SerializeToString())])
     wait_until(
@@ -91,7 +90,7 @@ def test_what_was_never_accepted_is_found_where_it_came_in(stack: Tienda) -> Non
 
 
 def test_an_order_that_nobody_knows_is_said_to_be_unknown(stack: Tienda) -> None:
-    order_id = f"t{uuid.uuid4().hex[:10]}-unknown"
+    order_id = f"{new_prefix('t')}unknown"
     early = TransaccionProcesada(order_id=f"{order_id}-not", status="aprobada")
     stack.publish("transaccion-creada", [(early.order_id, early.SerializeToString())])
     code, told = trace(stack, order_id)

@@ -12,7 +12,7 @@ import pytest
 
 from alpes_wire import LATEST
 from alpes_wire.names import ERROR_MESSAGE, ERROR_TYPE, SOURCE_MESSAGE_ID
-from tests.e2e.tienda import INPUTS, Tienda, alpes, note, orders, wait_until
+from tests.e2e.tienda import INPUTS, Tienda, alpes, new_prefix, note, orders, wait_until
 from tests.fields import text, whole
 from tests.raw_producer import Raw, RawProducer, batch, in_batch, metadata, pieces
 
@@ -161,7 +161,7 @@ def orders_go_on(stack: Tienda) -> Iterator[None]:
     """See after each test that an ordinary order ends, that all is acknowledged, and that no instance has restarted."""
     restarts, running = stack.restarts(), {p.pid for f in INPUTS for p in stack.processes(f)}
     yield
-    start = f"u{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("u")
     stack.publish("crear-orden", orders(start, 1))
     stack.wait_ended(start, 1, 20)
     wait_until(lambda: not stack.waiting(), 20, "all is acknowledged")
@@ -190,7 +190,7 @@ def test_on_every_input_it_is_dead_lettered(
 def test_what_a_broken_batch_has_before_the_broken_part_is_processed(
     stack: Tienda, letters: Letters, producers: dict[str, RawProducer]
 ) -> None:
-    start = f"c{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("c")
     good = [payload for _, payload in orders(start, 2)]
     cut = in_batch(NO_MESSAGE)[:-1]
     producers["crear-orden"].send(batch(*good, count=3, rest=cut))
@@ -207,7 +207,7 @@ def test_what_a_broken_batch_has_before_the_broken_part_is_processed(
 def test_keys_and_properties_that_are_no_utf8_harm_nothing(
     stack: Tienda, letters: Letters, producers: dict[str, RawProducer]
 ) -> None:
-    start = f"k{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("k")
     ((_, order),) = orders(start, 1)
     odd = text(6, b"\xff\xfe"), text(4, text(1, b"\xff") + text(2, b"\xc0\x80"))
     producers["crear-orden"].send(Raw(metadata(*odd), order))
@@ -228,7 +228,7 @@ def test_keys_and_properties_that_are_no_utf8_harm_nothing(
 def test_messages_of_thirty_senders_in_pieces_are_all_processed(
     stack: Tienda, producers: dict[str, RawProducer]
 ) -> None:
-    start = f"i{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("i")
     cut = [pieces(payload, 2) for _, payload in orders(start, 30)]
     producers["crear-orden"].send_all([piece for same in zip(*cut, strict=True) for piece in same])
     stack.wait_ended(start, 30, 40)
@@ -247,7 +247,7 @@ def test_operators_commands_go_on_past_them(
     """Each reads whole topics: to their ends, and to an order's way before and after what nobody can read."""
     for service, dsn in stack.dsns.items():
         monkeypatch.setenv(f"ALPES_{service.upper()}_DSN", dsn)
-    start = f"o{uuid.uuid4().hex[:10]}-"
+    start = new_prefix("o")
     for producer in producers.values():
         producer.send_all([raw for what, kind in KINDS.items() if what not in HEAVY for raw in kind.make()])
     stack.publish("crear-orden", orders(start, 1))

@@ -3,7 +3,6 @@
 import re
 import shlex
 import sys
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from connection.admin import Admin
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests import checkouts
 from tests.documented import DOCUMENT, documented_files
-from tests.e2e.tienda import Tienda, orders, wait_until
+from tests.e2e.tienda import Tienda, new_prefix, orders, wait_until
 from tests.stack import deploy, uses_environment
 
 FUNCTION = "/admin/v3/functions/alpes/tienda/envios"
@@ -70,7 +69,7 @@ def delete(stack: Tienda, path: str) -> None:
 
 
 def test_the_documented_function_ships_each_approved_order_once(envios: Tienda) -> None:
-    start = f"envio-{uuid.uuid4().hex[:8]}-"
+    start = new_prefix("envio-")
     envios.publish("crear-orden", orders(start, ORDERS))
     wait_until(lambda: envios.ended(start) == ORDERS, 60, "all orders have ended")
     approved = {order_id for order_id, status in envios.statuses("reporting", start).items() if status == "aprobada"}

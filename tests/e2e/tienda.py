@@ -1,11 +1,15 @@
 """The running system as the end-to-end tests see it: topics, tables, the admin API and processes, never its code."""
 
+import json
 import os
 import subprocess
+import sys
+import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -109,6 +113,10 @@ class Tienda:
                 f"after {seconds:.0f} s {ended} of {number} orders have ended; still waiting: {self.waiting()}"
             )
             time.sleep(0.2)
+
+    def wait_idle(self, seconds: float = 60) -> float:
+        """Wait until no message waits for a function; return the seconds that took."""
+        return wait_until(lambda: self.backlog() == 0, seconds, "the system is idle")
 
     def ends_of_logs(self, lines: int = 25) -> list[tuple[str, str]]:
         """Return how the log of each function instance ends, with its name."""
@@ -260,6 +268,67 @@ def stopped(stack: Tienda, function: str) -> Iterator[None]:
         wait_until(lambda: stack.running(function), 60, f"{function} runs again")
 
 
+@contextmanager
+def configured(stack: Tienda, function: str, **changes: Any) -> Iterator[None]:
+    """Run a function with these changes of its userConfig, and with what it had afterwards."""
+    before = stack.user_config(function)
+    configure(stack, function, before | changes)
+    try:
+        yield
+    finally:
+        configure(stack, function, before)
+
+
+def configure(stack: Tienda, function: str, config: dict[str, Any]) -> None:
+    """Set a function's userConfig, and wait until only instances that have it run."""
+    old = stack.processes(function)
+    stack.update(function, "--user-config", json.dumps(config))
+    wait_replaced(stack, function, old)
+
+
+def wait_replaced(stack: Tienda, function: str, old: Sequence[psutil.Process]) -> None:
+    """Wait until the instances of before an update have gone, and others run."""
+    wait_until(lambda: not any(lives(process) for process in old), 60, f"the old instances of {function} have gone")
+    wait_until(lambda: stack.running(function), 60, f"the new ones of {function} run")
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process runs; one that has ended, and that nobody has waited for, does not."""
+    try:
+        with suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def flowing(stack: Tienda, start: str, lot: int) -> Iterator[list[str]]:
+    """Have orders flow for a while, ``lot`` of them at a time; yields the prefixes of those that were sent."""
+    over = threading.Event()
+    lots: list[str] = []
+
+    def send() -> None:
+        while not over.is_set():
+            prefix = f"{start}{len(lots):04d}-"
+            stack.publish("crear-orden", orders(prefix, lot))
+            lots.append(prefix)
+            time.sleep(0.3)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield lots
+    finally:
+        over.set()
+        sender.join()
+
+
+def new_prefix(begin: str) -> str:
+    """Return how the ids of a test's orders begin; ``begin`` says whose they are."""
+    return f"{begin}{uuid.uuid4().hex[:10]}-"
+
+
 def is_text(message: Message) -> bool:
     """Whether a message can be read, and its key and properties are what a sender can write."""
     try:
@@ -283,7 +352,7 @@ def alpes(*arguments: str, tienda: Tienda, timeout: float = 300, answer: str = "
     """Run the client; `answer` is what a person types."""
     environment = dict(os.environ, PULSAR_SERVICE_URL=tienda.service_url, PULSAR_ADMIN_URL=tienda.admin_url)
     return subprocess.run(
-        [os.sys.executable, "-m", "client", *arguments],  # type: ignore[attr-defined]
+        [sys.executable, "-m", "client", *arguments],
         cwd=ROOT,
         env=environment,
         input=answer,

@@ -11,7 +11,7 @@ import psutil
 from local_stack import broker, credentials, ports, postgres
 from local_stack import stack as local
 from local_stack.settings import Settings
-from tests.e2e.tienda import FUNCTIONS, Tienda, wait_until
+from tests.e2e.tienda import FUNCTIONS, Tienda, lives, wait_replaced, wait_until
 from tests.faults.ordeal import settings_of
 
 SLOW_CHECKS_MS = 30_000
@@ -22,7 +22,7 @@ def kill(process: psutil.Process) -> None:
     """Kill a process, and see it gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
-    wait_until(lambda: not _lives(process), 10, f"process {process.pid} is gone", every=0.02)
+    wait_until(lambda: not lives(process), 10, f"process {process.pid} is gone", every=0.02)
 
 
 def kill_broker(stack: Tienda) -> None:
@@ -32,7 +32,7 @@ def kill_broker(stack: Tienda) -> None:
     assert pid is not None, "the broker runs"
     process = psutil.Process(pid)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not _lives(process), 10, "the broker is gone", every=0.05)
+    wait_until(lambda: not lives(process), 10, "the broker is gone", every=0.05)
     # The last of its threads closes its sockets.
     listening = settings.ports.of_pulsar().values()
     wait_until(lambda: not any(map(ports.is_taken, listening)), 10, "its ports are free", every=0.05)
@@ -81,7 +81,7 @@ def kill_postgres(stack: Tienda) -> None:
     assert pid is not None, "PostgreSQL runs"
     process = psutil.Process(pid)
     os.kill(pid, signal.SIGQUIT)
-    wait_until(lambda: not _lives(process), 30, "PostgreSQL is gone", every=0.05)
+    wait_until(lambda: not lives(process), 30, "PostgreSQL is gone", every=0.05)
 
 
 def start_postgres(stack: Tienda) -> None:
@@ -104,18 +104,3 @@ def scale_all(stack: Tienda, functions: Sequence[str], number: int) -> None:
     """Change the parallelism of several functions."""
     for function in functions:
         scale(stack, function, number)
-
-
-def wait_replaced(stack: Tienda, function: str, old: Sequence[psutil.Process]) -> None:
-    """Wait until the instances of before an update have gone, and others run."""
-    wait_until(lambda: not any(_lives(process) for process in old), 60, f"the old instances of {function} have gone")
-    wait_until(lambda: stack.running(function), 60, f"the new ones of {function} run")
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process.pid, os.WNOHANG)
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

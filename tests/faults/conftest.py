@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.tienda import Tienda
-from tests.faults.configured import configured
+from tests.e2e.tienda import Tienda, configured
 from tests.faults.ordeal import LONG, SEED
 from tests.stack import uses_environment
 

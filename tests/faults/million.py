@@ -14,9 +14,8 @@ from dataclasses import replace
 
 from local_stack.errors import LocalStackError
 from tests.e2e.publisher.link import Link
-from tests.e2e.tienda import FIGURES, ROOT, Tienda
+from tests.e2e.tienda import FIGURES, ROOT, Tienda, configured
 from tests.faults import breaking, table
-from tests.faults.configured import configured
 from tests.faults.ordeal import Ordeal, Size, settings_of
 from tests.faults.repertoire import OUTAGES, Scene, draw
 from tests.stack import bring_up, connect, deploy, own_environment, require_unused

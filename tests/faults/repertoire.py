@@ -1,6 +1,5 @@
 """Every kind of fault as a function, so that a long run can draw from them."""
 
-import json
 import signal
 import tempfile
 import time
@@ -13,7 +12,7 @@ import pulsar
 from local_stack.settings import Settings
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from tests.e2e.publisher.link import Link
-from tests.e2e.tienda import FUNCTIONS, INPUTS, ROOT, Tienda, wait_until
+from tests.e2e.tienda import FUNCTIONS, INPUTS, ROOT, Tienda, configure, wait_replaced, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import Ordeal
 from tests.faults.packages import changed
@@ -162,7 +161,7 @@ def update(scene: Scene) -> str:
         mark = f"version {time.time():.0f}"
         package = changed(ROOT / "build" / f"alpes-{function}.zip", Path(folder), mark)
         scene.stack.update(function, "--py", str(package))
-        breaking.wait_replaced(scene.stack, function, old)
+        wait_replaced(scene.stack, function, old)
     return f"update of {function}"
 
 
@@ -191,10 +190,7 @@ def switch_intake(scene: Scene) -> str:
     """Switch a function's intake and back."""
     function = scene.function()
     for intake in ("runtime", "direct"):
-        old = scene.stack.processes(function)
-        config = scene.stack.user_config(function) | {"intake": intake}
-        scene.stack.update(function, "--user-config", json.dumps(config))
-        breaking.wait_replaced(scene.stack, function, old)
+        configure(scene.stack, function, scene.stack.user_config(function) | {"intake": intake})
         scene.ordeal.rest(0.5, 3.0)
     return f"intake of {function} direct→runtime→direct"
 

@@ -9,10 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.e2e.tienda import LAST, Tienda, note, wait_until
+from tests.e2e.tienda import LAST, Tienda, configured, note, wait_until
 from tests.faults import breaking
 from tests.faults.checker import Verdict
-from tests.faults.configured import configured
 from tests.faults.gateway_server import FAULTS, GatewayServer, Ledger
 from tests.faults.history import Charge, History
 from tests.faults.ordeal import LONG, SEED, Ordeal, Size, often

@@ -1,15 +1,14 @@
 """New code, a new release, more and fewer instances, and another intake, while orders flow."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, wait_until
+from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, configure, wait_replaced, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import Ordeal, Size, often, settings_of
 from tests.faults.packages import changed
-from tests.stack import told
+from tests.stack import asked
 
 RELEASE = ROOT / "tests" / "releases" / "0.1.0"
 FUNCTIONS_TRIED = FUNCTIONS if often(2, 1) == 2 else ("ordenes",)
@@ -25,7 +24,7 @@ def test_orders_survive_an_update_to_new_code(stack: Tienda, function: str, tmp_
             old = stack.processes(function)
             with ordeal.fault():
                 stack.update(function, "--py", str(package))
-                breaking.wait_replaced(stack, function, old)
+                wait_replaced(stack, function, old)
             ordeal.wait_normal()
         logs = (settings_of(stack).function_logs / "alpes" / "tienda" / function).glob("*.log*")
         assert any(mark in log.read_text(errors="replace") for log in logs), "the new code ran"
@@ -46,10 +45,8 @@ def test_orders_survive_scaling_from_one_to_three_and_back(stack: Tienda, functi
 def test_orders_survive_a_switch_of_intake(stack: Tienda, function: str) -> None:
     with Ordeal(stack, f"intake of {function} direct→runtime→direct", total=True) as ordeal:
         for intake in ("runtime", "direct"):
-            old = stack.processes(function)
             with ordeal.fault():
-                stack.update(function, "--user-config", json.dumps(stack.user_config(function) | {"intake": intake}))
-                breaking.wait_replaced(stack, function, old)
+                configure(stack, function, stack.user_config(function) | {"intake": intake})
             ordeal.wait_normal()
         ordeal.finish()
     wait_until(lambda: stack.user_config(function)["intake"] == "direct", 5, "it takes in directly again")
@@ -64,9 +61,9 @@ def test_orders_survive_an_update_from_the_first_release(stack: Tienda) -> None:
     old = {function: stack.processes(function) for function in FUNCTIONS}
     with Ordeal(stack, "update from 0.1.0", size=Size(20_000, 700)) as ordeal:
         with ordeal.fault():
-            code, output = told(stack, "deploy", seconds=300)
-            assert code == 0, output
+            done = asked(stack, "deploy", seconds=300)
+            assert done.returncode == 0, done.stdout + done.stderr
             for function in FUNCTIONS:
-                assert f"{function} (update)" in output, output
-                breaking.wait_replaced(stack, function, old[function])
+                assert f"{function} (update)" in done.stdout + done.stderr
+                wait_replaced(stack, function, old[function])
         ordeal.finish()
