@@ -1,1 +1,1 @@
-"""A real Pulsar and a real PostgreSQL from packages, for laptops, tests and the demo: `python -m local_stack up`."""
+"""Runs a real Pulsar and PostgreSQL from packages, for laptops, tests and the demo: `python -m local_stack up`."""

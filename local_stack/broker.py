@@ -1,4 +1,4 @@
-"""Pulsar standalone: broker, storage, function worker and state store in one process."""
+"""Runs Pulsar standalone: broker, storage, function worker and state store in one process."""
 
 import os
 import shlex
@@ -17,23 +17,23 @@ from local_stack import conf_files, credentials, distribution, java, processes, 
 from local_stack.errors import StartError
 from local_stack.settings import Settings
 
-# A quiet machine takes 10 to 20 s, one with other work several times that.
-READY_SECONDS = 300.0
-POLL_SECONDS = 0.2
+# An idle machine needs 10 to 20 s, a busy one several times that.
+READY_S = 300.0
+POLL_S = 0.2
 REQUEST_S = 5.0
-# A graceful stop ends the functions first; each has about 10 s.
+# A graceful stop ends the functions first, which takes each up to about 10 s.
 STOP_STEPS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
-# The distribution's choice is ZGC, which works beside the application and so takes from its cores: on two of them, the
-# first 20,000 orders after a start took 22 s with it and 11 s with the parallel collector.
+# The distribution uses ZGC, which collects concurrently and so takes CPU from the application. On two cores, the first
+# 20,000 orders after a start took 22 s with ZGC and 11 s with the parallel collector.
 GARBAGE_COLLECTOR = ("-XX:+UseParallelGC", "-XX:+PerfDisableSharedMem", "-Xlog:gc=off")
-# The distribution's own, and Curator's session time-out: a restarted state store has no leader until the session of
-# the one before has expired, which takes Curator's default of 60 s, also after a graceful stop.
+# The distribution's own options, and Curator's session timeout. A restarted state store has no leader until the session
+# of the previous one has expired, even after a graceful stop. Curator's default is 60 s.
 EXTRA_OPTIONS = (
     "-Dpulsar.allocator.exit_on_oom=true",
     "-Dio.netty.recycler.maxCapacityPerThread=4096",
     "-Dcurator-default-session-timeout=10000",
 )
-# The CLI lives for a second or two: a small JVM that does not optimise.
+# The CLI runs for a second or two, so it gets a small JVM that does not optimise.
 CLI_OPTIONS = (
     "-Xmx128m",
     "-XX:MaxDirectMemorySize=128m",
@@ -41,23 +41,23 @@ CLI_OPTIONS = (
     "-XX:TieredStopAtLevel=1",
     "-Dio.netty.leakDetection.level=disabled",
 )
-# What a shell may have set for another Pulsar.
+# Prefixes of variables that the shell may have set for another Pulsar.
 FOREIGN_PREFIXES = ("PULSAR_", "BOOKIE_", "BOOKKEEPER_", "BK_", "PYTHONPATH", "PYTHONHOME", "CLASSPATH", "FUNCTIONS_")
 
 
 def pid_file(settings: Settings) -> processes.PidFile:
-    """The note of the broker's process."""
+    """Return the PID file of the broker."""
     return processes.PidFile(settings.home / "pulsar.pid")
 
 
 def find(settings: Settings) -> int | None:
-    """The broker's process while it runs."""
+    """Return the PID of the broker while it runs."""
     mark = java.config_file_option(settings)
     return processes.find(pid_file(settings), lambda command: mark in command and java.STANDALONE in command)
 
 
 def has_data(settings: Settings) -> bool:
-    """Whether there are topics, which BookKeeper knows by its port."""
+    """Return whether there is stored data. BookKeeper ties it to its port."""
     return (_data(settings) / "bookkeeper").exists()
 
 
@@ -66,7 +66,7 @@ def _data(settings: Settings) -> Path:
 
 
 def configure(settings: Settings) -> None:
-    """Write this stack's configuration from the distribution's, and its `pulsar-admin`."""
+    """Write this stack's `pulsar-admin` and its configuration, based on the distribution's."""
     source = settings.distribution / "conf"
     target = settings.home / "conf"
     target.mkdir(parents=True, exist_ok=True)
@@ -92,16 +92,16 @@ def _cli_options(settings: Settings) -> list[str]:
 
 
 def broker_environment(settings: Settings, known: credentials.Credentials) -> dict[str, str]:
-    """The broker's environment, which its functions inherit: PATH decides their Python, and the DSNs are in it."""
+    """Return the broker's environment. Functions inherit it: their Python from PATH, and their DSNs."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     python_folder = Path(sys.executable).parent
     environ.update(
         {
             "PATH": os.pathsep.join([str(python_folder), environ.get("PATH", os.defpath)]),
             **java.LOCALE,
-            # Where instances look for the configuration of their logs.
+            # Function instances read their log configuration from here.
             "PULSAR_HOME": str(settings.distribution),
-            # Without ZooKeeper standalone has no state store that Python functions can use.
+            # Standalone has a state store that Python functions can use only with ZooKeeper.
             "PULSAR_STANDALONE_USE_ZOOKEEPER": "1",
             "PULSAR_SERVICE_URL": settings.service_url,
             "PULSAR_ADMIN_URL": settings.admin_url,
@@ -112,24 +112,24 @@ def broker_environment(settings: Settings, known: credentials.Credentials) -> di
 
 
 def lacking(settings: Settings, known: credentials.Credentials) -> list[str]:
-    """The DSNs, by variable, that a Pulsar of before they were made has not in its environment."""
+    """Return the DSN variables that the running Pulsar lacks because they were added after its start."""
     pid = pid_file(settings).running()
     try:
         environ = psutil.Process(pid).environ() if pid else None
     except psutil.Error:
-        # Of another user, or just gone.
+        # The process is another user's, or has just ended.
         environ = None
     wanted = known.dsns(settings.ports.postgres)
     return [] if environ is None else [name for name, dsn in wanted.items() if environ.get(name) != dsn]
 
 
 def start(settings: Settings, known: credentials.Credentials) -> None:
-    """Start Pulsar and wait until it can take functions and state.
+    """Start Pulsar and wait until it accepts functions and state.
 
     Raises
     ------
     local_stack.errors.StartError
-        It can't; nothing of it is left running.
+        It can't start. Nothing of it is left running.
     """
     configure(settings)
     data = _data(settings)
@@ -164,40 +164,40 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
     except BaseException:
         stop(settings)
         if is_first:
-            # Nobody's data yet: kept, they would bind the stack to its ports.
+            # This folder has no data yet, but if kept would tie the stack to its ports.
             shutil.rmtree(data, ignore_errors=True)
         raise
 
 
 def wait_ready(settings: Settings, meanwhile: Callable[[], None] = lambda: None) -> None:
-    """Wait until the Pulsar that runs can take functions and state.
+    """Wait until the running Pulsar accepts functions and state.
 
     Parameters
     ----------
     settings
         The stack.
     meanwhile
-        Called again and again.
+        Called at every check.
 
     Raises
     ------
     local_stack.errors.StartError
-        It ended, or takes too long.
+        It ended, or was not ready in time.
     """
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + READY_S
     while not is_ready(settings):
         ended = pid_file(settings).running() is None
         if ended or time.monotonic() > deadline:
-            what = "ended" if ended else f"was not ready after {READY_SECONDS:.0f} s"
+            what = "ended" if ended else f"was not ready after {READY_S:.0f} s"
             log = settings.logs / "pulsar.log"
             words = processes.tail(settings.logs / "pulsar.out") or processes.tail(log)
-            raise StartError(f"Pulsar {what}. Its log is {log}; its last words:\n{words}")
+            raise StartError(f"Pulsar {what}. Its log is {log}; the last lines:\n{words}")
         meanwhile()
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_S)
 
 
 def is_ready(settings: Settings) -> bool:
-    """Whether the broker, the function worker and the state store all answer."""
+    """Return whether the broker, the function worker and the state store all answer."""
     admin = Admin(settings.admin_url, timeout_s=REQUEST_S, pauses_s=())
     try:
         if admin.text("/admin/v2/brokers/ready") != "ok" or not admin.find("/admin/v2/worker/cluster"):
@@ -210,7 +210,7 @@ def is_ready(settings: Settings) -> bool:
 
 
 def function_processes(settings: Settings) -> dict[int, list[str]]:
-    """Function instances of this stack, with their command lines: these name its log folder."""
+    """Return the command lines of this stack's function instances by PID. Each names the stack's log folder."""
     mark = str(settings.function_logs)
     found = {}
     for process in psutil.process_iter(["cmdline"]):
@@ -222,9 +222,9 @@ def function_processes(settings: Settings) -> dict[int, list[str]]:
 
 
 def stop(settings: Settings) -> bool:
-    """End Pulsar and what function instances it leaves; returns whether it ran."""
+    """Stop Pulsar and its remaining function instances; return whether Pulsar ran."""
     ran = processes.stop(pid_file(settings), STOP_STEPS)
-    # A broker that was killed leaves its function instances behind for some seconds.
+    # The function instances of a killed broker go on for some seconds.
     left = processes.wait_gone(list(function_processes(settings)), 0.5)
     processes.send(left, signal.SIGTERM)
     processes.send(processes.wait_gone(left, 10.0), signal.SIGKILL)

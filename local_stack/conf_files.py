@@ -26,12 +26,12 @@ SERVERS = {
 def set_properties(text: str, values: dict[str, object]) -> str:
     """Set keys of a Java properties file.
 
-    A key that is there is replaced where it stands, so that the file's own comments still explain it; others are added.
+    A key that is there is replaced in place, so that the file's own comments still explain it. Others are appended.
     """
     for key, value in values.items():
         line = f"{key}={value}"
         pattern = re.compile(rf"^{re.escape(key)}[ \t]*=.*$", re.MULTILINE)
-        # Escaped, since a backslash in a replacement has a meaning of its own.
+        # A backslash in a replacement would be an escape sequence.
         text, count = pattern.subn(line.replace("\\", r"\\"), text)
         if not count:
             text = f"{text.rstrip()}\n{line}\n"
@@ -39,7 +39,7 @@ def set_properties(text: str, values: dict[str, object]) -> str:
 
 
 def standalone_conf(original: str, settings: Settings) -> str:
-    """`standalone.conf` of the distribution, for this stack."""
+    """Return the distribution's `standalone.conf`, changed for this stack."""
     return set_properties(
         original,
         {
@@ -48,7 +48,7 @@ def standalone_conf(original: str, settings: Settings) -> str:
             "bindAddress": "127.0.0.1",
             "advertisedAddress": "127.0.0.1",
             **SERVERS,
-            # A reader that stands still for long must not stop all producers at 10 GB.
+            # A subscription that stands still must not stop all producers at a backlog of 10 GB.
             "backlogQuotaDefaultLimitGB": -1,
             "brokerDeleteInactiveTopicsEnabled": "false",
             "webSocketServiceEnabled": "false",
@@ -58,7 +58,7 @@ def standalone_conf(original: str, settings: Settings) -> str:
 
 
 def functions_worker_yml(original: str, settings: Settings) -> str:
-    """`functions_worker.yml` of the distribution, for this stack."""
+    """Return the distribution's `functions_worker.yml`, changed for this stack."""
     document: dict[str, Any] = yaml.safe_load(original)
     document.update(
         {
@@ -76,7 +76,7 @@ def functions_worker_yml(original: str, settings: Settings) -> str:
 
 
 def log4j_yaml(original: str) -> str:
-    """`log4j2.yaml` of the distribution, without a line for each request of whoever polls the REST API."""
+    """Return the distribution's `log4j2.yaml`, without a log line for each REST request."""
     document: dict[str, Any] = yaml.safe_load(original)
     document["Configuration"]["Loggers"]["Logger"].append(
         {"name": "org.eclipse.jetty.server.RequestLog", "level": "warn"}
@@ -85,14 +85,14 @@ def log4j_yaml(original: str) -> str:
 
 
 def client_conf(original: str, settings: Settings) -> str:
-    """`client.conf` of the distribution, for `pulsar-admin` on this stack."""
+    """Return the distribution's `client.conf`, changed for `pulsar-admin` on this stack."""
     return set_properties(
         original, {"webServiceUrl": f"{settings.admin_url}/", "brokerServiceUrl": f"{settings.service_url}/"}
     )
 
 
 def postgres_conf(settings: Settings, sockets: Path | None = None) -> str:
-    """PostgreSQL's settings for this stack: those of a small production server, on loopback only."""
+    """Return PostgreSQL's settings for this stack: those of a small production server, on loopback only."""
     values = {
         "listen_addresses": "'127.0.0.1'",
         "port": settings.ports.postgres,
@@ -102,10 +102,10 @@ def postgres_conf(settings: Settings, sockets: Path | None = None) -> str:
         "shared_buffers": "'256MB'",
         "work_mem": "'8MB'",
         "maintenance_work_mem": "'128MB'",
-        # A commit that was reported is on the disk: guarantee 1 rests on it.
+        # A confirmed commit is on the disk: guarantee 1 depends on it.
         "synchronous_commit": "on",
         "fsync": "on",
-        # Few checkpoints, each spread out: a checkpoint makes the next change of each page write the whole page.
+        # Few checkpoints, each spread out: after a checkpoint, the first change of a page logs the whole page.
         "max_wal_size": "'2GB'",
         "min_wal_size": "'256MB'",
         "checkpoint_timeout": "'15min'",

@@ -1,4 +1,4 @@
-"""The passwords of this stack's PostgreSQL roles: made once, kept in a file that only its owner reads."""
+"""Generates the passwords of this stack's PostgreSQL roles once; keeps them in a file that only its owner can read."""
 
 import json
 import os
@@ -15,25 +15,25 @@ SUPERUSER = "postgres"
 
 @dataclass(frozen=True)
 class Credentials:
-    """What this stack was set up with.
+    """The passwords and ports that this stack was set up with.
 
     Attributes
     ----------
     passwords : dict of str to str
-        By role.
+        Passwords by role.
     port_offset : int or None
-        What its ports are shifted by, None for a stack of before this was noted.
+        Offset of its ports; None for a stack that is older than this field.
     """
 
     passwords: dict[str, str]
     port_offset: int | None = None
 
     def dsn(self, role: str, port: int, database: str | None = None) -> str:
-        """The DSN of `role`, on its own database unless another is named. The passwords need no quoting in it."""
+        """Return the DSN of `role`, by default for its own database. The passwords need no quoting in it."""
         return f"postgresql://{role}:{self.passwords[role]}@127.0.0.1:{port}/{database or role}"
 
     def dsns(self, port: int) -> dict[str, str]:
-        """The DSN of each service that has a role here, by its environment variable."""
+        """Return the DSN of each service that has a role, by environment variable."""
         wanted = services.dsn_variables()
         return {variable: self.dsn(service, port) for service, variable in wanted.items() if service in self.passwords}
 
@@ -48,7 +48,7 @@ def load(settings: Settings) -> Credentials:
     Raises
     ------
     NotSetUpError
-        There is no stack here yet.
+        There is no stack yet.
     """
     try:
         return Credentials(**json.loads(_path(settings).read_text()))
@@ -61,7 +61,7 @@ def load(settings: Settings) -> Credentials:
 
 
 def load_or_make(settings: Settings) -> Credentials:
-    """Read this stack's credentials, and make what is missing: all, or a new service's; note the stack's ports."""
+    """Read this stack's credentials, generate missing passwords, and store the stack's ports."""
     try:
         known = load(settings)
     except NotSetUpError:
@@ -75,7 +75,7 @@ def load_or_make(settings: Settings) -> Credentials:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+    """Write a file that only its owner can read, atomically."""
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

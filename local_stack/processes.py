@@ -1,4 +1,4 @@
-"""Starts processes that outlive this one, finds them again and ends them, never anybody else's."""
+"""Starts processes that outlive this one, finds them again and stops them, and never another process."""
 
 import contextlib
 import json
@@ -12,18 +12,18 @@ from pathlib import Path
 
 import psutil
 
-POLL_SECONDS = 0.05
+POLL_S = 0.05
 
 
 def _identity(pid: int) -> str | None:
-    """What tells this process from a later one with the same number; None when there is none (a zombie is none)."""
+    """Return what tells this process from a later one with the same PID; None if it has ended or is a zombie."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
     except psutil.NoSuchProcess:
         return None
-    # Linux: ticks since boot and which boot, which a clock that is set does not change.
+    # Linux: the start in ticks since boot, and the boot. Setting the clock changes neither.
     with contextlib.suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -36,12 +36,12 @@ def _identity(pid: int) -> str | None:
 
 @dataclass(frozen=True)
 class PidFile:
-    """The note of one process that this stack started."""
+    """A file that names one process that this stack started."""
 
     path: Path
 
     def running(self) -> int | None:
-        """The noted process's number while that very process runs."""
+        """Return the PID in the file while that very process runs."""
         try:
             note = json.loads(self.path.read_text())
             pid, identity = int(note["pid"]), str(note["identity"])
@@ -50,25 +50,25 @@ class PidFile:
         return pid if _identity(pid) == identity else None
 
     def write(self, pid: int) -> None:
-        """Note process `pid`."""
+        """Write process `pid` to the file."""
         temporary = self.path.with_suffix(".new")
         temporary.write_text(json.dumps({"pid": pid, "identity": _identity(pid)}))
         temporary.replace(self.path)
 
     def clear(self) -> None:
-        """Forget the process."""
+        """Remove the file."""
         self.path.unlink(missing_ok=True)
 
 
 def find(pid_file: PidFile, is_it: Callable[[list[str]], bool]) -> int | None:
-    """The noted process while it runs, or one that a run was killed before it could note.
+    """Return the PID of a running process that this stack started, None if there is none.
 
     Parameters
     ----------
     pid_file : PidFile
-        The note, which is written where it was missing.
+        Its file. A run that was killed may not have written it: it is written here then.
     is_it : callable
-        Tells the process from all others by its command line.
+        Recognizes the process by its command line.
     """
     pid = pid_file.running()
     if pid is not None:
@@ -89,20 +89,20 @@ def start_detached(
     user: str | None = None,
     cwd: Path = Path("/"),
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, with its output in a file, and note it.
+    """Start a process in its own session, with its output in a file, and write its PID file.
 
     Parameters
     ----------
     command : sequence
         The program and its arguments.
     pid_file : PidFile
-        Where it is noted.
+        Its PID file.
     log : Path
-        Takes its output, at the end of what is there.
+        The file to which its output is appended.
     environ : mapping
         Its whole environment.
     user : str, optional
-        Whom to run it as; needs root.
+        The user to run it as; needs root.
     cwd : Path
         Its working directory.
     """
@@ -124,42 +124,42 @@ def start_detached(
 
 
 def wait_gone(pids: Sequence[int], seconds: float) -> list[int]:
-    """Wait until the processes have ended; returns those that have not within `seconds`."""
+    """Wait up to `seconds` until the processes have ended; return those that have not."""
     identities = {pid: _identity(pid) for pid in pids}
     deadline = time.monotonic() + seconds
     while True:
         for pid in list(identities):
-            # A child of ours stays a zombie until somebody asks for its result.
+            # A child of this process stays a zombie until it is waited for.
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
             if identities[pid] is None or _identity(pid) != identities[pid]:
                 del identities[pid]
         if not identities or time.monotonic() > deadline:
             return list(identities)
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_S)
 
 
 def send(pids: Sequence[int], number: signal.Signals) -> None:
-    """Send a signal to each process that is still there."""
+    """Send a signal to each process that still runs."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def stop(pid_file: PidFile, steps: Sequence[tuple[signal.Signals, float]]) -> bool:
-    """End the noted process, gently first.
+    """Stop the process of a PID file, gracefully first.
 
     Parameters
     ----------
     pid_file : PidFile
-        Its note, cleared afterwards.
+        Its file, removed afterwards.
     steps : sequence of (signal, seconds)
-        What to send, and how long to wait for the end before the next one.
+        Signals to send, and how long to wait for the end after each.
 
     Returns
     -------
     bool
-        Whether there was one to end.
+        Whether the process was running.
     """
     pid = pid_file.running()
     if pid is not None:
@@ -172,7 +172,7 @@ def stop(pid_file: PidFile, steps: Sequence[tuple[signal.Signals, float]]) -> bo
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log, for a message about what went wrong."""
+    """Return the last lines of a log, for an error message."""
     with contextlib.suppress(OSError), log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 8000))
         return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

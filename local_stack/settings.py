@@ -1,4 +1,4 @@
-"""Where the local stack keeps things, which ports it takes and which Pulsar it runs."""
+"""Settings of the local stack: its folders, its ports and its version of Pulsar."""
 
 import json
 import os
@@ -15,7 +15,7 @@ PULSAR_SHA512 = (
     "65b769b10696cdfebf7fc5bcdc95dd663702e27051e616c1a13cb100e91279525be35352171befe7b0011176330aab29bd0a6c8a0f2f0646641a"
     "f46d2e33cbd6"
 )
-# Sized for a machine of 2 cores and 4 GiB. BookKeeper and the broker's cache share the direct memory.
+# For a machine of 2 cores and 4 GiB. BookKeeper and the broker's cache share the direct memory.
 PULSAR_MEMORY = "-Xms1g -Xmx1g -XX:MaxDirectMemorySize=2g"
 LIVENESS_CHECK_MS = 2000
 
@@ -32,7 +32,7 @@ class Ports:
     Attributes
     ----------
     offset : int
-        How far each is above its usual number, so that several stacks can run side by side.
+        Added to each port's usual number, so that several stacks can run side by side.
     """
 
     offset: int = 0
@@ -64,11 +64,11 @@ class Ports:
 
     @property
     def postgres(self) -> int:
-        """PostgreSQL; far from 5432, which may be somebody's own."""
+        """PostgreSQL; far from 5432, which another PostgreSQL may use."""
         return 54320 + self.offset
 
     def of_pulsar(self) -> dict[str, int]:
-        """What Pulsar listens on, by what for."""
+        """Return Pulsar's ports by purpose."""
         return {
             "Pulsar's broker": self.broker,
             "Pulsar's admin REST API": self.http,
@@ -84,26 +84,26 @@ class Ports:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the environment may choose about a local stack.
+    """All settings of a local stack that the environment can change.
 
     Attributes
     ----------
     home : Path
         Data, logs, configuration and secrets of this stack (`ALPES_HOME`).
     cache : Path
-        What can be downloaded again, shared by all stacks of a user (`ALPES_CACHE`).
+        Downloads, shared by all stacks of a user (`ALPES_CACHE`).
     ports : Ports
-        Those that the stack has noted; before its first start those of `asked_offset`, or the usual ones.
+        The stack's own ports. Before its first start: those of `asked_offset`, or the usual ones.
     version, sha512 : str
         Pulsar's distribution (`ALPES_PULSAR_VERSION`, which needs its `ALPES_PULSAR_SHA512`).
     memory : str
         Options of Pulsar's JVM (`ALPES_PULSAR_MEM`).
     liveness_check_ms : int
-        How often a function instance that died is noticed; it ends itself after three checks that did not come.
+        Interval of the worker's health checks. An instance that misses three of them ends itself.
     state_port : int or None
-        Where functions look for the state store, None for where it is. A test puts a proxy between.
+        The port at which functions reach the state store, None for its own. A test sets a proxy's.
     asked_offset : int or None
-        What `ALPES_PORT_OFFSET` says: the next start takes these ports, if it is free to. None lets it choose.
+        `ALPES_PORT_OFFSET`: the next start uses these ports, unless the stack must keep its own. None lets it choose.
     """
 
     home: Path
@@ -118,7 +118,7 @@ class Settings:
 
     @property
     def distribution(self) -> Path:
-        """Pulsar's unpacked distribution; never written to after that."""
+        """Pulsar's unpacked distribution, read-only after that."""
         return self.cache / f"apache-pulsar-{self.version}"
 
     @property
@@ -133,7 +133,7 @@ class Settings:
 
     @property
     def pulsar_admin(self) -> Path:
-        """The CLI, set up for this stack: needs no Java of the user's, knows the port."""
+        """Pulsar's CLI for this stack, which needs no installed Java."""
         return self.home / "bin" / "pulsar-admin"
 
     @property
@@ -148,7 +148,7 @@ class Settings:
 
 
 def noted_offset(home: Path) -> int | None:
-    """What the stack in `home` has its ports shifted by, None when there is none."""
+    """Return the port offset of the stack in `home`, None where there is no stack."""
     try:
         noted = json.loads((home / CREDENTIALS).read_text())["port_offset"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -162,7 +162,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises
     ------
     SettingsError
-        A variable says something that can't be.
+        A variable is invalid.
     """
     home = _folder(environ.get("ALPES_HOME") or str(CHECKOUT / ".alpes"), "ALPES_HOME")
     user_cache = environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -173,7 +173,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     sha512 = environ.get("ALPES_PULSAR_SHA512") or (PULSAR_SHA512 if version == PULSAR_VERSION else "")
     if not sha512:
         raise SettingsError(
-            f"ALPES_PULSAR_VERSION is {version}: set ALPES_PULSAR_SHA512 too, the SHA-512 of that version's tar.gz."
+            f"ALPES_PULSAR_VERSION is {version}: set ALPES_PULSAR_SHA512 to the SHA-512 of that version's tar.gz, too."
         )
     return Settings(
         home=home,
@@ -202,10 +202,10 @@ def _folder(text: str, variable: str) -> Path:
         folder = Path(text).expanduser().absolute()
         str(folder).encode()
     except RuntimeError:
-        raise SettingsError(f"HOME is not set, so {text} is nowhere: set HOME, or {variable}.") from None
+        raise SettingsError(f"{text} can't be found, since HOME is not set: set HOME, or {variable}.") from None
     except UnicodeEncodeError:
         raise SettingsError(f"The name of {text!r} is not UTF-8: choose another folder with {variable}.") from None
-    # A class path is a list of paths with colons between them; what splits a line splits a configuration file.
+    # Colons separate the paths of a class path, and line breaks the entries of a configuration file.
     if ":" in str(folder) or not str(folder).isprintable():
         raise SettingsError(
             f"Java can't use a folder whose name has a colon or a control character, as {str(folder)!r} has:"

@@ -1,4 +1,4 @@
-"""The stack as a whole: bring up what does not run, take down what does."""
+"""Starts and stops the stack as a whole."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,25 +10,25 @@ from local_stack.errors import LocalStackError
 from local_stack.settings import Settings
 from terminal import progress
 
-# Room for data and logs to begin with.
+# Room for the first data and logs.
 NEEDED_BYTES = 500_000_000
 LOCK_NAME = "lock"
 
 
 @dataclass(frozen=True)
 class Status:
-    """How one part is.
+    """The status of one part.
 
     Attributes
     ----------
     name : str
-        What it is called.
+        Its name.
     pid : int or None
-        Its process while it runs.
+        Its PID while it runs.
     ready : bool
         Whether it answers.
     address : str
-        Where.
+        Its address.
     """
 
     name: str
@@ -38,32 +38,32 @@ class Status:
 
     @property
     def line(self) -> str:
-        """The same for a person."""
+        """The status as a line of text."""
         state = "running" if self.ready else "started, not answering" if self.pid else "stopped"
         return f"{self.name:<11} {state} at {self.address}{f', process {self.pid}' if self.pid else ''}"
 
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """One at a time changes a stack, and only what is one: `destroy` removes the whole folder."""
+    """Hold the lock on the stack's folder. A folder with other things is refused: `destroy` removes all of it."""
     with ExitStack() as held:
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
             if not (settings.home / LOCK_NAME).exists() and any(settings.home.iterdir()):
                 raise LocalStackError(
-                    f"{settings.home} holds other things already: choose a folder for the stack alone with ALPES_HOME."
+                    f"{settings.home} already has other contents: choose a folder for the stack alone with ALPES_HOME."
                 )
             held.enter_context(locks.exclusive(settings.home / LOCK_NAME, "another run on this stack"))
         except OSError as error:
             raise LocalStackError(
-                f"{settings.home} can't be written to: {error.strerror}. Choose with ALPES_HOME."
+                f"{settings.home} can't be written to: {error.strerror}. Choose another folder with ALPES_HOME."
             ) from error
         postgres.require_own(settings)
         yield
 
 
 def up(settings: Settings) -> bool:
-    """Start whatever part does not run, and leave the rest alone.
+    """Start the parts that are not running, and leave the others alone.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def up(settings: Settings) -> bool:
     Raises
     ------
     LocalStackError
-        A part can't be started; what this call had started is stopped again.
+        A part can't be started. Parts that this call has started are stopped again.
     """
     with _alone(settings), ExitStack() as undo:
         with_postgres = postgres.find(settings) is None
@@ -81,7 +81,7 @@ def up(settings: Settings) -> bool:
         bound = broker.has_data(settings) or not (with_postgres and with_broker)
         with ports.one_at_a_time(settings):
             settings = ports.choose(settings, bound=bound)
-            # What can fail goes before what would have to be undone, and before the ports are noted.
+            # Check the ports before anything has to be undone, and before they are stored.
             needed = {"PostgreSQL": settings.ports.postgres} if with_postgres else {}
             if with_broker:
                 needed |= settings.ports.of_pulsar()
@@ -101,7 +101,7 @@ def up(settings: Settings) -> bool:
             with progress.step("Starting PostgreSQL", "PostgreSQL started"):
                 postgres.start(settings, known)
             undo.callback(postgres.stop, settings)
-        # A run that was killed may have left one that is still starting.
+        # A killed run may have left a PostgreSQL that is still starting.
         elif not postgres.is_ready(settings, known):
             with progress.step("Waiting for PostgreSQL", "PostgreSQL answers"):
                 postgres.wait_ready(settings, known)
@@ -119,7 +119,7 @@ def up(settings: Settings) -> bool:
 
 
 def down(settings: Settings) -> bool:
-    """Stop all parts, gently first, within a bounded time; the data stay. Returns whether anything ran."""
+    """Stop all parts, gracefully first, in a bounded time; keep the data. Return whether a part was running."""
     if not settings.home.is_dir():
         return False
     with _alone(settings):
@@ -135,17 +135,17 @@ def down(settings: Settings) -> bool:
 
 
 def destroy(settings: Settings) -> None:
-    """Stop all parts and remove their data, logs, configuration and secrets. The download in the cache stays."""
-    # A folder that is no stack's is somebody's own, however ALPES_HOME came to name it.
+    """Stop all parts and remove their data, logs, configuration and secrets; keep the download in the cache."""
+    # ALPES_HOME may name a folder of the user's by mistake.
     if settings.home.is_dir() and not (settings.home / LOCK_NAME).exists():
-        raise LocalStackError(f"{settings.home} is no folder of a local stack: nothing was removed.")
+        raise LocalStackError(f"{settings.home} is not the folder of a local stack: nothing was removed.")
     down(settings)
     postgres.remove(settings)
     shutil.rmtree(settings.home)
 
 
 def status(settings: Settings) -> list[Status]:
-    """How each part is."""
+    """Return the status of each part."""
     postgres_pid = postgres.pid_file(settings).running()
     broker_pid = broker.pid_file(settings).running()
     return [

@@ -1,4 +1,4 @@
-"""The functions' state store, which runs within Pulsar standalone: whether it answers, and what a killed one left."""
+"""Checks the functions' state store in Pulsar standalone, and removes the registration of a killed one."""
 
 import contextlib
 import subprocess
@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 from local_stack.settings import Settings
 
-REQUEST_SECONDS = 5.0
+REQUEST_S = 5.0
 ZOOKEEPER_RUNS = b"Created server with tickTime"
 WAITS_FOR_DEAD = b"Previous bookie registration znode: /stream/servers/"
 SAFE_S = 9.0
-"""After ZooKeeper's start. Then the dead one's session (10 s) is about to end by itself, and its successor registers
-under the same name: nothing may be removed any more."""
+"""Time after ZooKeeper's start in which the registration may be removed. Later, the killed store's session (10 s) ends
+by itself and its successor registers under the same name."""
 
 
 def answers(settings: Settings) -> bool:
-    """Whether it knows of its namespaces; an answer that there is none is one."""
+    """Return whether the state store answers a request for a namespace, even if the namespace is missing."""
     import grpc  # noqa: PLC0415
     from bookkeeper.common.constants import __ROOT_RANGE_METADATA__  # noqa: PLC0415
     from bookkeeper.proto import storage_pb2, storage_pb2_grpc  # noqa: PLC0415
@@ -27,7 +27,7 @@ def answers(settings: Settings) -> bool:
             storage_pb2_grpc.RootRangeServiceStub(channel).GetNamespace(
                 storage_pb2.GetNamespaceRequest(name="public_default"),
                 metadata=__ROOT_RANGE_METADATA__,
-                timeout=REQUEST_SECONDS,
+                timeout=REQUEST_S,
             )
         except grpc.RpcError:
             return False
@@ -35,15 +35,15 @@ def answers(settings: Settings) -> bool:
 
 
 class DeadRegistration:
-    """Removes from ZooKeeper the registration of a state store that was killed, once its successor waits for that.
+    """Removes a killed state store's registration from ZooKeeper, once its successor waits for that.
 
-    A successor waits for as long as ZooKeeper's session lasts, which ZooKeeper rounds up: on a machine that is fast
-    the wait ends first, and Pulsar with it. Whoever has started the successor knows that the other one is dead.
+    The successor waits as long as the session should last, but ZooKeeper rounds that up. On a fast machine the wait
+    ends before the session does, and Pulsar stops. Here it is known that the other store is dead.
 
     Parameters
     ----------
     settings
-        The stack that is about to be started: make this before it.
+        The stack that is about to start. Create this object before the start.
     shell
         The command line of ZooKeeper's shell.
     """
@@ -57,7 +57,7 @@ class DeadRegistration:
         self._begun = False
 
     def remove_if_waited_for(self) -> None:
-        """Look into the log for a state store that waits, and begin to end its wait."""
+        """Remove the registration, in the background, if the log says that the state store waits for it."""
         new = self._new_lines()
         if self._until is None and ZOOKEEPER_RUNS in new:
             self._until = time.monotonic() + SAFE_S
@@ -67,7 +67,7 @@ class DeadRegistration:
         ports = self._settings.ports
         server = ("-server", f"127.0.0.1:{ports.zookeeper}")
         command = (*self._shell, *server, "delete", f"/stream/servers/available/127.0.0.1:{ports.state}")
-        # Where it fails or takes too long the wait goes on, as it would have without.
+        # If this fails or takes too long, the wait goes on.
         with contextlib.suppress(OSError):
             nowhere = subprocess.DEVNULL
             started = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
@@ -84,7 +84,7 @@ class DeadRegistration:
                 new = log.read()
         except OSError:
             return b""
-        # What is still being written is read again.
+        # An incomplete last line is read again.
         whole = new.rfind(b"\n") + 1
         self._read += whole
         return new[:whole]

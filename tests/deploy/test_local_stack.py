@@ -330,4 +330,4 @@ def test_destroy_never_removes_a_folder_that_is_no_stack(
     assert main(["destroy", "--yes"]) == 1
     assert main(["up"]) == 1
     assert [path.name for path in settings.home.iterdir()] == ["thesis.txt"]
-    assert "holds other things" in capsys.readouterr().err
+    assert "already has other contents" in capsys.readouterr().err

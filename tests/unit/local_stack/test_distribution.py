@@ -80,7 +80,7 @@ def closed_port() -> int:
 def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     assert cause("https://repo.invalid/x") == (
-        "the proxy that HTTPS_PROXY names can't be reached. Correct it, or unset it."
+        "the proxy in HTTPS_PROXY can't be reached. Correct the variable, or unset it."
     )
 
 
@@ -92,16 +92,14 @@ def test_a_certificate_that_nobody_trusts(tmp_path: Path) -> None:
     with pem.open("a") as file:
         file.write((tmp_path / "only.pem").read_text())
     with server(certificate=pem) as port:
-        assert "signing authority, which a proxy may be, with REQUESTS_CA_BUNDLE." in cause(
-            f"https://127.0.0.1:{port}/"
-        )
+        assert "authority's certificate file with REQUESTS_CA_BUNDLE." in cause(f"https://127.0.0.1:{port}/")
 
 
 def test_what_speaks_no_tls_has_no_certificate_to_trust() -> None:
     with server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         told = cause(f"https://127.0.0.1:{port}/")
     assert "REQUESTS_CA_BUNDLE" not in told
-    assert told.startswith("no connection. See to the network")
+    assert told.startswith("no connection. Check the network")
 
 
 @pytest.mark.parametrize("says", [(), (HEADERS, b"begun")], ids=["before it answers", "in the middle"])
@@ -118,4 +116,4 @@ def test_a_download_that_breaks_off() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "repo.invalid"])
 def test_no_connection(host: str) -> None:
     told = cause(f"http://{host}:{closed_port()}/")
-    assert told.startswith("no connection. See to the network, or copy ALPES_CACHE from a machine that has it. [")
+    assert told.startswith("no connection. Check the network, or copy ALPES_CACHE from a machine that has it. [")

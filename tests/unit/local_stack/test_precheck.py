@@ -26,7 +26,7 @@ def test_a_folder_that_is_there_or_can_be_made_will_do(tmp_path: Path) -> None:
 def test_a_file_is_no_folder(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
-        LocalStackError, match=f"^{tmp_path}/file is no folder: choose another folder with ALPES_HOME[.]$"
+        LocalStackError, match=f"^{tmp_path}/file is not a folder: choose another folder with ALPES_HOME[.]$"
     ):
         require_writable(tmp_path / "file" / below, OTHER_HOME)
 
@@ -38,7 +38,9 @@ def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_only_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LocalStackError, match=r"^/proc/x can't be made, since /proc can't be written to by this user"):
+    with pytest.raises(
+        LocalStackError, match=r"^/proc/x can't be created, since /proc can't be written to by this user"
+    ):
         require_writable(Path("/proc/x"), OTHER_HOME)
 
 
@@ -62,7 +64,7 @@ def test_a_checkout_that_is_only_read_is_told_before_anything_in_it(
     for folder in ("/proc/.venv", "/proc/build"):
         assert _main(monkeypatch, tmp_path, str(tmp_path / "build"), folder, ALPES_HOME="/proc/.alpes") == 1
         told = capsys.readouterr().err
-        assert told.startswith(f"{folder} can't be made, since /proc can't be written to by this user (")
+        assert told.startswith(f"{folder} can't be created, since /proc can't be written to by this user (")
         assert told.endswith("): let this user write to the checkout, or run a copy of it that is this user's.\n")
         assert told.count("\n") == 1
 
