@@ -5,41 +5,21 @@ import dataclasses
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
-from local_stack import broker, conf_files, credentials, distribution, environment, ports, processes, stack
+from local_stack import broker, credentials, distribution, ports, processes, stack
 from local_stack.cli import main
 from local_stack.errors import (
     ChecksumError,
-    LocalStackError,
     NoSpaceError,
-    NotSetUpError,
     OtherPortsError,
     PortTakenError,
 )
-from local_stack.settings import PULSAR_VERSION, Ports, Settings, from_environment
-
-WORKER = """\
-workerId: standalone
-pulsarServiceUrl: pulsar://localhost:6650
-instanceLivenessCheckFreqMs: 30000
-functionRuntimeFactoryConfigs:
-    logDirectory: logs/
-"""
-STANDALONE = """\
-# The port.
-brokerServicePort=6650
-
-# Whether the journal is synced.
-journalSyncData=false
-metadataStoreUrl=
-"""
+from local_stack.settings import Ports, Settings, from_environment
 
 
 @pytest.fixture
@@ -61,69 +41,6 @@ def listener() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_every_port_is_shifted_by_the_offset() -> None:
-    here, there = (from_environment({"ALPES_PORT_OFFSET": offset}).ports for offset in ("0", "700"))
-    assert here.of_pulsar() == {
-        "Pulsar's broker": 6650,
-        "Pulsar's admin REST API": 8080,
-        "ZooKeeper": 2181,
-        "BookKeeper": 3181,
-        "the state store": 4181,
-    }
-    assert there.of_pulsar() == {name: port + 700 for name, port in here.of_pulsar().items()}
-    assert (here.postgres, there.postgres) == (54320, 55020)
-
-
-@pytest.mark.parametrize("offset", ["-1", "1.5", "many", "60000"])
-def test_an_offset_that_cannot_be_is_named(offset: str) -> None:
-    with pytest.raises(LocalStackError, match="ALPES_PORT_OFFSET"):
-        from_environment({"ALPES_PORT_OFFSET": offset})
-
-
-def test_another_version_of_pulsar_needs_its_checksum() -> None:
-    with pytest.raises(LocalStackError, match="ALPES_PULSAR_SHA512"):
-        from_environment({"ALPES_PULSAR_VERSION": "4.0.9"})
-    other = from_environment({"ALPES_PULSAR_VERSION": "4.0.9", "ALPES_PULSAR_SHA512": "AB"})
-    assert (other.version, other.sha512) == ("4.0.9", "ab")
-    assert from_environment({}).version == PULSAR_VERSION
-
-
-def test_downloads_go_to_the_users_cache_folder(tmp_path: Path) -> None:
-    assert from_environment({"XDG_CACHE_HOME": str(tmp_path)}).cache == tmp_path / "alpes"
-
-
-def test_a_property_is_replaced_where_it_stands_or_added_and_twice_changes_nothing() -> None:
-    values: dict[str, object] = {"journalSyncData": "true", "added": r"a\b"}
-    once = conf_files.set_properties(STANDALONE, values)
-    assert once.splitlines() == [
-        *STANDALONE.replace("journalSyncData=false", "journalSyncData=true").splitlines(),
-        r"added=a\b",
-    ]
-    assert conf_files.set_properties(once, values) == once
-
-
-def test_the_broker_listens_on_loopback_only_and_syncs_its_journal(settings: Settings) -> None:
-    lines = conf_files.standalone_conf(STANDALONE, settings).splitlines()
-    assert {"brokerServicePort=6750", "webServicePort=8180", "journalSyncData=true", "bindAddress=127.0.0.1"} <= {
-        *lines
-    }
-
-
-def test_the_function_worker_notices_a_dead_instance_within_seconds(settings: Settings) -> None:
-    worker = yaml.safe_load(conf_files.functions_worker_yml(WORKER, settings))
-    assert worker["instanceLivenessCheckFreqMs"] == 2000
-    assert worker["stateStorageServiceUrl"] == "bk://127.0.0.1:4281"
-    assert worker["pulsarServiceUrl"] == settings.service_url
-    assert worker["workerId"] == "standalone"
-    assert Path(worker["functionRuntimeFactoryConfigs"]["logDirectory"]).is_relative_to(settings.home)
-    assert Path(worker["downloadDirectory"]).is_relative_to(settings.home)
-
-
-def test_postgres_keeps_what_it_confirmed_and_listens_on_loopback_only(settings: Settings) -> None:
-    lines = conf_files.postgres_conf(settings).splitlines()
-    assert {"synchronous_commit = on", "fsync = on", "listen_addresses = '127.0.0.1'", "port = 54420"} <= {*lines}
-
-
 def test_functions_inherit_our_python_the_dsns_and_nothing_of_another_pulsar(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,16 +56,6 @@ def test_functions_inherit_our_python_the_dsns_and_nothing_of_another_pulsar(
     assert environ["PULSAR_STANDALONE_USE_ZOOKEEPER"] == "1"
     assert "PYTHONPATH" not in environ
     assert environ["ALPES_PAGOS_DSN"] == f"postgresql://pagos:{known.passwords['pagos']}@127.0.0.1:54420/pagos"
-
-
-def test_passwords_are_made_once_and_read_by_their_owner_only(settings: Settings) -> None:
-    with pytest.raises(NotSetUpError, match=r"deploy\.sh up"):
-        credentials.load(settings)
-    settings.home.mkdir()
-    made = credentials.load_or_make(settings)
-    assert credentials.load_or_make(settings) == made
-    assert len(set(made.passwords.values())) == 4
-    assert (settings.home / "credentials.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_stack_keeps_the_ports_that_its_data_know(settings: Settings) -> None:
@@ -216,26 +123,6 @@ def test_the_ports_of_a_stack_that_is_down_are_refused_to_one_that_asks_for_them
         assert ports.choose(same, bound=False).ports == Ports(1000)
 
 
-def test_the_environment_can_be_read_by_a_shell(settings: Settings) -> None:
-    settings.home.mkdir()
-    credentials.load_or_make(settings)
-    script = f"""{environment.export_lines(settings)}
-    printf '%s\\n' "$PULSAR_SERVICE_URL" "$ALPES_ORDENES_DSN" "$PULSAR_ADMIN"
-    """
-    shown = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
-    wanted = environment.variables(settings)
-    assert shown == [wanted[name] for name in ("PULSAR_SERVICE_URL", "ALPES_ORDENES_DSN", "PULSAR_ADMIN")]
-
-
-def test_a_taken_port_is_named_with_its_purpose_and_holder(listener: int) -> None:
-    with pytest.raises(PortTakenError) as refused:
-        ports.require_free({"ZooKeeper": listener})
-    said = str(refused.value)
-    assert f"Port {listener}, which ZooKeeper needs, is taken by" in said
-    assert f"process {os.getpid()}" in said
-    assert "\n" not in said
-
-
 def test_a_stack_whose_port_is_taken_leaves_nothing_running(
     settings: Settings, listener: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -247,13 +134,6 @@ def test_a_stack_whose_port_is_taken_leaves_nothing_running(
     assert not any(part.ready for part in stack.status(from_environment()))
 
 
-def test_a_free_port_is_free() -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]
-    ports.require_free({"anything": port})
-
-
 def test_a_process_is_found_again_and_stopped(tmp_path: Path) -> None:
     note = processes.PidFile(tmp_path / "sleeper.pid")
     process = processes.start_detached(["sleep", "60"], pid_file=note, log=tmp_path / "log", environ=dict(os.environ))
@@ -262,31 +142,6 @@ def test_a_process_is_found_again_and_stopped(tmp_path: Path) -> None:
     assert processes.stop(note, [(signal.SIGTERM, 5.0)])
     assert note.running() is None
     assert not processes.stop(note, [(signal.SIGTERM, 5.0)])
-
-
-def test_a_process_that_ignores_the_gentle_signal_gets_the_harder_one(tmp_path: Path) -> None:
-    note = processes.PidFile(tmp_path / "stubborn.pid")
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
-    log = tmp_path / "log"
-    process = processes.start_detached([sys.executable, "-c", code], pid_file=note, log=log, environ=dict(os.environ))
-    while "up" not in log.read_text():
-        assert process.poll() is None
-    assert processes.stop(note, [(signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0)])
-    assert note.running() is None
-
-
-def test_a_later_process_of_the_same_number_is_nobodys_to_stop(tmp_path: Path) -> None:
-    note = processes.PidFile(tmp_path / "old.pid")
-    note.path.write_text(f'{{"pid": {os.getpid()}, "identity": "of another time"}}')
-    assert note.running() is None
-    assert not processes.stop(note, [(signal.SIGKILL, 1.0)])
-
-
-@pytest.mark.parametrize("content", ["", "12", "{}", "not json"])
-def test_a_damaged_note_is_none(tmp_path: Path, content: str) -> None:
-    note = processes.PidFile(tmp_path / "damaged.pid")
-    note.path.write_text(content)
-    assert note.running() is None
 
 
 def test_a_download_that_is_not_what_is_pinned_is_thrown_away(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """What `env` prints, and who may read the passwords in it."""
 
-import shlex
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,14 +10,14 @@ from local_stack import credentials, environment
 from local_stack.errors import NotSetUpError
 from local_stack.settings import Settings, from_environment
 
-NAMES = {
+NAMES = (
     "PULSAR_SERVICE_URL",
     "PULSAR_ADMIN_URL",
     "PULSAR_ADMIN",
     "ALPES_ORDENES_DSN",
     "ALPES_PAGOS_DSN",
     "ALPES_REPORTING_DSN",
-}
+)
 
 
 @pytest.fixture
@@ -28,16 +28,19 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_before_the_first_up_there_is_nothing_to_print(settings: Settings) -> None:
-    with pytest.raises(NotSetUpError):
+    with pytest.raises(NotSetUpError, match=r"deploy\.sh up"):
         environment.export_lines(settings)
 
 
 def test_each_line_sets_one_variable_in_a_shell(settings: Settings) -> None:
     credentials.load_or_make(settings)
-    words = [shlex.split(line) for line in environment.export_lines(settings).splitlines()]
-    assert all(len(line) == 2 and line[0] == "export" for line in words)
-    values = dict(line[1].split("=", 1) for line in words)
-    assert set(values) == NAMES
+    lines = environment.export_lines(settings)
+    assert all(line.startswith("export ") for line in lines.splitlines())
+    shown = subprocess.run(
+        ["bash", "-c", f"{lines}\nprintenv {' '.join(NAMES)}"], capture_output=True, text=True, check=True
+    )
+    values = dict(zip(NAMES, shown.stdout.splitlines(), strict=True))
+    assert values == environment.variables(settings)
     assert values["PULSAR_ADMIN"] == str(settings.pulsar_admin)
     assert values["ALPES_PAGOS_DSN"].startswith("postgresql://pagos:")
     assert values["ALPES_PAGOS_DSN"].endswith("@127.0.0.1:54420/pagos")

@@ -22,6 +22,7 @@ def test_a_taken_port_is_named_with_its_purpose_and_its_holder() -> None:
     for part in (str(port), "PostgreSQL", f"process {os.getpid()}", "Stop that, please."):
         assert part in message
     assert not is_taken(port)
+    require_free({"PostgreSQL": port})
 
 
 def test_a_port_that_is_bound_on_all_addresses_is_taken_too() -> None:

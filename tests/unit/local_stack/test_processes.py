@@ -58,7 +58,7 @@ def test_another_process_with_the_noted_number_is_left_alone(note: PidFile, slee
     assert sleeper.poll() is None
 
 
-@pytest.mark.parametrize("content", ["", "123", "null", "[]", '{"pid": "x"}', '{"pid": 1}'])
+@pytest.mark.parametrize("content", ["", "123", "null", "[]", "{}", "not json", '{"pid": "x"}', '{"pid": 1}'])
 def test_a_broken_note_names_nobody(note: PidFile, content: str) -> None:
     note.path.write_text(content)
     assert note.running() is None

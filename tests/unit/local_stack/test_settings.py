@@ -20,7 +20,14 @@ def test_without_variables_all_is_in_the_checkout_and_the_users_cache() -> None:
 def test_the_offset_shifts_every_port_alike() -> None:
     home = {"ALPES_HOME": "/no/stack/here"}
     usual, shifted = from_environment(home).ports, from_environment({**home, "ALPES_PORT_OFFSET": "100"}).ports
-    assert shifted.postgres == usual.postgres + 100
+    assert usual.of_pulsar() == {
+        "Pulsar's broker": 6650,
+        "Pulsar's admin REST API": 8080,
+        "ZooKeeper": 2181,
+        "BookKeeper": 3181,
+        "the state store": 4181,
+    }
+    assert (usual.postgres, shifted.postgres) == (54320, 54420)
     assert shifted.of_pulsar() == {purpose: port + 100 for purpose, port in usual.of_pulsar().items()}
 
 
@@ -39,4 +46,5 @@ def test_the_cache_is_where_xdg_says_unless_ours_is_set(tmp_path: Path) -> None:
 def test_another_version_needs_its_own_checksum() -> None:
     with pytest.raises(LocalStackError, match="ALPES_PULSAR_SHA512"):
         from_environment({"ALPES_PULSAR_VERSION": "4.0.9"})
-    assert from_environment({"ALPES_PULSAR_VERSION": "4.0.9", "ALPES_PULSAR_SHA512": "AB"}).sha512 == "ab"
+    other = from_environment({"ALPES_PULSAR_VERSION": "4.0.9", "ALPES_PULSAR_SHA512": "AB"})
+    assert (other.version, other.sha512) == ("4.0.9", "ab")
