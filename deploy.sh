@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the whole system up and runs it. Without an argument: everything; with one: a step of it. ./deploy.sh --help
+# Starts and deploys the whole system and sends orders, or does one of these steps: ./deploy.sh --help
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -14,7 +14,7 @@ COMMANDS=(up deploy status env scale logs kill down destroy)
 WRONG_USAGE=2
 WORK=
 
-# What function-configs/ has under a key of the first level, or of userConfig, one line a function.
+# Prints the value of a key (top level or userConfig) in each file of function-configs/
 configured() { # KEY
     sed -n "s/^ *$1: *//p" function-configs/*.yaml
 }
@@ -26,34 +26,35 @@ Usage: ./deploy.sh [COMMAND]
 Without a command: start what does not run, deploy what changed, send 100 orders, follow them to their end and show
 the report.
 
-  up                  start Pulsar and PostgreSQL on this machine, or whichever of them has died
-  deploy [FUNCTION…]  bring topics, tables and functions (all, or these) to what this checkout says
-  status [--json]     show the stack, each function's instances, processes and restarts, and what waits for them;
-                      exit code 3 when not all of it runs and gets on
+  up                  start Pulsar and PostgreSQL on this machine, or the one that is not running
+  deploy [FUNCTION…]  update topics, tables and functions (all, or those named) to this checkout
+  status [--json]     show the stack, each function's instances, processes and restarts, and their backlogs;
+                      exit code 3 when a part is not running or makes no progress
   env                 print export lines for a shell: eval "\$(./deploy.sh env)"
   scale FUNCTION N    run N instances of a function
   logs [FUNCTION] [-f] [--tail N] [--all]
-                      show the logs of all functions, or of one: the last N lines of each instance (100); -f goes on
-                      as they grow; --all with what Pulsar itself says at each start and end
+                      show the logs of all functions, or of one: the last N lines of each instance (100); -f follows
+                      them; --all includes Pulsar's own lines at each start and end
   kill FUNCTION       kill (SIGKILL) one instance of a function of the local stack, to see that nothing is lost
-  down                stop everything; the data stay
-  destroy             stop everything and remove the data; asks first, unless --yes
+  down                stop everything; keep the data
+  destroy             stop everything and remove the data; ask first, unless --yes is given
 
 Functions: $(configured name | paste -sd ' ').
 
 Environment:
   ALPES_HOME          data, logs and secrets of the local stack (.alpes)
-  ALPES_CACHE         what was downloaded (~/.cache/alpes)
-  ALPES_PORT_OFFSET   added to every port (chosen at the first start: the usual ones, or the next that are free)
+  ALPES_CACHE         downloads (~/.cache/alpes)
+  ALPES_PORT_OFFSET   added to every port (chosen at the first start: 0, or the first one with free ports)
   ALPES_ORDERS        how many orders a run without a command sends, 1 to 2000000 (100)
-  ALPES_PYTHON        the Python that .venv/ is made with (the first on the PATH, or one that is clearly quicker)
+  ALPES_PYTHON        the Python that makes .venv/ (the first on the PATH, or one that is much faster)
 
 With PULSAR_SERVICE_URL, PULSAR_ADMIN_URL and the address of each function's database set
-($(configured dsn_env | paste -sd ' ')), nothing is started: that cluster is
-deployed to, after a probe function has found its workers ready. PULSAR_ADMIN names the executable pulsar-admin then.
+($(configured dsn_env | paste -sd ' ')),
+this deploys to that cluster and starts nothing. A probe function first checks the cluster's workers. PULSAR_ADMIN then
+names the executable pulsar-admin.
 
-Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or nothing to talk to, 3 not all of it
-runs (status), 130 interrupted. docs/operations.md has the table.
+Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or no answer, 3 a part is not running or
+makes no progress (status), 130 interrupted. docs/operations.md has the table.
 END
 }
 
@@ -61,7 +62,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 python() { PYTHONPATH=$PWD/runtime "$VENV/bin/python" "$@"; }
 
-# `local` or `cluster`: what the environment means. Asked once, since it costs a Python; main sets it.
+# `local` or `cluster`, by the environment. main sets it once, since finding out starts a Python.
 PLACE=
 
 start_stack() {
@@ -72,7 +73,7 @@ start_stack() {
     fi
 }
 
-# The environment for what talks to Pulsar: a cluster's is there already.
+# Sets the variables that clients of Pulsar need. For a cluster they are set already.
 load_environment() {
     local lines
     if [ "$PLACE" = local ]; then
@@ -92,16 +93,16 @@ command_env() {
     done
 }
 
-# Stopping is for what `up` started: never for somebody's cluster.
+# Fails for a cluster: only what `up` started may be stopped.
 require_local() { # COMMAND
     if [ "$PLACE" = cluster ]; then
-        say "$1 is for the local stack, and the environment names a cluster ($PULSAR_SERVICE_URL): nothing was done."
+        say "$1 is only for the local stack, and the environment names a cluster ($PULSAR_SERVICE_URL): nothing was done."
         return "$WRONG_USAGE"
     fi
 }
 
-# What would stop a start on this machine is told before anything is installed.
-check_machine() { # FOLDER...    which will be written to in the checkout
+# Reports what would prevent a start on this machine, before anything is installed.
+check_machine() { # FOLDER...    folders in the checkout that will be written to
     local python=$VENV/bin/python
     [ -z "${PULSAR_SERVICE_URL:-}" ] || return 0
     venv_is_current app || venv_is_current dev || set -- "$VENV" "$@"
@@ -109,7 +110,7 @@ check_machine() { # FOLDER...    which will be written to in the checkout
     "$python" -m local_stack.precheck "$@"
 }
 
-# Nothing is started for a number of orders that can't be sent.
+# Checks ALPES_ORDERS before anything is started.
 require_orders() {
     if ! [[ $ORDERS =~ ^[1-9][0-9]{0,6}$ ]] || [ "$ORDERS" -gt "$MOST_ORDERS" ]; then
         say "ALPES_ORDERS is '$ORDERS'; it must be a whole number from 1 to $MOST_ORDERS."
@@ -121,7 +122,7 @@ show_report() { # FILE
     local file=$1 rows
     python -m client report --format csv --output "$file" >&2
     rows=$(($(wc -l <"$file") - 1))
-    printf '\nThe report has %d orders (%s); its first lines:\n' "$rows" "$file"
+    printf '\nThe report has %d orders (%s). Its first lines:\n' "$rows" "$file"
     head -n 6 "$file"
 }
 
@@ -137,35 +138,35 @@ since, what = (created, "creating the functions") if created else (sent.get("sta
 print()
 if finished and since:
     print(f"From {what} to the first finished order: {(finished - since) / 1000:.1f} s")
-print(f"All in all: {time.time() - started:.1f} s")
+print(f"In total: {time.time() - started:.1f} s")
 END
 }
 
 show_next() { # FILE
     local order here=
     order=$(sed -n '2s/,.*//p' "$1")
-    # A cluster's workers have the instances and their logs.
+    # The instances of a cluster and their logs are on its workers.
     if [ "$PLACE" = local ]; then
         here="
-  ./deploy.sh kill pagos                                then send on: nothing is lost
-  ./deploy.sh logs -f                                   what the functions say
-  ./deploy.sh down                                      stop everything; the data stay"
+  ./deploy.sh kill pagos                                then send more: nothing is lost
+  ./deploy.sh logs -f                                   follow the functions' logs
+  ./deploy.sh down                                      stop everything; keep the data"
     fi
     cat <<END
 
 What to try next:
   ./alpes show $order
-  ./alpes trace $order    its way through topics and tables
+  ./alpes trace $order    its path through topics and tables
   ./alpes reconcile                                     whether any order is lost
-  ./alpes send --orders 20000                           as fast as they go
-  ./deploy.sh status                                    instances, and what waits for them$here
+  ./alpes send --orders 20000                           as fast as possible
+  ./deploy.sh status                                    instances and their backlogs$here
 
 To open in a browser: $PULSAR_ADMIN_URL/admin/v3/functions/$(configured tenant | sort -u)/$(configured namespace | sort -u)/ordenes/stats
 ./deploy.sh env prints the addresses of Pulsar and of the databases.
 END
 }
 
-# Whatever ends the script. A reader that has seen enough, as head has, is no failure.
+# Cleans up. The reader of a pipe may close it early, as head does: that is not a failure.
 at_exit() {
     local code=$?
     [ -z "$WORK" ] || rm -rf "$WORK"
@@ -181,7 +182,7 @@ run_everything() {
     load_environment
     python -m client send --orders "$ORDERS" --summary-json "$WORK/sent.json" || code=$?
     if [ "$code" -ne 0 ]; then
-        say "Not every order was accounted for; ./deploy.sh status and ./deploy.sh logs tell more."
+        say "Not every order was accounted for; ./deploy.sh status and ./deploy.sh logs show more."
         return "$code"
     fi
     mkdir -p build
@@ -191,7 +192,7 @@ run_everything() {
 }
 
 unknown_command() {
-    # The nearest command is Python's to find, wherever there is one; without one the list must do.
+    # Python finds the nearest command. Without a Python, the list of commands is shown.
     local near
     near=$("$(venv_find_python 2>/dev/null || echo false)" -c \
         'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))' \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Passes the checks and the tests that belong to every commit; `all` passes the rest, too. With other arguments it only runs
-# pytest with them, or the faults in their long form: ./test.sh --help
+# Runs the checks and the tests for every commit; `all` runs the others, too. Other arguments run only pytest with them, or
+# the faults in their long form: ./test.sh --help
 #
-# Among the tests: what buf says of schemas/ (lint, breaking changes, generated code that is not current), in tests/contract,
-# and what shellcheck, hadolint and `docker compose config` say of scripts and containers, in tests/deploy.
+# tests/contract runs buf on schemas/ (lint, breaking changes, outdated generated code). tests/deploy runs shellcheck, hadolint
+# and `docker compose config` on scripts and containers.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -19,30 +19,30 @@ Usage: ./test.sh
        ./test.sh faults [PYTEST ARGUMENT…]
        ./test.sh PYTEST ARGUMENT…
 
-  ./test.sh                      before each commit: every check (format, lint, types, imports), then every test that is not
-                                 marked as extended; 8 minutes on two cores
+  ./test.sh                      before each commit: all checks (format, lint, types, imports), then all tests except
+                                 extended ones; 8 minutes on two cores
   ./test.sh all                  the same, then the benchmark's gate, then the extended tests; 36 minutes
-  ./test.sh PATH… [OPTION…]      pytest alone, with these: ./test.sh tests/unit -k retry
+  ./test.sh PATH… [OPTION…]      only pytest, with these arguments: ./test.sh tests/unit -k retry
   ./test.sh -m 'not bench and not e2e and not faults and not extended'
-                                 what needs no running Pulsar
+                                 tests that need no running Pulsar
   ./test.sh faults               the faults in their long form: at least 20,000 orders each; most of an hour
 
-The first run makes .venv/ with the locked packages. Then .venv/bin/pytest --help lists pytest's own options.
-Some tests of `all` need root, or a program that no package of ours brings (docker-compose): root has it installed by apt-get.
-Where it can't be had, those tests are skipped by name.
+The first run makes .venv/ with the locked packages. After that, .venv/bin/pytest --help lists pytest's own options.
+Some tests of `all` need root, or docker-compose, which is not among the packages: run as root, test.sh installs it by apt-get.
+Tests whose requirements are missing are skipped by name.
 
 Environment:
-  ALPES_SEED           draw the faults from this seed, which a run prints
-  ALPES_REQUIRE_ALL    1: an extended test that is skipped has failed
-  ALPES_KEEP_STACK     1: the stack of the tests' own stays up for the next run
-  ALPES_E2E_USE_ENV    1: use the stack that this shell's variables name (eval "$(./deploy.sh env)")
-  ALPES_PYTHON         the Python that .venv/ is made with (the first on the PATH, or one that is clearly quicker)
+  ALPES_SEED           draw the faults from this seed; each run prints its own
+  ALPES_REQUIRE_ALL    1: a skipped extended test counts as failed
+  ALPES_KEEP_STACK     1: leave the tests' own stack running for the next run
+  ALPES_E2E_USE_ENV    1: use the stack named by this shell's variables (eval "$(./deploy.sh env)")
+  ALPES_PYTHON         the Python that makes .venv/ (the first on the PATH, or one that is much faster)
 
 Exit codes: 0 when everything passes, 1 when a check fails, otherwise pytest's, which is 1 when a test fails.
 END
 }
 
-# Says what became of a check, and what it said if it failed.
+# Runs a check and prints its result, with its output if it failed.
 check() { # NAME COMMAND...
     local name=$1 output
     shift
@@ -54,7 +54,7 @@ check() { # NAME COMMAND...
     fi
 }
 
-# Side by side: reading the types takes most of the time.
+# The checks run in parallel: mypy takes most of the time.
 static_checks() {
     local pid pids=() failed=no
     check "types" mypy &
@@ -69,12 +69,12 @@ static_checks() {
         wait "$pid" || failed=yes
     done
     if [ "$failed" = yes ]; then
-        echo "No test was run: first mend what failed."
+        echo "No test was run: fix the failed checks first."
         return 1
     fi
 }
 
-# What tests of `all` need and no package of ours brings. Debian's packages are called as their programs.
+# Programs that tests of `all` need and that are not among the packages. Debian's packages have the same names.
 PROGRAMS=(docker-compose)
 
 install_programs() {
@@ -90,11 +90,11 @@ install_programs() {
         apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
             >/dev/null && return
     fi
-    echo "Not installed: ${missing[*]}. The tests that need what is missing say so."
+    echo "Not installed: ${missing[*]}. Tests that need a missing program are skipped and say so."
 }
 
-# Lane by lane (tests/lanes.py), in more processes than there are cores: many tests wait for something, and so does their lane.
-side_by_side() { # PYTEST ARGUMENT...
+# Runs the lanes of tests/lanes.py in parallel, in more processes than there are cores: many tests only wait.
+in_parallel() { # PYTEST ARGUMENT...
     pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder "$@"
 }
 
@@ -113,13 +113,13 @@ main() {
         exec pytest "$@"
     fi
     static_checks
-    # The first part that fails is the last that runs, and pytest's own line the last one that is printed.
-    side_by_side -m "not extended"
+    # The first part that fails ends the run, so that pytest's summary is the last line.
+    in_parallel -m "not extended"
     if [ "${1:-}" = all ]; then
         install_programs </dev/null
-        # What is measured runs alone.
+        # Measurements run alone.
         pytest -m "extended and bench"
-        side_by_side -m "extended and not bench"
+        in_parallel -m "extended and not bench"
     fi
 }
 

@@ -1,4 +1,4 @@
-"""Exits with 0 when this container's broker answers and its function worker has a leader, so that one can deploy."""
+"""Exits with 0 when this container is ready for functions: its broker answers and its function worker has a leader."""
 
 import sys
 import urllib.error
@@ -8,7 +8,7 @@ PATHS = ("/admin/v2/brokers/health", "/admin/v2/worker/cluster/leader")
 
 
 def main() -> int:
-    """Ask, and say on standard error who didn't answer."""
+    """Check both addresses; print the first failure to standard error."""
     for path in PATHS:
         url = f"http://127.0.0.1:8080{path}"
         try:

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Writes .env for docker compose, with new passwords, and keeps one that is there: docker/make-env.sh
+# Writes .env for docker compose with new passwords, unless the file exists: docker/make-env.sh
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Hexadecimal: a password stands in a URL.
+# Hexadecimal, since a password is part of a URL.
 password() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
 if [ -e .env ]; then
-    echo ".env is there already: nothing changed." >&2
+    echo ".env already exists: nothing changed." >&2
     exit 0
 fi
 umask 077

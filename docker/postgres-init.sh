@@ -1,5 +1,6 @@
 #!/bin/bash
-# Run once by the postgres image, when its volume is empty: one database and one role per service, closed to the others.
+# Creates a database and a role for each service, without access to the others'. The postgres image runs this once, when its
+# volume is empty.
 set -euo pipefail
 
 create() { # SERVICE PASSWORD

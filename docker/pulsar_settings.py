@@ -1,4 +1,4 @@
-"""Writes into Pulsar's configuration what the containers need: python3 -m docker.pulsar_settings /pulsar/conf."""
+"""Changes Pulsar's configuration for the containers: python3 -m docker.pulsar_settings /pulsar/conf."""
 
 import re
 import sys
@@ -9,12 +9,12 @@ from local_stack.settings import LIVENESS_CHECK_MS
 
 
 def standalone_conf(original: str) -> str:
-    """`standalone.conf` of the distribution, for a container called `pulsar`."""
+    """Return the distribution's `standalone.conf`, changed for a container called `pulsar`."""
     return set_properties(
         original,
         {
             **SERVERS,
-            # Whoever asks at 6650, in a container, is sent to `pulsar`; at 6651, from the host, to localhost.
+            # The broker sends clients of 6650 (containers) to `pulsar`, and clients of 6651 (the host) to localhost.
             "bindAddresses": "external:pulsar://0.0.0.0:6651",
             "advertisedListeners": "internal:pulsar://pulsar:6650,external:pulsar://localhost:6651",
             "internalListenerName": "internal",
@@ -23,7 +23,7 @@ def standalone_conf(original: str) -> str:
 
 
 def functions_worker_yml(original: str) -> str:
-    """`functions_worker.yml` of the distribution: a dead instance is noticed by its health check only."""
+    """Return the distribution's `functions_worker.yml`, with the interval at which dead instances are noticed."""
     changed, found = re.subn(
         r"^instanceLivenessCheckFreqMs:.*$",
         f"instanceLivenessCheckFreqMs: {LIVENESS_CHECK_MS}",
@@ -31,7 +31,7 @@ def functions_worker_yml(original: str) -> str:
         flags=re.MULTILINE,
     )
     if found != 1:
-        raise SystemExit("functions_worker.yml has no instanceLivenessCheckFreqMs: is this Pulsar's own file?")
+        raise SystemExit("functions_worker.yml has no instanceLivenessCheckFreqMs: it is not Pulsar's own file.")
     return changed
 
 

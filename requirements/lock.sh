@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the lock files runtime.txt, app.txt and dev.txt from the .in files, all out of one resolution for Python 3.11 and
-# later. What is locked stays as it is; `requirements/lock.sh --upgrade` takes newer versions, `--upgrade-package NAME` one.
+# Writes the lock files runtime.txt, app.txt and dev.txt from the .in files, all from one resolution for Python 3.11 and later.
+# Locked versions are kept; `requirements/lock.sh --upgrade` takes newer ones, `--upgrade-package NAME` that of one package.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Sourced by deploy.sh and test.sh: what both ask of their arguments.
+# Sourced by deploy.sh and test.sh: parses their arguments.
 
-# Whether any of them asks for help.
+# Succeeds where an argument asks for help.
 asks_for_help() { # ARGUMENT...
     local argument
     for argument in "$@"; do

@@ -1,8 +1,8 @@
-"""Prints how quick this Python is: the nanoseconds of CPU that a small piece of work takes it, at best.
+"""Prints how fast this Python is: the shortest CPU time of a small benchmark, in nanoseconds.
 
-For ``scripts/venv.sh``, which makes the environment with a quick one. Builds of one version differ by a third, as they
-were optimised by profile and at link time or not. Only a clock tells: a build doesn't always say how it was made.
-The work is what functions spend their time on: calls, named tuples, texts, a regular expression and dictionaries.
+``scripts/venv.sh`` makes the environment with a fast Python. Builds of one version differ by a third, depending on
+profile-guided and link-time optimization. A build doesn't always say how it was made, so this measures it. The
+benchmark does what functions spend their time on: calls, named tuples, strings, a regular expression and dictionaries.
 """
 
 import re
@@ -16,7 +16,7 @@ AN_ID = re.compile(r"(\w+)-(\d+)")
 
 
 class Order(NamedTuple):
-    """As small as what it is for: something to make, to read and to change."""
+    """A small record to create, read and change."""
 
     id: str
     amount: int
@@ -28,8 +28,8 @@ def pay(order: Order) -> Order:
     return order._replace(status="pagada" if order.amount % 3 else "rechazada")
 
 
-def turn() -> dict[str, int]:
-    """Do a little of everything."""
+def run_once() -> dict[str, int]:
+    """Run the benchmark once; return totals by order and status."""
     totals: dict[str, int] = {}
     for number in range(ORDERS):
         order = pay(Order(f"orden-{number}", number * 7))
@@ -40,11 +40,11 @@ def turn() -> dict[str, int]:
 
 
 def main() -> None:
-    """Take turns for a tenth of a second and print the shortest, in CPU time, of which other processes take none."""
+    """Run the benchmark for 0.1 s of CPU time and print its shortest time; other processes don't count in CPU time."""
     best = BUDGET_NS
     end = time.process_time_ns() + BUDGET_NS
     while (start := time.process_time_ns()) < end:
-        turn()
+        run_once()
         best = min(best, time.process_time_ns() - start)
     sys.stdout.write(f"{best}\n")
 

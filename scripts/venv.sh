@@ -1,28 +1,28 @@
 # shellcheck shell=bash
-# Sourced by deploy.sh and test.sh: a virtual environment with the locked packages, made once and kept current.
+# Sourced by deploy.sh and test.sh: makes a virtual environment with the locked packages, and keeps it current.
 #
 #   venv_ensure LAYER    LAYER is app (what deploy.sh needs) or dev (everything); sets VENV, the environment's folder
 #
-# A layer is current when .stamp-LAYER in the environment holds the SHA-256 of requirements/LAYER.txt. dev holds all of app.
+# A layer is current when .stamp-LAYER in the environment holds the SHA-256 of requirements/LAYER.txt. dev includes app.
 
-# Without links, so that the environment is the same one by whatever path the checkout is called.
+# Links are resolved, so that every path to the checkout leads to the same environment.
 venv_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV=${ALPES_VENV:-$venv_root/.venv}
 
 venv_say() { printf '%s\n' "$*" >&2; }
 
-# Where a Python may be. A name on the PATH proves nothing (pyenv's shims), so each is run.
+# Where to look for a Python. A name on the PATH may not work (pyenv's shims), so each is run.
 venv_pythons=(python3 python3.13 python3.12 python3.11 python /usr/bin/python3)
 
-# What it prints of its own is why it does not run at all, such as a shared library that it misses.
+# Succeeds where a Python is new enough. One that does not run prints why, such as a missing shared library.
 venv_is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' </dev/null 2>&1; } # PYTHON
 
-# Prints what ALPES_PYTHON names, which is obeyed, or the first Python that is new enough. Returns 2 where the name is wrong.
+# Prints the Python in ALPES_PYTHON, or else the first one that is new enough. Returns 2 where ALPES_PYTHON is wrong.
 venv_find_python() {
     local candidate said broken=
     if [ -n "${ALPES_PYTHON:-}" ]; then
         if ! said=$(venv_is_new_enough "$ALPES_PYTHON"); then
-            venv_say "ALPES_PYTHON names $ALPES_PYTHON, which is no Python 3.11 or later that runs. Name another, or unset it." \
+            venv_say "ALPES_PYTHON is $ALPES_PYTHON, which is not a working Python 3.11 or later. Name another, or unset it." \
                 "${said##*$'\n'}"
             return 2
         fi
@@ -42,8 +42,8 @@ venv_find_python() {
     return 1
 }
 
-# Prints the executable behind a name, if an environment with pip can be made with it. CPython's alone: the locked packages
-# have wheels for no other.
+# Prints the executable behind a name, if it can make an environment with pip. Only CPython counts: the locked packages have
+# wheels for no other.
 venv_executable() { # PYTHON
     "$1" -c 'import ensurepip, sys, venv
 if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
@@ -51,8 +51,8 @@ if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
 print(sys._base_executable)' </dev/null 2>/dev/null
 }
 
-# Prints the Python to make the environment with: what ALPES_PYTHON names, or the first that can, unless another is clearly
-# quicker. Builds of one version differ by a third, and the functions with them.
+# Prints the Python to make the environment with: the one in ALPES_PYTHON, or the first suitable one, unless another is much
+# faster. Builds of one version differ by a third, and so do functions that run on them.
 venv_choose_python() {
     local candidate python file time first='' first_time=0 quickest='' quickest_time=0
     local -A seen=()
@@ -74,7 +74,7 @@ venv_choose_python() {
         fi
     done
     if [ -z "$first" ]; then
-        # Where none will do, making the environment says why.
+        # No Python is suitable: making the environment with any one reports the cause.
         venv_find_python
     elif [ $((quickest_time * 100)) -lt $((first_time * 85)) ]; then
         venv_say "The environment is made with $quickest, which takes $((100 - quickest_time * 100 / first_time)) % less time" \
@@ -92,37 +92,37 @@ venv_is_current() { # LAYER
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(venv_sha256 "$venv_root/requirements/$1.txt")" ]
 }
 
-# Whether its programs were made for another folder: they name their Python by its path.
+# Succeeds where the environment was moved: its programs contain the path of their Python.
 venv_has_moved() { [ -f "$VENV/bin/pip" ] && ! grep -qF "$VENV/bin/python" "$VENV/bin/pip"; }
 
-# Prints the cause of a failure of pip, which says a lot and repeats it.
+# Prints the cause of a failure of pip in one line.
 venv_pip_cause() { # OUTPUT
     local proxy=${HTTPS_PROXY:-${https_proxy:-${ALL_PROXY:-${all_proxy:-}}}}
     case $1 in
         *"No space left on device"* | *"Disk quota exceeded"*) echo "the disk is full." ;;
-        *"DO NOT MATCH THE HASHES"*) echo "a package is not the one that is locked. Try again; if it stays so, don't use it." ;;
-        *ProxyError*) echo "the proxy ${proxy:-that pip is told} can't be reached. Correct it (HTTPS_PROXY), or unset it." ;;
+        *"DO NOT MATCH THE HASHES"*) echo "a package differs from the locked one. Try again; if this repeats, don't use it." ;;
+        *ProxyError*) echo "the proxy ${proxy:-of pip} can't be reached. Correct HTTPS_PROXY, or unset it." ;;
         *CERTIFICATE_VERIFY_FAILED* | *SSLError* | *"TLS CA certificate bundle"*)
-            echo "the certificate of the package index is signed by none that is trusted here. Name the file of the signing" \
-                "authority, which a proxy may be, with PIP_CERT." ;;
+            echo "this machine does not trust the authority that signed the package index's certificate, which may be a" \
+                "proxy's. Name the authority's certificate file with PIP_CERT." ;;
         *NewConnectionError* | *NameResolutionError* | *"timed out"* | *ConnectTimeout* | *"Connection aborted"* | *"unreachable"*)
-            echo "no connection to the package index. See to the network; behind a proxy, name it with HTTPS_PROXY." ;;
+            echo "no connection to the package index. Check the network; behind a proxy, name it with HTTPS_PROXY." ;;
         *"ERROR: Exception:"*) echo "${1##*$'\n'}" ;;
         *) grep -m 1 '^ERROR: ' <<<"$1" || echo "${1##*$'\n'}" ;;
     esac
 }
 
-# pip speaks to the user only when it fails, and then in one line; ./pip.log of the environment has all of it.
+# Runs pip quietly. A failure is reported in one line; pip.log in the environment has pip's whole output.
 venv_pip_install() { # ARGUMENT...
     local output
     if ! output=$("$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --retries 2 "$@" </dev/null 2>&1); then
         printf '%s\n' "$output" >"$VENV/pip.log"
-        venv_say "The packages could not be installed: $(venv_pip_cause "$output") All that pip said is in $VENV/pip.log."
+        venv_say "The packages could not be installed: $(venv_pip_cause "$output") pip's whole output is in $VENV/pip.log."
         return 1
     fi
 }
 
-# pip is put in by a command of its own: where venv does it, it keeps to itself why that failed.
+# pip is installed by a separate command, since venv does not report why installing it failed.
 venv_make() { # PYTHON
     "$1" -m venv --clear --without-pip "$VENV" && "$VENV/bin/python" -Im ensurepip --upgrade --default-pip
 }
@@ -137,16 +137,16 @@ venv_make_cause() { # OUTPUT
     esac
 }
 
-# Whether there is an environment that packages can be put into.
+# Succeeds where packages can be installed into the environment.
 venv_is_sound() { "$VENV/bin/python" -m pip --version </dev/null >/dev/null 2>&1 && ! venv_has_moved; }
 
-# Whether nothing is to be done.
+# Succeeds where the environment is complete.
 venv_is_ready() { # LAYER
     venv_is_sound && { venv_is_current "$1" || { [ "$1" = app ] && venv_is_current dev; }; }
 }
 
-# Waits until no other run is at the environment: one whose script was killed leaves its pip at work. The lock is on the open
-# folder, which is 9 here and in all that is started from here; it ends with the last of them.
+# Waits until no other run changes the environment; a killed script may leave its pip running. The lock is on the open folder,
+# file descriptor 9, which child processes inherit. The lock ends with the last of them.
 venv_lock() { # PYTHON
     "$1" -c 'import contextlib, fcntl, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -154,7 +154,7 @@ with contextlib.suppress(OSError):
     try:
         fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print("Waiting for another run, which installs packages …", file=sys.stderr, flush=True)
+        print("Waiting for another run that installs packages …", file=sys.stderr, flush=True)
         fcntl.flock(9, fcntl.LOCK_EX)' </dev/null
 }
 
@@ -170,10 +170,10 @@ venv_install() { # LAYER
     fi
     venv_say "Installing the packages of requirements/$layer.txt into $VENV …"
     venv_pip_install --require-hashes -r "$venv_root/requirements/$layer.txt" || return 1
-    # The project itself, for the name and version; setuptools is among the locked packages.
+    # Install the project itself, for its name and version; setuptools is among the locked packages.
     venv_pip_install --no-deps --no-build-isolation --no-index --editable "$venv_root/runtime" \
         --editable "$venv_root" || return 1
-    # A program of pip's names its Python by its path, and ends with a move of the checkout. Ours does not.
+    # pip's own launchers contain an absolute path, and break when the checkout moves. This link does not.
     case $VENV in
         "$venv_root/.venv") ln -sfn ../../alpes "$VENV/bin/alpes" ;;
         *) ln -sfn "$venv_root/alpes" "$VENV/bin/alpes" ;;
@@ -194,7 +194,7 @@ venv_ensure() { # LAYER
     fi
     {
         venv_lock "$python"
-        # Not with ||, which would have it go on where a command fails.
+        # Don't use ||, which would turn off errexit in venv_install.
         if ! venv_is_ready "$1"; then
             venv_install "$1"
         fi

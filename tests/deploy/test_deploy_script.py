@@ -124,7 +124,7 @@ def test_a_whole_run_shows_the_report_and_the_two_times(script: Script) -> None:
     assert "2 orders" in told
     assert "1,aprobada" in told
     assert "From creating the functions to the first finished order: 2.5 s" in told
-    assert "All in all: " in told
+    assert "In total: " in told
 
 
 LOCAL_ONLY = ("./deploy.sh kill", "./deploy.sh logs", "./deploy.sh down")
@@ -235,7 +235,7 @@ def test_help_names_every_command_and_needs_no_environment(script: Script, optio
     assert done.returncode == 0
     for command in ("up", "deploy", "status", "env", "scale", "logs", "kill", "down", "destroy"):
         assert f"\n  {command}" in done.stdout
-    assert "exit code 3 when not all of it runs" in done.stdout
+    assert "exit code 3 when a part is not running" in done.stdout
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

@@ -103,7 +103,7 @@ def test_while_a_check_fails_no_test_is_run(environment: Path, wrong: str) -> No
     done = run(environment, WRONG=wrong)
     assert done.returncode == 1
     assert "this is wrong" in done.stdout
-    assert done.stdout.endswith("No test was run: first mend what failed.\n")
+    assert done.stdout.endswith("No test was run: fix the failed checks first.\n")
     assert "faults=" not in done.stdout
 
 

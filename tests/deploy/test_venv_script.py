@@ -172,7 +172,7 @@ def test_no_other_is_taken_in_place_of_a_named_one_that_will_not_do(machine: Mac
     for command in ("venv_choose_python", "venv_ensure app"):
         done = machine.run(command, ALPES_PYTHON=named, ALPES_VENV=str(machine.folder / "venv"))
         assert (done.returncode, done.stdout) == (2, "")
-        assert f"ALPES_PYTHON names {named}, which is no Python 3.11 or later that runs." in done.stderr
+        assert f"ALPES_PYTHON is {named}, which is not a working Python 3.11 or later." in done.stderr
 
 
 def test_without_any_python_it_says_what_is_needed(machine: Machine) -> None:
@@ -313,7 +313,7 @@ esac
     first.wait()
     done = _in_checkout(checkout, "venv_ensure app")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("Waiting for another run, which installs packages …\nInstalling the packages")
+    assert done.stderr.startswith("Waiting for another run that installs packages …\nInstalling the packages")
     assert log.read_text().split() == ["begins", "ends"] * 3
     # Nothing holds the lock any more, and nothing waits.
     assert _in_checkout(checkout, "venv_ensure app").stderr == ""
@@ -355,23 +355,23 @@ def test_an_environment_has_moved_with_its_checkout_and_not_by_another_name_of_i
         ("OSError: [Errno 122] Disk quota exceeded", "the disk is full."),
         (
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
-            "a package is not the one that is locked. Try again; if it stays so, don't use it.",
+            "a package differs from the locked one. Try again; if this repeats, don't use it.",
         ),
         (
             "connection broken by 'ProxyError('Cannot connect to proxy.', NewConnectionError(…))'",
-            "the proxy http://proxy:1 can't be reached. Correct it (HTTPS_PROXY), or unset it.",
+            "the proxy http://proxy:1 can't be reached. Correct HTTPS_PROXY, or unset it.",
         ),
         (
             "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] …'))",
             (
-                "the certificate of the package index is signed by none that is trusted here. Name the file of the"
-                " signing authority, which a proxy may be, with PIP_CERT."
+                "this machine does not trust the authority that signed the package index's certificate, which may be a"
+                " proxy's. Name the authority's certificate file with PIP_CERT."
             ),
         ),
         *(
             (
                 f"connection broken by '{problem}'\nERROR: No matching distribution found for x",
-                "no connection to the package index. See to the network; behind a proxy, name it with HTTPS_PROXY.",
+                "no connection to the package index. Check the network; behind a proxy, name it with HTTPS_PROXY.",
             )
             for problem in ("NewConnectionError(…)", "NameResolutionError(…)", "ReadTimeoutError('Read timed out.')")
         ),
