@@ -2,7 +2,7 @@
 
 import sys
 
-from local_stack.entry import enter
+from terminal.entry import enter
 
 if __name__ == "__main__":
     try:

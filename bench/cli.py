@@ -1,14 +1,15 @@
 """The benchmark's command line: `python -m bench COMMAND`."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from types import ModuleType
+from typing import Any
+
+import click
 
 from alpes_runtime import AlpesError
 from bench.commands import compare, gate, latency, scaling, session, skew, soak, throughput
 from bench.errors import BenchError
-from terminal import command_line
-from terminal.errors import FAILED, CommandError
+from terminal.command_line import Group
 
 MEASURING: Mapping[str, ModuleType] = {
     "throughput": throughput,
@@ -19,11 +20,13 @@ MEASURING: Mapping[str, ModuleType] = {
     "skew": skew,
 }
 OTHERS: Mapping[str, ModuleType] = {"gate": gate}
-EPILOG = """\
+HELP = """Measure the system, end to end and against itself without one of its parts.
+
 Each measuring command starts a stack of its own and removes it; results go to build/bench as JSON.
 docs/benchmarks.md says how each figure is made.
 
-examples:
+\b
+Examples:
   python -m bench throughput                       100,000 orders as fast as they are accepted, three times
   python -m bench latency --rates 1000 --seconds 120
   python -m bench compare --quick                  the form for CI
@@ -31,35 +34,27 @@ examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the whole command line."""
-    top = argparse.ArgumentParser(
-        prog="python -m bench",
-        description="Measures the system, end to end and against itself without one of its parts.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = top.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for name, module in {**MEASURING, **OTHERS}.items():
-        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY.capitalize() + ".")
-        module.configure(command)
-        if name in MEASURING:
-            session.add_options(command)
-        command.set_defaults(run=module.run)
-    return top
+def _command(name: str, module: ModuleType) -> click.Command:
+    def run(**options: Any) -> None:
+        try:
+            module.run(session.Options(command=name, **options))
+        except AlpesError as error:
+            raise BenchError(str(error)) from error
+
+    common = session.OPTIONS if name in MEASURING else ()
+    summary = f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}."
+    return click.Command(name, params=[*module.OPTIONS, *common], callback=run, help=summary, short_help=summary)
+
+
+commands = Group(
+    name="python -m bench",
+    interrupted="Interrupted: what this run had started was removed.",
+    help=HELP,
+    commands=[_command(name, module) for name, module in {**MEASURING, **OTHERS}.items()],
+    context_settings={"max_content_width": 120},
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = parser().parse_args(argv)
-    return command_line.run(lambda: _run(options), "Interrupted: what this run had started was removed.")
-
-
-def _run(options: argparse.Namespace) -> int:
-    try:
-        options.run(options)
-    except (CommandError, AlpesError) as error:
-        told = BenchError(str(error))
-        told.exit_code = getattr(error, "exit_code", FAILED)
-        raise told from error
-    return 0
+    return commands.run(argv) or 0

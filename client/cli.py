@@ -1,85 +1,34 @@
-"""The command `alpes`: puts the subcommands together, and turns our errors into one line and an exit code."""
+"""The command `alpes`: puts the subcommands together."""
 
 from __future__ import annotations
 
-import importlib
 import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-from connection.errors import PulsarError
-from terminal.advice import ALPES, explained
-from terminal.errors import INTERRUPTED, WRONG_USAGE, CommandError
-from terminal.text import one_line
+from client.stack import use_local_stack
+from terminal.advice import ALPES
+from terminal.command_line import Group
 
 COMMANDS = {
-    "send": "client",
-    "show": "operations",
-    "report": "client",
-    "trace": "operations",
-    "dlq": "operations",
-    "reconcile": "operations",
-    "recover": "operations",
-    "rebuild": "operations",
+    "send": "client.commands",
+    "show": "operations.commands",
+    "report": "client.commands",
+    "trace": "operations.commands",
+    "dlq": "operations.commands",
+    "reconcile": "operations.commands",
+    "recover": "operations.commands",
+    "rebuild": "operations.commands",
 }
-"""Each with its room, whose package `commands` has it in the module of its name. Imported when it is asked for."""
-
-
-class _Group(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(importlib.import_module(f"{COMMANDS[cmd_name]}.commands.{cmd_name}"), cmd_name)
-        return command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            _end("interrupted", INTERRUPTED)
-
-    def main(self, *args: Any, **extra: Any) -> Any:
-        # Outside of click's own: help and wrong usage come before any command is invoked.
-        try:
-            code = super().main(*args, **{**extra, "standalone_mode": False})
-        except click.exceptions.NoArgsIsHelpError as problem:
-            problem.show()
-            code = WRONG_USAGE
-        except click.UsageError as problem:
-            command = problem.ctx.command_path if problem.ctx else "alpes"
-            what = _line(problem.format_message())
-            stop = "" if what.endswith((".", "?", "!")) else "."
-            _end(f"{what}{stop} See {command} --help.", WRONG_USAGE)
-        except click.Abort as problem:
-            if isinstance(problem.__cause__, KeyboardInterrupt):
-                _end("interrupted", INTERRUPTED)
-            _end("Nothing was done.", CommandError.exit_code)
-        except PulsarError as error:
-            told = explained(error, ALPES)
-            _end(str(told), told.exit_code)
-        except CommandError as problem:
-            _end(str(problem), problem.exit_code)
-        sys.exit(code)
-
-
-def _end(why: str, code: int) -> NoReturn:
-    click.echo(f"alpes: {why}", err=True)
-    sys.exit(code)
-
-
-def _line(text: str) -> str:
-    return one_line(" ".join(text.split()))
+"""Each with its package, in which it is the module of its name. Imported when it is asked for."""
 
 
 def installed_version() -> str:
-    """Give the project's version: the checkout's, or the installed package's where there is no checkout."""
+    """Return the project's version: the checkout's, or the installed package's where there is no checkout."""
     project = Path(__file__).parent.parent / "pyproject.toml"
     if project.is_file():
         return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
@@ -87,8 +36,11 @@ def installed_version() -> str:
 
 
 @click.group(
-    cls=_Group,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    cls=Group,
+    prefix="alpes: ",
+    advice=ALPES,
+    lazy=COMMANDS,
+    context_settings={"max_content_width": 100},
 )
 @click.version_option(installed_version(), message="alpes %(version)s")
 def alpes() -> None:
@@ -117,3 +69,9 @@ def alpes() -> None:
     Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or nothing to
     talk to, 130 interrupted.
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
+
+
+def main() -> Any:
+    """Run the command line of this process; return the exit code."""
+    use_local_stack(sys.argv[1:])
+    return alpes.run(prog_name="alpes")

@@ -1,6 +1,6 @@
 """`python -m local_stack`, which `./deploy.sh` calls."""
 
-from local_stack.entry import enter
+from terminal.entry import enter
 
 if __name__ == "__main__":
     enter("local_stack.cli")

@@ -54,6 +54,4 @@ def explained(error: PulsarError, advice: Advice) -> CommandError:
         what = advice.admin
     elif isinstance(error, NotFoundError) and advice.missing:
         code, what = WRONG_USAGE, advice.missing
-    told = CommandError(f"{error} {what}".rstrip())
-    told.exit_code = code
-    return told
+    return CommandError(f"{error} {what}".rstrip(), exit_code=code)

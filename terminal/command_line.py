@@ -1,55 +1,124 @@
-"""What every command of `./deploy.sh` shares: an error is one line and one exit code, and so is a lost output."""
+"""The base of every command line of ours: an error is one line and one exit code, and so is a lost output."""
 
-import argparse
+from __future__ import annotations
+
+import importlib
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
 
 from connection.errors import PulsarError
-from terminal import progress
-from terminal.advice import DEPLOYMENT, explained
-from terminal.errors import FAILED, INTERRUPTED, WRONG_USAGE, CommandError
+from terminal.advice import DEPLOYMENT, Advice, explained
+from terminal.errors import INTERRUPTED, WRONG_USAGE, CommandError
+from terminal.text import one_line
 
 
-class Parser(argparse.ArgumentParser):
-    """Tells wrong usage in one line, and names the script that people call."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and exit."""
-        progress.fail(f"{self.prog}: {message}. See ./deploy.sh --help")
-        sys.exit(WRONG_USAGE)
-
-
-def run(command: Callable[[], int], interrupted: str) -> int:
-    """Run a command; returns its exit code.
+class Group(click.Group):
+    """A program with subcommands; what a subcommand returns is its exit code.
 
     Parameters
     ----------
-    command
-        What to run. Its output is written when this returns, or it is told why not.
+    prefix
+        What begins every error; empty for what speaks of itself in whole sentences.
+    help_command
+        What wrong usage refers to; empty for `--help` of the command that was used wrongly.
     interrupted
-        What is said when Ctrl-C ends it, empty for nothing.
+        What is said when Ctrl-C ends a subcommand.
+    advice
+        What its user can do where Pulsar can't be spoken to.
+    lazy
+        Subcommands that are imported when they are asked for: by name the package, whose module of that name has it.
+    options
+        See `click.Group`.
     """
-    try:
-        code = command()
-        sys.stdout.flush()
-    except CommandError as error:
-        progress.fail(str(error))
-        return error.exit_code
-    except PulsarError as error:
-        told = explained(error, DEPLOYMENT)
-        progress.fail(str(told))
-        return told.exit_code
-    except BrokenPipeError:
-        # The reader has seen enough, as `head` has.
-        return 0
-    except OSError as error:
-        what = f"Can't read or write {error.filename}: " if error.filename else ""
-        progress.fail(" ".join(f"{what}{error.strerror or error}".split()).removesuffix(".") + ".")
-        return FAILED
-    except KeyboardInterrupt:
-        if interrupted:
-            progress.fail(interrupted)
-        return INTERRUPTED
-    else:
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "",
+        help_command: str = "",
+        interrupted: str = "interrupted",
+        advice: Advice = DEPLOYMENT,
+        lazy: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._prefix = prefix
+        self._help_command = help_command
+        self._interrupted = interrupted
+        self._advice = advice
+        self._lazy = lazy or {}
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all subcommands, in the order in which they were added."""
+        return [*self._lazy, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand; None where there is none of this name."""
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"{self._lazy[cmd_name]}.{cmd_name}"), cmd_name)
+        return command
+
+    def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **__: Any) -> Any:
+        """Run a command line, and exit."""
+        sys.exit(self.run(args, prog_name))
+
+    def run(self, args: Sequence[str] | None = None, prog_name: str | None = None) -> Any:
+        """Run a command line; return the exit code. Its output is written then, or it is told why not.
+
+        Parameters
+        ----------
+        args
+            Without the program's name; those of the process where there are none.
+        prog_name
+            What the program is called, where that isn't the group's name.
+        """
+        try:
+            code = self._invoked(sys.argv[1:] if args is None else list(args), prog_name or str(self.name))
+            sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            return WRONG_USAGE
+        except BrokenPipeError:
+            # The reader has seen enough, as `head` has.
+            return 0
+        except (click.UsageError, click.Abort, PulsarError, CommandError, OSError, KeyboardInterrupt) as error:
+            told = self._told(error)
+            click.echo(f"{self._prefix}{told}", err=True)
+            return told.exit_code
         return code
+
+    def _invoked(self, args: list[str], prog_name: str) -> Any:
+        # Not click's own `main`, which ends the process itself where the reader of the output has gone.
+        self._main_shell_completion({}, prog_name)
+        try:
+            with self.make_context(prog_name, args) as ctx:
+                return self.invoke(ctx)
+        except click.exceptions.Exit as ended:
+            return ended.exit_code
+
+    def _told(self, error: BaseException) -> CommandError:
+        """Return what is said of an error, with the exit code."""
+        if isinstance(error, CommandError):
+            return error
+        if isinstance(error, PulsarError):
+            return explained(error, self._advice)
+        if isinstance(error, click.UsageError):
+            return CommandError(self._usage(error), exit_code=WRONG_USAGE)
+        if isinstance(error, OSError):
+            what = f"Can't read or write {error.filename}: " if error.filename else ""
+            return CommandError(" ".join(f"{what}{error.strerror or error}".split()).removesuffix(".") + ".")
+        if isinstance(error, KeyboardInterrupt):
+            return CommandError(self._interrupted, exit_code=INTERRUPTED)
+        return CommandError("Nothing was done.")
+
+    def _usage(self, error: click.UsageError) -> str:
+        command = error.ctx.command_path if error.ctx else str(self.name)
+        what = one_line(" ".join(error.format_message().split()))
+        begin = "" if self._prefix else f"{command}: "
+        stop = "" if what.endswith((".", "?", "!")) else "."
+        return f"{begin}{what}{stop} See {self._help_command or command} --help."

@@ -17,6 +17,18 @@ class CommandError(Exception):
 
     exit_code = FAILED
 
+    def __init__(self, text: str, *, exit_code: int | None = None) -> None:
+        super().__init__(text)
+        if exit_code is not None:
+            self.exit_code = exit_code
+
+
+class OutputError(CommandError):
+    """Something can't be written: make room, or name another place."""
+
+    def __init__(self, place: object, error: OSError) -> None:
+        super().__init__(f"Can't write {place}: {error.strerror or error}.")
+
 
 class NoAnswerError(CommandError):
     """Nobody answered in time: see whether the function runs."""

@@ -1,9 +1,8 @@
-"""Where results go: standard output, files, devices and pipes; what can't be written is told in one line."""
+"""Writes results to standard output, files, devices and pipes; what can't be written is told in one line."""
 
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
 import sys
@@ -11,63 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 import click
 
-from terminal.errors import CommandError
+from terminal.errors import OutputError
 
 STANDARD_OUTPUT = Path("-")
-
-
-class OutputError(CommandError):
-    """Something can't be written: make room, or name another place."""
-
-    def __init__(self, place: object, problem: OSError) -> None:
-        super().__init__(f"Can't write {place}: {problem.strerror or problem}.")
-
-
-class _Standard(io.FileIO):
-    """Standard output or error: what can't be written is told once, as an `OutputError`, and the rest is dropped.
-
-    A reader that has seen enough (`| head`) is no failure: the command goes on, and ends as it would have.
-    """
-
-    def __init__(self, descriptor: int, place: str) -> None:
-        super().__init__(descriptor, "w", closefd=False)
-        self._place = place
-        self._gone = False
-
-    def write(self, data: Any) -> int:
-        """Write some of the data; return how many bytes."""
-        if not self._gone:
-            try:
-                return super().write(data)
-            except OSError as problem:
-                self._gone = True
-                if problem.errno != errno.EPIPE and self._place:
-                    raise OutputError(self._place, problem) from problem
-        return memoryview(data).nbytes
-
-
-def guard_standard_streams() -> None:
-    """Have standard output raise `OutputError` where it can't be written, and standard error nothing.
-
-    Raises
-    ------
-    OutputError
-        If standard output is closed: its number would be the next file's, or the next connection's.
-    """
-    if sys.stderr is not None:
-        sys.stderr = _text(_Standard(sys.stderr.fileno(), ""), sys.stderr)
-    if sys.stdout is None:
-        raise OutputError("to standard output", OSError(errno.EBADF, "it is closed"))
-    sys.stdout = _text(_Standard(sys.stdout.fileno(), "to standard output"), sys.stdout)
-
-
-def _text(raw: _Standard, like: TextIO) -> io.TextIOWrapper:
-    buffer = io.BufferedWriter(raw)
-    return io.TextIOWrapper(buffer, encoding=like.encoding, errors=like.errors, line_buffering=raw.isatty())
 
 
 class OutputFile(click.ParamType[Path]):
@@ -76,15 +25,15 @@ class OutputFile(click.ParamType[Path]):
     name = "file"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Give the path; `-` is standard output."""
+        """Return the path; `-` is standard output."""
         path = Path(value)
         if not str(value):
             self.fail("it names no file", param, ctx)
         if path != STANDARD_OUTPUT:
             try:
                 found = _stat(path)
-            except OSError as problem:
-                raise OutputError(path, problem) from problem
+            except OSError as error:
+                raise OutputError(path, error) from error
             if found is not None and stat.S_ISDIR(found.st_mode):
                 self.fail(f"{path} is a folder", param, ctx)
             _require_writable(path, found)
@@ -139,8 +88,8 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         else:
             with path.open("wb") as file:
                 yield file
-    except OSError as problem:
-        raise OutputError(path, problem) from problem
+    except OSError as error:
+        raise OutputError(path, error) from error
 
 
 def _is_standard_output(found: os.stat_result | None) -> bool:

@@ -1,11 +1,12 @@
 """`python -m bench compare`: this system against itself without one of its parts, all in one run, interleaved."""
 
-import argparse
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
+
+import click
 
 from bench import inserts, intake, plain, transport, variants
 from bench.commands import session
@@ -40,17 +41,19 @@ SHARE = {RUNTIME: 0.5, ONE: 0.05}
 Entered = Callable[[System], AbstractContextManager[Mapping[str, int]]]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
-    parser.add_argument("--orders", type=session.positive, metavar="N", help=f"orders of each run of (a) ({ORDERS:,})")
-    parser.add_argument("--rounds", type=session.positive, metavar="N", help=f"({ROUNDS})")
-    parser.add_argument(
-        "--only", metavar="a,b,…", help=f"only these variants, (a) always: {', '.join(WORDS)} (all; with --quick a,b)"
-    )
-    parser.add_argument("--without-limits", action="store_true", help="leave out intake alone, transport and tables")
+OPTIONS = (
+    click.Option(["--orders"], type=session.positive, metavar="N", help=f"Orders of each run of (a) ({ORDERS:,})."),
+    click.Option(["--rounds"], type=session.positive, metavar="N", help=f"({ROUNDS})"),
+    click.Option(
+        ["--only"],
+        metavar="a,b,…",
+        help=f"Only these variants, (a) always: {', '.join(WORDS)} (all; with --quick a,b).",
+    ),
+    click.Option(["--without-limits"], is_flag=True, help="Leave out intake alone, transport and tables."),
+)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: session.Options) -> None:
     """Measure each variant once a round, and the limits once a round, too."""
     chosen = choose(options.only, quick=options.quick)
     orders = options.orders or (QUICK_ORDERS if options.quick else ORDERS)

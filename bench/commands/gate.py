@@ -1,29 +1,32 @@
 """`python -m bench gate`: compares a result's ratios with a stored baseline."""
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
+import click
+
 from bench import gate, results
-from bench.commands.session import absolute
+from bench.commands.session import Options, absolute
 from bench.errors import SlowerError, UsageError
 from local_stack.settings import CHECKOUT
 
-SUMMARY = "compare a result's ratios with a baseline; fails when one fell by more than its noise"
+SUMMARY = (
+    "compare the ratios of what `compare` or `skew` wrote with a baseline; fails when one fell by more than its noise"
+)
 BASELINES = CHECKOUT / "bench" / "baselines"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
-    parser.add_argument("result", type=absolute, metavar="RESULT.json", help="what `compare` or `skew` wrote")
-    parser.add_argument(
-        "--baseline", type=absolute, metavar="FILE", help="(bench/baselines/COMMAND-quick.json or -full.json)"
-    )
-    parser.add_argument("--update", action="store_true", help="make the result the baseline instead")
+OPTIONS = (
+    click.Argument(["result"], type=absolute, metavar="RESULT.json"),
+    click.Option(
+        ["--baseline"], type=absolute, metavar="FILE", help="(bench/baselines/COMMAND-quick.json or -full.json)"
+    ),
+    click.Option(["--update"], is_flag=True, help="Make the result the baseline instead."),
+)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: Options) -> None:
     """Judge, or store."""
     result = results.read(options.result)
     path = options.baseline or _usual(result)

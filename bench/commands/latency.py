@@ -1,6 +1,6 @@
 """`python -m bench latency`: an open loop at fixed rates, latencies from the intended send time, step by step."""
 
-import argparse
+import click
 
 from bench.commands import session
 from bench.run import Plan
@@ -11,20 +11,20 @@ SECONDS, QUICK_SECONDS = 60, 10
 WARM_UP_S, QUICK_WARM_UP_S = 5.0, 2.0
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
-    parser.add_argument(
-        "--rates", type=session.numbers, metavar="N,N,…", help=f"orders a second ({','.join(map(str, RATES))})"
-    )
-    parser.add_argument(
-        "--seconds",
+OPTIONS = (
+    click.Option(
+        ["--rates"], type=session.numbers, metavar="N,N,…", help=f"Orders a second ({','.join(map(str, RATES))})."
+    ),
+    click.Option(
+        ["--seconds"],
         type=session.positive,
         metavar="S",
-        help=f"of each rate, {WARM_UP_S:g} of warm-up aside ({SECONDS})",
-    )
+        help=f"Of each rate, {WARM_UP_S:g} of warm-up aside ({SECONDS}).",
+    ),
+)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: session.Options) -> None:
     """Measure each rate once."""
     seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
     warm_up_s = QUICK_WARM_UP_S if options.quick else WARM_UP_S

@@ -1,7 +1,8 @@
 """`python -m bench scaling`: more instances of each function alone, and of all together."""
 
-import argparse
 from collections.abc import Iterator, Mapping
+
+import click
 
 from bench import cpu, machine, variants
 from bench.commands import session
@@ -13,14 +14,14 @@ ORDERS, QUICK_ORDERS = 60_000, 3_000
 INSTANCES, QUICK_INSTANCES = [1, 2, 4], [1, 2]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
-    parser.add_argument("--orders", type=session.positive, metavar="N", help=f"orders of each run ({ORDERS:,})")
-    parser.add_argument("--instances", type=session.numbers, metavar="N,N,…", help=f"({','.join(map(str, INSTANCES))})")
-    parser.add_argument("--together-only", action="store_true", help="leave out the runs that scale one function alone")
+OPTIONS = (
+    click.Option(["--orders"], type=session.positive, metavar="N", help=f"Orders of each run ({ORDERS:,})."),
+    click.Option(["--instances"], type=session.numbers, metavar="N,N,…", help=f"({','.join(map(str, INSTANCES))})"),
+    click.Option(["--together-only"], is_flag=True, help="Leave out the runs that scale one function alone."),
+)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: session.Options) -> None:
     """Measure each case once."""
     orders = options.orders or (QUICK_ORDERS if options.quick else ORDERS)
     wanted = options.instances or (QUICK_INSTANCES if options.quick else INSTANCES)

@@ -1,6 +1,5 @@
 """What all measuring commands share: their common options, the system, and where results go."""
 
-import argparse
 import sys
 import time
 import uuid
@@ -9,7 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from bench import machine, results, summary, tables
 from bench.errors import UsageError
@@ -21,6 +23,50 @@ from local_stack.settings import CHECKOUT
 
 OUTPUT = CHECKOUT / "build" / "bench"
 WARM_UP_ORDERS = 60_000
+
+
+Options = SimpleNamespace
+"""What a command was asked for: its own name as `command`, and each of its options by name."""
+
+
+def absolute(text: str | Path) -> Path:
+    """Read a folder's name."""
+    return Path(text).expanduser().absolute()
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.replace("_", "").isdigit() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def numbers(text: str) -> list[int]:
+    """Read whole numbers of at least 1 with commas between them."""
+    return [positive(part.strip()) for part in text.split(",")]
+
+
+OPTIONS = (
+    click.Option(["--quick"], is_flag=True, help="A small form of it for CI: minutes, and coarse figures."),
+    click.Option(
+        ["--use-env"],
+        is_flag=True,
+        help='Measure the running system that PULSAR_SERVICE_URL and so on name (eval "$(./deploy.sh env)").',
+    ),
+    click.Option(["--home"], type=absolute, default=HOME, metavar="DIR", help="Where the own stack is made."),
+    click.Option(["--port-offset"], type=int, default=PORT_OFFSET, metavar="N", help=f"Its ports ({PORT_OFFSET})."),
+    click.Option(["--output"], type=absolute, default=OUTPUT, metavar="DIR", help="Where results go (build/bench)."),
+    click.Option(["--seed"], type=int, default=1, metavar="N", help="Of what is drawn (1)."),
+    click.Option(
+        ["--linger-ms"],
+        type=int,
+        default=LINGER_MS,
+        metavar="MS",
+        help=f"How long the client waits for more orders before it sends a batch off ({LINGER_MS}, as `alpes send`); "
+        "0 sends each order by itself.",
+    ),
+)
+"""What every measuring command has."""
 
 
 @dataclass
@@ -38,7 +84,7 @@ class Session:
     """
 
     system: System
-    options: argparse.Namespace
+    options: Options
     environment: Mapping[str, Any]
     started_at: str
     runs: list[Run] = field(default_factory=list)
@@ -78,7 +124,7 @@ class Session:
 
 
 @contextmanager
-def opened(options: argparse.Namespace) -> Iterator[Session]:
+def opened(options: Options) -> Iterator[Session]:
     """Give a session on a running system; at its end write what was found, unless something went wrong on the way."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     with running(use_env=options.use_env, home=options.home, port_offset=options.port_offset) as system:
@@ -97,47 +143,7 @@ def finish(result: Result, folder: Path) -> None:
     print(f"\nWritten: {path}")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every measuring command has."""
-    common = parser.add_argument_group("common options")
-    common.add_argument("--quick", action="store_true", help="a small form of it for CI: minutes, and coarse figures")
-    common.add_argument(
-        "--use-env",
-        action="store_true",
-        help='measure the running system that PULSAR_SERVICE_URL and so on name (eval "$(./deploy.sh env)")',
-    )
-    common.add_argument("--home", type=absolute, default=HOME, metavar="DIR", help="where the own stack is made")
-    common.add_argument("--port-offset", type=int, default=PORT_OFFSET, metavar="N", help=f"its ports ({PORT_OFFSET})")
-    common.add_argument("--output", type=absolute, default=OUTPUT, metavar="DIR", help="where results go (build/bench)")
-    common.add_argument("--seed", type=int, default=1, metavar="N", help="of what is drawn (1)")
-    common.add_argument(
-        "--linger-ms",
-        type=int,
-        default=LINGER_MS,
-        metavar="MS",
-        help=f"how long the client waits for more orders before it sends a batch off ({LINGER_MS}, as `alpes send`); "
-        "0 sends each order by itself",
-    )
-
-
-def absolute(text: str) -> Path:
-    """Read a folder's name."""
-    return Path(text).expanduser().absolute()
-
-
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    if not text.replace("_", "").isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return int(text)
-
-
-def numbers(text: str) -> list[int]:
-    """Read whole numbers of at least 1 with commas between them."""
-    return [positive(part.strip()) for part in text.split(",")]
-
-
-def require_own(options: argparse.Namespace, what: str) -> None:
+def require_own(options: Options, what: str) -> None:
     """Refuse to do something to a system that isn't ours. Raises `UsageError`."""
     if options.use_env:
         raise UsageError(f"{what} changes the tables, so it needs a stack of its own: leave out --use-env.")

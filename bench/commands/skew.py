@@ -1,6 +1,6 @@
 """`python -m bench skew`: ids and clients that are anything but evenly spread."""
 
-import argparse
+import click
 
 from bench.commands import session
 from bench.ratios import ratio, turned
@@ -18,13 +18,13 @@ SPREADS: dict[str, tuple[Ids, Clients]] = {
 }
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
-    parser.add_argument("--orders", type=session.positive, metavar="N", help=f"commands of each run ({ORDERS:,})")
-    parser.add_argument("--rounds", type=session.positive, metavar="N", help=f"({ROUNDS})")
+OPTIONS = (
+    click.Option(["--orders"], type=session.positive, metavar="N", help=f"Commands of each run ({ORDERS:,})."),
+    click.Option(["--rounds"], type=session.positive, metavar="N", help=f"({ROUNDS})"),
+)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: session.Options) -> None:
     """Measure each spread once a round."""
     orders = options.orders or (QUICK_ORDERS if options.quick else ORDERS)
     rates: dict[str, list[float]] = {name: [] for name in SPREADS}

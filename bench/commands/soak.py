@@ -1,8 +1,9 @@
 """`python -m bench soak`: the same rate for long; what drifts, and by how much a minute."""
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import click
 
 from bench import prefill
 from bench.commands import session
@@ -18,16 +19,29 @@ WINDOW_S = 10.0
 LEAST_MINUTES = 0.5
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
-    parser.add_argument("--rate", type=session.positive, metavar="N", help=f"orders a second ({RATE:,})")
-    parser.add_argument("--minutes", type=_minutes, metavar="M", help=f"how long ({MINUTES:g})")
-    parser.add_argument(
-        "--rows", type=session.positive, metavar="N", help="fill the tables with so many orders first, such as 5000000"
-    )
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not LEAST_MINUTES <= minutes < 10_000:
+        raise click.BadParameter(f"{text!r} is no number of minutes of at least {LEAST_MINUTES:g}")
+    return minutes
 
 
-def run(options: argparse.Namespace) -> None:
+OPTIONS = (
+    click.Option(["--rate"], type=session.positive, metavar="N", help=f"Orders a second ({RATE:,})."),
+    click.Option(["--minutes"], type=_minutes, metavar="M", help=f"How long ({MINUTES:g})."),
+    click.Option(
+        ["--rows"],
+        type=session.positive,
+        metavar="N",
+        help="Fill the tables with so many orders first, such as 5000000.",
+    ),
+)
+
+
+def run(options: session.Options) -> None:
     """Measure once."""
     if options.rows:
         session.require_own(options, "--rows")
@@ -84,13 +98,3 @@ def _slope(name: str, xs: Sequence[float], ys: Sequence[float]) -> Iterator[tupl
     if len(set(xs)) > 2:
         fitted = slope(xs, ys)
         yield name, {"per_minute": fitted.per_unit, "error": fitted.error, "first": ys[0], "last": ys[-1]}
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not LEAST_MINUTES <= minutes < 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes of at least {LEAST_MINUTES:g}")
-    return minutes

@@ -1,6 +1,6 @@
 """`python -m bench throughput`: as many orders as are accepted, from the command to the report row."""
 
-import argparse
+import click
 
 from bench import prefill, reconcile
 from bench.commands import session
@@ -13,21 +13,21 @@ ORDERS, QUICK_ORDERS = 100_000, 5_000
 REPEATS = 3
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
-    parser.add_argument("--orders", type=session.positive, metavar="N", help=f"orders of each run ({ORDERS:,})")
-    parser.add_argument(
-        "--repeats", type=session.positive, metavar="N", help=f"runs, of which the median is shown ({REPEATS})"
-    )
-    parser.add_argument(
-        "--rows",
+OPTIONS = (
+    click.Option(["--orders"], type=session.positive, metavar="N", help=f"Orders of each run ({ORDERS:,})."),
+    click.Option(
+        ["--repeats"], type=session.positive, metavar="N", help=f"Runs, of which the median is shown ({REPEATS})."
+    ),
+    click.Option(
+        ["--rows"],
         type=session.positive,
         metavar="N",
-        help="then fill the tables with so many orders that ended long ago, run again, and compare",
-    )
+        help="Then fill the tables with so many orders that ended long ago, run again, and compare.",
+    ),
+)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: session.Options) -> None:
     """Measure, and see that nothing was lost."""
     if options.rows:
         session.require_own(options, "--rows")

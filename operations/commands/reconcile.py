@@ -28,10 +28,10 @@ from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
 from terminal.advice import ALPES, explained
 from terminal.console import Counting, paper
-from terminal.errors import CommandError
+from terminal.errors import CommandError, OutputError
 from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
-from terminal.output import OutputError, OutputFile, writing
+from terminal.output import OutputFile, writing
 
 COULD_NOT_LOOK = 2
 """Exit code."""

@@ -15,7 +15,8 @@ import pytest
 from operations.commands import reconcile
 from operations.reconcile.rules import Verdict
 from operations.reconcile.scratch import Doubtful, Scratch
-from terminal.output import OutputError, OutputFile, writing
+from terminal.errors import OutputError
+from terminal.output import OutputFile, writing
 
 CHECKOUT = Path(__file__).parents[3]
 ROOT_ALONE = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes device nodes")

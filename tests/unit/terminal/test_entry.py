@@ -12,24 +12,29 @@ import pytest
 CHECKOUT = Path(__file__).parents[3]
 COMMAND = """
 from pathlib import Path
-from terminal import command_line
+import click
 from terminal import progress
+from terminal.command_line import Group
 
+@click.group("stub", cls=Group)
+def commands():
+    pass
+
+@commands.command()
 def work():
     with progress.step("Working", "Worked"):
         progress.say("At it.")
     print("result", flush=True)
     Path("done").touch()
-    return 0
 
 def main():
-    return command_line.run(work, "Interrupted.")
+    return commands.run(["work"])
 """
 
 
 def _begin(folder: Path, module: str, shell: str = "") -> "subprocess.Popen[str]":
     (folder / "stub.py").write_text(module)
-    python = f"{shlex.quote(sys.executable)} -c 'from local_stack.entry import enter; enter(\"stub\")'"
+    python = f"{shlex.quote(sys.executable)} -c 'from terminal.entry import enter; enter(\"stub\")'"
     return subprocess.Popen(
         ["bash", "-c", f"exec {shell} {python}" if "|" not in shell else f"{python} {shell}"],
         cwd=folder,
@@ -75,7 +80,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
     ids=["full", "left"],
 )
 def test_help_that_cannot_be_written_is_one_line_or_none(tmp_path: Path, lead: str, code: int, why: str) -> None:
-    module = "import argparse, sys\n\ndef main():\n    argparse.ArgumentParser().parse_args(['--help'])\n"
+    module = COMMAND.replace('["work"]', '["--help"]')
     assert _run(tmp_path, module, lead) == (code, "", why)
 
 
@@ -99,6 +104,16 @@ def test_an_interruption_of_the_imports_is_no_traceback(tmp_path: Path, request_
         assert process.stdout
         assert process.stdout.readline() == "importing\n"
         process.send_signal(request_to_end)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "")
+
+
+def test_a_request_to_end_reaches_what_a_shell_started_in_the_background(tmp_path: Path) -> None:
+    # Where such a shell has Ctrl-C ignored.
+    with _begin(tmp_path, IMPORTING, "env --ignore-signal=INT") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "importing\n"
+        process.terminate()
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "")
 
