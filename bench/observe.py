@@ -10,11 +10,12 @@ import pulsar
 
 from bench.child import Link
 from bench.hops import EVENT_TOPICS, NEVER, blank
-from bench.system import System, topic
+from bench.system import System
 from bench.workload import Workload
 from connection import reading
 from connection.admin import Admin
 from connection.client import Client
+from schemas.tienda.topics import full_name
 
 RECEIVER_QUEUE = 2_000
 POLL_MS = 200
@@ -35,7 +36,7 @@ def watch(link: Link, service_url: str, workload: Workload) -> "array[int]":
     stop = threading.Event()
     readers = [
         client.create_reader(partition, pulsar.MessageId.latest, receiver_queue_size=RECEIVER_QUEUE)
-        for partition in client.get_topic_partitions(topic(EVENT_TOPICS[-1]))
+        for partition in client.get_topic_partitions(full_name(EVENT_TOPICS[-1]))
     ]
     threads = [threading.Thread(target=_follow, args=(reader, workload, received, stop)) for reader in readers]
     for thread in threads:

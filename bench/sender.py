@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bench.child import Link
 from bench.hops import NEVER, blank
-from bench.system import topic
 from bench.workload import Workload
 from connection.client import Client
+from schemas.tienda.topics import full_name
 
 SHORTEST_SLEEP_S = 0.001
 PENDING = 10_000
@@ -54,7 +54,7 @@ def send_orders(link: Link, service_url: str, workload: Workload, rate: float | 
     commands = workload.commands(time.time_ns() // 1_000_000)
     client = Client(service_url)
     producer = client.create_producer(
-        topic("crear-orden"),
+        full_name("crear-orden"),
         send_timeout_millis=SEND_TIMEOUT_MS,
         batching_enabled=linger_ms > 0,
         batching_max_publish_delay_ms=max(1, linger_ms),

@@ -21,7 +21,6 @@ from deployment.pulsar_cli import PulsarAdmin
 from local_stack import credentials, environment, postgres
 from local_stack.errors import LocalStackError
 from local_stack.settings import CHECKOUT, Settings, from_environment
-from schemas.tienda.topics import NAMESPACE
 from terminal import progress
 
 SERVICES = ("ordenes", "pagos", "reporting")
@@ -82,11 +81,6 @@ class System:
             "PULSAR_ADMIN": str(self.pulsar_admin),
             **{DSNS[service]: dsn for service, dsn in self.dsns.items()},
         }
-
-
-def topic(name: str) -> str:
-    """Return a topic's full name."""
-    return f"persistent://{NAMESPACE}/{name}"
 
 
 @contextmanager
