@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -98,12 +98,18 @@ def database(connect: Callable[[], Postgres]) -> Postgres:
 
 
 @pytest.fixture
+def connection(dsn: str) -> Iterator[psycopg.Connection]:
+    """A plain connection to the test's database, each statement a transaction."""
+    with psycopg.connect(dsn, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
 def rows(dsn: str) -> Callable[[str], list[tuple[object, ...]]]:
     """Runs a query on a connection of its own: what it sees is committed."""
 
     def run(query: str) -> list[tuple[object, ...]]:
-        connection: AbstractContextManager[psycopg.Connection] = psycopg.connect(dsn)
-        with connection as opened:
+        with psycopg.connect(dsn) as opened:
             return opened.execute(sql.SQL(query)).fetchall()
 
     return run

@@ -1,7 +1,6 @@
 """Reporting's table is made what its topic tells; what the topic may have lost is left, unless told otherwise."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -29,12 +28,6 @@ def told(entry: int, order_id: str, version: int, cents: int = 100) -> Message:
         updated_at_ms=1_767_225_600_000,
     )
     return sent(entry, order_id, event.SerializeToString())
-
-
-@pytest.fixture
-def connection(dsn: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(dsn, autocommit=True) as opened:
-        yield opened
 
 
 def fill(connection: psycopg.Connection, *rows: tuple[str, int, int]) -> None:

@@ -42,12 +42,6 @@ def filled(connect: Connect) -> Postgres:
     return database
 
 
-@pytest.fixture
-def connection(dsn: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(dsn, autocommit=True) as opened:
-        yield opened
-
-
 def test_whatever_stood_in_the_store_each_order_has_its_status_again(
     filled: Postgres, connection: psycopg.Connection, rows: Rows
 ) -> None:
