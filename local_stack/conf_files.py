@@ -6,21 +6,16 @@ from typing import Any
 
 import yaml
 
-from local_stack.settings import Settings
+from local_stack.settings import CHECKOUT, Settings
 
-SERVERS = {
-    # The distribution's false can lose in a power cut what was acknowledged.
-    "journalSyncData": "true",
-    # What nobody waits behind is stored at once; the distribution's false waits a millisecond for company.
-    "journalFlushWhenQueueEmpty": "true",
-    # A subscription that has just had its last entry looks only after so many milliseconds whether there is another:
-    # the distribution's 10 make that five a topic, on the average, wherever more than 100 entries a second come.
-    "managedLedgerNewEntriesCheckDelayInMillis": "0",
-    # Cursor positions stored a second, at most, for each subscription. What came after the last stored one comes again
-    # after a crash of the broker; the distribution's 0.1 makes that everything of the last ten seconds.
-    "managedLedgerDefaultMarkDeleteRateLimit": "1.0",
-}
-"""What any Pulsar for these functions should have: `journal…` in `bookkeeper.conf`, the others in `broker.conf`."""
+SERVERS = CHECKOUT / "deployment" / "broker.yaml"
+"""Settings that any Pulsar for Alpes should have."""
+
+
+def servers(path: Path = SERVERS) -> dict[str, str]:
+    """Return those settings as one file holds them: `standalone.conf` is read by bookies and brokers."""
+    files: dict[str, dict[str, str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {key: value for settings in files.values() for key, value in settings.items()}
 
 
 def set_properties(text: str, values: dict[str, object]) -> str:
@@ -47,7 +42,7 @@ def standalone_conf(original: str, settings: Settings) -> str:
             "webServicePort": settings.ports.http,
             "bindAddress": "127.0.0.1",
             "advertisedAddress": "127.0.0.1",
-            **SERVERS,
+            **servers(),
             # A subscription that stands still must not stop all producers at a backlog of 10 GB.
             "backlogQuotaDefaultLimitGB": -1,
             "brokerDeleteInactiveTopicsEnabled": "false",

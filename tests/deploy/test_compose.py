@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from deployment import function_configs
-from local_stack.conf_files import SERVERS
+from local_stack.conf_files import servers
 from local_stack.settings import PULSAR_VERSION
 
 ROOT = Path(__file__).parent.parent.parent
@@ -140,19 +140,31 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
     assert result.returncode == 0, result.stdout
 
 
-def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(tmp_path: Path) -> None:
+def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # What the Dockerfile copies for them, and nothing else.
+    build = tmp_path_factory.mktemp("build")
+    stage = (ROOT / "docker" / "Dockerfile").read_text().partition(" AS conf")[2].partition("\nFROM ")[0]
+    for source, target in re.findall(r"^COPY (\w\S+) (\S+)$", stage, re.MULTILINE):
+        place = build / target / (Path(source).name if target.endswith("/") else "")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, place)
     (tmp_path / "standalone.conf").write_text("# journalSyncData=\njournalSyncData=false\nadvertisedListeners=\n")
     (tmp_path / "functions_worker.yml").write_text("instanceLivenessCheckFreqMs: 30000\nworkerPort: 6750\n")
 
     def apply() -> tuple[str, str]:
-        result = run(sys.executable, "-m", "docker.pulsar_settings", tmp_path, cwd=ROOT)
+        # The environment has the checkout on its path.
+        alone = f"import runpy, sys; sys.path = [path for path in sys.path if path != {str(ROOT)!r}]; "
+        module = "runpy.run_module('docker.pulsar_settings', run_name='__main__')"
+        result = run(sys.executable, "-c", alone + module, tmp_path, cwd=build)
         assert result.returncode == 0, result.stderr
         return (tmp_path / "standalone.conf").read_text(), (tmp_path / "functions_worker.yml").read_text()
 
     broker, worker = apply()
     lines = broker.splitlines()
     assert lines[:2] == ["# journalSyncData=", "journalSyncData=true"]
-    assert all(lines.count(f"{key}={value}") == 1 for key, value in SERVERS.items())
+    assert all(lines.count(f"{key}={value}") == 1 for key, value in servers().items())
     assert sum(line.startswith("advertisedListeners=") for line in lines) == 1
     assert worker == "instanceLivenessCheckFreqMs: 2000\nworkerPort: 6750\n"
     assert apply() == (broker, worker)
