@@ -6,9 +6,11 @@ created before it has passed.
 
 import contextlib
 import json
+import re
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import pulsar
@@ -19,7 +21,7 @@ from connection.client import opened
 from connection.errors import PulsarError
 from deployment import instances, releases
 from deployment.errors import FunctionFailedError, WorkerNotReadyError
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import CHECKOUT, FunctionConfig
 from deployment.packages import BUILD
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import Target
@@ -29,21 +31,23 @@ TENANT = "alpes-probe"
 NAMESPACE = f"{TENANT}/check"
 QUESTIONS = f"persistent://{NAMESPACE}/questions"
 ANSWERS = f"persistent://{NAMESPACE}/answers"
-# What each line of requirements/runtime.in is imported as.
-MODULES = (
-    "bookkeeper",
-    "cramjam",
-    "google.protobuf",
-    "grpc",
-    "prometheus_client",
-    "psycopg",
-    "pulsar.schema",
-    "ratelimit",
-    "urllib3",
-)
+PACKAGES = CHECKOUT / "requirements" / "runtime.txt"
 START_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 2.0
+
+
+def modules(packages: Path = PACKAGES) -> list[str]:
+    """Return a module of each package that the functions need in the worker, apart from those that others bring."""
+    # A package's line, and below it, indented, its hashes and what it is there for.
+    blocks = re.findall(r"^([\w.-]+)==(?:.*\n)((?:[ ].*\n)*)", packages.read_text(encoding="utf-8"), re.MULTILINE)
+    return [_module(name) for name, notes in blocks if "-r runtime.in" in notes]
+
+
+def _module(package: str) -> str:
+    """Return the outermost module of a package; this process has the same ones as the worker."""
+    files = [file for file in metadata.files(package) or [] if file.name == "__init__.py"]
+    return ".".join(min(files, key=lambda file: len(file.parts)).parts[:-1])
 
 
 def _files(folder: Path) -> tuple[FunctionConfig, Path]:
@@ -141,7 +145,7 @@ def check(configs: Sequence[FunctionConfig], target: Target, api: Admin, cli: Pu
 
 def _ask(configs: Sequence[FunctionConfig], target: Target, count: int) -> list[str]:
     """Ask until each of `count` instances has answered; returns their problems."""
-    question = {"modules": MODULES, "variables": [c.dsn_variable for c in configs if c.dsn_variable]}
+    question = {"modules": modules(), "variables": [c.dsn_variable for c in configs if c.dsn_variable]}
     answered: set[str] = set()
     problems: dict[str, None] = {}
     with opened(target.service_url) as client:

@@ -1,21 +1,65 @@
-"""The probe asks a worker for every package that the functions need there."""
+"""The probe asks a worker for every package that the functions need there, and names the one that it lacks."""
 
+import json
 import re
-from importlib import metadata
+import subprocess
+import sys
+import sysconfig
+import venv
 from pathlib import Path
 
-from deployment.probe import MODULES
+import pytest
 
-REQUIREMENTS = Path(__file__).parents[2] / "requirements" / "runtime.in"
+from deployment import probe
+
+ROOT = Path(__file__).parents[2]
+# As an instance of the worker does.
+ASK = """
+import json, sys
+from alpes_probe import Probe
+
+class Context:
+    get_instance_id = staticmethod(lambda: 0)
+    put_state = staticmethod(lambda key, value: None)
+    get_state = staticmethod(lambda key: "here")
+
+print(Probe().process(sys.argv[1], Context()))
+"""
 
 
 def test_each_package_of_the_functions_is_asked_for_by_a_module_of_its_own() -> None:
-    modules_of: dict[str, set[str]] = {}
-    for module, packages in metadata.packages_distributions().items():
-        for package in packages:
-            modules_of.setdefault(re.sub(r"[-_.]+", "-", package).lower(), set()).add(module)
-    asked = {module.partition(".")[0] for module in MODULES}
-    packages = re.findall(r"^[\w-]+", REQUIREMENTS.read_text(), re.MULTILINE)
-    assert len(packages) == len(MODULES)
-    for package in packages:
-        assert modules_of[package] & asked, f"{package} is imported as {sorted(modules_of[package])}"
+    packages = re.findall(r"^[\w-]+", (ROOT / "requirements" / "runtime.in").read_text(), re.MULTILINE)
+    asked = probe.modules()
+    assert len(set(asked)) == len(asked) == len(packages)
+    assert {"google.protobuf", "grpc", "psycopg", "pulsar", "urllib3"} <= set(asked)
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Path:
+    """A Python with all packages but urllib3."""
+    venv.create(tmp_path / "worker")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = tmp_path / "worker" / "lib" / version / "site-packages"
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if not package.name.startswith("urllib3") and package.suffix != ".pth":
+            (packages / package.name).symlink_to(package)
+    return tmp_path / "worker" / "bin" / "python3"
+
+
+def _run(worker: Path, program: str, *arguments: str, path: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [worker, "-c", program, *arguments], env={"PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_worker_without_urllib3_is_told_so(worker: Path) -> None:
+    question = json.dumps({"modules": probe.modules(), "variables": []})
+    asked = _run(worker, ASK, question, path=str(probe.SOURCE.parent))
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout) == {
+        "instance": "0",
+        "problems": ["its Python lacks urllib3 (No module named 'urllib3')"],
+    }
+    # Pagos would die there.
+    imported = _run(worker, "import functions.pagos.function", path=f"{ROOT}:{ROOT / 'runtime'}")
+    assert "No module named 'urllib3'" in imported.stderr
