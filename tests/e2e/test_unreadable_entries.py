@@ -80,7 +80,7 @@ KINDS = {
     ),
     "a last piece without the first, and a marker": Kind(
         lambda: [raw._replace(metadata=raw.metadata + whole(20, 10)) for raw in pieces(NO_MESSAGE, 2)[1:]],
-        "to nobody: it is a marker",
+        "to no consumer: it is a marker",
         1,
         PIECES_LETTERED_S,
     ),
