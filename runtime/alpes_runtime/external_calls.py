@@ -36,6 +36,10 @@ class Questions:
         """Whether as many questions wait as can be asked at once: then no more messages that ask are taken."""
         return self._waiting.qsize() >= self._at_once
 
+    def waiting(self) -> bool:
+        """Whether a question waits."""
+        return not self._waiting.empty()
+
     def submit(self, asked: Sequence[tuple[Received, Any]]) -> None:
         """Add messages with their questions."""
         for message in asked:
@@ -94,6 +98,10 @@ class AskStage:
             answer = Retry("bug", traceback.format_exc(), until_known=True)
         self._inbox.force_put(received.answered(ANSWERED + self.role, answer))
         return True
+
+    def ready(self) -> bool:
+        """Whether a step would find a question now."""
+        return self._questions.waiting()
 
 
 def with_answers(handlers: Mapping[str, AnyHandler]) -> dict[str, AnyHandler]:

@@ -54,13 +54,11 @@ class Inbox:
         a lane holds less than its capacity and a group. Only what comes through a retry topic is of several roles.
         """
         first = messages[0]
-        lane = self._lanes[first.role]
         with self._changed:
 
             def room() -> bool:
                 # A retry topic carries messages of several roles, timers too: one that was shut must not hold them up.
-                below = len(lane) < self._capacity and self._bytes[first.role] < LANE_BYTES
-                return self._closed or below or (first.retried and first.role in self._shut)
+                return self._closed or self.has_room(first.role) or (first.retried and first.role in self._shut)
 
             if not self._changed.wait_for(room, timeout_s):
                 return False
@@ -82,7 +80,7 @@ class Inbox:
     def take(self, most: int, timeout_s: float) -> list[Received]:
         """Take a group of the most urgent role that has any; empty when nothing came for ``timeout_s``."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._next() is not None, timeout_s)
+            self._changed.wait_for(lambda: self._closed or self.ready(), timeout_s)
             role = self._next()
             if role is None or self._closed:
                 return []
@@ -99,6 +97,14 @@ class Inbox:
             self._bytes[role] -= taken
             self._changed.notify_all()
             return group
+
+    def has_room(self, role: str) -> bool:
+        """Whether a lane is below its capacity, by number and by bytes."""
+        return len(self._lanes[role]) < self._capacity and self._bytes[role] < LANE_BYTES
+
+    def ready(self) -> bool:
+        """Whether there is a message that may be taken."""
+        return self._next() is not None
 
     def look_again(self) -> None:
         """Let whoever waits in `take` look whether a role that was passed over may be taken now."""

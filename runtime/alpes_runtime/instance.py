@@ -21,6 +21,18 @@ class Closable(Protocol):
         ...
 
 
+class Worker(Protocol):
+    """What a stage moves."""
+
+    def step(self, wait_s: float) -> object:
+        """Do one piece of work, waiting for it at most so many seconds."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether a step would find work now."""
+        ...
+
+
 class Stage:
     """Something that is polled over and over, until it is over.
 
@@ -28,20 +40,19 @@ class Stage:
     ----------
     name
         Shown when it is in trouble.
-    step
-        Does one piece of work, waiting for it at most so many seconds.
+    worker
+        Does the work.
     until
         Whether there is nothing more to be done.
     patient
         Whether a step may take as long as it likes, since it waits for somebody outside.
     """
 
-    def __init__(
-        self, name: str, step: Callable[[float], object], until: Callable[[], bool], *, patient: bool = False
-    ) -> None:
+    def __init__(self, name: str, worker: Worker, until: Callable[[], bool], *, patient: bool = False) -> None:
         self.name = name
         self.patient = patient
-        self.step = step
+        self.step = worker.step
+        self.ready = worker.ready
         self.finished = False
         self._until = until
 
@@ -67,6 +78,8 @@ class Instance:
 
     Attributes
     ----------
+    inbox
+        What was received and is not committed yet.
     commit, publish
         The two stages that everything goes through; they finish what they hold when the instance is to end.
     """
@@ -86,14 +99,14 @@ class Instance:
         self.context = context
         self.intake = intake
         self.views = views
-        self._inbox = inbox
+        self.inbox = inbox
         self._commit = commit
         self._asks = asks
         self._publish = publish
         self._resources = resources
         self._terminated = threading.Event()
-        self.commit = Stage("commit", commit.step, self._commit_done)
-        self.publish = Stage("publish", publish.step, self._publish_done)
+        self.commit = Stage("commit", commit, self._commit_done)
+        self.publish = Stage("publish", publish, self._publish_done)
 
     def open(self) -> Sequence[Stage]:
         """Open the inputs, waiting for the broker where it is away, and return every stage."""
@@ -102,9 +115,9 @@ class Instance:
         return [
             self.commit,
             self.publish,
-            *(Stage(f"intake {n}", intake.step, stopped) for n, intake in enumerate(intakes)),
+            *(Stage(f"intake {n}", intake, stopped) for n, intake in enumerate(intakes)),
             *(
-                Stage(f"{ask.role} asks {n}", ask.step, stopped, patient=True)
+                Stage(f"{ask.role} asks {n}", ask, stopped, patient=True)
                 for ask in self._asks
                 for n in range(ask.at_once)
             ),
@@ -117,7 +130,7 @@ class Instance:
     def stop(self) -> None:
         """Take in nothing more; `commit` and `publish` are over once they have finished what is in hand."""
         self.context.stopping.set()
-        self._inbox.close()
+        self.inbox.close()
 
     def terminate(self) -> None:
         """Let `commit` and `publish` be over whatever they hold; it comes again."""

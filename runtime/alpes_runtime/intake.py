@@ -99,6 +99,10 @@ class DirectIntake:
             return True
         return False
 
+    def ready(self) -> bool:
+        """Whether a step would find a message, or room for those at hand, now."""
+        return self._inbox.has_room(self._held[0].role) if self._held else bool(self._consumer.ready(0.0))
+
     def close(self) -> None:
         """Close the consumer, which sends grouped acknowledgements off and gives the rest back to the broker."""
         self._consumer.close()

@@ -77,6 +77,10 @@ class CommitStage:
         self._held = None
         return True
 
+    def ready(self) -> bool:
+        """Whether a step would find work now."""
+        return self._inbox.ready() if self._held is None else not self._committed.full()
+
     @property
     def holds(self) -> bool:
         """Whether a committed group still has to be handed over."""
@@ -163,6 +167,10 @@ class PublishStage:
                 done = self._withheld.try_again()
             if done:
                 self._on_done(done, 0)
+
+    def ready(self) -> bool:
+        """Whether a step would find a committed group now."""
+        return not self.idle
 
     @property
     def idle(self) -> bool:

@@ -115,6 +115,11 @@ class WriteBehind:
         takes.
     per_second
         The budget while busy.
+
+    Attributes
+    ----------
+    unverified
+        Keys that were put, and not looked at again since.
     """
 
     def __init__(
@@ -137,7 +142,7 @@ class WriteBehind:
         self._busy_from = busy_from
         self._per_second = per_second
         self._written: dict[str, int] = {}
-        self._unverified: set[str] = set()
+        self.unverified: set[str] = set()
         self._keys_of_a_mark = 1.0
         self._next_lag: float | None = None
         self._lagging = False
@@ -147,7 +152,7 @@ class WriteBehind:
         """Write what a few marks name; see `View.step`."""
         self._report_lag()
         self._rest()
-        if self._unverified:
+        if self.unverified:
             self._write_again()
             return 0.0
         started = self._clock.monotonic()
@@ -189,7 +194,7 @@ class WriteBehind:
 
     def _write_again(self) -> None:
         """Write some of what was put, and not looked at before something failed: it may lie over a newer value."""
-        keys = set(sorted(self._unverified)[: self._keys_at_once()])
+        keys = set(sorted(self.unverified)[: self._keys_at_once()])
         with self._database.transaction() as transaction:
             self._forget(keys)
             self._write(transaction, keys)
@@ -225,7 +230,7 @@ class WriteBehind:
         while keys:
             current = self._marks.current(transaction, sorted(keys))
             stale = [(key, value) for key, value in current.items() if self._written.get(key, 0) < value.version]
-            self._unverified -= keys - {key for key, _ in stale}
+            self.unverified -= keys - {key for key, _ in stale}
             if not stale:
                 return
             self._put(stale)
@@ -240,7 +245,7 @@ class WriteBehind:
             busy = self._busy()
             most = min(max(1, self._per_second // 10), FULL_SPEED_PUTS) if busy else FULL_SPEED_PUTS
             chunk = values[place : place + most]
-            self._unverified.update(key for key, _ in chunk)
+            self.unverified.update(key for key, _ in chunk)
             try:
                 self._state.put({key: value.value for key, value in chunk})
             except Unreachable:

@@ -16,7 +16,6 @@ from alpes_runtime.bootstrap import bootstrap
 from alpes_runtime.deaths import Deaths
 from alpes_runtime.errors import Unreachable
 from alpes_runtime.host import Host
-from alpes_runtime.inbox import LANE_BYTES
 from alpes_runtime.instance import Instance as RunInstance
 from alpes_runtime.instance import Stage
 from alpes_runtime.platform import Platform
@@ -29,7 +28,7 @@ from functions.pagos.gateways import GatewayOptions
 from functions.reporting import function as reporting
 from functions.reporting.formats import formats
 from functions.reporting.function import Reporting, ReportingConfig
-from tests.simulation.broker import Client, Consumer
+from tests.simulation.broker import Broken, Client, Consumer
 from tests.simulation.scheduler import Scheduler, SimulatedClock
 from tests.simulation.server import Connection
 
@@ -318,13 +317,6 @@ class Instance:
         for connection in self.connections:
             connection.server.drop(connection)
 
-    def hurry(self) -> None:
-        """Take everything that is there at once from now on."""
-        if self.running is not None:
-            self.running._commit._batch_max = LARGEST
-            for intake in getattr(self.running.intake, "_open", ()):
-                intake._most = LARGEST
-
     def stop(self) -> None:
         """Ask it to end in good order; it drains, and the rest comes again."""
         if self.running is None:
@@ -354,7 +346,7 @@ class Instance:
             for name in self.host.inputs:
                 self._spawn("process", partial(self._process, name, running))
         for view in running.views:
-            self.unverified = getattr(view, "_unverified", self.unverified)
+            self.unverified = getattr(view, "unverified", self.unverified)
         for follow in running.followers():
             useful = self.world.state_is_behind if self.function == "ordenes" else self.world.totals_are_behind
             self.world.scheduler.spawn(f"{self.function} view", self, follow, useful)
@@ -371,9 +363,16 @@ class Instance:
             self.world.died(self, error)
 
     def _follow(self, stage: Stage) -> None:
-        scheduler = self.world.scheduler
-        may_go_on = self._may_go_on(stage)
+        assert self.running is not None
+        scheduler, stopping = self.world.scheduler, self.running.context.stopping
         receives = stage.name.startswith("intake")
+
+        def may_go_on() -> bool:
+            try:
+                return stopping.is_set() or stage.ready()
+            except Broken:
+                return True  # the stage has to meet it
+
         while not stage.over():
             if not stage.step(0):
                 scheduler.until(may_go_on, "work")
@@ -381,46 +380,12 @@ class Instance:
                 # The other stages pause anyway, at the first thing that they do with the next group.
                 scheduler.pause("receive")
 
-    def _may_go_on(self, stage: Stage) -> Callable[[], Any]:
-        """Return what says that there may be something for a stage to do. It only looks, the stage decides.
-
-        This is asked more often than anything else, so it looks into things directly.
-        """
-        assert self.running is not None
-        stopping: Any = self.running.context.stopping
-        owner = stage.step.__self__  # type: ignore[attr-defined]
-        kind = type(owner).__name__
-        if kind == "CommitStage":
-            inbox, committed = owner._inbox, owner._committed
-            return lambda: (
-                stopping._flag
-                or (inbox._next() is not None if owner._held is None else len(committed.queue) < committed.maxsize)
-            )
-        if kind == "PublishStage":
-            committed = owner._committed
-            return lambda: stopping._flag or owner._held is not None or committed.queue
-        if kind == "AskStage":
-            waiting = owner._questions._waiting
-            return lambda: stopping._flag or waiting.queue
-        consumer = owner._consumer
-        subscription = consumer.subscription
-        broker, scheduler = subscription.broker, self.world.scheduler
-        return lambda: (
-            stopping._flag
-            or (
-                _fits(owner)
-                if owner._held
-                else ((subscription.waiting or subscription.due_s <= scheduler.now) and not broker.away)
-                or consumer.broken
-            )
-        )
-
     def _process(self, name: str, running: RunInstance) -> None:
         """Hand messages over one by one, as Pulsar's runtime does."""
         scheduler = self.world.scheduler
         scheduler.until(lambda: not self.world.broker.away, "the broker")
         consumer = self.host.client.subscribe(f"{name}-partition-0", self.function)
-        inbox = running._inbox
+        inbox = running.inbox
         room = 2 * running.context.config.batch_max
         while not running.context.stopping.is_set():
             scheduler.until(
@@ -436,10 +401,3 @@ class Instance:
             if message is None:
                 continue
             running.intake.submit(message, name, consumer)
-
-
-def _fits(intake: Any) -> bool:
-    """Whether the inbox has room for what an intake holds."""
-    inbox = intake._inbox
-    role = intake._held[0].role
-    return bool(len(inbox._lanes[role]) < inbox._capacity and inbox._bytes[role] < LANE_BYTES)

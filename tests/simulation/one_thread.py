@@ -87,7 +87,7 @@ class Queue:
         self.maxsize = maxsize
 
     def put(self, item: Any, timeout: float = 0) -> None:
-        if 0 < self.maxsize <= len(self.queue):
+        if self.full():
             raise Full
         self.queue.append(item)
 
@@ -98,6 +98,9 @@ class Queue:
 
     def empty(self) -> bool:
         return not self.queue
+
+    def full(self) -> bool:
+        return 0 < self.maxsize <= len(self.queue)
 
     def qsize(self) -> int:
         return len(self.queue)

@@ -432,7 +432,6 @@ class World:
         for server in self.servers.values():
             server.away = False
         for instance in self.instances:
-            instance.hurry()
             for consumer in instance.consumers:
                 consumer.send_acks()
         for function in FUNCTIONS:
