@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from alpes_runtime import AlpesError
+from alpes_runtime.errors import AlpesError
 from bench.commands import compare, gate, latency, scaling, session, skew, soak, throughput
 from bench.errors import BenchError
 from terminal.command_line import Group

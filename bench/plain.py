@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from alpes_runtime import parse_config
 from alpes_runtime.bootstrap import bootstrap
+from alpes_runtime.config import parse_config
 from alpes_runtime.runner import Runner
 from alpes_wire import Endpoint
 from bench import variants

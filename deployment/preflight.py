@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpes_runtime import Misconfigured, parse_config
+from alpes_runtime.config import parse_config
+from alpes_runtime.errors import Misconfigured
 from deployment.errors import WorkerNotReadyError
 from deployment.function_configs import FunctionConfig
 from local_stack import broker, credentials

@@ -45,7 +45,7 @@ def _function_problem(function: dict[str, Any]) -> str:
             kind = getattr(importlib.import_module(module), name)
             settings_class = getattr(kind, "Config", None)
             if settings_class is not None:
-                importlib.import_module("alpes_runtime").parse_config(settings_class, function["user_config"])
+                importlib.import_module("alpes_runtime.config").parse_config(settings_class, function["user_config"])
         except Exception as error:  # noqa: BLE001 - whatever it is, the instance would die of it
             return f"function {function['name']}: {error}"
         finally:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+from alpes_runtime._message import Event
+from alpes_runtime._publisher import event_bytes
 from alpes_runtime.errors import PublishFailed, Refused, Unavailable, Unreachable
-from alpes_runtime.message import Event
-from alpes_runtime.publisher import event_bytes
 from tests.simulation.broker import Broker, Client, Consumer, Message
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.server import Connection, Server, Statement

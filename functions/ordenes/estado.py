@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from alpes_runtime import Mark, Transaction, Versioned, load_queries
+from alpes_runtime import Transaction, load_queries
+from alpes_runtime.views import Mark, Versioned
 
 _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
 

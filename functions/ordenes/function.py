@@ -5,16 +5,8 @@ from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
-from alpes_runtime import (
-    BatchFunction,
-    FunctionConfig,
-    Handler,
-    InstanceContext,
-    Service,
-    WriteBehind,
-    encoded,
-    require,
-)
+from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
+from alpes_runtime.views import WriteBehind
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 

@@ -1,14 +1,7 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
-from alpes_runtime import (
-    Event,
-    InvalidMessage,
-    Received,
-    child_traceparent,
-    decode,
-    refuse_if,
-    valid_traceparent,
-)
+from alpes_runtime import Event, InvalidMessage, Received, decode, refuse_if
+from alpes_runtime.tracing import child_traceparent, valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.orden import CREADA, TRANSACTION_STATUSES
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes

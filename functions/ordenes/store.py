@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from alpes_runtime import Row, Transaction, load_queries
+from alpes_runtime import Transaction, load_queries
+from alpes_runtime.database import Row
 
 from .domain import PREVIOUS, Orden, OrdenGuardada, Transaccion, Vencimiento, Ventana
 

@@ -7,16 +7,8 @@ from typing import ClassVar, Literal
 
 from pulsar.schema import ProtobufNativeSchema
 
-from alpes_runtime import (
-    BatchFunction,
-    FunctionConfig,
-    Handler,
-    InstanceContext,
-    Misconfigured,
-    Service,
-    encoded,
-    require,
-)
+from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
+from alpes_runtime.errors import Misconfigured
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 

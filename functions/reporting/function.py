@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
-from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, Totals, encoded, require
+from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
+from alpes_runtime.views import Totals
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 

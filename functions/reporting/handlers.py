@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from alpes_runtime import Done, Outcome, Transaction, now_ms
+from alpes_runtime import Done, Outcome, Transaction
+from alpes_runtime._clock import now_ms
 
 from . import messages, store
 from .domain import Orden, Pedido, Report

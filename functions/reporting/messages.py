@@ -2,15 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from alpes_runtime import (
-    Event,
-    InvalidMessage,
-    Received,
-    child_traceparent,
-    decode,
-    refuse_if,
-    valid_traceparent,
-)
+from alpes_runtime import Event, InvalidMessage, Received, decode, refuse_if
+from alpes_runtime.tracing import child_traceparent, valid_traceparent
 from alpes_wire.decoding import Undecodable
 from schemas.tienda import rules
 from schemas.tienda.cambios import cambio

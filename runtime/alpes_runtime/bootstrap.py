@@ -3,22 +3,22 @@
 from collections.abc import Callable
 from functools import partial
 
-from .committer import Committer
+from ._committer import Committer
+from ._context import InstanceContext
+from ._external_calls import ANSWERED, AskStage, Questions, asking, with_answers
+from ._inbox import Inbox
+from ._instance import Instance
+from ._intake import DirectIntakes, Inputs, RuntimeIntake
+from ._message import Received, local_name
+from ._outcome import AnyHandler, Handler
+from ._pipeline import CommitStage, PublishStage, handoff
+from ._publisher import PulsarPublisher
+from ._service import Service
+from ._withheld import Withheld
 from .config import FunctionConfig
-from .context import InstanceContext
 from .errors import InvalidMessage, Misconfigured
-from .external_calls import ANSWERED, AskStage, Questions, asking, with_answers
 from .host import Host
-from .inbox import Inbox
-from .instance import Instance
-from .intake import DirectIntakes, Inputs, RuntimeIntake
-from .message import Received, local_name
-from .outcome import AnyHandler, Handler
-from .pipeline import CommitStage, PublishStage, handoff
 from .platform import Platform
-from .publisher import PulsarPublisher
-from .service import Service
-from .withheld import Withheld
 
 HALTED = "halted"
 """User metric ``halted.<input>``: nothing more of this input is taken, see `halt`."""

@@ -55,7 +55,3 @@ class Database(Protocol):
     def close(self) -> None:
         """Give the connection back; a later transaction opens a new one."""
         ...
-
-
-class BadData(Exception):
-    """The database refuses a value (too long, out of range, a broken constraint): some message of the batch is bad."""

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .message import Event
+    from ._message import Event
 
 
 class AlpesError(Exception):
-    """Anything the runtime raises on purpose."""
+    """Base of every error that the runtime raises on purpose."""
 
 
 class InvalidMessage(AlpesError):
@@ -51,6 +51,10 @@ class Refused(PublishFailed):
             f" {len(largest.payload):,} bytes"
         )
         self.events = events
+
+
+class BadData(AlpesError):
+    """The database refuses a value (too long, out of range, a broken constraint): some message of the batch is bad."""
 
 
 class Misconfigured(AlpesError):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psycopg
 
+from ._sql import load_queries
 from .errors import Misconfigured
-from .sql import load_queries
 
 _FILE = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 _LOCK = 0x616C706573  # "alpes": any constant does, as long as every migrator takes the same

@@ -6,15 +6,15 @@ from typing import Any
 
 from alpes_wire import Consumer
 
-from .backoff import Backoff
-from .clock import Clock, SystemClock
-from .compute_lock import ComputeLock
+from ._backoff import Backoff
+from ._clock import Clock, SystemClock
+from ._compute_lock import ComputeLock
+from ._deaths import Deaths, file_of
+from ._state import StateStore, open_state
 from .config import FunctionConfig
 from .database import Database
-from .deaths import Deaths, file_of
 from .host import Host
 from .postgres import Postgres
-from .state import StateStore, open_state
 
 
 class Platform:

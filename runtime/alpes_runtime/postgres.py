@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 from psycopg.types.array import ListBinaryDumper
 
-from .compute_lock import ComputeLock
-from .database import BadData, Row
-from .errors import Unavailable
+from ._compute_lock import ComputeLock
+from .database import Row
+from .errors import BadData, Unavailable
 
 CONNECT_OPTIONS: Mapping[str, Any] = {
     "connect_timeout": 5,

@@ -5,8 +5,8 @@ import gc
 import threading
 from functools import partial
 
-from .instance import Instance, Stage
-from .watchdog import Watchdog, Worker, end_instance
+from ._instance import Instance, Stage
+from ._watchdog import Watchdog, Worker, end_instance
 
 POLL_S = 0.2
 """Longest wait within a step, and so the longest time until a stop is noticed."""

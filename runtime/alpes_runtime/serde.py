@@ -2,7 +2,7 @@
 
 import pulsar
 
-from .pulsar_host import keep_from_subscribing, running_instance
+from ._pulsar_host import keep_from_subscribing, running_instance
 
 
 class AsIs(pulsar.SerDe):

@@ -5,15 +5,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .clock import Clock
-from .compute_lock import ComputeLock
+from ._clock import Clock
+from ._compute_lock import ComputeLock
+from ._context import InstanceContext
+from ._deaths import Deaths
+from ._state import StateStore
 from .config import FunctionConfig
-from .context import InstanceContext
 from .database import Database
-from .deaths import Deaths
 from .host import Host
 from .platform import Platform
-from .state import StateStore
 
 
 class FakeMessage(NamedTuple):

@@ -14,10 +14,9 @@ from bookkeeper import kv
 from bookkeeper.proto.kv_rpc_pb2_grpc import TableServiceStub
 from bookkeeper.types import StorageClientSettings
 
-from alpes_runtime import Unavailable
-from alpes_runtime.compute_lock import ComputeLock
-from alpes_runtime.errors import Unreachable
-from alpes_runtime.state import IN_FLIGHT, BookKeeperState, StateStore
+from alpes_runtime._compute_lock import ComputeLock
+from alpes_runtime._state import IN_FLIGHT, BookKeeperState, StateStore
+from alpes_runtime.errors import Unavailable, Unreachable
 from local_stack.settings import from_environment
 from tests.e2e.tienda import wait_until
 from tests.fakes import FakeStateStore

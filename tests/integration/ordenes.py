@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from alpes_runtime import Done, Event, Outcome, WriteBehind
+from alpes_runtime import Done, Event, Outcome
 from alpes_runtime.postgres import Postgres
 from alpes_runtime.testing import instance_context
+from alpes_runtime.views import WriteBehind
 from functions.ordenes import messages
 from functions.ordenes.domain import Orden, Transaccion, Vencimiento
 from functions.ordenes.estado import EstadoMarks

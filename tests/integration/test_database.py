@@ -8,8 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from alpes_runtime import BadData, Database, Done, Handler, Outcome, Row, Transaction, Unavailable
-from alpes_runtime.compute_lock import ComputeLock
+from alpes_runtime import Done, Handler, Outcome, Transaction
+from alpes_runtime._compute_lock import ComputeLock
+from alpes_runtime.database import Database, Row
+from alpes_runtime.errors import BadData, Unavailable
 from alpes_runtime.postgres import STREAM_ROWS, Postgres, translated
 from alpes_runtime.testing import FakeClock, instance_context
 from tests.fakes import FakeDatabase

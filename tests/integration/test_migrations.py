@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from alpes_runtime import Misconfigured
+from alpes_runtime.errors import Misconfigured
 from alpes_runtime.migrations import migrate
 from tests.integration.conftest import MIGRATIONS
 from tests.integration.server import Server

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alpes_runtime import Done, Outcome, Rejected, Retry, Unavailable
+from alpes_runtime import Done, Outcome, Rejected, Retry
+from alpes_runtime.errors import Unavailable
 from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Orden

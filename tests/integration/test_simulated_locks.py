@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
-from alpes_runtime import Ask, BadData, Database, Done, Rejected, Retry, Transaction, Unavailable
+from alpes_runtime import Ask, Done, Rejected, Retry, Transaction
+from alpes_runtime.database import Database
+from alpes_runtime.errors import BadData, Unavailable
 from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Orden, Transaccion, Vencimiento, Ventana

@@ -14,7 +14,7 @@ from typing import Any
 
 import pulsar
 
-from alpes_runtime.message import without_partition
+from alpes_runtime._message import without_partition
 from alpes_wire import EARLIEST, MessageId, WireError
 from alpes_wire.message import Entry
 from alpes_wire.reader import NOTHING

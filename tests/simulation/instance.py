@@ -10,14 +10,15 @@ from unittest.mock import patch
 
 from pulsar.schema import ProtobufNativeSchema
 
-from alpes_runtime import FunctionConfig, Rejected, Retry, Unavailable, encoded, parse_config
-from alpes_runtime.backoff import Backoff
+from alpes_runtime import FunctionConfig, Rejected, Retry, encoded
+from alpes_runtime._backoff import Backoff
+from alpes_runtime._deaths import Deaths
+from alpes_runtime._instance import Instance as RunInstance
+from alpes_runtime._instance import Stage
 from alpes_runtime.bootstrap import bootstrap
-from alpes_runtime.deaths import Deaths
-from alpes_runtime.errors import Unreachable
+from alpes_runtime.config import parse_config
+from alpes_runtime.errors import Unavailable, Unreachable
 from alpes_runtime.host import Host
-from alpes_runtime.instance import Instance as RunInstance
-from alpes_runtime.instance import Stage
 from alpes_runtime.platform import Platform
 from functions.ordenes import function as ordenes
 from functions.ordenes.function import Ordenes, OrdenesConfig

@@ -12,7 +12,12 @@ from queue import Empty, Full
 from types import SimpleNamespace
 from typing import Any
 
-from alpes_runtime import context, external_calls, inbox, instance, pipeline, publisher
+from alpes_runtime import _context as context
+from alpes_runtime import _external_calls as external_calls
+from alpes_runtime import _inbox as inbox
+from alpes_runtime import _instance as instance
+from alpes_runtime import _pipeline as pipeline
+from alpes_runtime import _publisher as publisher
 
 __all__ = ["Event", "one_thread"]
 

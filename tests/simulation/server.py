@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
 
-from alpes_runtime import BadData, Row, Unavailable
+from alpes_runtime.database import Row
+from alpes_runtime.errors import BadData, Unavailable
 
 Table = dict[Any, dict[str, Any]]
 Statement = Callable[["View", Mapping[str, Any]], list[Row]]

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpes_runtime import Row, load_queries
+from alpes_runtime import load_queries
+from alpes_runtime.database import Row
 from tests.simulation.server import Statement, View
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from alpes_runtime import write_behind
+from alpes_runtime.views import _write_behind as write_behind
 from alpes_wire.names import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from alpes_runtime import FunctionConfig, parse_config
+from alpes_runtime import FunctionConfig
+from alpes_runtime.config import parse_config
 from functions.ordenes.function import OrdenesConfig
 from functions.pagos.function import PagosConfig
 from functions.reporting.function import ReportingConfig

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from alpes_runtime._context import InstanceContext
+from alpes_runtime._message import Event
+from alpes_runtime._publisher import PulsarPublisher
 from alpes_runtime.config import FunctionConfig
-from alpes_runtime.context import InstanceContext
 from alpes_runtime.errors import PublishFailed
-from alpes_runtime.message import Event
-from alpes_runtime.publisher import PulsarPublisher
 from alpes_runtime.testing import FakeHost
 
 

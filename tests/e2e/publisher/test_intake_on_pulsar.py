@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from alpes_runtime._context import InstanceContext
+from alpes_runtime._inbox import Inbox
+from alpes_runtime._intake import DirectIntake, Inputs
+from alpes_runtime._message import Received, local_name
 from alpes_runtime.config import FunctionConfig
-from alpes_runtime.context import InstanceContext
-from alpes_runtime.inbox import Inbox
-from alpes_runtime.intake import DirectIntake, Inputs
-from alpes_runtime.message import Received, local_name
 from alpes_runtime.testing import FakeHost
 from alpes_wire import Consumer, Endpoint
 from tests.e2e.publisher.broker import Namespace

@@ -7,9 +7,9 @@ import pulsar
 import pytest
 from pulsar.schema import ProtobufNativeSchema
 
-from alpes_runtime import publisher as publisher_module
-from alpes_runtime.message import MAX_EVENT_BYTES, Event
-from alpes_runtime.publisher import MAX_ENTRY_MESSAGES, encoded
+from alpes_runtime import _publisher as publisher_module
+from alpes_runtime._message import MAX_EVENT_BYTES, Event
+from alpes_runtime._publisher import MAX_ENTRY_MESSAGES, encoded
 from schemas.tienda.v1.ordenes_pb2 import OrdenCreada
 from tests.e2e.publisher.broker import Namespace
 from tests.e2e.publisher.link import Link

@@ -14,9 +14,9 @@ from typing import Any
 import pulsar
 import pytest
 
-from alpes_runtime import publisher as publisher_module
+from alpes_runtime import _publisher as publisher_module
+from alpes_runtime._message import Event
 from alpes_runtime.errors import PublishFailed, Refused
-from alpes_runtime.message import Event
 from tests.e2e.publisher.broker import Namespace, client_of, eventually
 from tests.e2e.publisher.link import Link
 from tests.e2e.publisher.publishing import Counting, Naive, Publishing, events, numbered

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pulsar
 import pytest
 
-from alpes_runtime.message import without_partition
+from alpes_runtime._message import without_partition
 from alpes_wire import EARLIEST, Consumer, Endpoint, MessageId, Reader, WireError
 from tests.e2e.publisher.broker import Namespace, client_of
 from tests.simulation.broker import Broker, Client

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alpes_runtime import AlpesError
+from alpes_runtime.errors import AlpesError
 from bench import results, system
 from bench.cli import MEASURING, OTHERS, main
 from bench.commands import gate

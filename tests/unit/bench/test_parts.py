@@ -13,7 +13,8 @@ from unittest import mock
 
 import pytest
 
-from alpes_runtime import Done, parse_config
+from alpes_runtime import Done
+from alpes_runtime.config import parse_config
 from bench import intake, plain, reconcile, transport
 from bench.child import Child, Link
 from bench.commands import compare, scaling, soak

@@ -6,7 +6,7 @@ from typing import Any
 
 import pulsar
 
-from alpes_runtime.message import without_partition
+from alpes_runtime._message import without_partition
 from alpes_wire import EARLIEST, MessageId
 from connection.errors import NotFoundError
 from schemas.tienda.topics import NAMESPACE, full_name

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime.dead_letter import MAX_INHERITED_BYTES, dead_letter
+from alpes_runtime._dead_letter import MAX_INHERITED_BYTES, dead_letter
 from operations.dlq import decoding, history
 from operations.dlq.letters import Letter, LetterId, MistypedLetterError
 from operations.dlq.rendering import as_json

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alpes_runtime import testing
-from alpes_runtime.clock import Clock
-from alpes_runtime.committer import Committer
+from alpes_runtime._clock import Clock
+from alpes_runtime._committer import Committer
+from alpes_runtime._context import InstanceContext
+from alpes_runtime._message import Event, Received
+from alpes_runtime._outcome import Done, Handler, Outcome, Retry
 from alpes_runtime.config import FunctionConfig
-from alpes_runtime.context import InstanceContext
 from alpes_runtime.database import Row, Transaction
 from alpes_runtime.errors import InvalidMessage
-from alpes_runtime.message import Event, Received
-from alpes_runtime.outcome import Done, Handler, Outcome, Retry
 from alpes_runtime.testing import FakeHost, FakeMessage
 from tests.fakes import FakeDatabase, FakeSubscription
 from tests.simulation.server import View

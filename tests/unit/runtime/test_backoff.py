@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime.backoff import Backoff, RetryPolicy
+from alpes_runtime._backoff import Backoff, RetryPolicy
 
 
 @given(failures=st.integers(1, 200), seed=st.integers())

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import message as message_module
-from alpes_runtime.committer import CAREFUL_GROUPS, CAREFUL_PART, Committer, Settled
-from alpes_runtime.database import BadData, Transaction
-from alpes_runtime.errors import Unavailable
-from alpes_runtime.message import Event, Received
-from alpes_runtime.outcome import Ask, Done, Handler, Outcome
+from alpes_runtime import _message as message_module
+from alpes_runtime._committer import CAREFUL_GROUPS, CAREFUL_PART, Committer, Settled
+from alpes_runtime._message import Event, Received
+from alpes_runtime._outcome import Ask, Done, Handler, Outcome
+from alpes_runtime._watchdog import HANG_LIMIT_S, Worker
+from alpes_runtime.database import Transaction
+from alpes_runtime.errors import BadData, Unavailable
 from alpes_runtime.testing import FakeClock
-from alpes_runtime.watchdog import HANG_LIMIT_S, Worker
 from alpes_wire.unpacking import unpacked
 from tests.fakes import FakeDatabase
 from tests.unit.runtime.parts import (

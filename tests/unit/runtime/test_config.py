@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from alpes_runtime import FunctionConfig, Misconfigured, parse_config
+from alpes_runtime import FunctionConfig
+from alpes_runtime.config import parse_config
+from alpes_runtime.errors import Misconfigured
 from functions.ordenes.function import OrdenesConfig
 from functions.pagos.function import PagosConfig
 from functions.reporting.function import ReportingConfig

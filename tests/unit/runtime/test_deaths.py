@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alpes_runtime.deaths import MOST_TOPICS, WITHIN_S, Deaths, file_of
+from alpes_runtime._deaths import MOST_TOPICS, WITHIN_S, Deaths, file_of
 from alpes_wire import MessageId
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime.halt import FEWEST_BUGS, WINDOW, BugShare
-from alpes_runtime.message import Received
+from alpes_runtime._halt import FEWEST_BUGS, WINDOW, BugShare
+from alpes_runtime._message import Received
 from tests.unit.runtime.parts import committer, database, received
 
 

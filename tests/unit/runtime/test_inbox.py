@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import inbox as module
-from alpes_runtime.inbox import Inbox
-from alpes_runtime.message import Received
+from alpes_runtime import _inbox as module
+from alpes_runtime._inbox import Inbox
+from alpes_runtime._message import Received
 from tests.unit.runtime.parts import received
 
 URGENT, PLAIN = "transaccion-creada", "crear-orden"

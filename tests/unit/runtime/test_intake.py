@@ -6,14 +6,14 @@ from typing import Any, Protocol
 import pytest
 from pulsar.functions.serde import IdentitySerDe
 
-from alpes_runtime import intake as module
-from alpes_runtime.context import InstanceContext
-from alpes_runtime.inbox import Inbox
-from alpes_runtime.intake import DirectIntake, Inputs, RuntimeIntake
-from alpes_runtime.pipeline import CommitStage, PublishStage, handoff
-from alpes_runtime.pulsar_host import handed_over
+from alpes_runtime import _intake as module
+from alpes_runtime._context import InstanceContext
+from alpes_runtime._inbox import Inbox
+from alpes_runtime._intake import DirectIntake, Inputs, RuntimeIntake
+from alpes_runtime._pipeline import CommitStage, PublishStage, handoff
+from alpes_runtime._pulsar_host import handed_over
+from alpes_runtime._withheld import Withheld
 from alpes_runtime.testing import FakeMessage
-from alpes_runtime.withheld import Withheld
 from tests.fakes import FakePublisher, FakeSubscription
 from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, committer, database, instance_context, subscription
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from alpes_runtime.watchdog import EXIT_CODE
+from alpes_runtime._watchdog import EXIT_CODE
 
 ROOT = Path(__file__).parents[3]
 LIKE_PULSAR = """
 import logging, logging.handlers, resource, sys
-from alpes_runtime.function import BatchFunction
-from alpes_runtime.watchdog import end_instance
+from alpes_runtime._function import BatchFunction
+from alpes_runtime._watchdog import end_instance
 
 class ToLog:
     def write(self, text):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime.dead_letter import MAX_INHERITED_BYTES, MAX_REASON_CHARS, dead_letter, retry
-from alpes_runtime.intake import Inputs
-from alpes_runtime.message import MAX_EVENT_BYTES, Event, Received, local_name, without_partition
-from alpes_runtime.publisher import MAX_ENTRY_BYTES, entries, event_bytes
+from alpes_runtime._dead_letter import MAX_INHERITED_BYTES, MAX_REASON_CHARS, dead_letter, retry
+from alpes_runtime._intake import Inputs
+from alpes_runtime._message import MAX_EVENT_BYTES, Event, Received, local_name, without_partition
+from alpes_runtime._publisher import MAX_ENTRY_BYTES, entries, event_bytes
 from alpes_runtime.testing import FakeMessage
 from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, Acknowledged, received
 

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from alpes_runtime.backoff import LONGEST_WAIT_S
-from alpes_runtime.committer import UNKNOWN_LOG_S
+from alpes_runtime._backoff import LONGEST_WAIT_S
+from alpes_runtime._committer import UNKNOWN_LOG_S
+from alpes_runtime._external_calls import ANSWERED, AskStage, Questions, with_answers
+from alpes_runtime._inbox import Inbox
+from alpes_runtime._intake import DirectIntake, Inputs
+from alpes_runtime._message import MAX_EVENT_BYTES, Event
+from alpes_runtime._outcome import Ask, Done, ExternalCall, Handler, Outcome, Rejected, Retry
+from alpes_runtime._pipeline import CommitStage, PublishStage, handoff
+from alpes_runtime._withheld import Withheld
 from alpes_runtime.database import Transaction
-from alpes_runtime.external_calls import ANSWERED, AskStage, Questions, with_answers
-from alpes_runtime.inbox import Inbox
-from alpes_runtime.intake import DirectIntake, Inputs
-from alpes_runtime.message import MAX_EVENT_BYTES, Event
-from alpes_runtime.outcome import Ask, Done, ExternalCall, Handler, Outcome, Rejected, Retry
-from alpes_runtime.pipeline import CommitStage, PublishStage, handoff
 from alpes_runtime.testing import FakeClock
-from alpes_runtime.withheld import Withheld
 from tests.fakes import FakeDatabase, FakePublisher
 from tests.unit.runtime.parts import (
     HANDLER,

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import withheld as withheld_module
-from alpes_runtime.inbox import Inbox
-from alpes_runtime.intake import DirectIntake, Inputs
-from alpes_runtime.pipeline import (
+from alpes_runtime import _withheld as withheld_module
+from alpes_runtime._inbox import Inbox
+from alpes_runtime._intake import DirectIntake, Inputs
+from alpes_runtime._pipeline import (
     HANDOFF_GROUPS,
     CommitStage,
     Handoff,
     PublishStage,
     handoff,
 )
+from alpes_runtime._withheld import Withheld
 from alpes_runtime.testing import FakeClock
-from alpes_runtime.withheld import Withheld
 from tests.fakes import (
     FakeDatabase,
     FakePublisher,

@@ -9,10 +9,10 @@ import pulsar
 import pytest
 from pulsar.schema import BytesSchema
 
-from alpes_runtime import publisher as module
+from alpes_runtime import _publisher as module
+from alpes_runtime._message import Event
+from alpes_runtime._publisher import PulsarPublisher, encoded
 from alpes_runtime.errors import PublishFailed, Refused
-from alpes_runtime.message import Event
-from alpes_runtime.publisher import PulsarPublisher, encoded
 from alpes_runtime.testing import FakeClock
 from tests.unit.runtime.parts import instance_context
 

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import child_traceparent, load_queries, valid_traceparent
-from alpes_runtime.clock import SystemClock
-from alpes_runtime.compute_lock import ComputeLock
-from alpes_runtime.context import InstanceContext, RateMeter
+from alpes_runtime import load_queries
+from alpes_runtime._clock import SystemClock
+from alpes_runtime._compute_lock import ComputeLock
+from alpes_runtime._context import InstanceContext, RateMeter
+from alpes_runtime._pulsar_host import PulsarHost, running_instance
+from alpes_runtime._state import open_state
 from alpes_runtime.errors import Misconfigured
-from alpes_runtime.pulsar_host import PulsarHost, running_instance
-from alpes_runtime.state import open_state
+from alpes_runtime.tracing import child_traceparent, valid_traceparent
 from functions.reporting.function import ReportingConfig
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -7,7 +7,7 @@ import pytest
 from alpes_runtime.database import Transaction
 from alpes_runtime.errors import Unavailable
 from alpes_runtime.testing import FakeClock, instance_context
-from alpes_runtime.totals import Totals
+from alpes_runtime.views._totals import Totals
 from tests.fakes import FakeDatabase, FakeStateStore
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from alpes_runtime.errors import Unavailable
 from alpes_runtime.testing import FakeClock, instance_context
-from alpes_runtime.views import run_view
+from alpes_runtime.views._view import run_view
 
 
 class Stepped:

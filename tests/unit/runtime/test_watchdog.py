@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from alpes_runtime._watchdog import CHECK_EVERY_S, HANG_LIMIT_S, Watchdog, Worker
 from alpes_runtime.testing import FakeClock, instance_context
-from alpes_runtime.watchdog import CHECK_EVERY_S, HANG_LIMIT_S, Watchdog, Worker
 
 
 class Ended(list[str]):

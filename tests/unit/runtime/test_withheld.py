@@ -4,13 +4,13 @@ import sys
 
 import pytest
 
-from alpes_runtime import withheld as module
-from alpes_runtime.dead_letter import dead_letter, smaller
+from alpes_runtime import _withheld as module
+from alpes_runtime._dead_letter import dead_letter, smaller
+from alpes_runtime._message import Event
+from alpes_runtime._publisher import event_bytes
+from alpes_runtime._withheld import Withheld
 from alpes_runtime.errors import PublishFailed
-from alpes_runtime.message import Event
-from alpes_runtime.publisher import event_bytes
 from alpes_runtime.testing import FakeClock
-from alpes_runtime.withheld import Withheld
 from alpes_wire.names import ERROR_MESSAGE, OMITTED, SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from tests.fakes import FakePublisher
 from tests.unit.runtime.parts import OUT, Acknowledged, instance_context, received, recorded

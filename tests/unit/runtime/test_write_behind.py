@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import write_behind as module
+from alpes_runtime._state import IN_FLIGHT, PUT_TIMEOUT_S
 from alpes_runtime.errors import Unavailable, Unreachable
 from alpes_runtime.postgres import CONNECT_OPTIONS
-from alpes_runtime.state import IN_FLIGHT, PUT_TIMEOUT_S
 from alpes_runtime.testing import FakeClock, instance_context
-from alpes_runtime.write_behind import (
+from alpes_runtime.views import _write_behind as module
+from alpes_runtime.views._write_behind import (
     CLAIM_MARKS,
     GATHER_S,
     IDLE_S,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import InvalidMessage, valid_traceparent
+from alpes_runtime import InvalidMessage
+from alpes_runtime.tracing import valid_traceparent
 from functions.ordenes import domain, messages
 from functions.ordenes.domain import (
     Orden,

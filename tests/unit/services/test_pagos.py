@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import InvalidMessage, valid_traceparent
+from alpes_runtime import InvalidMessage
+from alpes_runtime.tracing import valid_traceparent
 from functions.pagos import messages
 from functions.pagos.domain import Cobro, Transaccion, difference, drawn, transaccion
 from schemas.tienda import rules

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import Done, Event, InvalidMessage, Row
+from alpes_runtime import Done, Event, InvalidMessage
+from alpes_runtime._watchdog import HANG_LIMIT_S
+from alpes_runtime.database import Row
 from alpes_runtime.testing import FakeClock
-from alpes_runtime.watchdog import HANG_LIMIT_S
 from functions.reporting import formats as package
 from functions.reporting import messages
 from functions.reporting.domain import Orden, Pedido, Report

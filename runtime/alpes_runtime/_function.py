@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 
 import pulsar
 
+from ._context import InstanceContext
+from ._pulsar_host import PulsarHost, handed_over, running_instance
+from ._service import Service
+from ._watchdog import end_instance
 from .bootstrap import bootstrap
 from .config import FunctionConfig, parse_config
-from .context import InstanceContext
 from .errors import AlpesError
 from .host import Host
-from .pulsar_host import PulsarHost, handed_over, running_instance
 from .runner import Runner
-from .service import Service
-from .watchdog import end_instance
 
 START_WAIT_S = 30.0
 """How long ``process`` waits for a start that is under way. With the direct intake the message comes again anyway."""

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from .context import InstanceContext
-from .outage import Outage
+from alpes_runtime._context import InstanceContext
+from alpes_runtime._outage import Outage
 
 
 class View(Protocol):

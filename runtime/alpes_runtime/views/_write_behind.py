@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
-from .context import InstanceContext
-from .database import Database, Transaction
-from .errors import Unavailable, Unreachable
-from .state import IN_FLIGHT, StateStore
+from alpes_runtime._context import InstanceContext
+from alpes_runtime._state import IN_FLIGHT, StateStore
+from alpes_runtime.database import Database, Transaction
+from alpes_runtime.errors import Unavailable, Unreachable
 
 CLAIM_MARKS = 16
 """Marks taken at once, at most."""

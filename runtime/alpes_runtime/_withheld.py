@@ -7,11 +7,11 @@ confirmed: when the limit is raised, nobody has to do anything else. Should the 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from .context import InstanceContext
-from .dead_letter import smaller
+from ._context import InstanceContext
+from ._dead_letter import smaller
+from ._message import Event, Received, local_name
+from ._publisher import Publisher, event_bytes
 from .errors import Refused, Unavailable
-from .message import Event, Received, local_name
-from .publisher import Publisher, event_bytes
 
 MOST_MESSAGES = 1_000
 """So many may be withheld, and less than a group more; then nothing more is published until some of them are."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from alpes_wire import Endpoint, endpoint_of
 
-from .message import utf8_or
+from ._message import utf8_or
 
 MAX_FRAMES = 8
 """How far up the stack the running instance is looked for."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from .context import InstanceContext
-from .database import Database, Transaction
-from .errors import Unavailable
-from .state import StateStore
+from alpes_runtime._context import InstanceContext
+from alpes_runtime._state import StateStore
+from alpes_runtime.database import Database, Transaction
+from alpes_runtime.errors import Unavailable
 
 
 class Totals:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ._outcome import AnyHandler
 from .database import Database
-from .outcome import AnyHandler
-from .views import View
+from .views._view import View
 
 
 @dataclass(frozen=True)

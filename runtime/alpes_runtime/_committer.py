@@ -7,16 +7,16 @@ from typing import Any, NamedTuple, TypeGuard
 
 from alpes_wire.names import ATTEMPT
 
-from .backoff import RetryPolicy
-from .context import InstanceContext
+from ._backoff import RetryPolicy
+from ._context import InstanceContext
+from ._dead_letter import dead_letter, retry
+from ._external_calls import asking
+from ._halt import BugShare
+from ._message import MAX_EVENT_BYTES, Event, Received
+from ._outage import Outage
+from ._outcome import AnyHandler, Ask, Done, Outcome, Rejected, Retry
 from .database import Database, Transaction
-from .dead_letter import dead_letter, retry
 from .errors import InvalidMessage, Unavailable, refuse_if
-from .external_calls import asking
-from .halt import BugShare
-from .message import MAX_EVENT_BYTES, Event, Received
-from .outage import Outage
-from .outcome import AnyHandler, Ask, Done, Outcome, Rejected, Retry
 
 CAREFUL_GROUPS = 100
 """After a message that broke its batch, so many groups are applied in parts: where one was, there are more."""

@@ -1,6 +1,6 @@
 """Waits for a dependency that is away: backs off, logs now and then, and says so outside of the log when it lasts."""
 
-from .context import InstanceContext
+from ._context import InstanceContext
 from .errors import Unavailable
 
 STUCK_AFTER_S = 5.0

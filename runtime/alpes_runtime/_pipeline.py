@@ -11,14 +11,14 @@ thread that steps it; a test can step the same objects in any order.
 import queue
 from collections.abc import Callable, Mapping
 
-from .committer import Committer, Settled
-from .context import InstanceContext
+from ._committer import Committer, Settled
+from ._context import InstanceContext
+from ._external_calls import Questions
+from ._inbox import Inbox
+from ._outage import Outage
+from ._publisher import Publisher
+from ._withheld import Withheld
 from .errors import Refused, Unavailable
-from .external_calls import Questions
-from .inbox import Inbox
-from .outage import Outage
-from .publisher import Publisher
-from .withheld import Withheld
 
 HANDOFF_GROUPS = 2
 """Committed groups that may wait for the publisher."""

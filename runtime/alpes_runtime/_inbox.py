@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from .message import Received
+from ._message import Received
 
 MAX_GROUP_BYTES = 8_000_000
 """Most payload bytes that share a transaction; one larger message still goes alone."""

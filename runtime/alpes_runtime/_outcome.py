@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from ._message import Event, Received
 from .database import Transaction
-from .message import Event, Received
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import grpc
 from bookkeeper.common.util import to_bytes
 from bookkeeper.proto import kv_rpc_pb2
 
-from .compute_lock import ComputeLock
+from ._compute_lock import ComputeLock
 from .errors import Misconfigured, Unavailable, Unreachable
 
 IN_FLIGHT = 64

@@ -11,9 +11,9 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .inbox import Inbox
-from .message import Received
-from .outcome import AnyHandler, ExternalCall, Handler, Retry
+from ._inbox import Inbox
+from ._message import Received
+from ._outcome import AnyHandler, ExternalCall, Handler, Retry
 
 ANSWERED = "answered "
 """Prefix of the role under which a message with its answer goes through the inbox and the committer."""

@@ -14,7 +14,7 @@ from alpes_wire.names import (
     SOURCE_TOPIC,
 )
 
-from .message import Event, Received
+from ._message import Event, Received
 
 _OF_A_LETTER = (SOURCE_TOPIC, SOURCE_MESSAGE_ID, ERROR_TYPE, ERROR_FUNCTION, ERROR_MESSAGE, ATTEMPT, OMITTED)
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from .context import InstanceContext
-from .external_calls import AskStage
-from .inbox import Inbox
-from .intake import DirectIntakes, RuntimeIntake
-from .pipeline import CommitStage, PublishStage
-from .views import View, run_view
+from ._context import InstanceContext
+from ._external_calls import AskStage
+from ._inbox import Inbox
+from ._intake import DirectIntakes, RuntimeIntake
+from ._pipeline import CommitStage, PublishStage
+from .views._view import View, run_view
 
 
 class Closable(Protocol):

@@ -7,10 +7,9 @@ from typing import Any, TypeVar
 from alpes_wire import Silent
 from alpes_wire.names import SOURCE_TOPIC
 
-from .context import InstanceContext
-from .errors import Unavailable
-from .inbox import MAX_GROUP_BYTES, Inbox
-from .message import (
+from ._context import InstanceContext
+from ._inbox import MAX_GROUP_BYTES, Inbox
+from ._message import (
     Acknowledger,
     PulsarMessage,
     Received,
@@ -18,7 +17,8 @@ from .message import (
     properties_of,
     without_partition,
 )
-from .outage import Outage
+from ._outage import Outage
+from .errors import Unavailable
 
 T = TypeVar("T")
 

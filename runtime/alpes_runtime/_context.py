@@ -4,14 +4,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from ._message import local_name
+from ._state import StateStore
+from ._watchdog import heartbeat
 from .config import FunctionConfig
 from .database import Database
 from .errors import Misconfigured
 from .host import Host
-from .message import local_name
 from .platform import Platform
-from .state import StateStore
-from .watchdog import heartbeat
 
 RATE_WINDOW_S = 1.0
 """The traffic's rate is taken over so long; it says whether the views have to hold back."""

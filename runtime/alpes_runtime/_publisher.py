@@ -29,10 +29,10 @@ from typing import Any, Protocol
 
 import pulsar
 
-from .clock import Clock
-from .context import InstanceContext
+from ._clock import Clock
+from ._context import InstanceContext
+from ._message import Event
 from .errors import PublishFailed, Refused
-from .message import Event
 
 MAX_ENTRY_BYTES = 4_000_000
 """Most bytes of payload, keys and properties in one entry; the broker's limit is 5 MiB with all metadata."""
