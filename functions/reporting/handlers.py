@@ -11,7 +11,7 @@ from .domain import Orden, Pedido, Report
 from .formats import Format
 
 ORDERS_PER_SIGN = 1_000
-"""Orders of a report after which a sign of life is left: a long one is no hanging thread."""
+"""Orders of a report after which a heartbeat is sent: a thread with a long report doesn't hang."""
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,14 @@ CAREFUL_PART = 100
 means more statements, larger means more of them in vain."""
 SMALLEST_PART = 10
 PART_GROWTH = 1.25
-TOO_BIG_TO_ASK = "too big to be tried again, so nobody outside is asked about it: what came of that could be unknown"
+TOO_BIG_TO_ASK = (
+    "the message is too large to be tried again, so no external call is made for it: its outcome might stay unknown"
+)
 UNKNOWN_LOG_S = 10.0
 """Messages that are put off because an outcome isn't known are told of this often at most: there may be many."""
 
 
-class Settled(NamedTuple):
+class CommittedGroup(NamedTuple):
     """A group whose transaction is committed: publish the events, then acknowledge the messages.
 
     Attributes
@@ -95,7 +97,7 @@ class Committer:
         self._put_off = 0
         self._put_off_told: float | None = None
 
-    def settle(self, group: Sequence[Received]) -> Settled | None:
+    def commit(self, group: Sequence[Received]) -> CommittedGroup | None:
         """Apply a group of one role.
 
         Returns None when nothing of it may be published or acknowledged: it was asked to stop first, or the group
@@ -136,7 +138,7 @@ class Committer:
             if role != asking(role):
                 # Something has been done outside: a dead letter would say that nothing was.
                 outcomes = [_once_more(outcome) for outcome in outcomes]
-            return self._settled(group, outcomes)
+            return self._committed(group, outcomes)
 
     def _decoded(self, handler: AnyHandler, received: Received) -> Any:
         refuse_if(received.problem)
@@ -226,7 +228,7 @@ class Committer:
             outcomes.extend(applied)
         return outcomes
 
-    def _settled(self, group: Sequence[Received], outcomes: Sequence[Outcome | None]) -> Settled:
+    def _committed(self, group: Sequence[Received], outcomes: Sequence[Outcome | None]) -> CommittedGroup:
         events: list[Event] = []
         asked: list[tuple[Received, Any]] = []
         ends: list[int] = []
@@ -253,7 +255,7 @@ class Committer:
         if asked:
             waiting = {id(received) for received, _ in asked}
             group = [received for received in group if id(received) not in waiting]
-        return Settled(group, events, rejected, asked, ends)
+        return CommittedGroup(group, events, rejected, asked, ends)
 
     def _tell_unknown(self, received: Received, reason: str) -> None:
         self._put_off += 1
@@ -288,7 +290,7 @@ def _applied(handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]
         if not isinstance(outcome, Outcome):
             raise TypeError(f"apply returned {outcome!r}, which is no outcome")
         if isinstance(outcome, Ask) and handler.external_call is None:
-            raise TypeError("apply returned an Ask, and the handler has nobody outside to ask")
+            raise TypeError("apply returned an Ask, and the handler has no external_call")
     return outcomes
 
 

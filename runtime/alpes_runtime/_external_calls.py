@@ -54,7 +54,7 @@ class Questions:
 
 
 class AskStage:
-    """Asks one question a step. Several threads may step it at once.
+    """Asks one question a time. Several threads may poll it at once.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ class AskStage:
 
     @property
     def at_once(self) -> int:
-        """How many threads may step it to some purpose."""
+        """The number of threads that may poll it to some purpose."""
         return self._call.at_once
 
-    def step(self, wait_s: float) -> bool:
-        """Ask a question and hand its answer over; False when there was none for ``wait_s``."""
-        question = self._questions.next(wait_s)
+    def poll(self, timeout_s: float) -> bool:
+        """Ask a question and hand its answer over; False when there was none for ``timeout_s``."""
+        question = self._questions.next(timeout_s)
         if question is None:
             return False
         received, request = question
@@ -100,7 +100,7 @@ class AskStage:
         return True
 
     def ready(self) -> bool:
-        """Whether a step would find a question now."""
+        """Whether a poll would find a question now."""
         return self._questions.waiting()
 
 

@@ -21,15 +21,15 @@ class Closable(Protocol):
         ...
 
 
-class Worker(Protocol):
-    """What a stage moves."""
+class Pollable(Protocol):
+    """What a stage polls."""
 
-    def step(self, wait_s: float) -> object:
+    def poll(self, timeout_s: float) -> object:
         """Do one piece of work, waiting for it at most so many seconds."""
         ...
 
     def ready(self) -> bool:
-        """Whether a step would find work now."""
+        """Whether a poll would find work now."""
         ...
 
 
@@ -40,19 +40,19 @@ class Stage:
     ----------
     name
         Shown when it is in trouble.
-    worker
+    polled
         Does the work.
     until
         Whether there is nothing more to be done.
     patient
-        Whether a step may take as long as it likes, since it waits for somebody outside.
+        Whether that may take as long as it likes, since it waits for somebody outside.
     """
 
-    def __init__(self, name: str, worker: Worker, until: Callable[[], bool], *, patient: bool = False) -> None:
+    def __init__(self, name: str, polled: Pollable, until: Callable[[], bool], *, patient: bool = False) -> None:
         self.name = name
         self.patient = patient
-        self.step = worker.step
-        self.ready = worker.ready
+        self.poll = polled.poll
+        self.ready = polled.ready
         self.finished = False
         self._until = until
 

@@ -82,25 +82,25 @@ class DirectIntake:
         self._silent = False
         self._held: list[Received] = []
 
-    def step(self, wait_s: float) -> bool:
-        """Take in what is there, waiting at most ``wait_s`` for the first message and for room; False for nothing."""
+    def poll(self, timeout_s: float) -> bool:
+        """Take in what is there, waiting at most ``timeout_s`` for a message and for room; False for nothing."""
         if self._held:
             # Nothing more is taken, but the connection is to last.
             self._consumer.tend()
-        elif self._consumer.ready(wait_s):
+        elif self._consumer.ready(timeout_s):
             with self._lock:
                 self._held = self._drain()
         silence = self._consumer.silence
         if self._silent != (silence is not None):
             self._silent = silence is not None
             self._tell_silence(silence)
-        if self._held and self._inbox.put(self._held, wait_s):
+        if self._held and self._inbox.put(self._held, timeout_s):
             self._held = []
             return True
         return False
 
     def ready(self) -> bool:
-        """Whether a step would find a message, or room for those at hand, now."""
+        """Whether a poll would find a message, or room for those at hand, now."""
         return self._inbox.has_room(self._held[0].role) if self._held else bool(self._consumer.ready(0.0))
 
     def close(self) -> None:

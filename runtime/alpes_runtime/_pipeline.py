@@ -1,17 +1,17 @@
-"""The stages between inbox and acknowledgement, as plain objects that can be stepped one at a time.
+"""The stages between inbox and acknowledgement, as plain objects that can be polled one at a time.
 
     intakes ─▶ inbox ─▶ CommitStage ─▶ handoff ─▶ PublishStage ─▶ acknowledged
                  ▲           └─▶ AskStage ─┐
                  └─────────────────────────┘
 
 While one group is being confirmed, the next one commits and the one after is received. In production each stage has a
-thread that steps it; a test can step the same objects in any order.
+thread that polls it; a test can poll the same objects in any order.
 """
 
 import queue
 from collections.abc import Callable, Mapping
 
-from ._committer import Committer, Settled
+from ._committer import CommittedGroup, Committer
 from ._context import InstanceContext
 from ._external_calls import Questions
 from ._inbox import Inbox
@@ -23,7 +23,7 @@ from .errors import Refused, Unavailable
 HANDOFF_GROUPS = 2
 """Committed groups that may wait for the publisher."""
 
-Handoff = queue.Queue[Settled]
+Handoff = queue.Queue[CommittedGroup]
 
 
 def handoff() -> Handoff:
@@ -32,7 +32,7 @@ def handoff() -> Handoff:
 
 
 class CommitStage:
-    """Commits one group a step.
+    """Commits one group a time.
 
     Parameters
     ----------
@@ -59,26 +59,26 @@ class CommitStage:
         self._committer = committer
         self._committed = committed
         self._batch_max = batch_max
-        self._held: Settled | None = None
+        self._held: CommittedGroup | None = None
 
-    def step(self, wait_s: float) -> bool:
-        """Take, commit and hand over a group; False when nothing came within ``wait_s`` or the next stage is full."""
+    def poll(self, timeout_s: float) -> bool:
+        """Take, commit and hand over a group; False when none came within ``timeout_s`` or the next stage is full."""
         if self._held is None:
-            group = self._inbox.take(self._batch_max, wait_s)
-            self._held = self._committer.settle(group) if group else None
+            group = self._inbox.take(self._batch_max, timeout_s)
+            self._held = self._committer.commit(group) if group else None
             if self._held is not None and self._held.asked:
                 self._questions[group[0].role].submit(self._held.asked)
         if self._held is None:
             return False
         try:
-            self._committed.put(self._held, timeout=wait_s)
+            self._committed.put(self._held, timeout=timeout_s)
         except queue.Full:
             return False
         self._held = None
         return True
 
     def ready(self) -> bool:
-        """Whether a step would find work now."""
+        """Whether a poll would find work now."""
         return self._inbox.ready() if self._held is None else not self._committed.full()
 
     @property
@@ -88,7 +88,7 @@ class CommitStage:
 
 
 class PublishStage:
-    """Publishes and acknowledges one committed group a step.
+    """Publishes and acknowledges one committed group a time.
 
     Parameters
     ----------
@@ -119,37 +119,37 @@ class PublishStage:
         self._withheld = withheld
         self._on_done = on_done
         self._outage = Outage(context, "The publisher", "broker")
-        self._held: Settled | None = None
+        self._held: CommittedGroup | None = None
 
-    def step(self, wait_s: float) -> bool:
+    def poll(self, timeout_s: float) -> bool:
         """Publish a group and acknowledge it; False when there was none, or the broker didn't confirm it this time."""
         self._try_withheld()
         if self._held is None:
-            self._held = self._next(wait_s)
+            self._held = self._next(timeout_s)
         if self._held is None:
             return False
         group = self._held
         try:
             with self._lock:
-                settled = self._published(group)
+                done = self._published(group)
         except Unavailable as error:
             self._outage.wait(error)
             return False
         self._outage.over()
         self._held = None
-        self._on_done(settled, group.rejected)
+        self._on_done(done, group.rejected)
         return True
 
-    def _next(self, wait_s: float) -> Settled | None:
+    def _next(self, timeout_s: float) -> CommittedGroup | None:
         if self._withheld.full:
-            self._context.clock.wait(self._context.stopping, wait_s)
+            self._context.clock.wait(self._context.stopping, timeout_s)
             return None
         try:
-            return self._committed.get(timeout=wait_s)
+            return self._committed.get(timeout=timeout_s)
         except queue.Empty:
             return None
 
-    def _published(self, group: Settled) -> int:
+    def _published(self, group: CommittedGroup) -> int:
         """Publish a group and acknowledge it, but for what is withheld; return how many messages are done."""
         try:
             if group.events:
@@ -169,7 +169,7 @@ class PublishStage:
                 self._on_done(done, 0)
 
     def ready(self) -> bool:
-        """Whether a step would find a committed group now."""
+        """Whether a poll would find a committed group now."""
         return not self.idle
 
     @property

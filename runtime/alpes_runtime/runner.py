@@ -80,7 +80,7 @@ class Runner:
         self._log.info("Drained: %s", "all that was begun is done" if self.instance.drained else "the rest comes again")
 
     def _worker(self, stage: Stage) -> Worker:
-        return Worker(stage.name, partial(stage.step, POLL_S), stage.over, self._context.clock, patient=stage.patient)
+        return Worker(stage.name, partial(stage.poll, POLL_S), stage.over, self._context.clock, patient=stage.patient)
 
 
 def _give_large_blocks_back() -> None:

@@ -242,7 +242,7 @@ def test_a_group_with_a_nul_in_it_loses_only_that_message(both: Both) -> None:
 
     handler = Handler(lambda message: message.data.decode(), apply)
     stage = committer(both.one, handler=handler)  # type: ignore[arg-type]
-    result = stage.settle([received(payload) for payload in (b"a", b"b", b"nul\0", b"c", b"d")])
+    result = stage.commit([received(payload) for payload in (b"a", b"b", b"nul\0", b"c", b"d")])
     assert result is not None
     (letter,) = result.events
     assert letter.payload == b"nul\0"
@@ -412,7 +412,7 @@ def test_after_a_restart_of_the_server_the_group_goes_on(server: Server, databas
     clock = FakeClock()
     clock.on_wait = lambda _seconds: server.start() if len(clock.waits) == 3 else None
     handler = Handler(lambda message: message.data.decode(), restarting.apply)
-    result = committer(database, handler=handler, context=instance_context(clock=clock)).settle(  # type: ignore[arg-type]
+    result = committer(database, handler=handler, context=instance_context(clock=clock)).commit(  # type: ignore[arg-type]
         [received(b"a"), received(b"b")]
     )
     assert result is not None

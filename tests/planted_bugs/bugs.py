@@ -55,7 +55,7 @@ BUGS: Sequence[Bug] = (
         "a group is acknowledged as soon as it is taken",
         Code(
             RUNTIME,
-            "CommitStage.step",
+            "CommitStage.poll",
             "group = T",
             """
             group = T
@@ -144,7 +144,7 @@ BUGS: Sequence[Bug] = (
         "a message that waits for the gateway's answer is acknowledged with the rest of its group",
         Code(
             RUNTIME,
-            "Committer._settled",
+            "Committer._committed",
             "group = [received for received in group if id(received) not in waiting]",
             "group = group",
         ),
@@ -154,7 +154,7 @@ BUGS: Sequence[Bug] = (
         "a committed group is forgotten where the next stage has no room",
         Code(
             RUNTIME,
-            "CommitStage.step",
+            "CommitStage.poll",
             "self.P.put(self.H, timeout=W)",
             "held, self.H = self.H, None; self.P.put(held, timeout=W)",
         ),
@@ -322,7 +322,7 @@ BUGS: Sequence[Bug] = (
     Bug(
         "invalid-message-dropped",
         "what is refused is acknowledged and goes nowhere",
-        Code(RUNTIME, "Committer._settled", "events.append(self._dead_letter(R, T, W))", "pass"),
+        Code(RUNTIME, "Committer._committed", "events.append(self._dead_letter(R, T, W))", "pass"),
     ),
     Bug(
         "no-size-check",
@@ -347,7 +347,7 @@ BUGS: Sequence[Bug] = (
         "a charge whose outcome is not known is given up like any other message",
         Code(
             RUNTIME,
-            "Committer._settled",
+            "Committer._committed",
             "self._retry(received, for_ever=until_known)",
             "self._retry(received, for_ever=until_known and received.attempt < 1)",
         ),
@@ -483,7 +483,7 @@ BUGS: Sequence[Bug] = (
         "what can't be read is acknowledged as if it were done",
         Code(
             RUNTIME,
-            "Committer.settle",
+            "Committer.commit",
             'Rejected("unreadable" if received.problem else "invalid", W)',
             'Done(()) if received.problem else Rejected("invalid", W)',
         ),

@@ -375,7 +375,7 @@ class Instance:
                 return True  # the stage has to meet it
 
         while not stage.over():
-            if not stage.step(0):
+            if not stage.poll(0):
                 scheduler.until(may_go_on, "work")
             elif receives:
                 # The other stages pause anyway, at the first thing that they do with the next group.

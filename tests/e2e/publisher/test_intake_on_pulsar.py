@@ -41,7 +41,7 @@ class Intake:
         messages: list[Received] = []
         last = time.monotonic()
         while len(messages) < count and time.monotonic() - last < 2:
-            if self.direct.step(0.5):
+            if self.direct.poll(0.5):
                 last = time.monotonic()
             group = self.taken()
             assert len(group) <= MOST
@@ -60,9 +60,9 @@ def test_a_backlog_is_drained(namespace: Namespace, client: Any) -> None:
 def test_an_idle_topic_is_waited_for_no_longer_than_asked(namespace: Namespace, client: Any) -> None:
     intake = Intake(namespace, namespace.topic("idle"))
     # What the broker says of the subscription comes first, and ends a wait.
-    assert not any(intake.direct.step(0.3) for _ in range(3))
+    assert not any(intake.direct.poll(0.3) for _ in range(3))
     began = time.monotonic()
-    assert not intake.direct.step(0.3)
+    assert not intake.direct.poll(0.3)
     assert 0.25 < time.monotonic() - began < 2
     intake.direct.close()
 
@@ -71,8 +71,8 @@ def test_a_full_inbox_holds_the_group_back_and_loses_none(namespace: Namespace, 
     topic = namespace.topic("full")
     Publishing(client).publish(events(topic, numbered(1000)))
     intake = Intake(namespace, topic, capacity=1)
-    assert any(intake.direct.step(1.0) for _ in range(5))
-    assert not intake.direct.step(0.1)
+    assert any(intake.direct.poll(1.0) for _ in range(5))
+    assert not intake.direct.poll(0.1)
     messages = intake.taken()
     messages += intake.drain(1000 - len(messages))
     assert [message.data for message in messages] == numbered(1000)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpes_runtime import _message as message_module
-from alpes_runtime._committer import CAREFUL_GROUPS, CAREFUL_PART, Committer, Settled
+from alpes_runtime._committer import CAREFUL_GROUPS, CAREFUL_PART, CommittedGroup, Committer
 from alpes_runtime._message import Event, Received
 from alpes_runtime._outcome import Ask, Done, Handler, Outcome
 from alpes_runtime._watchdog import HANG_LIMIT_S, Worker
@@ -37,14 +37,14 @@ def group(*payloads: str) -> list[Received]:
     return [received(payload.encode("latin-1")) for payload in payloads]
 
 
-def settled(stage: Committer, messages: Sequence[Received]) -> Settled:
-    result = stage.settle(messages)
+def settled(stage: Committer, messages: Sequence[Received]) -> CommittedGroup:
+    result = stage.commit(messages)
     assert result is not None
     assert result.messages == messages
     return result
 
 
-def reasons(result: Settled) -> dict[str, str]:
+def reasons(result: CommittedGroup) -> dict[str, str]:
     """Error type of each dead letter, by key."""
     return {
         event.key: dict(event.properties or {})["error.type"]
@@ -53,7 +53,7 @@ def reasons(result: Settled) -> dict[str, str]:
     }
 
 
-def out(result: Settled) -> list[str]:
+def out(result: CommittedGroup) -> list[str]:
     return [event.key for event in result.events if event.topic == OUT]
 
 
@@ -169,7 +169,7 @@ def test_a_stop_while_waiting_leaves_the_group_undecided() -> None:
     context = instance_context(clock=clock)
     clock.on_wait = lambda _seconds: context.stopping.set()
     stage = committer(store, context=context)
-    assert stage.settle(group("a", "bad", "b")) is None
+    assert stage.commit(group("a", "bad", "b")) is None
     assert store.rows == {}
 
 
@@ -185,7 +185,7 @@ def test_a_stop_in_the_middle_of_the_search_for_a_bad_row_leaves_the_group_undec
         return apply(transaction, batch)
 
     stage = committer(store, handler=Handler(decode, away_for_the_second_half), context=context)
-    assert stage.settle(group("a", "poison", "c", "d")) is None
+    assert stage.commit(group("a", "poison", "c", "d")) is None
 
 
 def test_a_long_outage_is_no_hanging_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def test_when_most_fails_for_a_bug_the_group_is_withheld_and_the_input_shut(capl
     halted: list[str] = []
     stage = committer(database(), on_halt=halted.append)
     with caplog.at_level(logging.CRITICAL):
-        assert stage.settle([*group("bug", 30), *group("a", 10)]) is None
+        assert stage.commit([*group("bug", 30), *group("a", 10)]) is None
     assert halted == ["crear-orden"]
     (line,) = caplog.messages
     assert line.startswith("HALTED: most of crear-orden fails for a bug")
@@ -28,7 +28,7 @@ def test_when_most_fails_for_a_bug_the_group_is_withheld_and_the_input_shut(capl
 
 def test_a_decoder_that_crashes_at_everything_counts_too() -> None:
     halted: list[str] = []
-    assert committer(database(), on_halt=halted.append).settle(group("crash", 40)) is None
+    assert committer(database(), on_halt=halted.append).commit(group("crash", 40)) is None
     assert halted == ["crear-orden"]
 
 
@@ -37,14 +37,14 @@ def test_messages_that_are_refused_in_so_many_words_never_stop_anything(word: st
     halted: list[str] = []
     stage = committer(database(), on_halt=halted.append)
     for _ in range(5):
-        assert stage.settle(group(word, 500)) is not None
+        assert stage.commit(group(word, 500)) is not None
     assert halted == []
 
 
 def test_some_bugs_among_many_messages_are_dead_lettered_one_by_one() -> None:
     halted: list[str] = []
     stage = committer(database(), on_halt=halted.append)
-    settled = stage.settle([*group("bug", 40), *group("a", 60)])
+    settled = stage.commit([*group("bug", 40), *group("a", 60)])
     assert settled is not None
     assert settled.rejected == 40
     assert halted == []
@@ -52,15 +52,15 @@ def test_some_bugs_among_many_messages_are_dead_lettered_one_by_one() -> None:
 
 def test_one_at_a_time_no_more_than_a_few_are_dead_lettered_before_it_stops() -> None:
     stage = committer(database())
-    settled = [stage.settle(group("bug", 1)) for _ in range(FEWEST_BUGS + 5)]
+    settled = [stage.commit(group("bug", 1)) for _ in range(FEWEST_BUGS + 5)]
     assert [each is not None for each in settled] == [True] * (FEWEST_BUGS - 1) + [False] * 6
 
 
 def test_the_inputs_of_a_function_are_judged_apart() -> None:
     halted: list[str] = []
     stage = committer(database(), on_halt=halted.append)
-    stage.settle(group("bug", 19))
-    assert stage.settle([received(b"bug", role="transaccion-creada")]) is not None
+    stage.commit(group("bug", 19))
+    assert stage.commit([received(b"bug", role="transaccion-creada")]) is not None
     assert halted == []
 
 

@@ -196,7 +196,7 @@ def test_closing_lets_go_whoever_waits() -> None:
 
 
 Step = tuple[str, int]
-STEPS = st.lists(st.tuples(st.sampled_from(["put urgent", "put plain", "squeeze", "take"]), st.integers(1, 7)))
+STEPS = st.lists(st.tuples(st.sampled_from(["put urgent", "put plain", "force", "take"]), st.integers(1, 7)))
 
 
 @given(steps=STEPS, capacity=st.integers(1, 6))
@@ -211,7 +211,7 @@ def test_nothing_is_lost_or_doubled_and_each_lane_keeps_its_order(steps: list[St
             assert len({each.role for each in group}) <= 1
             for each in group:
                 left[each.role].append(each)
-        elif kind == "squeeze":
+        elif kind == "force":
             each = message(PLAIN)
             box.force_put(each)
             entered[PLAIN].append(each)

@@ -66,7 +66,7 @@ class Direct:
         self.intake = DirectIntake(instance_context(batch_max=100), self.consumer, source.topic, inputs, inbox)
 
     def step(self) -> bool:
-        return self.intake.step(0)
+        return self.intake.poll(0)
 
     def close(self) -> None:
         self.intake.close()
@@ -118,8 +118,8 @@ class System:
 def test_every_message_reaches_its_handler_and_is_acknowledged(way: Open) -> None:
     system = System(way, subscription(b"a", b"b", b"bad"))
     system.take_in()
-    while system.commit.step(0):
-        system.publish.step(0)
+    while system.commit.poll(0):
+        system.publish.poll(0)
     assert system.store.rows.keys() == {"a", "b"}
     assert [message.payload for message in system.source.acknowledged] == [b"a", b"b", b"bad"]
 
@@ -128,13 +128,13 @@ def test_it_is_acknowledged_only_after_commit_and_publish(way: Open) -> None:
     system = System(way, subscription(b"a"))
     system.take_in()
     assert system.source.acknowledged == []
-    system.commit.step(0)
+    system.commit.poll(0)
     assert system.store.rows.keys() == {"a"}
     assert system.source.acknowledged == []
     system.publisher.fail()
-    system.publish.step(0)
+    system.publish.poll(0)
     assert system.source.acknowledged == []
-    system.publish.step(0)
+    system.publish.poll(0)
     assert [message.payload for message in system.source.acknowledged] == [b"a"]
 
 
@@ -180,7 +180,7 @@ def test_a_stop_leaves_what_was_not_done_unacknowledged(way: Open) -> None:
     system.stopping.set()
     system.inbox.close()
     system.way.step()
-    while system.commit.step(0) or system.publish.step(0):
+    while system.commit.poll(0) or system.publish.poll(0):
         pass
     system.way.close()
     assert system.source.acknowledged == []
@@ -190,11 +190,11 @@ def test_a_stop_leaves_what_was_not_done_unacknowledged(way: Open) -> None:
 def test_a_direct_group_that_finds_no_room_is_kept_and_put_later() -> None:
     source, box = subscription(b"a", b"b", b"c"), Inbox(ROLES, 1)
     intake = DirectIntake(instance_context(batch_max=2), source.consumer(), TOPIC, Inputs([TOPIC], RETRY), box)
-    assert intake.step(0)
-    assert not intake.step(0)
-    assert not intake.step(0)
+    assert intake.poll(0)
+    assert not intake.poll(0)
+    assert not intake.poll(0)
     assert [m.data for m in box.take(10, 0)] == [b"a", b"b"]
-    assert intake.step(0)
+    assert intake.poll(0)
     assert [m.data for m in box.take(10, 0)] == [b"c"]
 
 
@@ -202,7 +202,7 @@ def test_a_direct_group_has_no_more_than_asked_for() -> None:
     source, box = subscription(*[b"x"] * 5), Inbox(ROLES, 100)
     intake = DirectIntake(instance_context(batch_max=2), source.consumer(), TOPIC, Inputs([TOPIC], RETRY), box)
     sizes = []
-    while intake.step(0):
+    while intake.poll(0):
         sizes.append(len(box.take(100, 0)))
     assert sizes == [2, 2, 1]
 

@@ -79,7 +79,7 @@ class Instance:
         )
 
     def run(self, *stages: str) -> None:
-        while True in [getattr(self, stage).step(0) for stage in stages or ("intake", "commit", "publish", "ask")]:
+        while True in [getattr(self, stage).poll(0) for stage in stages or ("intake", "commit", "publish", "ask")]:
             pass
 
     @property
@@ -103,11 +103,11 @@ def test_nothing_is_acknowledged_before_the_answer_is_committed_and_told() -> No
     one = Instance(b"ask 1", b"a")
     one.run("intake", "commit", "publish")
     assert one.acknowledged == ["a"]
-    assert one.ask.step(0)
+    assert one.ask.poll(0)
     assert one.acknowledged == ["a"]
-    assert one.commit.step(0)
+    assert one.commit.poll(0)
     assert one.acknowledged == ["a"]
-    assert one.publish.step(0)
+    assert one.publish.poll(0)
     assert one.acknowledged == ["a", "ask 1"]
     assert [(event.key, event.payload) for event in one.publisher.published] == [("a", b""), ("ask 1", b"yes, ask 1")]
 
@@ -157,7 +157,7 @@ def test_without_an_answer_the_message_comes_again_later_however_often() -> None
 def test_what_may_have_happened_is_never_dead_lettered(attempt: int) -> None:
     stage = committer(database())
     message = received(b"ask", properties={"attempt": str(attempt)}, retried=True)
-    settled = stage.settle([message.answered(ROLE, Retry("gateway", "not known", until_known=True))])
+    settled = stage.commit([message.answered(ROLE, Retry("gateway", "not known", until_known=True))])
     assert settled is not None
     (event,) = settled.events
     assert event.topic == RETRY
@@ -177,7 +177,7 @@ def test_when_nobody_can_be_asked_for_a_bug_of_ours_no_more_is_taken() -> None:
     halted: list[str] = []
     stage = committer(database(), on_halt=halted.append)
     failed = [received(b"ask").answered(ROLE, Retry("bug", "KeyError", until_known=True)) for _ in range(30)]
-    assert stage.settle(failed) is None
+    assert stage.commit(failed) is None
     assert halted == [ROLE]
 
 
@@ -185,9 +185,9 @@ def test_what_is_put_off_is_told_once_in_a_while(caplog: pytest.LogCaptureFixtur
     clock = FakeClock()
     stage = committer(database(), context=instance_context(clock=clock))
     unknown = [received(b"ask").answered(ROLE, Retry("gateway", "it is away", until_known=True)) for _ in range(5)]
-    stage.settle(unknown)
+    stage.commit(unknown)
     clock.now += UNKNOWN_LOG_S
-    stage.settle(unknown)
+    stage.commit(unknown)
     assert [record.getMessage() for record in caplog.records] == [
         f"Nothing is lost, put off {number} of {ROLE} (attempt 1): it is away" for number in (1, 5)
     ]

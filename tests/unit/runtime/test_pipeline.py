@@ -65,7 +65,7 @@ class Instance:
         return ["intake", "commit", "publish"]
 
     def step(self, stage: str) -> bool:
-        return {"intake": self.intake.step, "commit": self.commit.step, "publish": self.publish.step}[stage](0)
+        return {"intake": self.intake.poll, "commit": self.commit.poll, "publish": self.publish.poll}[stage](0)
 
     def run(self) -> None:
         while True in [self.step(stage) for stage in self.stages()]:
@@ -191,7 +191,7 @@ def test_a_forged_message_in_the_retry_topic_harms_no_retry_beside_it() -> None:
     one.subscription.publish(b"x", "forged", {})
     one.subscription.publish(b"a", "a", {"source.topic": TOPIC, "attempt": "2"})
     one.subscription.publish(b"b", "b", {"source.topic": OTHER, "attempt": "2"})
-    one.intake.step(0)
+    one.intake.poll(0)
     groups = [one.inbox.take(100, 0) for _ in range(3)]
     assert [[(each.role, each.data) for each in group] for group in groups] == [
         [("transaccion-creada", b"b")],
