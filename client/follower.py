@@ -19,7 +19,7 @@ from schemas.tienda.topics import ORDEN_ACTUALIZADA, ORDER_DEAD_LETTERS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 
-TICK_SECONDS = 0.1
+TICK_S = 0.1
 
 _DEAD_LETTER_TYPES: dict[str, Callable[[bytes], str]] = {
     "crear-orden-DLQ": lambda payload: CrearOrden.FromString(payload).id,
@@ -74,7 +74,7 @@ class Follower:
         """
         finished, last_progress = self._ledger.finished, time.monotonic()
         while self._ledger.finished < self._ledger.orders:
-            stop.wait(TICK_SECONDS)
+            stop.wait(TICK_S)
             tick()
             now = time.monotonic()
             if self._ledger.finished != finished:

@@ -101,7 +101,7 @@ class Ledger:
             trace.ended_ns = max(at_ns, trace.sent_ns)
             self._finished += not trace.send_error
 
-    def close(self) -> Account:
+    def close(self) -> RunSummary:
         """Sum up what is known now."""
         with self._lock:
             traces = dict(self._traces)
@@ -109,7 +109,7 @@ class Ledger:
         outcomes = Counter(t.outcome() for t in traces.values())
         started_ns = min((t.sent_ns for t in traces.values()), default=None)
         last_ns = max((t.ended_ns for t in ended), default=None)
-        return Account(
+        return RunSummary(
             orders=len(traces),
             outcomes={name: outcomes.pop(name, 0) for name in ("aprobada", "rechazada")}
             | dict(sorted((k, n) for k, n in outcomes.items() if k not in (DEAD_LETTERED, UNSENT, UNACCOUNTED)))
@@ -131,7 +131,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class RunSummary:
     """How a run went.
 
     Attributes

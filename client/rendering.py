@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from client.ledger import DEAD_LETTERED, UNACCOUNTED, UNSENT, Account
+from client.ledger import DEAD_LETTERED, UNACCOUNTED, UNSENT, RunSummary
 
 OUTCOME_STYLES = {
     "aprobada": "green",
@@ -61,52 +61,52 @@ class RunProgress:
             self._progress.update(self._finished, completed=finished)
 
 
-def show_account(console: Console, account: Account) -> None:
+def show_summary(console: Console, summary: RunSummary) -> None:
     """Print how the orders of a run ended, how fast, and what needs attention."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("outcome")
     table.add_column("orders", justify="right")
-    for outcome, count in account.outcomes.items():
+    for outcome, count in summary.outcomes.items():
         style = OUTCOME_STYLES.get(outcome, "") if count else "dim"
         table.add_row(OUTCOME_NAMES.get(outcome, outcome), f"{count:,}", style=style)
     table.add_section()
-    table.add_row("all", f"{account.orders:,}", style="bold")
+    table.add_row("all", f"{summary.orders:,}", style="bold")
     console.print(table)
-    if account.existed:
-        console.print(_existed(account), soft_wrap=True)
-    if account.orders_per_second is not None:
+    if summary.existed:
+        console.print(_existed(summary), soft_wrap=True)
+    if summary.orders_per_second is not None:
         console.print(
-            f"throughput  {account.orders_per_second:,.1f} orders/s, from the first sent to the last end",
+            f"throughput  {summary.orders_per_second:,.1f} orders/s, from the first sent to the last end",
             soft_wrap=True,
         )
-    if account.latency_ms is not None:
-        values = "   ".join(f"{name} {value:,.1f} ms" for name, value in account.latency_ms.items())
+    if summary.latency_ms is not None:
+        values = "   ".join(f"{name} {value:,.1f} ms" for name, value in summary.latency_ms.items())
         console.print(f"latency     {values}, from an order's sending to its end", soft_wrap=True)
-    _show_attention(console, account)
+    _show_attention(console, summary)
 
 
-def _existed(account: Account) -> str:
-    if account.existed == account.orders:
-        return f"All {account.orders:,} orders existed already, and sending them again changed nothing."
-    return f"{account.orders - account.existed:,} orders were new; {account.existed:,} existed already, unchanged."
+def _existed(summary: RunSummary) -> str:
+    if summary.existed == summary.orders:
+        return f"All {summary.orders:,} orders existed already, and sending them again changed nothing."
+    return f"{summary.orders - summary.existed:,} orders were new; {summary.existed:,} existed already, unchanged."
 
 
-def _show_attention(console: Console, account: Account) -> None:
-    if account.dead_letter_reasons:
+def _show_attention(console: Console, summary: RunSummary) -> None:
+    if summary.dead_letter_reasons:
         _warn(
-            console, f"{sum(account.dead_letter_reasons.values()):,} ORDERS DEAD-LETTERED", account.dead_letter_reasons
+            console, f"{sum(summary.dead_letter_reasons.values()):,} ORDERS DEAD-LETTERED", summary.dead_letter_reasons
         )
-    if account.send_errors:
-        count = sum(account.send_errors.values())
-        _warn(console, f"{count:,} orders were not confirmed by Pulsar, nor seen since", account.send_errors)
-    if account.unconfirmed:
-        why = ", ".join(account.unconfirmed)
+    if summary.send_errors:
+        count = sum(summary.send_errors.values())
+        _warn(console, f"{count:,} orders were not confirmed by Pulsar, nor seen since", summary.send_errors)
+    if summary.unconfirmed:
+        why = ", ".join(summary.unconfirmed)
         console.print(
-            f"{sum(account.unconfirmed.values()):,} orders ended though Pulsar did not confirm them ({escape(why)}).",
+            f"{sum(summary.unconfirmed.values()):,} orders ended though Pulsar did not confirm them ({escape(why)}).",
             soft_wrap=True,
         )
-    if count := account.outcomes[UNACCOUNTED]:
-        _warn(console, f"{count:,} orders unaccounted for, such as {account.examples[UNACCOUNTED]}", {})
+    if count := summary.outcomes[UNACCOUNTED]:
+        _warn(console, f"{count:,} orders unaccounted for, such as {summary.examples[UNACCOUNTED]}", {})
 
 
 def _warn(console: Console, what: str, reasons: dict[str, int]) -> None:

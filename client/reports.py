@@ -18,7 +18,7 @@ from schemas.tienda.topics import GENERAR_REPORTE, REPORTE_GENERADO, full_name
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 from terminal.errors import NoAnswerError
 
-WAIT_SECONDS = 0.2
+WAIT_S = 0.2
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ def fetch_report(client: Client, report_format: str, timeout_seconds: float, sto
         last_part = time.monotonic()
         while not stop.is_set():
             try:
-                part = parts.get(timeout=WAIT_SECONDS)
+                part = parts.get(timeout=WAIT_S)
             except queue.Empty:
                 silent_seconds = time.monotonic() - last_part
                 if silent_seconds > timeout_seconds:

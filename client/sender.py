@@ -18,15 +18,15 @@ from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 # Orders sent and not yet confirmed. We count them ourselves, so that the library's own queue never blocks us.
 WINDOW = 8_000
-SEND_TIMEOUT_SECONDS = 30
+SEND_TIMEOUT_S = 30
 # How long after the library's own time-out a missing confirmation counts as a failure.
-CONFIRMATION_TIMEOUT_SECONDS = SEND_TIMEOUT_SECONDS + 10
+CONFIRMATION_TIMEOUT_S = SEND_TIMEOUT_S + 10
 ATTEMPTS = 4
-BACKOFF_SECONDS = 0.5
-TICK_SECONDS = 0.1
-POLL_SECONDS = 0.001
+BACKOFF_S = 0.5
+TICK_S = 0.1
+POLL_S = 0.001
 # Sleeping for less costs more than being early.
-SHORTEST_SLEEP_SECONDS = 0.002
+SHORTEST_SLEEP_S = 0.002
 
 
 class Producer(Protocol):
@@ -51,7 +51,7 @@ def open_producer(client: Client, topic: str) -> pulsar.Producer:
     """
     return client.create_producer(
         topic,
-        send_timeout_millis=SEND_TIMEOUT_SECONDS * 1000,
+        send_timeout_millis=SEND_TIMEOUT_S * 1000,
         batching_enabled=True,
         batching_max_publish_delay_ms=5,
         max_pending_messages=2 * WINDOW,
@@ -92,7 +92,7 @@ class Sender:
         self,
         open_producer: Callable[[], Producer],
         ledger: Ledger,
-        backoff_seconds: float = BACKOFF_SECONDS,
+        backoff_seconds: float = BACKOFF_S,
     ) -> None:
         self._open_producer = open_producer
         self._ledger = ledger
@@ -135,7 +135,7 @@ class Sender:
                 started = now
             if now >= next_tick:
                 tick()
-                next_tick = now + TICK_SECONDS
+                next_tick = now + TICK_S
             if rate is not None:
                 self._await_turn(started + number / rate, stop, tick)
             self._settle()
@@ -152,21 +152,21 @@ class Sender:
             self._close_producer()
 
     def _await_turn(self, due: float, stop: threading.Event, tick: Callable[[], None]) -> None:
-        while (ahead := due - time.monotonic()) > SHORTEST_SLEEP_SECONDS and not stop.is_set():
-            stop.wait(min(ahead, TICK_SECONDS))
+        while (ahead := due - time.monotonic()) > SHORTEST_SLEEP_S and not stop.is_set():
+            stop.wait(min(ahead, TICK_S))
             self._settle()
-            if ahead > TICK_SECONDS:
+            if ahead > TICK_S:
                 tick()
 
     def _await_room(self, limit: int, stop: threading.Event, tick: Callable[[], None]) -> None:
-        next_tick = time.monotonic() + TICK_SECONDS
+        next_tick = time.monotonic() + TICK_S
         while len(self._pending) >= limit and not stop.is_set():
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_S)
             self._settle()
             now = time.monotonic()
             if now >= next_tick:
                 tick()
-                next_tick = now + TICK_SECONDS
+                next_tick = now + TICK_S
 
     def _send_first_time(self, number: int, order: CrearOrden) -> None:
         now_ns = time.time_ns()
@@ -188,8 +188,8 @@ class Sender:
             if self._producer is None:
                 raise pulsar.ConnectError("no connection")
             self._producer.send_async(pending.payload, answered, partition_key=pending.order_id)
-        except Exception as problem:  # noqa: BLE001 - whatever it was, this order is not sent
-            answers.append(_Answer(number, generation, problem))
+        except Exception as error:  # noqa: BLE001 - whatever it was, this order is not sent
+            answers.append(_Answer(number, generation, error))
 
     def _settle(self) -> None:
         failure: Any = None
@@ -203,7 +203,7 @@ class Sender:
             elif number in self._pending and generation == self._generation:
                 # One of an earlier generation only says that we closed its producer: the order was sent again since.
                 failure = failure or result
-        if self._pending and time.monotonic() - self._last_answer > CONFIRMATION_TIMEOUT_SECONDS:
+        if self._pending and time.monotonic() - self._last_answer > CONFIRMATION_TIMEOUT_S:
             failure = "no confirmation"
         if failure is not None:
             self._start_over(failure)

@@ -10,7 +10,7 @@ PIPE_WIDTH = 100_000
 """Columns of a table that goes to a file or a program: more than any row has, so that none is cut or wrapped."""
 
 
-def paper() -> Console:
+def table_console() -> Console:
     """Give standard output to print tables on: as wide as the terminal, or as its rows where there is none."""
     # Without emoji: rich would show one for a key such as ":key:".
     console = Console(highlight=False, emoji=False)

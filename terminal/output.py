@@ -83,7 +83,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         elif found is None or stat.S_ISREG(found.st_mode):
-            with _aside(Path(os.path.realpath(path)), found) as file:
+            with _replaced(Path(os.path.realpath(path)), found) as file:
                 yield file
         else:
             with path.open("wb") as file:
@@ -101,7 +101,7 @@ def _is_standard_output(found: os.stat_result | None) -> bool:
 
 
 @contextmanager
-def _aside(target: Path, found: os.stat_result | None) -> Iterator[BinaryIO]:
+def _replaced(target: Path, found: os.stat_result | None) -> Iterator[BinaryIO]:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
     temporary = Path(name)
     try:

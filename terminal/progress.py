@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 # How often a plain log shows that something still goes on.
-HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_S = 15.0
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -36,7 +36,7 @@ def _heartbeat(doing: str, started: float) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
-        while not stop.wait(HEARTBEAT_SECONDS):
+        while not stop.wait(HEARTBEAT_S):
             console.print(f"{doing} … {time.monotonic() - started:.0f} s")
 
     thread = threading.Thread(target=beat, daemon=True)
@@ -75,7 +75,7 @@ def download(filename: str, total: int) -> Iterator[Callable[[int], None]]:
         def advance(count: int) -> None:
             arrived[0] += count
             now = time.monotonic()
-            if now - shown[0] >= HEARTBEAT_SECONDS:
+            if now - shown[0] >= HEARTBEAT_S:
                 shown[0] = now
                 console.print(f"Downloading … {arrived[0] / 1e6:.0f} of {megabytes:.0f} MB, {now - started:.0f} s")
 

@@ -11,13 +11,13 @@ import click
 from rich.console import Console
 
 from client.follower import Follower
-from client.ledger import UNSENT, Account, Ledger
+from client.ledger import UNSENT, Ledger, RunSummary
 from client.orders import order_stream, random_seed
-from client.rendering import RunProgress, show_account
+from client.rendering import RunProgress, show_summary
 from client.sender import Sender, open_producer
 from connection.client import connected
 from schemas.tienda.topics import CREAR_ORDEN, full_name
-from terminal.console import paper
+from terminal.console import table_console
 from terminal.interrupt import interruptible
 from terminal.options import Positive, service_url_option
 from terminal.output import OutputFile, writing
@@ -103,25 +103,25 @@ def send(
             sender.send(order_stream(chosen_seed, orders), stop, tick, rate)
             complete = follower is None or follower.wait(timeout, stop, tick)
             tick()
-        account = ledger.close()
-    _summarise(account, confirmed=sender.confirmed, seed=chosen_seed, follow=follow, file=summary_json)
+        summary = ledger.close()
+    _summarise(summary, confirmed=sender.confirmed, seed=chosen_seed, follow=follow, file=summary_json)
     if stop.is_set():
         raise KeyboardInterrupt
-    if account.outcomes[UNSENT] or (follow and not (complete and account.missing == 0)):
+    if summary.outcomes[UNSENT] or (follow and not (complete and summary.missing == 0)):
         sys.exit(1)
 
 
-def _summarise(account: Account, *, confirmed: int, seed: int, follow: bool, file: Path | None) -> None:
+def _summarise(summary: RunSummary, *, confirmed: int, seed: int, follow: bool, file: Path | None) -> None:
     if file is not None:
-        summary = account.as_json() | {"confirmed": confirmed, "followed": follow, "seed": seed}
+        content = summary.as_json() | {"confirmed": confirmed, "followed": follow, "seed": seed}
         with writing(file) as summary_file:
-            summary_file.write(json.dumps(summary, indent=2).encode() + b"\n")
-    console = paper()
+            summary_file.write(json.dumps(content, indent=2).encode() + b"\n")
+    console = table_console()
     if follow:
-        show_account(console, account)
+        show_summary(console, summary)
         return
-    console.print(f"{confirmed:,} of {account.orders:,} orders are with Pulsar; they were not followed.")
-    for reason, count in account.send_errors.items():
+    console.print(f"{confirmed:,} of {summary.orders:,} orders are with Pulsar; they were not followed.")
+    for reason, count in summary.send_errors.items():
         console.print(
             f"[bold red]{count:,} were not confirmed by Pulsar, and may be there:[/] {reason}", soft_wrap=True
         )

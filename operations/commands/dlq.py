@@ -16,7 +16,7 @@ from rich.console import Console
 from connection.admin import Admin
 from connection.client import Client, connected
 from operations.dlq import rendering
-from operations.dlq.actions import Outcome
+from operations.dlq.actions import ActionResult
 from operations.dlq.actions import discard as discard_letters
 from operations.dlq.actions import replay as replay_letters
 from operations.dlq.history import ERROR_TYPES
@@ -25,7 +25,7 @@ from operations.dlq.log import Log
 from operations.dlq.selection import Selection
 from operations.dlq.setting_aside import place
 from operations.dlq.setting_aside import set_aside as set_entry_aside
-from terminal.console import Counting, paper
+from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
 from terminal.options import admin_url_option, service_url_option
 from terminal.text import one_line
@@ -74,7 +74,7 @@ def dlq() -> None:
 
 
 @dataclass(frozen=True)
-class _Desk:
+class _Session:
     """What all of these commands work on."""
 
     client: Client
@@ -140,10 +140,10 @@ def _listed(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def _desk(service_url: str, admin_url: str) -> Iterator[_Desk]:
+def _session(service_url: str, admin_url: str) -> Iterator[_Session]:
     admin = Admin(admin_url)
     with connected(service_url) as client:
-        yield _Desk(client, DeadLetters(client, admin), Log(client, admin))
+        yield _Session(client, DeadLetters(client, admin), Log(client, admin))
 
 
 @dlq.command("list")
@@ -177,17 +177,17 @@ def list_(
     counts: Counter[tuple[str, str, str]] = Counter()
     first: list[Letter] = []
     selection = Selection(errors=set(errors), topics=set(topics))
-    with _desk(service_url, admin_url) as desk:
-        desk.require_names(selection)
-        for letter in desk.waiting(selection):
+    with _session(service_url, admin_url) as session:
+        session.require_names(selection)
+        for letter in session.waiting(selection):
             if as_json:
                 click.echo(json.dumps(rendering.as_json(letter)))
             counts[letter.id.topic, letter.error_type, letter.function] += 1
             if len(first) < limit:
                 first.append(letter)
-        desk.tell_if_none_matched(selection)
+        session.tell_if_none_matched(selection)
     if not as_json:
-        rendering.show_list(paper(), counts, first)
+        rendering.show_list(table_console(), counts, first)
 
 
 @dlq.command()
@@ -202,13 +202,13 @@ def show(letter_id: str, as_json: bool, service_url: str, admin_url: str) -> Non
       alpes dlq show crear-orden:0:47:12 --json | jq .fields
     """  # noqa: D301 - \b is click's mark
     wanted = LetterId.parse(letter_id)
-    with _desk(service_url, admin_url) as desk:
-        letter = desk.letters.find(wanted)
-        entries = desk.log.entries(str(wanted))
+    with _session(service_url, admin_url) as session:
+        letter = session.letters.find(wanted)
+        entries = session.log.entries(str(wanted))
     if as_json:
         click.echo(json.dumps(rendering.as_json(letter, entries), indent=2))
     else:
-        rendering.show_letter(paper(), letter, entries)
+        rendering.show_letter(table_console(), letter, entries)
 
 
 def _selected(ids: tuple[str, ...], everything: bool, errors: tuple[str, ...], topics: tuple[str, ...]) -> Selection:  # noqa: FBT001
@@ -217,10 +217,10 @@ def _selected(ids: tuple[str, ...], everything: bool, errors: tuple[str, ...], t
     return Selection({str(LetterId.parse(text)) for text in ids}, set(errors), set(topics))
 
 
-def _require_found(selection: Selection, desk: _Desk) -> None:
+def _require_found(selection: Selection, session: _Session) -> None:
     """Refuse an id that there is no letter of, before anything is done. Those dealt with already are fine."""
     for text in sorted(selection.ids):
-        desk.letters.find(LetterId.parse(text))
+        session.letters.find(LetterId.parse(text))
 
 
 all_option = click.option("--all", "everything", is_flag=True, help="All letters that wait.")
@@ -252,14 +252,14 @@ def replay(
       alpes dlq replay --all
     """  # noqa: D301 - \b is click's mark
     selection = _selected(ids, everything, errors, topics)
-    with interruptible() as stop, _desk(service_url, admin_url) as desk:
-        desk.require_names(selection)
-        _require_found(selection, desk)
-        letters = _named(desk, selection) if ids else desk.waiting(selection)
+    with interruptible() as stop, _session(service_url, admin_url) as session:
+        session.require_names(selection)
+        _require_found(selection, session)
+        letters = _named(session, selection) if ids else session.waiting(selection)
         with Counting(Console(stderr=True), "sent again") as counting:
-            outcome = replay_letters(desk.client, desk.log, letters, stop, counting.show)
+            outcome = replay_letters(session.client, session.log, letters, stop, counting.show)
         if not outcome.stopped:
-            desk.tell_if_none_matched(selection)
+            session.tell_if_none_matched(selection)
     _finish(outcome, "sent again", as_json=as_json)
 
 
@@ -290,20 +290,20 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
       alpes dlq discard --topic crear-orden --error invalid --yes
     """  # noqa: D301 - \b is click's mark
     selection = _selected(ids, everything, errors, topics)
-    with interruptible() as stop, _desk(service_url, admin_url) as desk:
-        desk.require_names(selection)
-        _require_found(selection, desk)
+    with interruptible() as stop, _session(service_url, admin_url) as session:
+        session.require_names(selection)
+        _require_found(selection, session)
         if not yes:
-            number = sum(1 for _ in desk.waiting(selection))
+            number = sum(1 for _ in session.waiting(selection))
             if not number:
-                desk.tell_if_none_matched(selection)
+                session.tell_if_none_matched(selection)
                 click.echo("No letters that wait are meant.")
                 return
             click.confirm(f"Discard {number:,} dead letters?", abort=True, err=True)
         with Counting(Console(stderr=True), "discarded") as counting:
-            outcome = discard_letters(desk.log, desk.waiting(selection), reason, stop, counting.show)
+            outcome = discard_letters(session.log, session.waiting(selection), reason, stop, counting.show)
         if not outcome.stopped:
-            desk.tell_if_none_matched(selection)
+            session.tell_if_none_matched(selection)
     _finish(outcome, "discarded", as_json=as_json)
 
 
@@ -346,17 +346,17 @@ def set_aside(
     click.echo(f"Set aside: {number:,} dead letter{'s' if number > 1 else ''} of {topic}. See alpes dlq list.")
 
 
-def _named(desk: _Desk, selection: Selection) -> Iterator[Letter]:
+def _named(session: _Session, selection: Selection) -> Iterator[Letter]:
     for text in sorted(selection.ids):
-        yield desk.letters.find(LetterId.parse(text))
+        yield session.letters.find(LetterId.parse(text))
 
 
-def _finish(outcome: Outcome, what: str, *, as_json: bool) -> None:
+def _finish(outcome: ActionResult, what: str, *, as_json: bool) -> None:
     if as_json:
         values = {"done": outcome.done, "unnoted": outcome.unnoted, "failures": dict(outcome.failures)}
         click.echo(json.dumps(values | {"interrupted": outcome.stopped}))
     else:
-        rendering.show_outcome(paper(), outcome, what)
+        rendering.show_outcome(table_console(), outcome, what)
     if outcome.stopped:
         raise KeyboardInterrupt
     if not outcome.complete:

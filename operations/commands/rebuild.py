@@ -19,7 +19,7 @@ from terminal.console import Counting
 from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
 
-STATEMENT_TIMEOUT_SECONDS = 3_600
+STATEMENT_TIMEOUT_S = 3_600
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 
@@ -78,7 +78,7 @@ def reporting(
     with (
         interruptible() as stop,
         connected(service_url) as client,
-        database("reporting", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS) as connection,
+        database("reporting", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S) as connection,
         Counting(Console(stderr=True), "events read") as counting,
     ):
         work = ReportingRebuild(client, admin, connection, stop, counting.show)
@@ -143,7 +143,7 @@ def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url:
     started = time.monotonic()
     with (
         interruptible() as stop,
-        database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS) as connection,
+        database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S) as connection,
         Counting(Console(stderr=True), "orders written") as counting,
     ):
         before = estado.totals_version(admin)

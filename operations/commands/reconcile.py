@@ -27,7 +27,7 @@ from operations.reconcile.stalled import stalled, subscription
 from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
 from terminal.advice import ALPES, explained
-from terminal.console import Counting, paper
+from terminal.console import Counting, table_console
 from terminal.errors import CommandError, OutputError
 from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
@@ -175,4 +175,4 @@ def _print(account: Account, examples: list[rendering.Named], *, as_json: bool) 
     if as_json:
         click.echo(json.dumps(rendering.as_json(account, examples), indent=2))
     else:
-        rendering.show(paper(), account, examples)
+        rendering.show(table_console(), account, examples)

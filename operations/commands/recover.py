@@ -27,7 +27,7 @@ from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
 from operations.recover import sending
 from operations.recover.retained import Retained
-from terminal.console import Counting, paper
+from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
 
@@ -129,7 +129,7 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
                 plan.gone.append(order.id)
         if not as_json:
             _show(plan, limit)
-        outcome = sending.Outcome()
+        outcome = sending.SendResult()
         if plan.found and not dry_run:
             if not yes:
                 click.confirm(f"Send {plan.found.total():,} messages again?", abort=True, err=True)
@@ -198,7 +198,7 @@ def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Col
 
 
 def _show(plan: _Plan, limit: int) -> None:
-    console = paper()
+    console = table_console()
     if plan.found:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("lost orders", justify="right")
@@ -226,7 +226,7 @@ def _show(plan: _Plan, limit: int) -> None:
         console.print("Nothing is lost that could be recovered.")
 
 
-def _finish(plan: _Plan, outcome: sending.Outcome, *, dry_run: bool, as_json: bool) -> None:
+def _finish(plan: _Plan, outcome: sending.SendResult, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(plan, outcome, dry_run=dry_run), indent=2))
     elif plan.found and dry_run:
@@ -241,7 +241,7 @@ def _finish(plan: _Plan, outcome: sending.Outcome, *, dry_run: bool, as_json: bo
         sys.exit(1)
 
 
-def _as_json(plan: _Plan, outcome: sending.Outcome, *, dry_run: bool) -> dict[str, Any]:
+def _as_json(plan: _Plan, outcome: sending.SendResult, *, dry_run: bool) -> dict[str, Any]:
     return {
         "found": [{"why": why, "topic": topic, "orders": n} for (why, topic), n in sorted(plan.found.items())],
         "sent": dict(outcome.sent),

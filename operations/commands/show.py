@@ -14,7 +14,7 @@ from operations.state import order_status
 from terminal.options import admin_url_option
 from terminal.text import moment, money, one_line
 
-STATEMENT_TIMEOUT_SECONDS = 30
+STATEMENT_TIMEOUT_S = 30
 NAMED = 5
 """Orders that are named where an abbreviated id is several orders'."""
 AFTER_EVERY_ID = "\x7f"
@@ -80,7 +80,7 @@ def _find(dsn: str, start: str) -> _Orden:
     from operations.queries import query  # noqa: PLC0415
 
     values = {"start": start, "end": start + AFTER_EVERY_ID, "most": NAMED + 1}
-    with database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS, read_only=True) as connection:
+    with database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S, read_only=True) as connection:
         found = [_Orden(*row) for row in connection.execute(query("ordenes", "show"), values)]
     return chosen(start, found)
 

@@ -19,11 +19,11 @@ from operations.database import SERVICES
 from operations.errors import NotDeployedError, UnknownOrderError
 from operations.options import ORDER_ID, dsn_option
 from operations.state import order_status
-from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, Rows, in_order
+from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, TraceRows, in_order
 from operations.trace.messages import Found, Span, find
 from operations.trace.tables import read_rows
 from terminal.advice import ALPES, explained
-from terminal.console import Counting, paper
+from terminal.console import Counting, table_console
 from terminal.errors import CommandError
 from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
@@ -93,12 +93,12 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
                 stop=stop,
                 progress=counting.show,
             )
-    story = _Story(order_id, rows, found, span, _state(admin, order_id), [name for name, dsn in dsns.items() if dsn])
+    shown = _Trace(order_id, rows, found, span, _state(admin, order_id), [name for name, dsn in dsns.items() if dsn])
     if as_json:
-        click.echo(json.dumps(story.as_json(), indent=2))
+        click.echo(json.dumps(shown.as_json(), indent=2))
     else:
-        story.show(paper())
-    if not story.hops:
+        shown.show(table_console())
+    if not shown.hops:
         raise UnknownOrderError(f"There is no trace of an order {order_id} in what was looked at.")
 
 
@@ -116,9 +116,9 @@ def _state(admin: Admin, order_id: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Story:
+class _Trace:
     order_id: str
-    rows: Rows
+    rows: TraceRows
     found: Found
     span: Span
     state: str | None

@@ -36,7 +36,7 @@ class NotReplayableError(CommandError):
 
 
 @dataclass
-class Outcome:
+class ActionResult:
     """What became of the chosen letters.
 
     Attributes
@@ -76,7 +76,7 @@ def replay(
     letters: Iterable[Letter],
     stop: threading.Event,
     tick: Callable[[int], None],
-) -> Outcome:
+) -> ActionResult:
     """Send letters to the topics they came from, each with its key, its properties and its history.
 
     Parameters
@@ -92,7 +92,7 @@ def replay(
     tick
         Called with the number of letters done.
     """
-    outcome = Outcome()
+    outcome = ActionResult()
 
     def noted(_letter: Letter) -> None:
         outcome.done += 1
@@ -110,8 +110,8 @@ def replay(
             try:
                 publisher = publishers.of(letter)
                 payload, message_key = _original(client, letter)
-            except NotReplayableError as problem:
-                outcome.failed(letter, str(problem))
+            except NotReplayableError as error:
+                outcome.failed(letter, str(error))
                 continue
             publisher.publish(letter, payload, message_key, _properties(letter, payload, writer.by))
             tick(outcome.done)
@@ -138,8 +138,8 @@ class _Publishers:
         if topic not in self._opened and topic not in self._refused:
             try:
                 self._opened[topic] = self._open_to(full_name(topic))
-            except pulsar.PulsarException as problem:
-                self._refused[topic] = f"nothing can be sent to {topic} ({problem}): is the topic there?"
+            except pulsar.PulsarException as error:
+                self._refused[topic] = f"nothing can be sent to {topic} ({error}): is the topic there?"
         if topic in self._refused:
             raise NotReplayableError(self._refused[topic])
         return self._opened[topic]
@@ -155,7 +155,7 @@ class _Publishers:
 
 def discard(
     log: Log, letters: Iterable[Letter], reason: str, stop: threading.Event, tick: Callable[[int], None]
-) -> Outcome:
+) -> ActionResult:
     """Give letters up, keeping all of each in the log; see `replay` for the parameters.
 
     Parameters
@@ -163,7 +163,7 @@ def discard(
     reason
         Why, for the log.
     """
-    outcome = Outcome()
+    outcome = ActionResult()
 
     def noted(_letter: Letter) -> None:
         outcome.done += 1
@@ -202,13 +202,13 @@ def _original(client: Client, letter: Letter) -> tuple[bytes, str]:
         if not (0 <= ledger < 2**63 and 0 <= entry < 2**63 and -1 <= partition < 2**31 and -1 <= batch < 2**31):
             raise ValueError(place)
         message_id = MessageId(ledger, entry, partition, batch)
-    except (ValueError, TypeError) as problem:
-        raise NotReplayableError("the letter has no payload, and does not say where its message lies") from problem
+    except (ValueError, TypeError) as error:
+        raise NotReplayableError("the letter has no payload, and does not say where its message lies") from error
     name = full_name(topic) if partition < 0 else f"{full_name(topic)}-partition-{partition}"
     try:
         message = _message_at(client, name, message_id)
-    except WireError as problem:
-        raise NotReplayableError(f"its message can't be read from {topic} ({problem})") from problem
+    except WireError as error:
+        raise NotReplayableError(f"its message can't be read from {topic} ({error})") from error
     if message is None:
         raise NotReplayableError(
             f"its message can't be had from {topic}: retention has dropped it, or the broker gives it to nobody"

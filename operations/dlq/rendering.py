@@ -13,7 +13,7 @@ from rich.table import Table
 
 from alpes_wire.names import ATTEMPT, ERROR_MESSAGE, OMITTED, SOURCE_MESSAGE_ID
 from operations.dlq import decoding, history
-from operations.dlq.actions import Outcome
+from operations.dlq.actions import ActionResult
 from operations.dlq.letters import Letter
 from operations.dlq.log import Entry
 from terminal.text import local, one_line, printable, second
@@ -88,7 +88,7 @@ def show_letter(console: Console, letter: Letter, entries: list[Entry]) -> None:
     console.print("\n[bold]message[/]", escape(printable(_content(letter))), sep="\n", soft_wrap=True)
 
 
-def show_outcome(console: Console, outcome: Outcome, what: str) -> None:
+def show_outcome(console: Console, outcome: ActionResult, what: str) -> None:
     """Print what became of the chosen letters, and what is to be done about the rest."""
     console.print(f"{outcome.done:,} letters {what}.")
     if outcome.unnoted:

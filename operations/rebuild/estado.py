@@ -18,7 +18,7 @@ PAGE = 1_000
 """Orders in one mark."""
 PAGES_AT_ONCE = 4
 """Marks that wait at once: an order that changes meanwhile is marked behind them, and mustn't wait for long."""
-POLL_SECONDS = 0.1
+POLL_S = 0.1
 SWITCHES = {"ordenes": "estado_por_orden", "reporting": "totales_por_estado"}
 TOTAL = "total:aprobada"
 """One of the totals, which are all written together."""
@@ -118,7 +118,7 @@ def rewrite_orders(
                 f"as soon as it can. Continue with --after '{done.after_id}'."
             )
         if waiting:
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_S)
     return done
 
 
@@ -142,7 +142,7 @@ def wait_for_totals(admin: Admin, before: int, stop: threading.Event, *, patienc
         If it has not within the time.
     """
     until = time.monotonic() + patience_seconds
-    while not stop.wait(POLL_SECONDS * 5):
+    while not stop.wait(POLL_S * 5):
         if totals_version(admin) != before:
             return True
         if time.monotonic() > until:

@@ -20,7 +20,7 @@ from schemas.tienda.topics import ORDEN_ACTUALIZADA
 
 CHUNK = 50_000
 """Events that are folded in memory before they go to the database."""
-LOCK_TIMEOUT_SECONDS = 10
+LOCK_TIMEOUT_S = 10
 """How long Reporting's own transactions may keep us from the table."""
 
 
@@ -139,7 +139,7 @@ class ReportingRebuild:
             self._read_on()
         connection.execute(query("reporting", "rebuild/analyze"))
         with connection.transaction(force_rollback=dry_run):
-            connection.execute(b"SET LOCAL lock_timeout = '%ds'" % LOCK_TIMEOUT_SECONDS)
+            connection.execute(b"SET LOCAL lock_timeout = '%ds'" % LOCK_TIMEOUT_S)
             connection.execute(query("reporting", "rebuild/lock"))
             locked = time.monotonic()
             # Whatever Reporting has written by now lies before this end.

@@ -23,7 +23,7 @@ from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import Waits
 from schemas.tienda.topics import CREAR_ORDEN
 
-LOOK_AGAIN_SECONDS = 0.5
+LOOK_AGAIN_S = 0.5
 T = TypeVar("T")
 Tick = Callable[[int], None]
 
@@ -172,7 +172,7 @@ class Check:
             for chunk in self._scratch.doubtful(*verdicts):
                 self._read(chunk)
             verdicts = (Verdict.DIFFERS,)
-            if not self._differ() or time.monotonic() >= deadline or self._stop.wait(LOOK_AGAIN_SECONDS):
+            if not self._differ() or time.monotonic() >= deadline or self._stop.wait(LOOK_AGAIN_S):
                 return
 
     def _differ(self) -> bool:
@@ -188,7 +188,7 @@ class Check:
         told = ((order, _by_letters(order.why, lettered.get(order.id, []))) for order in chunk)
         found = [order._replace(verdict=verdict) for order, verdict in told if verdict]
         self._scratch.doubt(found)
-        self._scratch.acquit(order.id for order in found)
+        self._scratch.clear(order.id for order in found)
 
     def find_lost(
         self, waiting: Callable[[set[Input]], Iterable[Waits]], letters: Callable[[], Iterable[OrderLetter]]
@@ -206,11 +206,11 @@ class Check:
             Gives the dead letters of now, as for `take_letters`.
         """
         self._suspect()
-        self._acquit_by(waiting)
-        if self._scratch.suspicions():
-            self._acquit_by_letters(letters())
-        self._acquit_by(waiting)
-        self._convict()
+        self._clear_by_waiting(waiting)
+        if self._scratch.suspected_reasons():
+            self._clear_by_letters(letters())
+        self._clear_by_waiting(waiting)
+        self._call_lost()
 
     def find_stalled(self, waiting: Iterable[Waits], subscription: Callable[[str], Subscription]) -> None:
         """Tell apart what waits where nothing comes of it.
@@ -249,9 +249,9 @@ class Check:
     def _timer_counts(self, why: str) -> bool:
         return WAITING[why].timer and (self._expiring or why == READ_MODEL.why)
 
-    def _acquit_by(self, waiting: Callable[[set[Input]], Iterable[Waits]]) -> None:
+    def _clear_by_waiting(self, waiting: Callable[[set[Input]], Iterable[Waits]]) -> None:
         """Acquit the suspects that a message waits for, and those whose rows change."""
-        carriers = {source for why in self._scratch.suspicions() for source in WAITING[why].carriers}
+        carriers = {source for why in self._scratch.suspected_reasons() for source in WAITING[why].carriers}
         if not carriers:
             return
         for messages in _chunks(waiting(carriers)):
@@ -262,15 +262,15 @@ class Check:
             # After the inputs: whatever was acknowledged before they were read has left its trace in the rows.
             now = {order.id: order for order in self._read(chunk)}
             topics = self._scratch.waiting_of([order.id for order in chunk])
-            self._scratch.acquit(o.id for o in chunk if now.get(o.id) != o or topics.get(o.id, set()) & _carriers(o))
+            self._scratch.clear(o.id for o in chunk if now.get(o.id) != o or topics.get(o.id, set()) & _carriers(o))
 
-    def _acquit_by_letters(self, letters: Iterable[OrderLetter]) -> None:
+    def _clear_by_letters(self, letters: Iterable[OrderLetter]) -> None:
         for chunk in _chunks(letters):
             self._note_letters(chunk)
         for suspects in self._scratch.suspects():
             self._take_by_letters(suspects)
 
-    def _convict(self) -> None:
+    def _call_lost(self) -> None:
         """Call lost the suspects that are left; not those whose message may wait where not all was read."""
         for chunk in self._scratch.suspects():
             lost = [order for order in chunk if not _carriers(order) & self.account.unread]

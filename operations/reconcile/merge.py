@@ -27,9 +27,7 @@ class Rows(NamedTuple):
     reporting: ReportingRow | None
 
 
-def together(
-    ordenes: Iterable[OrdenRow], pagos: Iterable[PagoRow], reporting: Iterable[ReportingRow]
-) -> Iterator[Rows]:
+def merged(ordenes: Iterable[OrdenRow], pagos: Iterable[PagoRow], reporting: Iterable[ReportingRow]) -> Iterator[Rows]:
     """Yield each order that any of the three has, by id. Each comes sorted by id, as bytes are."""
     done: tuple[Any, ...] = (_END,)
     next_orden, next_pago, next_reporting = iter(ordenes).__next__, iter(pagos).__next__, iter(reporting).__next__

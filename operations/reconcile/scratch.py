@@ -102,7 +102,7 @@ class Scratch:
         """Note orders that may be lost."""
         self._file.executemany("INSERT OR IGNORE INTO suspect VALUES (?)", ((order_id,) for order_id in ids))
 
-    def acquit(self, ids: Iterable[str]) -> None:
+    def clear(self, ids: Iterable[str]) -> None:
         """Forget that orders may be lost."""
         self._file.executemany("DELETE FROM suspect WHERE id = ?", ((order_id,) for order_id in ids))
 
@@ -114,7 +114,7 @@ class Scratch:
             yield [Doubtful(*row) for row in rows]
             last = rows[-1][0]
 
-    def suspicions(self) -> set[str]:
+    def suspected_reasons(self) -> set[str]:
         """Give what orders that may be lost wait for."""
         return {row[0] for row in self._file.execute("SELECT DISTINCT why FROM suspect JOIN doubtful USING (id)")}
 

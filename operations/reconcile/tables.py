@@ -11,9 +11,9 @@ import psycopg
 from operations.database import SERVICES, database, dsn_variable
 from operations.errors import NoDatabaseError
 from operations.queries import query
-from operations.reconcile.merge import Rows, together
+from operations.reconcile.merge import Rows, merged
 
-AGAINST_THE_FLOW = tuple(reversed(SERVICES))
+READ_ORDER = tuple(reversed(SERVICES))
 """Read in this order: what a service shows was in the one after it before."""
 FETCHED_ROWS = 10_000
 
@@ -42,7 +42,7 @@ class Tables:
         """
         with ExitStack() as stack:
             connections = {}
-            for service in AGAINST_THE_FLOW:
+            for service in READ_ORDER:
                 opening = database(service, dsns[service], statement_timeout_seconds=statement_timeout_seconds)
                 connection = stack.enter_context(opening)
                 connection.execute(query(None, "reconcile_settings"))
@@ -56,12 +56,12 @@ class Tables:
     def snapshot(self) -> Iterator[Iterator[Rows]]:
         """Give all orders by id, each database as of one moment."""
         with ExitStack() as stack:
-            for service in AGAINST_THE_FLOW:
+            for service in READ_ORDER:
                 stack.enter_context(self._connections[service].transaction())
                 # The moment is that of the first statement.
                 self._connections[service].execute(b"SELECT 1")
             ordenes, pagos, reporting = (stack.enter_context(self._stream(service)) for service in SERVICES)
-            yield together(ordenes, pagos, reporting)
+            yield merged(ordenes, pagos, reporting)
 
     @contextmanager
     def _stream(self, service: str) -> Iterator[Iterator[Any]]:
@@ -72,8 +72,8 @@ class Tables:
 
     def some(self, ids: Sequence[str]) -> Iterator[Rows]:
         """Give some orders as they are now, by id; those that no database has are left out."""
-        found = {service: self._rows(service, "reconcile/some", ids) for service in AGAINST_THE_FLOW}
-        return together(found["ordenes"], found["pagos"], found["reporting"])
+        found = {service: self._rows(service, "reconcile/some", ids) for service in READ_ORDER}
+        return merged(found["ordenes"], found["pagos"], found["reporting"])
 
     def timed(self, ids: Sequence[str]) -> set[str]:
         """Give those of some orders that a timer will look at."""

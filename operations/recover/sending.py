@@ -15,7 +15,7 @@ from schemas.tienda.topics import full_name
 
 
 @dataclass
-class Outcome:
+class SendResult:
     """What became of the messages.
 
     Attributes
@@ -33,7 +33,9 @@ class Outcome:
     stopped: bool = False
 
 
-def send(client: Client, orders: Iterable[Recoverable], stop: threading.Event, tick: Callable[[int], None]) -> Outcome:
+def send(
+    client: Client, orders: Iterable[Recoverable], stop: threading.Event, tick: Callable[[int], None]
+) -> SendResult:
     """Send the messages of those orders that have one, and wait until each is confirmed or refused.
 
     Parameters
@@ -47,7 +49,7 @@ def send(client: Client, orders: Iterable[Recoverable], stop: threading.Event, t
     tick
         Called with the number of messages sent.
     """
-    outcome = Outcome()
+    outcome = SendResult()
 
     def confirmed(order: Recoverable) -> None:
         outcome.sent[str(order.topic)] += 1

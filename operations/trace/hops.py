@@ -88,7 +88,7 @@ class Hop(NamedTuple):
 
 
 @dataclass
-class Rows:
+class TraceRows:
     """What the tables have of an order, each as its statement in client/sql/trace gives it; None for no such row."""
 
     orden: tuple[Any, ...] | None = None

@@ -12,7 +12,7 @@ from connection.reading import key, partitions, properties, read, start_at
 from operations.trace.hops import TIMER_TOPICS, Hop, message_hop
 from schemas.tienda.topics import TIMER_KEY
 
-CLOCK_TOLERANCE_MILLISECONDS = 5_000
+CLOCK_TOLERANCE_MS = 5_000
 """Publish times are the publishers': they needn't grow from one message to the next."""
 
 
@@ -65,7 +65,7 @@ def find(
         for partition in partitions(admin, topic):
             for message in read(client, partition, start=start_at(admin, partition, span.since_ms)):
                 published_ms = message.publish_timestamp()
-                if span.until_ms is not None and published_ms > span.until_ms + CLOCK_TOLERANCE_MILLISECONDS:
+                if span.until_ms is not None and published_ms > span.until_ms + CLOCK_TOLERANCE_MS:
                     break
                 found.messages += 1
                 if found.messages % 1000 == 0:

@@ -9,12 +9,12 @@ import psycopg
 
 from operations.database import database
 from operations.queries import query
-from operations.trace.hops import Rows
+from operations.trace.hops import TraceRows
 
-STATEMENT_TIMEOUT_SECONDS = 30
+STATEMENT_TIMEOUT_S = 30
 
 
-def read_rows(order_id: str, dsns: Mapping[str, str | None]) -> Rows:
+def read_rows(order_id: str, dsns: Mapping[str, str | None]) -> TraceRows:
     """Read an order's rows, each found by its key.
 
     Parameters
@@ -29,11 +29,11 @@ def read_rows(order_id: str, dsns: Mapping[str, str | None]) -> Rows:
     NoDatabaseError
         If one of them can't be reached.
     """
-    rows = Rows()
+    rows = TraceRows()
     for service, dsn in dsns.items():
         if not dsn:
             continue
-        with database(service, dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS, read_only=True) as connection:
+        with database(service, dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S, read_only=True) as connection:
             if service == "ordenes":
                 rows.orden = _row(connection, service, "orden", order_id)
                 marks = connection.execute(

@@ -1,6 +1,6 @@
 """The account of a run's orders."""
 
-from client.ledger import Account, Ledger
+from client.ledger import Ledger, RunSummary
 
 MS = 1_000_000
 
@@ -12,16 +12,16 @@ def _ledger(*order_ids: str) -> Ledger:
     return ledger
 
 
-def _nonzero(account: Account) -> dict[str, int]:
-    return {outcome: count for outcome, count in account.outcomes.items() if count}
+def _nonzero(summary: RunSummary) -> dict[str, int]:
+    return {outcome: count for outcome, count in summary.outcomes.items() if count}
 
 
 def test_an_order_nobody_heard_of_is_unaccounted() -> None:
-    account = _ledger("a").close()
-    assert _nonzero(account) == {"unaccounted": 1}
-    assert account.missing == 1
-    assert account.examples == {"unaccounted": "a"}
-    assert account.latency_ms is None
+    summary = _ledger("a").close()
+    assert _nonzero(summary) == {"unaccounted": 1}
+    assert summary.missing == 1
+    assert summary.examples == {"unaccounted": "a"}
+    assert summary.latency_ms is None
 
 
 def test_the_usual_outcomes_are_listed_though_nobody_had_them() -> None:
@@ -34,9 +34,9 @@ def test_an_order_that_was_created_at_another_time_than_it_was_sent_at_existed()
     ledger.updated("old", "aprobada", 2, 1_010 * MS, 400)
     ledger.updated("unknown", "aprobada", 2, 1_010 * MS)
     ledger.dead_lettered("new-dead", "conflict", 1_010 * MS)
-    account = ledger.close()
-    assert account.existed == 1
-    assert account.as_json()["existed"] == 1
+    summary = ledger.close()
+    assert summary.existed == 1
+    assert summary.as_json()["existed"] == 1
 
 
 def test_an_order_that_ended_is_none_that_could_not_be_sent_though_nobody_confirmed_it() -> None:
@@ -44,9 +44,9 @@ def test_an_order_that_ended_is_none_that_could_not_be_sent_though_nobody_confir
     for order_id in ("a", "b"):
         ledger.unsent(order_id, "AlreadyClosed")
     ledger.updated("a", "aprobada", 2, 1_010 * MS)
-    account = ledger.close()
-    assert (account.send_errors, account.unconfirmed) == ({"AlreadyClosed": 1}, {"AlreadyClosed": 1})
-    assert account.outcomes["unsent"] == 1
+    summary = ledger.close()
+    assert (summary.send_errors, summary.unconfirmed) == ({"AlreadyClosed": 1}, {"AlreadyClosed": 1})
+    assert summary.outcomes["unsent"] == 1
 
 
 def test_a_duplicate_changes_nothing() -> None:
@@ -85,29 +85,29 @@ def test_a_dead_letter_accounts_for_an_order_and_tells_why() -> None:
     ledger = _ledger("a", "b")
     ledger.dead_lettered("a", "conflict (crear-orden-DLQ)", 1_010 * MS)
     ledger.dead_lettered("a", "conflict (crear-orden-DLQ)", 1_020 * MS)
-    account = ledger.close()
+    summary = ledger.close()
     assert ledger.finished == 1
-    assert _nonzero(account) == {"dead_lettered": 1, "unaccounted": 1}
-    assert account.dead_letter_reasons == {"conflict (crear-orden-DLQ)": 1}
+    assert _nonzero(summary) == {"dead_lettered": 1, "unaccounted": 1}
+    assert summary.dead_letter_reasons == {"conflict (crear-orden-DLQ)": 1}
 
 
 def test_a_final_status_is_the_outcome_of_an_order_that_was_dead_lettered_too() -> None:
     ledger = _ledger("a")
     ledger.dead_lettered("a", "early (transaccion-creada-DLQ)", 1_010 * MS)
     ledger.updated("a", "aprobada", 2, 1_020 * MS)
-    account = ledger.close()
+    summary = ledger.close()
     assert ledger.finished == 1
-    assert _nonzero(account) == {"aprobada": 1}
-    assert account.dead_letter_reasons
+    assert _nonzero(summary) == {"aprobada": 1}
+    assert summary.dead_letter_reasons
 
 
 def test_an_order_that_could_not_be_sent_is_missing_but_not_waited_for() -> None:
     ledger = _ledger("a")
     ledger.unsent("a", "Timeout")
-    account = ledger.close()
+    summary = ledger.close()
     assert ledger.finished == 1
-    assert _nonzero(account) == {"unsent": 1}
-    assert (account.missing, account.send_errors) == (1, {"Timeout": 1})
+    assert _nonzero(summary) == {"unsent": 1}
+    assert (summary.missing, summary.send_errors) == (1, {"Timeout": 1})
 
 
 def test_an_order_that_arrived_though_its_sending_failed_counts_once() -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from client.ledger import Ledger
-from client.rendering import show_account
+from client.rendering import show_summary
 from operations.commands.show import _Orden, chosen
 from operations.dlq import rendering
 from operations.dlq.letters import Letter, LetterId
@@ -49,7 +49,7 @@ def test_a_text_of_others_stays_in_its_row() -> None:
 
 def _shown(ledger: Ledger) -> str:
     out = io.StringIO()
-    show_account(Console(file=out, width=200), ledger.close())
+    show_summary(Console(file=out, width=200), ledger.close())
     return out.getvalue()
 
 

@@ -109,9 +109,9 @@ def test_what_a_producer_says_when_it_is_closed_costs_no_attempt() -> None:
 def test_orders_that_always_fail_are_reported_never_lost() -> None:
     broker = FakePulsar(lambda n: pulsar.Result.Timeout)
     sender, ledger = _send(broker, 5)
-    account = ledger.close()
-    assert (sender.confirmed, account.outcomes[UNSENT]) == (0, 5)
-    assert account.send_errors == {"Timeout": 5}
+    summary = ledger.close()
+    assert (sender.confirmed, summary.outcomes[UNSENT]) == (0, 5)
+    assert summary.send_errors == {"Timeout": 5}
     assert broker.sent <= 5 * ATTEMPTS
 
 

@@ -38,9 +38,9 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> FakePulsar:
     @contextmanager
     def desk(_service_url: str, _admin_url: str) -> Iterator[Any]:
         client: Any = found
-        yield dlq._Desk(client, DeadLetters(client, client), Log(client, client))
+        yield dlq._Session(client, DeadLetters(client, client), Log(client, client))
 
-    monkeypatch.setattr(dlq, "_desk", desk)
+    monkeypatch.setattr(dlq, "_session", desk)
     return found
 
 

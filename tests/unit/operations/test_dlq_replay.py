@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from operations.commands.dlq import _finish
-from operations.dlq.actions import Outcome, replay
+from operations.dlq.actions import ActionResult, replay
 from operations.dlq.letters import DeadLetters, LetterId
 from operations.dlq.log import Log
 from tests.simulation.broker import Message
@@ -21,7 +21,7 @@ def omitted(entry: int, place: str, source: str = CREAR_ORDEN) -> Message:
     return sent(entry, "k", properties=properties)
 
 
-def replayed(*letters: Message, topic: str = "crear-orden", **more: list[Message]) -> tuple[FakePulsar, Outcome]:
+def replayed(*letters: Message, topic: str = "crear-orden", **more: list[Message]) -> tuple[FakePulsar, ActionResult]:
     """Send these letters again, and those of other topics."""
     topics: dict[str, list[Message]] = {
         "crear-orden": [sent(4, "the-key", b"whole"), sent(5, b"\xff", b"no text")],

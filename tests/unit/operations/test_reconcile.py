@@ -15,7 +15,7 @@ from operations.database import SERVICES
 from operations.errors import NoDatabaseError
 from operations.reconcile import rendering
 from operations.reconcile.check import Account, Check
-from operations.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows, facts, together
+from operations.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows, facts, merged
 from operations.reconcile.rules import (
     ABSENT,
     CHARGED,
@@ -171,7 +171,7 @@ IDS = st.sets(st.text("ABab09._-", min_size=1, max_size=3), max_size=12)
 
 @given(IDS, IDS, IDS)
 def test_rows_of_an_order_come_together(ours: set[str], paid: set[str], shown: set[str]) -> None:
-    rows = list(together(map(orden, sorted(ours)), map(pago, sorted(paid)), map(seen, sorted(shown))))
+    rows = list(merged(map(orden, sorted(ours)), map(pago, sorted(paid)), map(seen, sorted(shown))))
     assert [row.id for row in rows] == sorted(ours | paid | shown)
     for row in rows:
         found = [row.orden is not None, row.pago is not None, row.reporting is not None]

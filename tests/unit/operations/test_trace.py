@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from operations.commands.trace import _state
-from operations.trace.hops import CONTRACTS, TOPICS, Hop, Rows, in_order, message_hop, trace_id
+from operations.trace.hops import CONTRACTS, TOPICS, Hop, TraceRows, in_order, message_hop, trace_id
 from operations.trace.messages import Span, find
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
@@ -128,7 +128,7 @@ def test_in_the_same_millisecond_causes_come_before_effects() -> None:
 
 
 def test_rows_tell_the_way_of_an_order() -> None:
-    rows = Rows(
+    rows = TraceRows(
         orden=("reembolsada", 3, 1250, "USD", 90, 100, 400, "t", PARENT),
         transaccion=("t", "aprobada", 1250, "USD", 300),
         reembolso=("t", 1250, "USD", 390),
@@ -141,8 +141,8 @@ def test_rows_tell_the_way_of_an_order() -> None:
     assert (rows.trace_id, rows.accepted_at_ms) == (TRACE, 100)
     span = Span.around(rows.times(), 0.01)
     assert (span.since_ms, span.until_ms) == (90, 420)
-    assert Rows().hops() == []
-    assert Rows().times() == []
+    assert TraceRows().hops() == []
+    assert TraceRows().times() == []
 
 
 def test_amounts_and_traces_read_as_people_write_them() -> None:
