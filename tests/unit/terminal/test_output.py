@@ -189,7 +189,7 @@ class Log:
     def dealt_with(self):
         return set()
 letters = Letters(Letter(LetterId("crear-orden", 0, 1, n, -1), "k", b"x", {}, 0) for n in range(10_000))
-dlq._desk = lambda *_: contextlib.nullcontext(dlq._Desk(None, letters, Log()))
+dlq._session = lambda *_: contextlib.nullcontext(dlq._Session(None, letters, Log()))
 """
 IN_PLACE_OF_PULSAR = {"report": REPORT, "dlq list --json": LETTERS}
 
