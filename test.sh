@@ -65,6 +65,8 @@ static_checks() {
     pids+=($!)
     check "imports" lint-imports --no-logo &
     pids+=($!)
+    check "dependencies" requirements/check.sh &
+    pids+=($!)
     for pid in "${pids[@]}"; do
         wait "$pid" || failed=yes
     done

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PYTEST = '#!/bin/sh\necho "faults=${ALPES_FAULTS:-} $*"\ncase "$*" in *"${FAILS:-none}"*) exit 7 ;; esac\n'
-CHECKS = ("mypy", "ruff", "lint-imports")
+CHECKS = ("mypy", "ruff", "lint-imports", "deptry")
 SIDE_BY_SIDE = "--numprocesses 4 --dist loadscope --no-loadscope-reorder"
 FIRST = f"faults= {SIDE_BY_SIDE} -m not extended\n"
 MEASURED = "faults= -m extended and bench\n"
@@ -21,7 +21,7 @@ REST = f"faults= {SIDE_BY_SIDE} -m extended and not bench\n"
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout that has the script, and no environment."""
-    for name in ("test.sh", "scripts/arguments.sh", "scripts/venv.sh", "requirements/dev.txt"):
+    for name in ("test.sh", "scripts/arguments.sh", "scripts/venv.sh", "requirements/check.sh", "requirements/dev.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -77,13 +77,14 @@ def test_without_a_path_the_checks_come_first_and_all_goes_on_with_what_is_exten
 ) -> None:
     done = run(environment, *arguments)
     assert done.returncode == 0, done.stderr
-    assert sorted(done.stdout.splitlines()[:4]) == [
+    assert sorted(done.stdout.splitlines()[:5]) == [
+        "ok      dependencies",
         "ok      format",
         "ok      imports",
         "ok      ruff",
         "ok      types",
     ]
-    assert done.stdout.splitlines(keepends=True)[4:] == called
+    assert done.stdout.splitlines(keepends=True)[5:] == called
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_the_part_that_fails_is_the_last_and_gives_its_exit_code(
 ) -> None:
     done = run(environment, "all", FAILS=fails)
     assert done.returncode == 7
-    assert done.stdout.splitlines(keepends=True)[4:] == called
+    assert done.stdout.splitlines(keepends=True)[5:] == called
 
 
 @pytest.mark.parametrize("wrong", CHECKS)
@@ -109,7 +110,7 @@ def test_while_a_check_fails_no_test_is_run(environment: Path, wrong: str) -> No
 
 @pytest.mark.extended
 def test_every_test_is_in_one_part_of_all_and_in_no_other(environment: Path) -> None:
-    parts = [line.partition(" -m ")[2] for line in run(environment, "all").stdout.splitlines()[4:]]
+    parts = [line.partition(" -m ")[2] for line in run(environment, "all").stdout.splitlines()[5:]]
     everything = collected()
     found = [collected("-m", part) for part in parts]
     assert min(map(len, found)) > 0

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Checks that what each part of the code imports is declared in its .in file, and not there by chance because another package
+# brings it.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+deptry=.venv/bin/deptry
+[ -x "$deptry" ] || deptry=deptry
+
+check() { # NAME FOLDER...
+    local name=$1
+    shift
+    "$deptry" --no-ansi --config requirements/deptry.toml --requirements-files "requirements/$name.in" "$@"
+}
+
+failed=no
+check runtime functions runtime schemas || failed=yes
+check app client operations connection terminal local_stack deployment docker scripts || failed=yes
+check dev bench tests || failed=yes
+[ "$failed" = no ]
