@@ -4,24 +4,11 @@ from typing import Any
 
 import pytest
 
+from alpes_runtime.testing import FakeMessage
 from client.follower import record
 from client.ledger import Ledger
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
-
-
-class FakeMessage:
-    def __init__(self, data: bytes, key: str = "", properties: dict[str, str] | None = None) -> None:
-        self._data, self._key, self._properties = data, key, properties or {}
-
-    def data(self) -> bytes:
-        return self._data
-
-    def partition_key(self) -> str:
-        return self._key
-
-    def properties(self) -> dict[str, str]:
-        return self._properties
 
 
 def _outcomes(topic: str, message: Any) -> dict[str, int]:
@@ -59,6 +46,6 @@ def test_a_dead_letter_without_key_is_known_by_its_content(topic: str, message: 
 def test_a_dead_letter_tells_its_reason_and_topic() -> None:
     ledger = Ledger()
     ledger.sent("a", 1)
-    letter: Any = FakeMessage(b"", key="a", properties={"error.type": "conflict"})
+    letter: Any = FakeMessage(b"", key="a", own_properties={"error.type": "conflict"})
     record(ledger, "crear-orden-DLQ", letter, 2)
     assert ledger.close().dead_letter_reasons == {"conflict (crear-orden-DLQ)": 1}
