@@ -1,5 +1,7 @@
 """What an order is and how it may change. Pure: values in, values out."""
 
+from collections import Counter
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -45,7 +47,22 @@ REACTIONS = {
 }
 """The state machine: what an order of each status does about each happening."""
 
-PREVIOUS = {happening: status for (status, happening), reaction in REACTIONS.items() if reaction is Reaction.MOVE}
+
+def only_moves(reactions: Mapping[tuple[str, str], Reaction]) -> dict[str, str]:
+    """Return each happening with the only status that it changes.
+
+    Raises
+    ------
+    ValueError
+        A happening changes two: `settle` in ordenes.sql asks for the one.
+    """
+    moves = [(happening, status) for (status, happening), reaction in reactions.items() if reaction is Reaction.MOVE]
+    if twice := [happening for happening, count in Counter(happening for happening, _ in moves).items() if count > 1]:
+        raise ValueError(f"REACTIONS: {', '.join(twice)} changes more than one status")
+    return dict(moves)
+
+
+PREVIOUS = only_moves(REACTIONS)
 """Each happening with the only status that it changes. A transaction's status is what it changes that to."""
 
 
@@ -59,6 +76,10 @@ class Orden(NamedTuple):
     currency: str
     created_at_ms: int
     traceparent: str
+
+
+OF_THE_MESSAGE = ("created_at_ms", "traceparent")
+"""Fields of an order in which one that is sent again may differ."""
 
 
 class OrdenGuardada(NamedTuple):
@@ -102,14 +123,11 @@ class Vencimiento(NamedTuple):
 
 
 def difference(sent: Orden, accepted: Orden) -> str:
-    """Return how an order that was sent again differs from the accepted one, empty when it is the same.
-
-    Client, address, total and currency count; the time and the trace of a message don't.
-    """
+    """Return how an order that was sent again differs from the accepted one, empty when it is the same."""
     return ", ".join(
         f"{name} is {getattr(accepted, name)!r}, not {getattr(sent, name)!r}"
-        for name in ("client_id", "address", "total_cents", "currency")
-        if getattr(accepted, name) != getattr(sent, name)
+        for name in Orden._fields
+        if name not in OF_THE_MESSAGE and getattr(accepted, name) != getattr(sent, name)
     )
 
 

@@ -1,7 +1,9 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
-from alpes_runtime import Event, InvalidMessage, Received, decode, refuse_if
-from alpes_runtime.tracing import child_traceparent, valid_traceparent
+from typing import Any
+
+from alpes_runtime import Event, InvalidMessage, Received, decode, enveloped, refuse_if
+from alpes_runtime.tracing import valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.orden import CREADA, TRANSACTION_STATUSES
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
@@ -16,7 +18,6 @@ from .domain import (
 )
 
 SERVICE = "ordenes"
-SCHEMA_VERSION = 1
 
 
 def decode_crear_orden(received: Received) -> Orden:
@@ -61,65 +62,44 @@ def decode_vencer_ordenes(received: Received) -> Vencimiento:
 
 def orden_creada(topic: str, orden: Orden) -> Event:
     """Build the event of a recorded order: always ``creada``, whatever became of the order since."""
-    event_id = f"orden-creada:{orden.id}"
-    payload = OrdenCreada(
-        id=orden.id,
-        client_id=orden.client_id,
-        address=orden.address,
-        status=CREADA,
-        created_at=orden.created_at_ms / 1000,
-        service=SERVICE,
-        created_at_ms=orden.created_at_ms,
-        total_cents=orden.total_cents,
-        currency=orden.currency,
-        traceparent=child_traceparent(orden.traceparent, orden.id, event_id),
-        event_id=event_id,
-        event_type="orden-creada",
-        schema_version=SCHEMA_VERSION,
-    ).SerializeToString(deterministic=True)
-    return Event(topic, orden.id, payload)
+    message = OrdenCreada(**_fields(orden), status=CREADA)
+    return enveloped(topic, orden.id, message, "orden-creada", orden.id, trace=orden.traceparent)
 
 
 def orden_actualizada(topic: str, guardada: OrdenGuardada) -> Event:
     """Build the event of an order's last change."""
     orden = guardada.orden
-    event_id = f"orden-actualizada:{orden.id}:{guardada.version}"
-    payload = OrdenActualizada(
-        id=orden.id,
-        client_id=orden.client_id,
-        address=orden.address,
+    message = OrdenActualizada(
+        **_fields(orden),
         status=guardada.status,
-        created_at=orden.created_at_ms / 1000,
-        service=SERVICE,
-        created_at_ms=orden.created_at_ms,
-        total_cents=orden.total_cents,
-        currency=orden.currency,
-        traceparent=child_traceparent(orden.traceparent, orden.id, event_id),
-        event_id=event_id,
-        event_type="orden-actualizada",
-        schema_version=SCHEMA_VERSION,
         version=guardada.version,
         updated_at_ms=guardada.updated_at_ms,
         transaction_id=guardada.transaction_id,
-    ).SerializeToString(deterministic=True)
-    return Event(topic, orden.id, payload)
+    )
+    return enveloped(topic, orden.id, message, "orden-actualizada", orden.id, guardada.version, trace=orden.traceparent)
+
+
+def _fields(orden: Orden) -> dict[str, Any]:
+    """Return what every event says of an order as it was accepted."""
+    return {
+        "id": orden.id,
+        "client_id": orden.client_id,
+        "address": orden.address,
+        "created_at": orden.created_at_ms / 1000,
+        "service": SERVICE,
+        "created_at_ms": orden.created_at_ms,
+        "total_cents": orden.total_cents,
+        "currency": orden.currency,
+    }
 
 
 def reembolsar_transaccion(topic: str, transaccion: Transaccion, guardada: OrdenGuardada) -> Event:
     """Build the command that has a transaction paid back."""
     orden = guardada.orden
-    event_id = f"reembolsar-transaccion:{orden.id}"
-    payload = ReembolsarTransaccion(
-        order_id=orden.id,
-        transaction_id=transaccion.id,
-        amount_cents=orden.total_cents,
-        currency=orden.currency,
-        traceparent=child_traceparent(orden.traceparent, orden.id, event_id),
-        event_id=event_id,
-        event_type="reembolsar-transaccion",
-        schema_version=SCHEMA_VERSION,
-    ).SerializeToString(deterministic=True)
-    return Event(topic, orden.id, payload)
+    message = ReembolsarTransaccion(
+        order_id=orden.id, transaction_id=transaccion.id, amount_cents=orden.total_cents, currency=orden.currency
+    )
+    return enveloped(topic, orden.id, message, "reembolsar-transaccion", orden.id, trace=orden.traceparent)
 
 
 def vencer_ordenes(topic: str, vencimiento: Vencimiento, delay_ms: int) -> Event:

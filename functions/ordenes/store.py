@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alpes_runtime import Transaction, load_queries
-from alpes_runtime.database import Row
+from alpes_runtime.database import Row, columns, first_of_each
 
 from .domain import PREVIOUS, Orden, OrdenGuardada, Transaccion, Vencimiento, Ventana
 
 _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
+_OF_AN_ORDER = len(Orden._fields)
 
 
 class Accepted(NamedTuple):
@@ -35,23 +36,8 @@ def accept(transaction: Transaction, batch: Sequence[Orden], *, mark: bool) -> A
 
     With ``mark`` it is recorded, too, that the state store has to be told about what changes; so below.
     """
-    first: dict[str, Orden] = {}
-    for orden in batch:
-        first.setdefault(orden.id, orden)
-    ordered = [first[order_id] for order_id in sorted(first)]
-    rows = transaction.execute(
-        _SQL["insert_new"],
-        {
-            "ids": [orden.id for orden in ordered],
-            "client_ids": [orden.client_id for orden in ordered],
-            "addresses": [orden.address for orden in ordered],
-            "totals": [orden.total_cents for orden in ordered],
-            "currencies": [orden.currency for orden in ordered],
-            "created_at_ms": [orden.created_at_ms for orden in ordered],
-            "traceparents": [orden.traceparent for orden in ordered],
-            "mark": mark,
-        },
-    )
+    first = first_of_each(batch)
+    rows = transaction.execute(_SQL["insert_new"], {**columns(first.values(), Orden), "mark": mark})
     new = [row[0] for row in rows]
     if len(new) < len(first):
         before = stored(transaction, sorted(first.keys() - set(new)))
@@ -64,21 +50,10 @@ def settle(transaction: Transaction, batch: Sequence[Transaccion], *, mark: bool
 
     Returns the orders as they stand then, by id; those that aren't there are missing.
     """
-    first: dict[str, Transaccion] = {}
-    for transaccion in batch:
-        first.setdefault(transaccion.order_id, transaccion)
-    ordered = [first[order_id] for order_id in sorted(first)]
-    rows = transaction.execute(
-        _SQL["settle"],
-        {
-            "ids": [transaccion.order_id for transaccion in ordered],
-            "statuses": [transaccion.status for transaccion in ordered],
-            "previous": [PREVIOUS[transaccion.status] for transaccion in ordered],
-            "transaction_ids": [transaccion.id for transaccion in ordered],
-            "amounts": [transaccion.amount_cents for transaccion in ordered],
-            "mark": mark,
-        },
-    )
+    first = first_of_each(batch)
+    pagos = columns(first.values(), Transaccion)
+    previous = [PREVIOUS[status] for status in pagos["status"]]
+    rows = transaction.execute(_SQL["settle"], {**pagos, "previous": previous, "mark": mark})
     ordenes = {row[0]: _guardada(row) for row in rows}
     if len(ordenes) < len(first):
         ordenes.update(stored(transaction, sorted(first.keys() - ordenes.keys())))
@@ -155,4 +130,4 @@ def stored(transaction: Transaction, ids: Sequence[str]) -> dict[str, OrdenGuard
 
 
 def _guardada(row: Row) -> OrdenGuardada:
-    return OrdenGuardada(Orden(*row[:7]), *row[7:])
+    return OrdenGuardada(Orden(*row[:_OF_AN_ORDER]), *row[_OF_AN_ORDER:])

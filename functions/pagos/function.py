@@ -51,9 +51,9 @@ class PagosConfig(FunctionConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.approval_rate <= 1, "approval_rate", self.approval_rate, "0 to 1")
-        by_http = self.gateway == "http"
+        remote = GATEWAYS[self.gateway].remote
         known = self.gateway_url.startswith(("http://", "https://"))
-        require(known or not by_http, "gateway_url", self.gateway_url, "http://… or https://…")
+        require(known or not remote, "gateway_url", self.gateway_url, "http://… or https://…")
         tries, timeout_s, at_once = self.gateway_intentos, self.gateway_timeout_segundos, self.gateway_a_la_vez
         require(1 <= tries <= 10, "gateway_intentos", tries, "1 to 10")
         require(0 < timeout_s * tries <= 30, "gateway_timeout_segundos", timeout_s, f"above 0, {30 / tries:g} at most")
@@ -94,9 +94,10 @@ class Pagos(BatchFunction):
     def build(self, config: PagosConfig, context: InstanceContext) -> Service:
         """Wire the handlers, and the gateway."""
         topic = context.output()
-        if config.gateway == "http":
-            context.retry_topic()  # what may have been charged must have somewhere to wait
-        handlers = PagosHandlers(topic, GATEWAYS[config.gateway](config.options()), context.clock.now_ms)
+        kind = GATEWAYS[config.gateway]
+        if kind.remote:
+            context.retry_topic()
+        handlers = PagosHandlers(topic, kind.make(config.options()), context.clock.now_ms)
         return Service(
             # What is owed goes before what is to be earned.
             handlers={

@@ -1,7 +1,7 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
-from alpes_runtime import Event, Received, decode, refuse_if
-from alpes_runtime.tracing import child_traceparent, valid_traceparent
+from alpes_runtime import Event, Received, decode, enveloped, refuse_if
+from alpes_runtime.tracing import valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.orden import REEMBOLSADA
 from schemas.tienda.v1.ordenes_pb2 import OrdenCreada
@@ -9,7 +9,7 @@ from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProces
 
 from .domain import Cobro, PorReembolsar, Reembolso, Transaccion
 
-SCHEMA_VERSION = 1
+KIND = "transaccion-creada"
 
 
 def decode_orden_creada(received: Received) -> Cobro:
@@ -41,35 +41,27 @@ def decode_reembolsar_transaccion(received: Received) -> PorReembolsar:
 
 def transaccion_creada(topic: str, transaccion: Transaccion) -> Event:
     """Build the event of a decided charge."""
-    event_id = f"transaccion-creada:{transaccion.id}"
-    payload = TransaccionProcesada(
+    message = TransaccionProcesada(
         order_id=transaccion.order_id,
         status=transaccion.status,
         id=transaccion.id,
         amount_cents=transaccion.amount_cents,
         currency=transaccion.currency,
         processed_at_ms=transaccion.processed_at_ms,
-        traceparent=child_traceparent(transaccion.traceparent, transaccion.order_id, event_id),
-        event_id=event_id,
-        event_type="transaccion-creada",
-        schema_version=SCHEMA_VERSION,
-    ).SerializeToString(deterministic=True)
-    return Event(topic, transaccion.order_id, payload)
+    )
+    return enveloped(topic, transaccion.order_id, message, KIND, transaccion.id, trace=transaccion.traceparent)
 
 
 def transaccion_reembolsada(topic: str, refund: Reembolso) -> Event:
     """Build the event of a charge that was paid back."""
-    event_id = f"transaccion-creada:{refund.transaction_id}:{REEMBOLSADA}"
-    payload = TransaccionProcesada(
+    message = TransaccionProcesada(
         order_id=refund.order_id,
         status=REEMBOLSADA,
         id=refund.transaction_id,
         amount_cents=refund.amount_cents,
         currency=refund.currency,
         processed_at_ms=refund.refunded_at_ms,
-        traceparent=child_traceparent(refund.traceparent, refund.order_id, event_id),
-        event_id=event_id,
-        event_type="transaccion-creada",
-        schema_version=SCHEMA_VERSION,
-    ).SerializeToString(deterministic=True)
-    return Event(topic, refund.order_id, payload)
+    )
+    return enveloped(
+        topic, refund.order_id, message, KIND, refund.transaction_id, REEMBOLSADA, trace=refund.traceparent
+    )

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from alpes_runtime import Done, Outcome, Transaction
 from alpes_runtime._clock import now_ms
+from schemas.tienda.cambios import Cambio
 
 from . import messages, store
-from .domain import Orden, Pedido, Report
-from .formats import Format
+from .domain import Pedido
+from .formats import Format, Report
 
 ORDERS_PER_SIGN = 1_000
 """Orders of a report after which a heartbeat is sent: a thread with a long report doesn't hang."""
@@ -39,7 +40,7 @@ class Reporting:
     now_ms: Callable[[], int] = now_ms
     heartbeat: Callable[[], None] = lambda: None
 
-    def actualizar(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
+    def actualizar(self, transaction: Transaction, batch: Sequence[Cambio]) -> Sequence[Outcome]:
         """Bring the read model up to date."""
         store.keep_newest(transaction, batch)
         return [Done()] * len(batch)
@@ -67,7 +68,7 @@ class Reporting:
             )
         return ""
 
-    def _lively(self, ordenes: Iterator[Orden]) -> Iterator[Orden]:
+    def _lively(self, ordenes: Iterator[Cambio]) -> Iterator[Cambio]:
         for number, orden in enumerate(ordenes):
             if number % ORDERS_PER_SIGN == 0:
                 self.heartbeat()

@@ -2,24 +2,23 @@
 
 from collections.abc import Iterable, Iterator
 
-from alpes_runtime import Event, InvalidMessage, Received, decode, refuse_if
-from alpes_runtime.tracing import child_traceparent, valid_traceparent
+from alpes_runtime import Event, InvalidMessage, Received, decode, enveloped, refuse_if
+from alpes_runtime.tracing import valid_traceparent
 from alpes_wire.decoding import Undecodable
 from schemas.tienda import rules
-from schemas.tienda.cambios import cambio
+from schemas.tienda.cambios import Cambio, cambio
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 
-from .domain import Orden, Pedido
+from .domain import Pedido
 
-SCHEMA_VERSION = 1
 PART_BYTES = 500_000
 """Size from which on a report goes into a further part."""
 
 
-def decode_orden_actualizada(received: Received) -> Orden:
+def decode_orden_actualizada(received: Received) -> Cambio:
     """Read an `OrdenActualizada`. Raises `InvalidMessage` naming the field that is wrong."""
     try:
-        return Orden(*cambio(received.data, lambda: received.publish_time_ms))
+        return cambio(received.data, lambda: received.publish_time_ms)
     except Undecodable as error:
         raise InvalidMessage(str(error)) from error
 
@@ -61,8 +60,7 @@ def _part(
     error: str = "",
     last: bool = False,
 ) -> Event:
-    event_id = f"reporte-generado:{pedido.report_id}:{generated_at_ms}:{part}"
-    payload = ReporteGenerado(
+    message = ReporteGenerado(
         report_id=pedido.report_id,
         format=pedido.format,
         generated_at_ms=generated_at_ms,
@@ -71,9 +69,6 @@ def _part(
         content=content,
         content_type=content_type,
         error=error,
-        traceparent=child_traceparent(pedido.traceparent, pedido.report_id, event_id),
-        event_id=event_id,
-        event_type="reporte-generado",
-        schema_version=SCHEMA_VERSION,
-    ).SerializeToString(deterministic=True)
-    return Event(topic, pedido.report_id, payload)
+    )
+    identity = (pedido.report_id, generated_at_ms, part)
+    return enveloped(topic, pedido.report_id, message, "reporte-generado", *identity, trace=pedido.traceparent)

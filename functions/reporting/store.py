@@ -4,39 +4,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from alpes_runtime import Transaction, load_queries
+from alpes_runtime.database import columns
+from schemas.tienda.cambios import Cambio, Newest
 from schemas.tienda.orden import FINAL_STATUSES
-
-from .domain import Orden
 
 _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
 
 
-def keep_newest(transaction: Transaction, batch: Sequence[Orden]) -> None:
+def keep_newest(transaction: Transaction, batch: Sequence[Cambio]) -> None:
     """Write the orders whose version is higher than the one that stands there."""
-    newest: dict[str, Orden] = {}
-    for orden in batch:
-        known = newest.get(orden.id)
-        if known is None or known.version < orden.version:
-            newest[orden.id] = orden
-    ordered = [newest[order_id] for order_id in sorted(newest)]
-    transaction.execute(
-        _SQL["upsert"],
-        {
-            "ids": [orden.id for orden in ordered],
-            "client_ids": [orden.client_id for orden in ordered],
-            "statuses": [orden.status for orden in ordered],
-            "totals": [orden.total_cents for orden in ordered],
-            "currencies": [orden.currency for orden in ordered],
-            "versions": [orden.version for orden in ordered],
-            "created_at_ms": [orden.created_at_ms for orden in ordered],
-            "updated_at_ms": [orden.updated_at_ms for orden in ordered],
-        },
-    )
+    newest = Newest()
+    for change in batch:
+        newest.add(change)
+    transaction.execute(_SQL["upsert"], columns(sorted(newest.take()), Cambio))
 
 
-def every_order(transaction: Transaction) -> Iterator[Orden]:
+def every_order(transaction: Transaction) -> Iterator[Cambio]:
     """Yield all orders by id, as of one moment, in constant memory."""
-    return (Orden(*row) for row in transaction.stream(_SQL["every_order"]))
+    return (Cambio(*row) for row in transaction.stream(_SQL["every_order"]))
 
 
 def has_more_than(transaction: Transaction, orders: int) -> bool:

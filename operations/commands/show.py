@@ -81,7 +81,7 @@ def _find(dsn: str, start: str) -> _Orden:
 
     values = {"start": start, "end": start + AFTER_EVERY_ID, "most": NAMED + 1}
     with database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S, read_only=True) as connection:
-        found = [_Orden(*row) for row in connection.execute(query("ordenes", "show"), values)]
+        found = [_Orden(*row) for row in connection.execute(query("ordenes", "show/beginning"), values)]
     return chosen(start, found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import psycopg
@@ -15,7 +15,7 @@ from connection.admin import Admin
 from connection.client import Client
 from connection.reading import partitions, read
 from operations.queries import query
-from schemas.tienda.cambios import Cambio, cambio
+from schemas.tienda.cambios import Newest, cambio
 from schemas.tienda.topics import ORDEN_ACTUALIZADA
 
 CHUNK = 50_000
@@ -63,24 +63,6 @@ class Rebuilt(NamedTuple):
         return not (self.left or self.newer)
 
 
-class Fold:
-    """Keeps each order's newest change: of several with one version, the first."""
-
-    def __init__(self) -> None:
-        self.newest: dict[str, Cambio] = {}
-
-    def add(self, change: Cambio) -> None:
-        """Take a change in, in the order of the topic."""
-        known = self.newest.get(change.id)
-        if known is None or known.version < change.version:
-            self.newest[change.id] = change
-
-    def take(self) -> Iterable[Cambio]:
-        """Give what was kept, and begin anew."""
-        taken, self.newest = self.newest, {}
-        return taken.values()
-
-
 class ReportingRebuild:
     """One rebuild.
 
@@ -109,7 +91,7 @@ class ReportingRebuild:
         self._connection = connection
         self._stop = stop
         self._progress = progress
-        self._fold = Fold()
+        self._newest = Newest()
         self._last: dict[str, MessageId] = {}
         self._events = 0
         self._refused = 0
@@ -179,7 +161,7 @@ class ReportingRebuild:
     def _take(self, message: Message) -> None:
         self._events += 1
         try:
-            self._fold.add(cambio(message.data(), message.publish_timestamp))
+            self._newest.add(cambio(message.data(), message.publish_timestamp))
         except Undecodable:
             self._refused += 1
         if self._events % 1000 == 0:
@@ -190,7 +172,7 @@ class ReportingRebuild:
     def _store(self) -> None:
         if self._stop.is_set():
             raise KeyboardInterrupt
-        changes = self._fold.take()
+        changes = self._newest.take()
         if not changes:
             return
         with self._connection.cursor() as cursor:

@@ -45,7 +45,7 @@ class Tables:
             for service in READ_ORDER:
                 opening = database(service, dsns[service], statement_timeout_seconds=statement_timeout_seconds)
                 connection = stack.enter_context(opening)
-                connection.execute(query(None, "reconcile_settings"))
+                connection.execute(query(None, "reconcile/settings"))
                 _require_primary(service, connection)
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
@@ -86,7 +86,7 @@ class Tables:
 
 
 def _require_primary(service: str, connection: psycopg.Connection) -> None:
-    if connection.execute(query(None, "is_standby")).fetchone() == (True,):
+    if connection.execute(query(None, "reconcile/is_standby")).fetchone() == (True,):
         raise NoDatabaseError(
             f"{dsn_variable(service)} leads to a standby, which shows rows late: an order would seem lost that has"
             " just gone on. Name the primary."

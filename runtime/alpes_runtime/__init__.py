@@ -5,14 +5,15 @@ Public is what this module lists, which is all that most functions need, and the
 `tracing` and `views`. Everything else may move. README.md shows a whole function.
 """
 
+from alpes_wire.queries import load_queries
+
 from ._context import InstanceContext
 from ._function import BatchFunction
 from ._message import Event, Received
 from ._outcome import Ask, Done, ExternalCall, Handler, Outcome, Rejected, Retry
-from ._protobuf import decode
+from ._protobuf import decode, enveloped
 from ._publisher import encoded
 from ._service import Service
-from ._sql import load_queries
 from .config import FunctionConfig, require
 from .database import Transaction
 from .errors import InvalidMessage, refuse_if
@@ -35,6 +36,7 @@ __all__ = [
     "Transaction",
     "decode",
     "encoded",
+    "enveloped",
     "load_queries",
     "refuse_if",
     "require",

@@ -1,12 +1,14 @@
-"""Decodes Protobuf as `alpes_wire.decoding` does; what it refuses is an invalid message."""
+"""Decodes Protobuf as `alpes_wire.decoding` does, and builds events; what decoding refuses is an invalid message."""
 
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from alpes_wire import decoding
 
+from ._message import Event
 from .errors import InvalidMessage
+from .tracing import child_traceparent
 
 M = TypeVar("M", bound=Message)
 
@@ -23,3 +25,42 @@ def decode(kind: type[M], data: bytes) -> M:
         return decoding.decode(kind, data)
     except decoding.Undecodable as error:
         raise InvalidMessage(str(error)) from error
+
+
+class Envelope(Protocol):
+    """The fields that every event's message has, whatever else it says."""
+
+    event_id: str
+    event_type: str
+    schema_version: int
+    traceparent: str
+
+    def SerializeToString(self, *, deterministic: bool = ...) -> bytes:  # noqa: N802 -- protobuf's name
+        """Return the message's bytes."""
+        ...
+
+
+def enveloped(
+    topic: str, key: str, message: Envelope, kind: str, *identity: object, trace: str, schema_version: int = 1
+) -> Event:
+    """Return an event to publish, with its envelope filled in. The same input gives the same bytes.
+
+    Parameters
+    ----------
+    topic, key
+        As of `Event`.
+    message
+        What the event says; its envelope is written here.
+    kind, identity
+        The event's type, and what tells it from others of that type: together its id, such as ``orden-creada:order-1``.
+    trace
+        ``traceparent`` of what caused it, as `valid_traceparent` gives it; see `child_traceparent`.
+    schema_version
+        Version of the contract that the event follows.
+    """
+    event_id = ":".join((kind, *map(str, identity)))
+    message.event_id = event_id
+    message.event_type = kind
+    message.schema_version = schema_version
+    message.traceparent = child_traceparent(trace, key, event_id)
+    return Event(topic, key, message.SerializeToString(deterministic=True))

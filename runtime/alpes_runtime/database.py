@@ -1,10 +1,11 @@
-"""What the runtime and the stores ask of a database; `postgres` has the real one."""
+"""What the runtime and the stores ask of a database, and its parameters; `postgres` has the real one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Row = tuple[Any, ...]
+N = TypeVar("N", bound=NamedTuple)
 
 
 class Transaction(Protocol):
@@ -55,3 +56,20 @@ class Database(Protocol):
     def close(self) -> None:
         """Give the connection back; a later transaction opens a new one."""
         ...
+
+
+def first_of_each(batch: Iterable[N]) -> dict[str, N]:
+    """Return, of the values with one key, the first, by key; a value's first field is its key.
+
+    They are sorted by key, so that all instances lock rows in the same order.
+    """
+    first: dict[str, N] = {}
+    for value in batch:
+        first.setdefault(value[0], value)
+    return dict(sorted(first.items()))
+
+
+def columns(rows: Iterable[N], kind: type[N]) -> dict[str, Sequence[Any]]:
+    """Return the values of each field of the rows, by the field's name: the parameters of a query that unnests them."""
+    values = list(zip(*rows, strict=True)) or [()] * len(kind._fields)
+    return {name: list(column) for name, column in zip(kind._fields, values, strict=True)}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psycopg
 
-from ._sql import load_queries
+from alpes_wire.queries import load_queries
+
 from .errors import Misconfigured
 
 _FILE = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")

@@ -1,6 +1,6 @@
 """Reads `OrdenActualizada`: what an event says of an order, and which events nobody takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from alpes_wire.decoding import Undecodable, decode
@@ -20,6 +20,24 @@ class Cambio(NamedTuple):
     version: int
     created_at_ms: int
     updated_at_ms: int
+
+
+class Newest:
+    """Keeps each order's newest change: of several with one version, the first."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, Cambio] = {}
+
+    def add(self, change: Cambio) -> None:
+        """Take a change in, in the order of the topic."""
+        known = self._newest.get(change.id)
+        if known is None or known.version < change.version:
+            self._newest[change.id] = change
+
+    def take(self) -> Collection[Cambio]:
+        """Return what was kept, and begin anew."""
+        taken, self._newest = self._newest, {}
+        return taken.values()
 
 
 def cambio(data: bytes, published_ms: Callable[[], int]) -> Cambio:

@@ -12,7 +12,7 @@ def cobro(order_id: str = "a", amount_cents: int = 1250, currency: str = "USD") 
 
 
 def pagos(rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Pagos:
-    return Pagos("t", GATEWAYS["simulada"](GatewayOptions(approval_rate=rate)), lambda: now_ms)
+    return Pagos("t", GATEWAYS["simulada"].make(GatewayOptions(approval_rate=rate)), lambda: now_ms)
 
 
 def por_reembolsar(order_id: str = "a", **changes: Any) -> PorReembolsar:

@@ -182,7 +182,7 @@ def test_ids_are_distinct_and_sorted_so_that_instances_lock_in_the_same_order(da
         recorded = Recorded(transaction)
         store.accept(recorded, [orden(name) for name in ("b", "B", "a", "_", "b", "0", "a")], mark=True)
         store.settle(recorded, [pago(name) for name in ("b", "zz", "a", "b", "B")], mark=True)
-    lists = [params["ids"] for params in recorded.asked]
+    lists = [next(params[name] for name in ("ids", "order_id", "id") if name in params) for params in recorded.asked]
     assert lists[0] == ["0", "B", "_", "a", "b"]
     assert all(ids == sorted(set(ids)) for ids in lists)
 

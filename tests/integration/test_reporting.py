@@ -12,9 +12,10 @@ import pytest
 from alpes_runtime import Done
 from alpes_runtime.postgres import Postgres
 from functions.reporting import store
-from functions.reporting.domain import Orden, Pedido
+from functions.reporting.domain import Pedido
 from functions.reporting.formats import formats
 from functions.reporting.handlers import Reporting
+from schemas.tienda.cambios import Cambio
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 from tests.integration.server import Rows
 
@@ -22,17 +23,17 @@ SERVICE = "reporting"
 HANDLERS = Reporting("t", formats(), 12_000, lambda: 1_767_225_700_000)
 
 
-def orden(order_id: str = "a", version: int = 2, status: str = "aprobada", **changes: Any) -> Orden:
-    made = Orden(order_id, 42, status, 1250, "USD", version, 1_767_225_600_123, 1_767_225_601_000 + version)
+def orden(order_id: str = "a", version: int = 2, status: str = "aprobada", **changes: Any) -> Cambio:
+    made = Cambio(order_id, 42, status, 1250, "USD", version, 1_767_225_600_123, 1_767_225_601_000 + version)
     return made._replace(**changes)
 
 
-def actualizar(database: Postgres, *batch: Orden) -> None:
+def actualizar(database: Postgres, *batch: Cambio) -> None:
     with database.transaction() as transaction:
         assert HANDLERS.actualizar(transaction, batch) == [Done()] * len(batch)
 
 
-def everything(database: Postgres) -> list[Orden]:
+def everything(database: Postgres) -> list[Cambio]:
     with database.transaction() as transaction:
         return list(store.every_order(transaction))
 

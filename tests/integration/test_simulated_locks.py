@@ -27,7 +27,7 @@ from functions.ordenes.handlers import Plazo
 from functions.pagos import store as charges
 from functions.pagos.domain import Cobro
 from functions.reporting import store as reporting
-from functions.reporting.domain import Orden as Reportada
+from schemas.tienda.cambios import Cambio
 from tests.integration.ordenes import AT_ONCE, HANDLERS, HOUR_MS, MARKS, events, handlers, orden, pago, timers, told
 from tests.integration.pagos import SLOW, cobro, pagos, por_reembolsar
 from tests.integration.server import UNINDEXABLE
@@ -867,11 +867,11 @@ def test_who_pays_back_sees_what_is_charged_when_that_is_committed(play: Play) -
 # -- Reporting
 
 
-def reported(order_id: str, version: int) -> Reportada:
-    return Reportada(order_id, 1, "aprobada" if version == 2 else "reembolsada", 100, "USD", version, 5, 6)
+def reported(order_id: str, version: int) -> Cambio:
+    return Cambio(order_id, 1, "aprobada" if version == 2 else "reembolsada", 100, "USD", version, 5, 6)
 
 
-def keeps(*batch: Reportada) -> Act:
+def keeps(*batch: Cambio) -> Act:
     return lambda t: reporting.keep_newest(t, batch)
 
 

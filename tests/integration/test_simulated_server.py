@@ -15,7 +15,7 @@ from functions.pagos.domain import Cobro, PorReembolsar
 from functions.pagos.gateways import GATEWAYS, GatewayOptions
 from functions.pagos.handlers import Pagos
 from functions.reporting import store as reporting
-from functions.reporting.domain import Orden as Reportada
+from schemas.tienda.cambios import Cambio
 from schemas.tienda.v1.ordenes_pb2 import VencerOrdenes
 from tests.integration.ordenes import TOPICS, orden, pago
 from tests.integration.pagos import SLOW
@@ -107,7 +107,8 @@ def _ordenes_step(
 def test_pagos_does_the_same_on_both(both: Both, seed: int) -> None:
     draw = random.Random(seed)
     for step in range(STEPS):
-        at_once = Pagos("t", GATEWAYS["simulada"](GatewayOptions(approval_rate=draw.random())), lambda now=step: now)  # type: ignore[misc]
+        gateway = GATEWAYS["simulada"].make(GatewayOptions(approval_rate=draw.random()))
+        at_once = Pagos("t", gateway, lambda now=step: now)  # type: ignore[misc]
         both.do(_pagos_step(draw, at_once))
 
 
@@ -139,7 +140,7 @@ def _reporting_step(draw: random.Random) -> Act:
     chosen = draw.choices(IDS, k=draw.randint(1, 6))
     statuses = ("aprobada", "expirada")
     batch = [
-        Reportada(order_id, 1, draw.choice(statuses), draw.randint(0, 9), "USD", draw.randint(1, 4), 5, 6)
+        Cambio(order_id, 1, draw.choice(statuses), draw.randint(0, 9), "USD", draw.randint(1, 4), 5, 6)
         for order_id in chosen
     ]
     acts: list[Act] = [

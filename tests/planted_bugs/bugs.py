@@ -245,8 +245,8 @@ BUGS: Sequence[Bug] = (
     Bug(
         "duplicates-within-a-batch",
         "of two orders with one id in a batch the first is stored, and the last is told",
-        Code(ORDENES, "accept", "first.setdefault(orden.id, orden)", "first[orden.id] = orden"),
-        Code(ORDENES, "accept", "ordered = O", "ordered = sorted(batch, key=lambda orden: orden.id)"),
+        Code(ORDENES, "accept", "first = F", "first = {orden.id: orden for orden in batch}"),
+        Code(ORDENES, "accept", "first.values()", "sorted(batch, key=lambda orden: orden.id)"),
     ),
     Bug(
         "stored-order-overwritten",

@@ -22,8 +22,9 @@ INSTANCE = re.compile(r"^alpes [^ ]+ [0-9]+$")
 Params = Mapping[str, Any]
 
 
-def _columns(params: Params, **names: str) -> list[dict[str, Any]]:
-    """Turn parallel arrays into rows: each column with the parameter that holds its values."""
+def _rows(params: Params, *columns: str, **renamed: str) -> list[dict[str, Any]]:
+    """Turn parallel arrays into rows: each column with the parameter of its own name, or of another one."""
+    names = {**{name: name for name in columns}, **renamed}
     return [
         dict(zip(names, values, strict=True)) for values in zip(*(params[name] for name in names.values()), strict=True)
     ]
@@ -60,16 +61,8 @@ def _guardada(row: dict[str, Any]) -> Row:
 
 
 def insert_new(view: View, params: Params) -> list[Row]:
-    rows = _columns(
-        params,
-        id="ids",
-        client_id="client_ids",
-        address="addresses",
-        total_cents="totals",
-        currency="currencies",
-        created_at="created_at_ms",
-        traceparent="traceparents",
-    )
+    named = ("id", "client_id", "address", "total_cents", "currency", "traceparent")
+    rows = _rows(params, *named, created_at="created_at_ms")
     more = {"status": "creada", "version": 1, "accepted_at": view.now_ms, "updated_at": view.now_ms}
     new = _insert_new(view, "ordenes", "id", [{**row, **more, "transaction_id": ""} for row in rows])
     _mark(view, params, new)
@@ -152,9 +145,7 @@ def expire(view: View, params: Params) -> list[Row]:
 
 
 def settle(view: View, params: Params) -> list[Row]:
-    pagos = _columns(
-        params, id="ids", status="statuses", previous="previous", transaction_id="transaction_ids", amount="amounts"
-    )
+    pagos = _rows(params, "status", "previous", id="order_id", transaction_id="id", amount="amount_cents")
     changed = []
     for pago in pagos:
         row = view.get("ordenes", pago["id"])
@@ -221,15 +212,8 @@ REEMBOLSO = ("order_id", "transaction_id", "amount_cents", "currency", "created_
 
 
 def insert_transactions(view: View, params: Params) -> list[Row]:
-    rows = _columns(
-        params,
-        order_id="order_ids",
-        id="ids",
-        status="statuses",
-        amount_cents="amounts",
-        currency="currencies",
-        created_at="processed_at_ms",
-        traceparent="traceparents",
+    rows = _rows(
+        params, "order_id", "id", "status", "amount_cents", "currency", "traceparent", created_at="processed_at_ms"
     )
     return [(order_id,) for order_id in _insert_new(view, "transacciones", "order_id", rows)]
 
@@ -239,9 +223,7 @@ def stored_transactions(view: View, params: Params) -> list[Row]:
 
 
 def insert_intents(view: View, params: Params) -> list[Row]:
-    rows = _columns(
-        params, order_id="order_ids", amount_cents="amounts", currency="currencies", traceparent="traceparents"
-    )
+    rows = _rows(params, *INTENTO)
     told = []
     for row in rows:
         latest = view.lock("intentos", row["order_id"]) or row
@@ -258,15 +240,8 @@ def delete_intents(view: View, params: Params) -> list[Row]:
 
 
 def insert_refunds(view: View, params: Params) -> list[Row]:
-    rows = _columns(
-        params,
-        order_id="order_ids",
-        transaction_id="transaction_ids",
-        amount_cents="amounts",
-        currency="currencies",
-        created_at="refunded_at_ms",
-        traceparent="traceparents",
-    )
+    named = ("order_id", "transaction_id", "amount_cents", "currency", "traceparent")
+    rows = _rows(params, *named, created_at="refunded_at_ms")
     _insert_new(view, "reembolsos", "order_id", rows)
     return []
 
@@ -281,17 +256,8 @@ ORDEN = ("id", "client_id", "status", "total_cents", "currency", "version", "cre
 
 
 def upsert(view: View, params: Params) -> list[Row]:
-    rows = _columns(
-        params,
-        id="ids",
-        client_id="client_ids",
-        status="statuses",
-        total_cents="totals",
-        currency="currencies",
-        version="versions",
-        created_at="created_at_ms",
-        updated_at="updated_at_ms",
-    )
+    named = ("id", "client_id", "status", "total_cents", "currency", "version")
+    rows = _rows(params, *named, created_at="created_at_ms", updated_at="updated_at_ms")
     for row in rows:
         latest = view.lock("ordenes", row["id"])
         if latest is None or latest["version"] < row["version"]:

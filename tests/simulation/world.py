@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from alpes_runtime.views import _write_behind as write_behind
 from alpes_wire.names import SOURCE_TOPIC
-from functions.pagos.gateways import GATEWAYS
+from functions.pagos.gateways import GATEWAYS, GatewayKind
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.simulation.aims import CRASH, HOLD, Aim
@@ -246,7 +246,8 @@ class World:
     def run(self) -> None:
         """Let it all happen. Raises `Stuck` where it doesn't end."""
         hurried = patch.object(write_behind, "LOOK_AGAIN_S", LOOK_AGAIN_S)
-        with patch.dict(GATEWAYS, {"http": self.gateway}), hurried, one_thread(), built_once():
+        gateways = {"http": GatewayKind(self.gateway, remote=True)}
+        with patch.dict(GATEWAYS, gateways), hurried, one_thread(), built_once():
             try:
                 self._run()
             finally:

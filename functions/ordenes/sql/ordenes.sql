@@ -19,13 +19,13 @@ WITH cambiada AS (
         nueva.traceparent
     FROM
         unnest(
-            %(ids)s::text [],
-            %(client_ids)s::int [],
-            %(addresses)s::text [],
-            %(totals)s::bigint [],
-            %(currencies)s::text [],
+            %(id)s::text [],
+            %(client_id)s::int [],
+            %(address)s::text [],
+            %(total_cents)s::bigint [],
+            %(currency)s::text [],
             %(created_at_ms)s::bigint [],
-            %(traceparents)s::text []
+            %(traceparent)s::text []
         ) AS nueva (id, client_id, address, total_cents, currency, created_at_ms, traceparent)
     ON CONFLICT (id) DO NOTHING
     RETURNING id, (extract(EPOCH FROM accepted_at) * 1000)::bigint AS accepted_at_ms
@@ -65,11 +65,11 @@ WITH cambiada AS (
         status = pago.status,
         version = orden.version + 1,
         updated_at = date_trunc('milliseconds', now()),
-        transaction_id = pago.transaction_id
+        transaction_id = pago.id
     FROM
         unnest(
-            %(ids)s::text [], %(statuses)s::text [], %(previous)s::text [], %(transaction_ids)s::text [], %(amounts)s::bigint []
-        ) AS pago (order_id, status, previous, transaction_id, amount_cents)
+            %(order_id)s::text [], %(status)s::text [], %(previous)s::text [], %(id)s::text [], %(amount_cents)s::bigint []
+        ) AS pago (order_id, status, previous, id, amount_cents)
     WHERE
         orden.id = pago.order_id
         AND orden.status = pago.previous

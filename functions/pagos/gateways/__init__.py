@@ -1,7 +1,7 @@
 """Payment gateways: who is asked whether an order is charged. A new one is a class here, and its name in `GATEWAYS`."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from alpes_runtime import Rejected, Retry
 from functions.pagos.domain import Cobro, Reembolso
@@ -37,7 +37,26 @@ class Gateway(Protocol):
         ...
 
 
-GATEWAYS: Mapping[str, Callable[[GatewayOptions], Gateway]] = {"simulada": SimuladaGateway, "http": HttpGateway}
+class GatewayKind(NamedTuple):
+    """A kind of gateway.
+
+    Attributes
+    ----------
+    make
+        Makes one.
+    remote
+        Whether it is asked over the network. Then it needs a URL, and a retry topic, where an order waits that it may
+        have charged.
+    """
+
+    make: Callable[[GatewayOptions], Gateway]
+    remote: bool
+
+
+GATEWAYS: Mapping[str, GatewayKind] = {
+    "simulada": GatewayKind(SimuladaGateway, remote=False),
+    "http": GatewayKind(HttpGateway, remote=True),
+}
 """By the name that the configuration gives: userConfig ``gateway``."""
 
-__all__ = ["GATEWAYS", "Gateway", "GatewayOptions"]
+__all__ = ["GATEWAYS", "Gateway", "GatewayKind", "GatewayOptions"]

@@ -11,13 +11,13 @@ SELECT
     nueva.traceparent
 FROM
     unnest(
-        %(order_ids)s::text [],
-        %(ids)s::text [],
-        %(statuses)s::text [],
-        %(amounts)s::bigint [],
-        %(currencies)s::text [],
+        %(order_id)s::text [],
+        %(id)s::text [],
+        %(status)s::text [],
+        %(amount_cents)s::bigint [],
+        %(currency)s::text [],
         %(processed_at_ms)s::bigint [],
-        %(traceparents)s::text []
+        %(traceparent)s::text []
     ) AS nueva (order_id, id, status, amount_cents, currency, processed_at_ms, traceparent)
 ON CONFLICT (order_id) DO NOTHING
 RETURNING order_id
@@ -46,7 +46,7 @@ SELECT
     nuevo.traceparent
 FROM
     unnest(
-        %(order_ids)s::text [], %(amounts)s::bigint [], %(currencies)s::text [], %(traceparents)s::text []
+        %(order_id)s::text [], %(amount_cents)s::bigint [], %(currency)s::text [], %(traceparent)s::text []
     ) AS nuevo (order_id, amount_cents, currency, traceparent)
 ON CONFLICT (order_id) DO UPDATE
 SET order_id = excluded.order_id
@@ -71,12 +71,12 @@ SELECT
     nuevo.traceparent
 FROM
     unnest(
-        %(order_ids)s::text [],
-        %(transaction_ids)s::text [],
-        %(amounts)s::bigint [],
-        %(currencies)s::text [],
+        %(order_id)s::text [],
+        %(transaction_id)s::text [],
+        %(amount_cents)s::bigint [],
+        %(currency)s::text [],
         %(refunded_at_ms)s::bigint [],
-        %(traceparents)s::text []
+        %(traceparent)s::text []
     ) AS nuevo (order_id, transaction_id, amount_cents, currency, refunded_at_ms, traceparent)
 ON CONFLICT (order_id) DO NOTHING
 

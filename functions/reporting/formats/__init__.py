@@ -9,7 +9,22 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from functions.reporting.domain import Report
+from schemas.tienda.cambios import Cambio
+
+
+class Report(NamedTuple):
+    """What a format renders.
+
+    Attributes
+    ----------
+    generated_at_ms
+        Unix milliseconds.
+    ordenes
+        Every order, sorted by id, all of one moment. Can be iterated once.
+    """
+
+    generated_at_ms: int
+    ordenes: Iterator[Cambio]
 
 
 class Format(NamedTuple):

@@ -4,11 +4,12 @@ import csv
 import io
 from collections.abc import Iterator
 
-from functions.reporting.domain import Report
+from functions.reporting.formats import Report
+from schemas.tienda.cambios import Cambio
 
 CONTENT_TYPE = "text/csv"
 
-COLUMNS = ("id", "client_id", "status", "total_cents", "currency", "created_at_ms", "updated_at_ms")
+COLUMNS = [name for name in Cambio._fields if name != "version"]
 
 
 def render(report: Report) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from functions.reporting.domain import Report
+from functions.reporting.formats import Report
 
 CONTENT_TYPE = "application/json"
 

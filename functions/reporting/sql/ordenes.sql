@@ -12,12 +12,12 @@ SELECT
     timestamptz 'epoch' + nueva.updated_at_ms * interval '1 millisecond'
 FROM
     unnest(
-        %(ids)s::text [],
-        %(client_ids)s::int [],
-        %(statuses)s::text [],
-        %(totals)s::bigint [],
-        %(currencies)s::text [],
-        %(versions)s::int [],
+        %(id)s::text [],
+        %(client_id)s::int [],
+        %(status)s::text [],
+        %(total_cents)s::bigint [],
+        %(currency)s::text [],
+        %(version)s::int [],
         %(created_at_ms)s::bigint [],
         %(updated_at_ms)s::bigint []
     ) AS nueva (id, client_id, status, total_cents, currency, version, created_at_ms, updated_at_ms)

@@ -31,7 +31,8 @@ def server() -> Iterator[GatewayServer]:
 
 
 def client(url: str, **options: Any) -> Gateway:
-    return GATEWAYS["http"](GatewayOptions(approval_rate=0.5, url=url, **{"timeout_s": 0.4, "tries": 2, **options}))
+    settings = GatewayOptions(approval_rate=0.5, url=url, **{"timeout_s": 0.4, "tries": 2, **options})
+    return GATEWAYS["http"].make(settings)
 
 
 class QuietServer(http.server.ThreadingHTTPServer):
@@ -114,8 +115,8 @@ def endless_refusal(handler: http.server.BaseHTTPRequestHandler) -> None:
 
 
 def test_every_gateway_of_the_configuration_charges_and_pays_back(server: GatewayServer) -> None:
-    for make in GATEWAYS.values():
-        gateway = make(GatewayOptions(approval_rate=1.0, url=server.url))
+    for kind in GATEWAYS.values():
+        gateway = kind.make(GatewayOptions(approval_rate=1.0, url=server.url))
         assert gateway.charge(COBRO) in ("aprobada", "rechazada")
         assert gateway.refund(REFUND) is None
 

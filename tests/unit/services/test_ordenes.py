@@ -21,7 +21,7 @@ from functions.ordenes.domain import (
     reaction,
 )
 from schemas.tienda import rules
-from schemas.tienda.orden import CREADA, EXPIRADA, REEMBOLSADA, STATUSES
+from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, REEMBOLSADA, STATUSES
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.fields import text, whole
@@ -51,6 +51,12 @@ def test_an_order_moves_forward_only(before: str, after: str) -> None:
 
 def test_the_table_says_what_every_order_does_about_everything() -> None:
     assert set(domain.REACTIONS) == set(itertools.product(STATUSES, domain.HAPPENINGS))
+
+
+def test_a_happening_that_changes_two_statuses_is_refused() -> None:
+    twice = {**domain.REACTIONS, (APROBADA, domain.VENCIDA): Reaction.MOVE}
+    with pytest.raises(ValueError, match="vencida changes more than one status"):
+        domain.only_moves(twice)
 
 
 def machine(happenings: Sequence[str]) -> tuple[str, list[Reaction]]:

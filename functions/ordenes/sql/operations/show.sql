@@ -1,4 +1,5 @@
 -- Orders whose id begins so, the one that is so first.
+-- name: beginning
 SELECT
     id,
     status,

@@ -1,3 +1,4 @@
+-- name: leida
 SELECT
     status,
     version,

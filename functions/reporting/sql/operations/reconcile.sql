@@ -1,3 +1,15 @@
+-- name: all
+SELECT
+    id,
+    status,
+    version,
+    total_cents,
+    currency,
+    client_id
+FROM ordenes
+ORDER BY id
+
+-- name: some
 SELECT
     id,
     status,

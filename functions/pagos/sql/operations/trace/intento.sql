@@ -1,6 +1,0 @@
-SELECT
-    amount_cents,
-    currency,
-    (extract(EPOCH FROM created_at) * 1000)::bigint
-FROM intentos
-WHERE order_id = %(order_id)s

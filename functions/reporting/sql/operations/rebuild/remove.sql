@@ -1,2 +1,0 @@
-DELETE FROM ordenes
-WHERE NOT EXISTS (SELECT FROM reconstruida WHERE reconstruida.id = ordenes.id)
