@@ -11,8 +11,8 @@ from deployment.function_configs import CHECKOUT, FunctionConfig
 BUILD = CHECKOUT / "build"
 # What a function needs to run. Protobuf sources, stubs and tests stay at home.
 SHIPPED = {".py", ".sql"}
-LEFT_OUT = {"__pycache__", "operations"}
-"""Folders: an operator's statement must restart nothing."""
+LEFT_OUT = {"__pycache__", "operations", "testing.py"}
+"""Folders and files that no instance reads: a change to an operator's statement or to a fake must restart nothing."""
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 READABLE = 0o100644 << 16
 

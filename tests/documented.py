@@ -1,18 +1,34 @@
-"""The files that docs/write-a-function.md shows: taken out of the document, so that it can be tested as it stands."""
+"""The files that documents show: taken out of them, so that they can be tested as they stand."""
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "write-a-function.md"
+README = ROOT / "runtime" / "README.md"
 
 _BLOCK = re.compile(r"^```\w+\n(?:#|--) file: (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def documented_files() -> dict[str, str]:
-    """Return the files of the document by their path in the checkout."""
-    return dict(_BLOCK.findall(DOCUMENT.read_text(encoding="utf-8")))
+def documented_files(document: Path = DOCUMENT) -> dict[str, str]:
+    """Return the files of a document by their path."""
+    return dict(_BLOCK.findall(document.read_text(encoding="utf-8")))
+
+
+def run_the_readmes_test(python: str, folder: Path, pythonpath: str = "") -> None:
+    """Write the runtime's documented function and its test into a folder, and run that."""
+    files = documented_files(README)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (test,) = re.findall(r"^def (test_\w+)", files["test_signups.py"], re.MULTILINE)
+    command = [python, "-c", f"import test_signups as t; t.{test}(); print(t.testing.__file__)"]
+    done = subprocess.run(
+        command, cwd=folder, env={"PYTHONPATH": pythonpath}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert folder.as_posix() in done.stdout or pythonpath, "it is the installed runtime that was tested"
 
 
 def write_tree(folder: Path) -> Path:

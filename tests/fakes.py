@@ -4,7 +4,6 @@ None has a thread or waits: a test steps the runtime's own objects against them,
 order of what happened gives several of them one `journal`.
 """
 
-import itertools
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from alpes_runtime._message import Event
 from alpes_runtime._publisher import event_bytes
-from alpes_runtime.errors import PublishFailed, Refused, Unavailable, Unreachable
+from alpes_runtime.errors import PublishFailed, Refused, Unavailable
 from tests.simulation.broker import Broker, Client, Consumer, Message
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.server import Connection, Server, Statement
@@ -107,34 +106,6 @@ class FakePublisher:
     def close(self) -> None:
         """Remember that it was closed."""
         self.closed = True
-
-
-class FakeStateStore:
-    """Keeps what is put, every value that each key ever had, and fails on demand."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.puts: list[Mapping[str, str]] = []
-        self.on_put: Callable[[Mapping[str, str]], None] = lambda _values: None
-        self._failures: deque[tuple[int, bool]] = deque()
-
-    def fail(self, times: int = 1, written: int = 0, *, away: bool = False) -> None:
-        """Let the next ``times`` puts fail after their first ``written`` values were kept, as a cold store does."""
-        self._failures.extend([(written, away)] * times)
-
-    def put(self, values: Mapping[str, str]) -> None:
-        """Write all values; see `StateStore.put`."""
-        kept, away = self._failures.popleft() if self._failures else (None, False)
-        self.puts.append(dict(values))
-        self.values.update(itertools.islice(values.items(), kept))
-        self.on_put(values)
-        if kept is not None:
-            kind = Unreachable if away else Unavailable
-            raise kind(f"the state store refused {len(values) - kept} of {len(values)} puts")
-
-    def get(self, key: str) -> str | None:
-        """Return a value, None where there is none."""
-        return self.values.get(key)
 
 
 class FakeSubscription:

@@ -1,19 +1,34 @@
-"""What a function is tested with: messages, time, and an instance's context, all without Pulsar and PostgreSQL."""
+"""Tests a function without Pulsar and PostgreSQL: messages, a database, a state store, time, and what processes them.
 
+`process` runs a function over some messages as an instance does, and returns what it would publish; README.md has a
+whole example. The other classes stand in for one part each. A function's zip leaves this module out.
+"""
+
+import itertools
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ._clock import Clock
+from ._committer import Committer
 from ._compute_lock import ComputeLock
 from ._context import InstanceContext
 from ._deaths import Deaths
+from ._external_calls import ANSWERED, with_answers
+from ._function import BatchFunction
+from ._message import Event, Received, local_name
 from ._state import StateStore
 from .config import FunctionConfig
-from .database import Database
+from .database import Database, Row
+from .errors import Unavailable, Unreachable
 from .host import Host
 from .platform import Platform
+
+Answer = Callable[[Mapping[str, Any]], Sequence[Row]]
+"""Takes a query's parameters, and returns its rows."""
 
 
 class FakeMessage(NamedTuple):
@@ -23,32 +38,111 @@ class FakeMessage(NamedTuple):
     key: str = ""
     own_properties: Mapping[str, str] | None = None
     id: Any = "(1,0,0,-1)"
-    topic: str = "persistent://alpes/tienda/topic-partition-0"
+    topic: str = "persistent://tenant/namespace/topic-partition-0"
     published_ms: int = 1_767_225_600_000
 
     def data(self) -> bytes:
-        """The payload."""
+        """Return the payload."""
         return self.payload
 
     def partition_key(self) -> str:
-        """The message key."""
+        """Return the message key."""
         return self.key
 
     def properties(self) -> dict[str, str]:
-        """The message's properties."""
+        """Return the message's properties."""
         return dict(self.own_properties or {})
 
     def message_id(self) -> Any:
-        """The client's message id."""
+        """Return the client's message id."""
         return self.id
 
     def topic_name(self) -> str:
-        """The topic, with its partition."""
+        """Return the topic, with its partition."""
         return self.topic
 
     def publish_timestamp(self) -> int:
-        """Unix milliseconds."""
+        """Return Unix milliseconds."""
         return self.published_ms
+
+
+class FakeDatabase:
+    """A database that answers each query by a function, and rolls nothing back.
+
+    Parameters
+    ----------
+    answers
+        By the text of a query, what answers it.
+
+    Attributes
+    ----------
+    commits
+        Transactions that ended well.
+
+    Examples
+    --------
+    >>> names = {}
+    >>> database = FakeDatabase({"keep": lambda params: names.update(params) or []})
+    >>> with database.transaction() as transaction:
+    ...     transaction.execute("keep", {"a": 1})
+    []
+    >>> names, database.commits
+    ({'a': 1}, 1)
+    """
+
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        self.commits = 0
+        self._answers = answers
+
+    @contextmanager
+    def transaction(self) -> Iterator["FakeDatabase"]:
+        """Open a transaction; see `Database.transaction`."""
+        yield self
+        self.commits += 1
+
+    def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run one statement; see `Transaction.execute`."""
+        return list(self._answers[query](params or {}))
+
+    def stream(self, query: str, params: Mapping[str, Any] | None = None) -> Iterator[Row]:
+        """Run one query and yield its rows; see `Transaction.stream`."""
+        yield from self.execute(query, params)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo nothing; see `Transaction.savepoint`."""
+        yield
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+class FakeStateStore:
+    """Keeps what is put, every value that each key ever had, and fails on demand."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.puts: list[Mapping[str, str]] = []
+        self.on_put: Callable[[Mapping[str, str]], None] = lambda _values: None
+        self._failures: deque[tuple[int, bool]] = deque()
+
+    def fail(self, times: int = 1, written: int = 0, *, away: bool = False) -> None:
+        """Let the next ``times`` puts fail after their first ``written`` values were kept, as a cold store does."""
+        self._failures.extend([(written, away)] * times)
+
+    def put(self, values: Mapping[str, str]) -> None:
+        """Write all values; see `StateStore.put`."""
+        kept, away = self._failures.popleft() if self._failures else (None, False)
+        self.puts.append(dict(values))
+        self.values.update(itertools.islice(values.items(), kept))
+        self.on_put(values)
+        if kept is not None:
+            kind = Unreachable if away else Unavailable
+            raise kind(f"the state store refused {len(values) - kept} of {len(values)} puts")
+
+    def get(self, key: str) -> str | None:
+        """Return a value, None where there is none."""
+        return self.values.get(key)
 
 
 class FakeClock:
@@ -66,7 +160,7 @@ class FakeClock:
         self.on_wait = on_wait
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """Return seconds since some moment."""
         return self.now
 
     def now_ms(self) -> int:
@@ -174,3 +268,67 @@ def instance_context(
     return InstanceContext(
         host or FakeHost(), config or FunctionConfig(dsn_env="NONE"), FakePlatform(clock, database, state)
     )
+
+
+class Acknowledged(list[Any]):
+    """Keeps the messages that were acknowledged, in order."""
+
+    def acknowledge(self, message: Any) -> None:
+        """Keep a message."""
+        self.append(message)
+
+
+def received(
+    topic: str, payload: bytes, *, key: str = "", properties: Mapping[str, str] | None = None, retried: bool = False
+) -> Received:
+    """Return a message that an instance has taken in.
+
+    Parameters
+    ----------
+    topic
+        Full name of the input that it first came from.
+    payload, key, properties
+        What it is.
+    retried
+        Whether it came through the retry topic; its property ``attempt`` then says which attempt this is.
+    """
+    message = FakeMessage(payload, key, properties, topic=f"{topic}-partition-0")
+    return Received(local_name(topic), topic, message, Acknowledged(), retried=retried)
+
+
+def process(
+    function: type[BatchFunction], messages: Sequence[Received], context: InstanceContext | None = None
+) -> list[Event]:
+    """Process messages as an instance does, and return what it would publish: events, dead letters, later attempts.
+
+    Neighbours of one input share a transaction. External calls are made at once.
+
+    Parameters
+    ----------
+    function
+        The class of the function.
+    messages
+        What comes in; see `received`.
+    context
+        What the function is built with; see `instance_context`.
+
+    Raises
+    ------
+    AssertionError
+        Most messages of an input fail for a bug: an instance would halt it.
+    """
+    context = context or instance_context()
+    service = object.__new__(function).build(context.config, context)
+    halted: list[str] = []
+    committer = Committer(context, with_answers(service.handlers), service.database, halted.append)
+    events: list[Event] = []
+    for role, neighbours in itertools.groupby(messages, lambda message: message.role):
+        group = list(neighbours)
+        while group:
+            committed = committer.commit(group)
+            if committed is None:
+                raise AssertionError(f"an instance would take no more of {role}; its log says why")
+            events.extend(committed.events)
+            call = service.handlers[role].external_call
+            group = [asked.answered(ANSWERED + role, call.ask(question)) for asked, question in committed.asked if call]
+    return events

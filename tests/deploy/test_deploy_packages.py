@@ -40,6 +40,7 @@ def test_a_zip_holds_its_service_the_runtime_the_schemas_and_the_wire_only(check
     inside = [name.removeprefix(source) for name in names]
     assert f"functions/{service}/function.py" in inside
     assert "functions/__init__.py" in inside
+    assert "alpes_runtime/testing.py" not in inside
     assert "schemas/tienda/v1/ordenes_pb2.py" in inside
     rooms = {
         f"functions/{name.split('/')[1]}" if name.startswith("functions/") else name.split("/")[0] for name in inside

@@ -17,9 +17,9 @@ from bookkeeper.types import StorageClientSettings
 from alpes_runtime._compute_lock import ComputeLock
 from alpes_runtime._state import IN_FLIGHT, BookKeeperState, StateStore
 from alpes_runtime.errors import Unavailable, Unreachable
+from alpes_runtime.testing import FakeStateStore
 from local_stack.settings import from_environment
 from tests.e2e.tienda import wait_until
-from tests.fakes import FakeStateStore
 from tests.simulation.instance import SimulatedState
 from tests.simulation.scheduler import Scheduler
 

@@ -6,14 +6,13 @@ from typing import Any
 
 from alpes_runtime import Done, Event, Outcome
 from alpes_runtime.postgres import Postgres
-from alpes_runtime.testing import instance_context
+from alpes_runtime.testing import FakeStateStore, instance_context
 from alpes_runtime.views import WriteBehind
 from functions.ordenes import messages
 from functions.ordenes.domain import Orden, Transaccion, Vencimiento
 from functions.ordenes.estado import EstadoMarks
 from functions.ordenes.handlers import KnownWindows, Ordenes, Plazo, Topics
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.fakes import FakeStateStore
 from tests.unit.services.wire import arrived
 
 TOPICS = Topics(

@@ -7,9 +7,9 @@ import pytest
 
 from alpes_runtime.errors import Unavailable
 from alpes_runtime.postgres import Postgres
+from alpes_runtime.testing import FakeStateStore
 from alpes_runtime.views import Mark, Versioned, WriteBehind
 from alpes_runtime.views._write_behind import IDLE_S
-from tests.fakes import FakeStateStore
 from tests.integration.ordenes import HANDLERS, MARKS, crear, liquidar, orden, pago, state_view
 from tests.integration.server import Connect, Rows, wait_until
 

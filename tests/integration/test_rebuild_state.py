@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from alpes_runtime.postgres import Postgres
+from alpes_runtime.testing import FakeStateStore
 from operations.rebuild.estado import Progress, rewrite_orders
 from terminal.errors import NoAnswerError
-from tests.fakes import FakeStateStore
 from tests.integration.ordenes import crear, orden, state_view
 from tests.integration.server import Connect, Rows
 

@@ -13,7 +13,7 @@ from alpes_runtime._outcome import Done, Handler, Outcome, Retry
 from alpes_runtime.config import FunctionConfig
 from alpes_runtime.database import Row, Transaction
 from alpes_runtime.errors import InvalidMessage
-from alpes_runtime.testing import FakeHost, FakeMessage
+from alpes_runtime.testing import Acknowledged, FakeHost, FakeMessage
 from tests.fakes import FakeDatabase, FakeSubscription
 from tests.simulation.server import View
 
@@ -22,13 +22,6 @@ OTHER = "persistent://alpes/tienda/transaccion-creada"
 RETRY = "persistent://alpes/tienda/ordenes-reintento"
 OUT = "persistent://alpes/tienda/orden-creada"
 LOG = logging.getLogger("tests")
-
-
-class Acknowledged(list[Any]):
-    """Stands where messages are acknowledged."""
-
-    def acknowledge(self, message: Any) -> None:
-        self.append(message)
 
 
 def received(

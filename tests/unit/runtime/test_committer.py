@@ -14,14 +14,13 @@ from alpes_runtime._outcome import Ask, Done, Handler, Outcome
 from alpes_runtime._watchdog import HANG_LIMIT_S, Worker
 from alpes_runtime.database import Transaction
 from alpes_runtime.errors import BadData, Unavailable
-from alpes_runtime.testing import FakeClock
+from alpes_runtime.testing import Acknowledged, FakeClock
 from alpes_wire.unpacking import unpacked
 from tests.fakes import FakeDatabase
 from tests.unit.runtime.parts import (
     OUT,
     RETRY,
     TOPIC,
-    Acknowledged,
     apply,
     committer,
     database,

@@ -11,8 +11,8 @@ from alpes_runtime._dead_letter import MAX_INHERITED_BYTES, MAX_REASON_CHARS, de
 from alpes_runtime._intake import Inputs
 from alpes_runtime._message import MAX_EVENT_BYTES, Event, Received, local_name, without_partition
 from alpes_runtime._publisher import MAX_ENTRY_BYTES, entries, event_bytes
-from alpes_runtime.testing import FakeMessage
-from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, Acknowledged, received
+from alpes_runtime.testing import Acknowledged, FakeMessage
+from tests.unit.runtime.parts import OTHER, RETRY, TOPIC, received
 
 # The broker's: maxMessageSize, metadata included.
 BROKER_LIMIT = 5 * 1024 * 1024

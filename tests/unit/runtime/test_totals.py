@@ -6,9 +6,9 @@ import pytest
 
 from alpes_runtime.database import Transaction
 from alpes_runtime.errors import Unavailable
-from alpes_runtime.testing import FakeClock, instance_context
+from alpes_runtime.testing import FakeClock, FakeStateStore, instance_context
 from alpes_runtime.views._totals import Totals
-from tests.fakes import FakeDatabase, FakeStateStore
+from tests.fakes import FakeDatabase
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from alpes_runtime._message import Event
 from alpes_runtime._publisher import event_bytes
 from alpes_runtime._withheld import Withheld
 from alpes_runtime.errors import PublishFailed
-from alpes_runtime.testing import FakeClock
+from alpes_runtime.testing import Acknowledged, FakeClock
 from alpes_wire.names import ERROR_MESSAGE, OMITTED, SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from tests.fakes import FakePublisher
-from tests.unit.runtime.parts import OUT, Acknowledged, instance_context, received, recorded
+from tests.unit.runtime.parts import OUT, instance_context, received, recorded
 
 LONG = 5_000
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from alpes_runtime._state import IN_FLIGHT, PUT_TIMEOUT_S
 from alpes_runtime.errors import Unavailable, Unreachable
 from alpes_runtime.postgres import CONNECT_OPTIONS
-from alpes_runtime.testing import FakeClock, instance_context
+from alpes_runtime.testing import FakeClock, FakeStateStore, instance_context
 from alpes_runtime.views import _write_behind as module
 from alpes_runtime.views._write_behind import (
     CLAIM_MARKS,
@@ -25,7 +25,7 @@ from alpes_runtime.views._write_behind import (
     WriteBehind,
 )
 from functions.ordenes.estado import EstadoMarks
-from tests.fakes import FakeDatabase, FakeStateStore
+from tests.fakes import FakeDatabase
 from tests.simulation.statements import STATEMENTS
 
 
