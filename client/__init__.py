@@ -1,1 +1,1 @@
-"""The order producer and the operator's command line: `alpes`, also `python -m client`."""
+"""Sends orders, follows them and fetches reports; starts the command `alpes`, also `python -m client`."""

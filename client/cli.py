@@ -24,7 +24,7 @@ COMMANDS = {
     "recover": "operations.commands",
     "rebuild": "operations.commands",
 }
-"""Each with its package, in which it is the module of its name. Imported when it is asked for."""
+"""The package of each subcommand, which is a module of its name there. A subcommand is imported when it is used."""
 
 
 def installed_version() -> str:
@@ -56,14 +56,14 @@ def alpes() -> None:
     When something went wrong:
       alpes dlq list                               what could not be processed, and why
       alpes reconcile                              whether any order is lost, or differs between services
-      alpes recover --all-lost                     take lost orders again from the topics
+      alpes recover --all-lost                     send the messages of lost orders again
       alpes trace 0c5e…                            one order's way through topics and tables
-      alpes rebuild reporting --dry-run            whether a table is what its topic tells
+      alpes rebuild reporting --dry-run            whether Reporting's table agrees with its topic
 
     \b
-    Where Pulsar is comes from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL, or from the options of
-    each command. Without either it is the local stack of this checkout, where there is one, and
-    otherwise what listens on the usual ports of this machine.
+    The addresses of Pulsar come from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL, or from the options
+    of each command. Without either, alpes uses the local stack of this checkout if there is one,
+    and otherwise the usual ports of this machine.
 
     \b
     Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or nothing to

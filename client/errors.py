@@ -4,4 +4,4 @@ from terminal.errors import CommandError
 
 
 class ReportRefusedError(CommandError):
-    """Reporting answered that it won't make this report: ask for what it offers."""
+    """Reporting refused to make this report: ask for a format that it offers."""

@@ -38,7 +38,7 @@ class Follower:
     client
         A connected Pulsar client.
     ledger
-        Where the endings go.
+        Records how each order ends.
     """
 
     def __init__(self, client: Client, ledger: Ledger) -> None:
@@ -85,7 +85,7 @@ class Follower:
 
 
 def record(ledger: Ledger, topic: str, message: Message, arrived_ns: int) -> None:
-    """Note in the ledger what one message says about an order; one that says nothing readable is passed over."""
+    """Record in the ledger what a message says about an order; ignore a message that can't be decoded."""
     if topic == ORDEN_ACTUALIZADA:
         try:
             event = OrdenActualizada.FromString(message.data())

@@ -15,7 +15,7 @@ DEAD_LETTERED = "dead_lettered"
 UNSENT = "unsent"
 UNACCOUNTED = "unaccounted"
 
-# Any other status ends an order, those that later releases add included.
+# Any other status ends an order, including those that later releases add.
 OPEN_STATUSES = frozenset({"", CREADA})
 
 
@@ -38,7 +38,7 @@ class _Trace:
 
 
 class Ledger:
-    """The account of one run. Times are nanoseconds since the epoch: they are compared with times of other machines.
+    """The orders of one run. Times are nanoseconds since the epoch: they are compared with times of other machines.
 
     Several threads may write at once.
     """
@@ -55,16 +55,16 @@ class Ledger:
 
     @property
     def orders(self) -> int:
-        """How many orders were sent, or tried."""
+        """How many orders the run has sent, or tried to send."""
         return len(self._traces)
 
     def sent(self, order_id: str, at_ns: int) -> None:
-        """Open the account of an order, just before it is sent."""
+        """Record an order, just before it is sent."""
         with self._lock:
             self._traces.setdefault(order_id, _Trace(at_ns))
 
     def unsent(self, order_id: str, reason: str) -> None:
-        """Note that Pulsar never confirmed an order. It may have arrived all the same, and then ends as any other."""
+        """Record that Pulsar never confirmed an order. It may have arrived even so, and then ends like any other."""
         with self._lock:
             trace = self._traces[order_id]
             was_open = trace.outcome() == UNACCOUNTED
@@ -72,10 +72,10 @@ class Ledger:
             self._finished += was_open
 
     def updated(self, order_id: str, status: str, version: int, at_ns: int, created_at_ms: int = 0) -> None:
-        """Take in a status. Other runs' orders, open statuses and versions not above the known one change nothing.
+        """Record a status. Other runs' orders, open statuses and versions not above the known one change nothing.
 
-        An order that says it was created (`created_at_ms`, 0 for unknown) at another time than it was sent at existed
-        already: who accepts one twice keeps the first time. Both are this run's clock, or an earlier run's.
+        If `created_at_ms` (0 for unknown) isn't the time at which this run sent the order, the order existed already:
+        Ordenes keeps the time of the first command. Both times come from clients' clocks.
         """
         if order_id not in self._traces or status in OPEN_STATUSES:
             return
@@ -88,7 +88,7 @@ class Ledger:
             trace.existed = created_at_ms not in {0, trace.sent_ns // 1_000_000}
 
     def dead_lettered(self, order_id: str, reason: str, at_ns: int) -> None:
-        """Take in a dead letter. An order that has a final status besides keeps that as its outcome."""
+        """Record a dead letter. If the order has a final status too, that stays its outcome."""
         if order_id not in self._traces:
             return
         with self._lock:
@@ -102,7 +102,7 @@ class Ledger:
             self._finished += not trace.send_error
 
     def close(self) -> RunSummary:
-        """Sum up what is known now."""
+        """Return the summary of what is known now."""
         with self._lock:
             traces = dict(self._traces)
         ended = [t for t in traces.values() if t.ended_ns]
@@ -137,20 +137,20 @@ class RunSummary:
     Attributes
     ----------
     orders : int
-        Orders sent, or tried.
+        Orders that the run sent, or tried to send.
     outcomes : dict of str to int
         Orders per outcome: a final status, `dead_lettered`, `unsent` (never confirmed, never seen) or `unaccounted`.
     started_at_ns, first_finished_at_ns, last_finished_at_ns : int or None
         Nanoseconds since the epoch.
     orders_per_second : float or None
-        Orders that ended, over the time from the first one sent to the last one's end.
+        Orders that ended, divided by the time from the first one's sending to the last one's end.
     latency_ms : dict of str to float, or None
         p50, p95 and p99 from an order's sending to its end, in milliseconds.
     existed : int
-        Orders that had been accepted before this run sent them, as far as their ends tell.
+        Orders that had been accepted before this run sent them, as far as the events at their ends show.
     dead_letter_reasons, send_errors, unconfirmed : dict of str to int
-        Orders per reason, the most frequent first. Of those that Pulsar didn't confirm, `send_errors` has the ones that
-        nobody has seen, `unconfirmed` those that ended all the same.
+        Orders per reason, the most frequent first. Of the orders that Pulsar didn't confirm, `send_errors` counts those
+        never seen since, and `unconfirmed` those that ended even so.
     examples : dict of str to str
         One order id per outcome.
     """
@@ -170,11 +170,11 @@ class RunSummary:
 
     @property
     def missing(self) -> int:
-        """Orders of which nobody can say how they ended."""
+        """Orders whose end is unknown."""
         return self.outcomes[UNSENT] + self.outcomes[UNACCOUNTED]
 
     def as_json(self) -> dict[str, Any]:
-        """Give the account as a JSON object, times in milliseconds since the epoch."""
+        """Return the summary as a JSON object, with times in milliseconds since the epoch."""
         return {
             "orders": self.orders,
             "outcomes": self.outcomes,

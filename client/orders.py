@@ -12,7 +12,7 @@ from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 CURRENCY = "USD"
 SERVICE = "client"
 
-# Faker takes about 100 µs for an address, an order 3 µs in all: so addresses are drawn from a pool made once.
+# Faker takes about 100 µs for an address, but an order takes 3 µs: so addresses are drawn from a pool made once.
 ADDRESS_POOL_SIZE = 512
 CLIENTS = 10_000
 MIN_TOTAL_CENTS = 100
@@ -38,7 +38,7 @@ def order_stream(seed: int, count: int) -> Iterator[CrearOrden]:
     Yields
     ------
     CrearOrden
-        Without its time: `created_at` and `created_at_ms` belong to the moment of sending.
+        Without `created_at` and `created_at_ms`: the sender sets them.
     """
     faker = Faker("es_CO")
     faker.seed_instance(seed)

@@ -31,7 +31,7 @@ class RunProgress:
     total
         How many orders there will be.
     follow
-        Whether orders are followed; without, there is one bar.
+        Whether orders are followed; if not, only the first bar is shown.
     """
 
     def __init__(self, console: Console, total: int, *, follow: bool) -> None:

@@ -31,12 +31,14 @@ class _Generation:
 
 
 class ReportAssembler:
-    """Puts one report together from parts that may come in any order, twice, and from several makings of it. Pure.
+    """Puts one report together from its parts, which may come in any order and more than once. Pure.
+
+    If Reporting generated the report several times, the parts of each generation are kept apart.
 
     Parameters
     ----------
     report_id
-        The report; parts of others are passed over.
+        The report; parts of others are ignored.
     """
 
     def __init__(self, report_id: str) -> None:
@@ -44,7 +46,7 @@ class ReportAssembler:
         self._generations: dict[int, _Generation] = {}
 
     def take(self, part: ReporteGenerado) -> bytes | None:
-        """Take in a part.
+        """Add a part.
 
         Returns
         -------
@@ -77,9 +79,9 @@ def fetch_report(client: Client, report_format: str, timeout_seconds: float, sto
     client
         A connected Pulsar client.
     report_format
-        Passed on as it is.
+        The format's name, passed on unchanged.
     timeout_seconds
-        How long to wait without any part arriving.
+        Give up when no part has arrived for this long.
     stop
         Give up when this is set.
 
@@ -91,7 +93,7 @@ def fetch_report(client: Client, report_format: str, timeout_seconds: float, sto
     Raises
     ------
     NoAnswerError
-        If no part came for too long.
+        If no part arrived in time.
     ReportRefusedError
         If Reporting can't make it.
     """

@@ -1,4 +1,4 @@
-"""Sends orders: as fast as Pulsar takes them or at a given rate, and knows of each whether Pulsar has it."""
+"""Sends orders as fast as Pulsar takes them, or at a given rate, and tracks which of them Pulsar confirms."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from client.ledger import Ledger
 from connection.client import Client
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
-# Orders sent and not yet confirmed. We count them ourselves, so that the library's own queue never blocks us.
+# The most orders that wait for confirmation. We limit them ourselves, so that the library's queue never blocks us.
 WINDOW = 8_000
 SEND_TIMEOUT_S = 30
-# How long after the library's own time-out a missing confirmation counts as a failure.
+# When no confirmation has come for this long, sending has failed. The library's own timeout comes first.
 CONFIRMATION_TIMEOUT_S = SEND_TIMEOUT_S + 10
 ATTEMPTS = 4
 BACKOFF_S = 0.5
 TICK_S = 0.1
 POLL_S = 0.001
-# Sleeping for less costs more than being early.
+# A shorter sleep costs more than sending too early.
 SHORTEST_SLEEP_S = 0.002
 
 
@@ -36,7 +36,7 @@ class Producer(Protocol):
         """Send, and call back with the result."""
 
     def close(self) -> None:
-        """Give up what is not confirmed."""
+        """Close, and give up what is not confirmed."""
 
 
 def open_producer(client: Client, topic: str) -> pulsar.Producer:
@@ -80,10 +80,10 @@ class Sender:
     Parameters
     ----------
     open_producer
-        Makes a producer: one to begin with, and a new one after each failure, because one that failed can't be
+        Opens a producer: the first one, and a new one after each failure, because a producer that failed can't be
         trusted with the rest.
     ledger
-        Is told of each order before it is sent, and of those that could not be.
+        Records each order before it is sent, and those that could not be sent.
     backoff_seconds
         Pause before the second attempt; doubled for each further one.
     """
@@ -98,7 +98,7 @@ class Sender:
         self._ledger = ledger
         self._backoff_seconds = backoff_seconds
         self._pending: dict[int, _Pending] = {}
-        # Written by the library's thread: a deque takes and gives without a lock.
+        # The library's thread appends to it; a deque needs no lock for that.
         self._answers: deque[_Answer] = deque()
         self._producer: Producer | None = None
         self._generation = 0
@@ -124,10 +124,10 @@ class Sender:
         tick
             Called about ten times a second.
         rate
-            Orders per second; as fast as possible without.
+            Orders per second; None for as fast as possible.
         """
         self._producer = self._open_producer()
-        # The pace counts from the first order: making it takes longer than any other.
+        # The rate counts from the first order, which takes longer to make than any other.
         started = next_tick = 0.0
         for number, order in enumerate(orders):
             now = time.monotonic()
@@ -201,7 +201,7 @@ class Sender:
                 self.confirmed += self._pending.pop(number, None) is not None
                 self._failures = 0
             elif number in self._pending and generation == self._generation:
-                # One of an earlier generation only says that we closed its producer: the order was sent again since.
+                # An answer of an earlier generation only says that we closed its producer; the order was sent again.
                 failure = failure or result
         if self._pending and time.monotonic() - self._last_answer > CONFIRMATION_TIMEOUT_S:
             failure = "no confirmation"
@@ -218,7 +218,7 @@ class Sender:
         try:
             self._producer = self._open_producer()
         except pulsar.PulsarException:
-            # Then each order's attempt fails at once, and counts.
+            # Without a producer, each order's attempt fails at once, and counts.
             self._producer = None
         for number, pending in sorted(self._pending.items()):
             if pending.attempt >= ATTEMPTS:

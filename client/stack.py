@@ -14,19 +14,19 @@ OPTIONS = ("--service-url", "--admin-url")
 
 
 def use_local_stack(arguments: Sequence[str], environ: MutableMapping[str, str] = os.environ) -> None:
-    """Add the addresses and DSNs that `./deploy.sh up` wrote, unless somebody names a Pulsar.
+    """Add the addresses and DSNs that `./deploy.sh up` wrote, unless a Pulsar is named already.
 
     Parameters
     ----------
     arguments
-        The command line. With an address in it the databases of the local stack would be the wrong ones.
+        The command line. If it names an address, the local stack's databases would be the wrong ones.
     environ
-        Where they are added. What is there already stays.
+        The environment to add them to. Variables that it has already stay.
     """
     if any(environ.get(name) for name in NAMES_A_PULSAR) or any(word.startswith(OPTIONS) for word in arguments):
         return
     home = Path(environ.get("ALPES_HOME") or CHECKOUT / ".alpes").expanduser()
-    # None there, or one that can't be read: then the usual ports, as ever.
+    # Without a file that can be read, the options' defaults hold: the usual ports.
     with suppress(OSError, ValueError):
         for name, value in json.loads((home / "environment.json").read_text(encoding="utf-8")).items():
             environ.setdefault(name, value)

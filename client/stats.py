@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 
 def percentile(ascending: Sequence[float], percent: float) -> float:
-    """Find the smallest value that at least `percent` percent of the values don't exceed (nearest rank).
+    """Return the smallest value that at least `percent` percent of the values don't exceed (nearest rank).
 
     Parameters
     ----------
     ascending
-        The values, sorted, one at least.
+        At least one value, sorted.
     percent
         Above 0, at most 100.
 
@@ -29,12 +29,12 @@ def percentile(ascending: Sequence[float], percent: float) -> float:
     if not ascending:
         raise ValueError("no values, no percentile")
     if not 0 < percent <= 100:
-        raise ValueError(f"a percentile lies above 0 and at most at 100, not at {percent}")
+        raise ValueError(f"a percentile must be above 0 and at most 100, not {percent}")
     return ascending[math.ceil(len(ascending) * percent / 100) - 1]
 
 
 def latency_percentiles(latencies_ms: Sequence[float]) -> dict[str, float] | None:
-    """Give p50, p95 and p99 in milliseconds, or None where nothing was measured."""
+    """Return p50, p95 and p99 in milliseconds, or None if nothing was measured."""
     if not latencies_ms:
         return None
     ascending = sorted(latencies_ms)
@@ -42,7 +42,7 @@ def latency_percentiles(latencies_ms: Sequence[float]) -> dict[str, float] | Non
 
 
 def per_second(count: int, from_ns: int | None, to_ns: int | None) -> float | None:
-    """Give the rate of `count` things between two times in nanoseconds, or None where there is no span."""
+    """Return the rate of `count` things between two times in nanoseconds, or None if no time has passed."""
     if count == 0 or from_ns is None or to_ns is None or to_ns <= from_ns:
         return None
     return round(count * 1e9 / (to_ns - from_ns), 1)

@@ -1,1 +1,1 @@
-"""How any of our processes outside a function speaks to Pulsar: by its protocol, and by its admin API."""
+"""How our processes outside a function speak to Pulsar: by its protocol, and by its admin API."""

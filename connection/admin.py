@@ -17,15 +17,15 @@ from schemas.tienda.topics import NAMESPACE
 
 TIMEOUT_S = 30.0
 PAUSES_S = (0.2, 0.5, 1.0, 2.0)
-"""A broker that is just taking a topic over answers 5xx, and a moment later answers."""
+"""A broker that is taking over a topic answers 5xx, and succeeds a moment later."""
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class Admin:
-    """Pulsar's admin REST API: `pulsar-admin` starts a JVM, which costs seconds a call.
+    """A client of Pulsar's admin REST API. `pulsar-admin` would start a JVM, which takes seconds per call.
 
-    Every method raises `AdminUnreachableError` where nothing answers as that API does, and `RefusedError` where it
-    answers with an error. Answers are JSON, parsed; None where there is nothing in one.
+    Every method raises `AdminUnreachableError` if nothing answers as that API does, and `RefusedError` if it answers
+    with an error. Answers are parsed JSON; an empty answer is None.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Admin:
     timeout_s
         How long one answer may take, in seconds.
     pauses_s
-        The pauses, in seconds, after which a GET is tried again that was answered with a 5xx.
+        The pauses, in seconds, before each retry of a GET that was answered with a 5xx.
 
     Raises
     ------
@@ -45,16 +45,16 @@ class Admin:
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, pauses_s: Sequence[float] = PAUSES_S) -> None:
         host = _host(url)
         if not host:
-            raise UnreachableError(f"{url!r} is no address of Pulsar's admin API: it looks like http://127.0.0.1:8080.")
+            raise UnreachableError(f"{url!r} is no address of Pulsar's admin API, such as http://127.0.0.1:8080.")
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
-        # A proxy of the user's leads out, never to this machine.
+        # The user's proxy leads to other machines, never to this one.
         proxies = [urllib.request.ProxyHandler({})] if host in _LOOPBACK else []
         self._opener = urllib.request.build_opener(*proxies)
 
     def find(self, path: str) -> Any | None:
-        """Return what there is at a path; None where there is no such thing."""
+        """Return what is at a path; None if nothing is there."""
         try:
             return self.ask(path)
         except RefusedError as error:
@@ -76,7 +76,7 @@ class Admin:
         return answer
 
     def ask(self, path: str) -> Any:
-        """Return what there is at a path. That there is no such thing is a refusal like others, with its reason."""
+        """Return what is at a path. If nothing is there, raise `RefusedError` with Pulsar's reason."""
         return self._parsed(self.text(path))
 
     def text(self, path: str) -> str:
@@ -104,7 +104,7 @@ class Admin:
         self._send("POST", path, body)
 
     def create(self, path: str, body: object = None) -> bool:
-        """Put at a path what isn't there yet, and return whether it was missing."""
+        """Put `body` at a path if nothing is there yet, and return whether nothing was."""
         try:
             self.put(path, body)
         except RefusedError as error:
@@ -124,13 +124,13 @@ class Admin:
         return True
 
     def topics(self) -> list[str]:
-        """Return the short names of all topics of Alpes, sorted, whether they have partitions or came back without."""
+        """Return the short names of all of Alpes' topics, with or without partitions, sorted."""
         root = f"/admin/v2/persistent/{NAMESPACE}"
         names = self.get(f"{root}/partitioned") + self.get(root)
         return sorted({name.rsplit("/", 1)[-1].partition("-partition-")[0] for name in names})
 
     def not_pulsar(self) -> AdminUnreachableError:
-        """Return the error that says that what answers is something else."""
+        """Return the error for an answer that isn't the admin API's."""
         return AdminUnreachableError(f"What listens at {self.url} does not answer as Pulsar's admin API.")
 
     def _send(self, method: str, path: str, body: object = None) -> str:
@@ -164,17 +164,17 @@ class Admin:
 
 
 def _host(url: str) -> str:
-    """Return the host of an address, empty where it is none."""
+    """Return the host of an address; empty if it is no address."""
     try:
         parts = urlsplit(url)
-        # Asked for because a port that is none is noticed only then.
+        # Reading the port raises ValueError if it is invalid.
         return (parts.port != 0 and parts.scheme in {"http", "https"} and parts.hostname) or ""
     except ValueError:
         return ""
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    """Return what Pulsar says of an error, in one line; empty where it says nothing."""
+    """Return Pulsar's reason for an error, in one line; empty if it gives none."""
     try:
         reason = str(json.loads(error.read())["reason"])
     except (OSError, HTTPException, ValueError, KeyError, TypeError):

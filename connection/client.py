@@ -1,4 +1,4 @@
-"""Opens the connection to Pulsar, and says in one line why there is none."""
+"""Opens the connection to Pulsar; an error says in one line why there is none."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from connection.errors import BrokerUnreachableError, NotFoundError, PulsarError
 from schemas.tienda.topics import CREAR_ORDEN, full_name
 
 CONNECT_TIMEOUT_S = 2.0
-# A port that is open but speaks no Pulsar answers nothing at all; a broker under load answers a lookup within this.
+# A broker under load answers a lookup within this. What listens but isn't Pulsar may never answer.
 LOOKUP_TIMEOUT_S = 5.0
 OPERATION_TIMEOUT_S = 10
 DEFAULT_PORTS = {"pulsar": 6650, "pulsar+ssl": 6651}
 
 
 class Client(pulsar.Client):
-    """The library's client, with readers of our own: an entry with a bug ends a process that reads with the library's.
+    """The library's client, with readers of our own: a malformed entry ends a process that reads with the library's.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Client(pulsar.Client):
     def __init__(self, service_url: str) -> None:
         super().__init__(
             service_url,
-            # The library writes to stdout, and a lot; what matters of it reaches us as exceptions.
+            # The library logs a lot to stdout; what matters reaches us as exceptions.
             logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
             operation_timeout_seconds=OPERATION_TIMEOUT_S,
             connection_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
@@ -52,7 +52,7 @@ class Client(pulsar.Client):
 
 @contextmanager
 def opened(service_url: str) -> Iterator[Client]:
-    """Connect to a Pulsar, for the length of a `with` block, in which the library's errors become ours.
+    """Connect to a Pulsar for the length of a `with` block, and translate the library's errors into ours.
 
     Parameters
     ----------
@@ -62,11 +62,11 @@ def opened(service_url: str) -> Iterator[Client]:
     Raises
     ------
     UnreachableError
-        If nothing answers there; known within a few seconds.
+        If nothing answers there. This is known within a few seconds.
     NotFoundError
-        If a topic that is used isn't there.
+        If a topic doesn't exist.
     PulsarError
-        If Pulsar refuses anything else.
+        If Pulsar refuses for any other reason.
     """
     _require_open_port(service_url)
     client = Client(service_url)
@@ -84,7 +84,7 @@ def connected(service_url: str) -> Iterator[Client]:
     Raises
     ------
     NotFoundError
-        If Alpes' topics are not there.
+        If Alpes' topics don't exist.
     """
     with opened(service_url) as client:
         _require_topics(client, service_url)
@@ -96,7 +96,7 @@ def _errors_translated(service_url: str) -> Iterator[None]:
     try:
         yield
     except pulsar.TopicNotFound as error:
-        raise NotFoundError(f"Pulsar at {service_url} answers, but Alpes' topics are not there.") from error
+        raise NotFoundError(f"Pulsar at {service_url} answers, but has no topics of Alpes.") from error
     except (pulsar.Timeout, pulsar.ConnectError, WireError) as error:
         raise BrokerUnreachableError(f"Pulsar at {service_url} stopped answering ({error}).") from error
     except pulsar.PulsarException as error:
@@ -124,7 +124,7 @@ def _hosts(service_url: str) -> list[tuple[str, int]]:
             raise ValueError("no host")
     except (KeyError, ValueError) as error:
         raise UnreachableError(
-            f"{service_url!r} is no address of a Pulsar broker: it looks like pulsar://127.0.0.1:6650."
+            f"{service_url!r} is no address of a Pulsar broker, such as pulsar://127.0.0.1:6650."
         ) from error
     return hosts
 
@@ -136,10 +136,10 @@ def _require_topics(client: pulsar.Client, service_url: str) -> None:
         try:
             client.get_topic_partitions(full_name(CREAR_ORDEN))
             outcome.append(None)
-        except Exception as error:  # noqa: BLE001 - handed to who waits for it
+        except Exception as error:  # noqa: BLE001 - raised again by who waits for it
             outcome.append(error)
 
-    # On a thread: the library tries for three times its time-out where a port is open and silent.
+    # On a thread, because the library tries for three times its timeout if a port is open and silent.
     thread = threading.Thread(target=look_up, name="lookup", daemon=True)
     thread.start()
     thread.join(LOOKUP_TIMEOUT_S)

@@ -1,8 +1,8 @@
-"""What can keep us from speaking to Pulsar, each told in one line. A command line adds what its user can do."""
+"""Errors of the connection to Pulsar, each told in one line. A command line adds what its user can do."""
 
 
 class PulsarError(Exception):
-    """Pulsar can't be spoken to, or refuses."""
+    """Pulsar can't be reached, or refuses."""
 
 
 class UnreachableError(PulsarError):
@@ -10,7 +10,7 @@ class UnreachableError(PulsarError):
 
 
 class BrokerUnreachableError(UnreachableError):
-    """No broker answers at an address, or none does any more."""
+    """No broker answers at an address, or it has stopped answering."""
 
 
 class AdminUnreachableError(UnreachableError):
@@ -23,9 +23,9 @@ class RefusedError(PulsarError):
     Attributes
     ----------
     code : int
-        HTTP's.
+        The HTTP status.
     reason : str
-        Pulsar's, in one line; empty where it gives none.
+        What Pulsar gives as the reason, in one line; empty if it gives none.
     """
 
     def __init__(self, message: str, code: int, reason: str) -> None:
@@ -35,4 +35,4 @@ class RefusedError(PulsarError):
 
 
 class NotFoundError(PulsarError):
-    """Pulsar answers, and has no such topic, namespace or function."""
+    """Pulsar answers, but has no such topic, namespace or function."""

@@ -1,4 +1,4 @@
-"""Publishes messages and knows of each whether Pulsar has it."""
+"""Publishes messages and tracks which of them Pulsar confirms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connection.client import Client
 T = TypeVar("T")
 
 WINDOW = 4_000
-"""Messages published and not yet confirmed."""
+"""The most messages that wait for confirmation."""
 WINDOW_BYTES = 64_000_000
 SEND_TIMEOUT_S = 30
 CONFIRMATION_TIMEOUT_S = SEND_TIMEOUT_S + 10
@@ -28,7 +28,7 @@ class _Answer(NamedTuple):
 
 
 class ConfirmedPublisher(Generic[T]):
-    """Publishes to one topic. After the first failure nothing more is published: who calls it says what is left.
+    """Publishes to one topic. After the first failure it publishes nothing more, and refuses what is left.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class ConfirmedPublisher(Generic[T]):
     topic
         Its full name.
     confirmed
-        Called with each item that Pulsar has, from within the methods of this object, never from another thread.
+        Called with each item that Pulsar has confirmed, by this object's methods, never from another thread.
     refused
-        Called likewise with each item that Pulsar has not, as far as is known, and why.
+        Called likewise with each item that Pulsar hasn't confirmed, and why. Pulsar may have it even so.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ConfirmedPublisher(Generic[T]):
         self._pending: dict[int, tuple[T, int]] = {}
         self._bytes = 0
         self._number = 0
-        # Written by the library's thread: a deque takes and gives without a lock.
+        # The library's thread appends to it; a deque needs no lock for that.
         self._answers: deque[_Answer] = deque()
         self._last_answer = time.monotonic()
         self.failed = False
@@ -63,22 +63,22 @@ class ConfirmedPublisher(Generic[T]):
             send_timeout_millis=SEND_TIMEOUT_S * 1000,
             batching_enabled=True,
             batching_max_publish_delay_ms=5,
-            # The library bounds a batch by its payloads alone, and loses one that its properties make too big for the
-            # broker: so few that the largest properties fit.
+            # The library limits a batch by its payloads alone, and loses one that its properties make too big for the
+            # broker. Of so few messages the largest properties fit.
             batching_max_messages=32,
             max_pending_messages=2 * WINDOW,
             max_pending_messages_across_partitions=4 * WINDOW,
         )
 
     def publish(self, item: T, payload: bytes, key: str, properties: Mapping[str, str]) -> None:
-        """Publish a message; waits while too many are unconfirmed."""
+        """Publish a message, after waiting while too many are unconfirmed."""
         size = len(payload) + sum(len(name) + len(value) for name, value in properties.items())
         self._settle()
         while self._pending and (len(self._pending) >= WINDOW or self._bytes + size > WINDOW_BYTES):
             time.sleep(POLL_S)
             self._settle()
         if self.failed:
-            self._refused(item, "not sent after another one failed")
+            self._refused(item, "not sent, because an earlier message failed")
             return
         self._number += 1
         number, answers = self._number, self._answers
@@ -102,7 +102,7 @@ class ConfirmedPublisher(Generic[T]):
             time.sleep(POLL_S)
 
     def close(self) -> None:
-        """Close the producer; what is not confirmed by then has an unknown fate."""
+        """Close the producer; what is not confirmed by then may have arrived or not."""
         with suppress(pulsar.PulsarException):  # it is gone already
             self._producer.close()
 
@@ -123,6 +123,6 @@ class ConfirmedPublisher(Generic[T]):
         if result == pulsar.Result.Ok:
             self._confirmed(item)
             return
-        # One that is too big harms only itself; anything else will befall the next one too.
+        # A message that is too big fails alone; any other failure would meet the next message too.
         self.failed = self.failed or result != pulsar.Result.MessageTooBig
         self._refused(item, str(getattr(result, "name", None) or result))

@@ -1,4 +1,4 @@
-"""Reads what lies in topics, up to where they end now."""
+"""Reads topics up to where they end now."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from connection.errors import UnreachableError
 from schemas.tienda.topics import NAMESPACE
 
 PATIENCE_S = 5.0
-"""How long the next message may take."""
+"""How long to wait for the next message."""
 SECOND_PATIENCE_S = 2.0
-"""The same of a reader that took the place of one that got nothing: the broker has just answered it."""
+"""The same for a reader that replaces one that got nothing: the broker has just answered it."""
 
 
 class Position(NamedTuple):
-    """Where a message lies in a partition; a later one compares as higher."""
+    """A place in a partition; a later one compares as higher."""
 
     ledger: int
     entry: int
@@ -33,11 +33,11 @@ class Partition(NamedTuple):
     topic : str
         The topic's short name.
     name : str
-        The partition's full name, as one reads it.
+        The partition's full name, by which it is read.
     number : int
         Its number, -1 in a topic without partitions.
     end : Position
-        Its last message when it was asked for.
+        The place of its last message when this was asked.
     """
 
     topic: str
@@ -53,12 +53,12 @@ def position(message: Message) -> Position:
 
 
 def last_position(message: Message) -> Position:
-    """Return where a message ends: it may be in pieces."""
+    """Return the place of a message's last entry: a message may be in pieces."""
     return max(Position(*entry.id[:2]) for entry in message.entries)
 
 
 def key(message: Message) -> str:
-    """Return a message's key; empty where it isn't UTF-8."""
+    """Return a message's key; empty if it isn't UTF-8."""
     try:
         return str(message.partition_key())
     except UnicodeDecodeError:
@@ -66,7 +66,7 @@ def key(message: Message) -> str:
 
 
 def properties(message: Message) -> dict[str, str]:
-    """Return a message's properties; none where they aren't UTF-8."""
+    """Return a message's properties; none if they aren't UTF-8."""
     try:
         return dict(message.properties())
     except UnicodeDecodeError:
@@ -74,10 +74,10 @@ def properties(message: Message) -> dict[str, str]:
 
 
 def partitions(admin: Admin, topic: str) -> list[Partition]:
-    """Return what there is of a topic, and where each partition ends now; none of a topic that isn't there.
+    """Return a topic's partitions, and where each ends now; none if the topic doesn't exist.
 
-    A topic that was deleted, by an operator or by a broker for want of use, comes back with the next message to it, and
-    then often without partitions, or with one that nobody declared. So whatever goes by its name is read.
+    A topic may be deleted by an operator, or by a broker because nobody uses it. The next message to it creates it
+    again, often without partitions or with one that nobody declared. So whatever goes by its name is returned.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def partitions(admin: Admin, topic: str) -> list[Partition]:
 
 
 def start_at(admin: Admin, partition: Partition, since_ms: int | None) -> MessageId:
-    """Return where what was published at a time (Unix milliseconds) begins; some earlier messages may come first."""
+    """Return where to start reading what was published since a time (Unix milliseconds), or somewhat earlier."""
     if since_ms is None:
         return EARLIEST
     name = partition.name.rsplit("/", 1)[-1]
@@ -109,7 +109,7 @@ def start_at(admin: Admin, partition: Partition, since_ms: int | None) -> Messag
 
 
 def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -> Iterator[Message]:
-    """Read a partition up to its end; a message that can't be read has a `problem`, and its bytes as they are stored.
+    """Yield a partition's messages up to its end; one that can't be read has a `problem`, and its bytes as stored.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -
             yield from reader.rest()
             if not reader.connected:
                 raise UnreachableError(f"{partition.name} could not be read for {PATIENCE_S:.0f} s.")
-            # What the broker doesn't send it keeps to itself, or it is slow: then it answers another reader.
+            # The broker withholds the rest, or is only slow: then it answers another reader.
             if reader.seen[:2] >= partition.end:
                 return
             if reader.seen.ledger >= 0:
@@ -153,9 +153,9 @@ def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -
 
 
 def _demand_answer(client: Client, partition: Partition, known: MessageId) -> None:
-    """Raise `UnreachableError` where a partition gives nothing now, not even what it has given before."""
+    """Raise `UnreachableError` if a partition sends nothing now, not even what it has sent before."""
     start = MessageId(known.ledger, max(0, known.entry - READ_TOGETHER))
     with closing(client.open_reader(partition.name, start)) as reader:
         reader.read(PATIENCE_S)
         if reader.seen.ledger < 0:
-            raise UnreachableError(f"{partition.name} gave nothing for {PATIENCE_S:.0f} s, though it has more.")
+            raise UnreachableError(f"{partition.name} sent nothing for {PATIENCE_S:.0f} s, but has more messages.")

@@ -1,4 +1,4 @@
-"""Reads what is published to topics from now on, with a reader for each partition: it leaves no subscription behind."""
+"""Reads what is published to topics from now on, with a reader per partition, which leaves no subscription behind."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from schemas.tienda.topics import full_name
 Handler = Callable[[str, Message, int], None]
 
 WAIT_S = 0.2
-"""How long a reader waits for a message before it looks whether it should stop."""
+"""How long a reader waits for a message before it checks whether to stop."""
 PAUSE_AFTER_ERROR_S = 0.5
 MISSING = re.compile("topic not found|does not exist", re.IGNORECASE)
-"""What a broker says of a topic that isn't there."""
+"""What a broker says about a topic that doesn't exist."""
 
 
 class Tail:
@@ -30,8 +30,8 @@ class Tail:
     client
         A connected Pulsar client.
     topics
-        Short names, partitioned or not. One that isn't there is read from its start once it is. One that can't be
-        opened for a moment is read from when it can.
+        Short names of topics, partitioned or not. A topic that doesn't exist yet is read from its start once it does.
+        A topic that can't be opened yet is read from the moment it can.
     handle
         Called with the topic's short name, the message and the time of its arrival (nanoseconds since the epoch), from
         one thread per partition.
@@ -63,7 +63,7 @@ class Tail:
             thread.join(2 * WAIT_S)
 
     def _opened(self, partition: str, start: MessageId) -> tuple[Reader | None, MessageId]:
-        """Open a reader; without one, say from where the next attempt has to read."""
+        """Open a reader, or return None; return, too, where the next attempt has to start."""
         try:
             return self._client.open_reader(partition, start), start
         except WireError as error:

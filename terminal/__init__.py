@@ -1,1 +1,1 @@
-"""What every command line of ours shares: options, progress, output, and how an error ends it."""
+"""What our command lines share: options, progress, output, and how an error ends them."""

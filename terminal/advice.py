@@ -1,4 +1,4 @@
-"""What the user of a command can do where Pulsar can't be spoken to: the connection says only what it found."""
+"""What the user of a command can do about the connection's errors, which themselves say only what was found."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from terminal.errors import FAILED, WRONG_USAGE, CommandError
 
 
 class Advice(NamedTuple):
-    """What to add to an error; empty for nothing.
+    """What to add to an error; an empty text adds nothing.
 
     Attributes
     ----------
     broker, admin : str
-        Where no broker, or no admin API, answers at an address.
+        If no broker, or no admin API, answers at an address.
     missing : str
-        Where a topic or a function is not there. With advice it is the caller's to mend, and wrong usage.
+        If a topic or a function doesn't exist. With this advice, the error counts as wrong usage.
     """
 
     broker: str = ""
@@ -35,12 +35,12 @@ ALPES = Advice(
     admin="Start it with ./deploy.sh up, or name another address with --admin-url or PULSAR_ADMIN_URL.",
     missing="Deploy Alpes with ./deploy.sh deploy.",
 )
-"""Of the command `alpes`, by its options."""
+"""For the command `alpes`, whose options can name an address."""
 DEPLOYMENT = Advice(
     broker="Start the local stack with ./deploy.sh up, or correct PULSAR_SERVICE_URL.",
     admin="Start the local stack with ./deploy.sh up, or correct PULSAR_ADMIN_URL.",
 )
-"""Of `./deploy.sh` and the benchmark, by the environment."""
+"""For `./deploy.sh` and the benchmark, which take addresses from the environment."""
 
 
 def explained(error: PulsarError, advice: Advice) -> CommandError:

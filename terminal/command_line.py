@@ -1,4 +1,4 @@
-"""The base of every command line of ours: an error is one line and one exit code, and so is a lost output."""
+"""The base of our command lines: an error, also one of the output, is one line and one exit code."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Group(click.Group):
     Parameters
     ----------
     prefix
-        What begins every error; empty for what speaks of itself in whole sentences.
+        What every error message begins with; may be empty.
     help_command
-        What wrong usage refers to; empty for `--help` of the command that was used wrongly.
+        The command whose `--help` wrong usage refers to; empty for the one that was used wrongly.
     interrupted
-        What is said when Ctrl-C ends a subcommand.
+        The message when Ctrl-C ends a subcommand.
     advice
-        What its user can do where Pulsar can't be spoken to.
+        What the user can do if Pulsar can't be reached.
     lazy
-        Subcommands that are imported when they are asked for: by name the package, whose module of that name has it.
+        Subcommands that are imported only when used: the package of each, which is a module of its name there.
     options
         See `click.Group`.
     """
@@ -57,7 +57,7 @@ class Group(click.Group):
         return [*self._lazy, *self.commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a subcommand; None where there is none of this name."""
+        """Return a subcommand; None if there is none of this name."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(importlib.import_module(f"{self._lazy[cmd_name]}.{cmd_name}"), cmd_name)
@@ -68,14 +68,14 @@ class Group(click.Group):
         sys.exit(self.run(args, prog_name))
 
     def run(self, args: Sequence[str] | None = None, prog_name: str | None = None) -> Any:
-        """Run a command line; return the exit code. Its output is written then, or it is told why not.
+        """Run a command line, flush its output, and return the exit code.
 
         Parameters
         ----------
         args
-            Without the program's name; those of the process where there are none.
+            Arguments without the program's name; None for those of the process.
         prog_name
-            What the program is called, where that isn't the group's name.
+            The program's name, if it isn't the group's.
         """
         try:
             code = self._invoked(sys.argv[1:] if args is None else list(args), prog_name or str(self.name))
@@ -93,7 +93,7 @@ class Group(click.Group):
         return code
 
     def _invoked(self, args: list[str], prog_name: str) -> Any:
-        # Not click's own `main`, which ends the process itself where the reader of the output has gone.
+        # Not click's own `main`, which ends the process itself if the reader of the output has gone.
         self._main_shell_completion({}, prog_name)
         try:
             with self.make_context(prog_name, args) as ctx:
@@ -102,7 +102,7 @@ class Group(click.Group):
             return ended.exit_code
 
     def _told(self, error: BaseException) -> CommandError:
-        """Return what is said of an error, with the exit code."""
+        """Return the message for an error, with the exit code."""
         if isinstance(error, CommandError):
             return error
         if isinstance(error, PulsarError):

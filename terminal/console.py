@@ -1,4 +1,4 @@
-"""Tables and counters on a terminal; where there is none, whole rows and no counter."""
+"""Tables and counters on a terminal; elsewhere, whole rows and no counter."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Self
 from rich.console import Console
 
 PIPE_WIDTH = 100_000
-"""Columns of a table that goes to a file or a program: more than any row has, so that none is cut or wrapped."""
+"""Width of a table that goes to a file or a program: wider than any row, so that none is cut or wrapped."""
 
 
 def table_console() -> Console:
-    """Give standard output to print tables on: as wide as the terminal, or as its rows where there is none."""
+    """Return a console for tables on standard output: as wide as the terminal, or `PIPE_WIDTH` elsewhere."""
     # Without emoji: rich would show one for a key such as ":key:".
     console = Console(highlight=False, emoji=False)
     return console if console.is_terminal else Console(highlight=False, emoji=False, width=PIPE_WIDTH)
 
 
 class Counting:
-    """Counts up while something lasts whose length is not known; on a terminal only.
+    """Shows a running count of work whose total is unknown; on a terminal only.
 
     Parameters
     ----------

@@ -27,7 +27,8 @@ def enter(module: str, *, name: str = "", outlives_reader: bool = False) -> NoRe
     module
         Its name. An interruption during its import is handled like any other.
     name
-        What each error begins with, and the line that says that the program was interrupted; empty for neither.
+        What each error begins with, and the line that says that the program was interrupted. If it is empty, errors
+        have no prefix, and an interruption prints nothing.
     outlives_reader
         Whether the program goes on when the reader of its output has seen enough, as `head` has. It ends otherwise.
     """
@@ -53,7 +54,7 @@ def enter(module: str, *, name: str = "", outlives_reader: bool = False) -> NoRe
 
 
 def _interrupt(_number: int, frame: Any) -> None:
-    """Do what Ctrl-C does at the moment, or its default where a shell has it ignored."""
+    """Do what Ctrl-C does at the moment, or its default action if a shell has it ignored."""
     on_ctrl_c = signal.getsignal(signal.SIGINT)
     if not callable(on_ctrl_c):
         on_ctrl_c = signal.default_int_handler
@@ -70,8 +71,7 @@ def _main(module: str) -> Any:
 def _end(code: Any) -> NoReturn:
     """End the process at once, since threads of the Pulsar library may still call back into Python.
 
-    One that does while the interpreter takes itself down aborts the process ("terminate called without an active
-    exception").
+    Such a call while the interpreter shuts down aborts the process ("terminate called without an active exception").
     """
     if isinstance(code, str):
         sys.exit(code)  # which prints it
@@ -82,9 +82,9 @@ def _end(code: Any) -> NoReturn:
 class _Guarded(io.FileIO):
     """Standard output or error that raises the first error at most, and drops everything after it."""
 
-    def __init__(self, descriptor: int, *, tells: bool, outlives_reader: bool) -> None:
+    def __init__(self, descriptor: int, *, raises: bool, outlives_reader: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
-        self._tells = tells
+        self._raises = raises
         self._outlives_reader = outlives_reader
         self._gone = False
 
@@ -95,23 +95,23 @@ class _Guarded(io.FileIO):
                 return super().write(data)
             except OSError as error:
                 self._gone = True
-                if self._tells and error.errno != errno.EPIPE:
+                if self._raises and error.errno != errno.EPIPE:
                     raise OutputError(STANDARD_OUTPUT, error) from error
-                if self._tells and not self._outlives_reader:
+                if self._raises and not self._outlives_reader:
                     raise
         return memoryview(data).nbytes
 
 
 def _guard_standard_streams(*, outlives_reader: bool) -> None:
-    """Have standard output raise `OutputError` where it can't be written, and standard error nothing."""
-    # The next file or connection would get the descriptor of a closed stream.
+    """Make standard output raise `OutputError` if it can't be written, and standard error raise nothing."""
+    # The descriptor of a closed stream would go to the next file or connection.
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the program runs
     else:
-        sys.stderr = _text(_Guarded(sys.stderr.fileno(), tells=False, outlives_reader=True), sys.stderr)
+        sys.stderr = _text(_Guarded(sys.stderr.fileno(), raises=False, outlives_reader=True), sys.stderr)
     if sys.stdout is None:
         raise OutputError(STANDARD_OUTPUT, OSError(errno.EBADF, "it is closed"))
-    sys.stdout = _text(_Guarded(sys.stdout.fileno(), tells=True, outlives_reader=outlives_reader), sys.stdout)
+    sys.stdout = _text(_Guarded(sys.stdout.fileno(), raises=True, outlives_reader=outlives_reader), sys.stdout)
 
 
 def _text(raw: io.FileIO, like: TextIO) -> io.TextIOWrapper:

@@ -1,4 +1,4 @@
-"""What every command exits with, and the error that ends one in a line; docs/operations.md has the table."""
+"""The exit codes of all commands, and the errors that end one; docs/operations.md has the table."""
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -7,7 +7,7 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """A reason to stop, told in one line.
+    """An error that ends a command, told in one line.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Makes Ctrl-C a question to ask instead of an exception anywhere."""
+"""Turns Ctrl-C into an event that the code checks, instead of an exception anywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C sets; a second one interrupts as usual."""
+    """Yield an event that the first Ctrl-C sets; a second one interrupts as usual."""
     stop = threading.Event()
     before = signal.getsignal(signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""The options that several subcommands have."""
+"""Options that several subcommands share."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import click
 
 
 class Positive(click.FloatRange):
-    """A number above 0, or from 0 on, and one that can be waited for: neither nan nor inf."""
+    """A finite number above 0, or from 0 on."""
 
     def __init__(self, *, zero: bool = False) -> None:
         super().__init__(min=0, min_open=not zero)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Give the number."""
+        """Return the number."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             least = "above 0" if self.min_open else "from 0 on"
-            self.fail(f"{value} can't be; give a finite number {least}.", param, ctx)
+            self.fail(f"{value} is no finite number {least}.", param, ctx)
         return number
 
 

@@ -1,4 +1,4 @@
-"""Writes results to standard output, files, devices and pipes; what can't be written is told in one line."""
+"""Writes results to standard output, files, devices and pipes; an error of writing is told in one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STANDARD_OUTPUT = Path("-")
 
 
 class OutputFile(click.ParamType[Path]):
-    """An option that names where to write; what can be known to go wrong is refused before anything begins."""
+    """An option that names where to write; a place that can't be written is refused before the work begins."""
 
     name = "file"
 
@@ -41,7 +41,7 @@ class OutputFile(click.ParamType[Path]):
 
 
 def _require_writable(path: Path, found: os.stat_result | None) -> None:
-    """Raise `OutputError` where it is known already that a file can't be written."""
+    """Raise `OutputError` if it is clear already that a file can't be written."""
     target = Path(os.path.realpath(path))
     if found is not None and not os.access(path, os.W_OK):
         raise OutputError(path, OSError(errno.EACCES, os.strerror(errno.EACCES)))
@@ -50,7 +50,7 @@ def _require_writable(path: Path, found: os.stat_result | None) -> None:
     if not target.parent.is_dir():
         raise OutputError(path, OSError(errno.ENOENT, f"there is no folder {target.parent}"))
     if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise OutputError(path, OSError(errno.EACCES, f"nothing can be made in its folder {target.parent}"))
+        raise OutputError(path, OSError(errno.EACCES, f"its folder {target.parent} is not writable"))
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -62,10 +62,10 @@ def _stat(path: Path) -> os.stat_result | None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file, for the length of a `with` block, so that whoever reads it sees the old content or the new.
+    """Write a file for the length of a `with` block; its readers see the old content or the new one, whole.
 
-    A file is written aside and put in its place at the end, with the mode that it had; a link leads to its file. What
-    is no file, such as a device or a pipe, is written to as it is, and so is standard output by whatever name.
+    A file is written under a temporary name and renamed at the end; it keeps its mode, and a link is followed. A
+    device, a pipe, or standard output by whatever name is written to directly.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _is_standard_output(found: os.stat_result | None) -> bool:
-    # Opened by its name anew, a file that the shell writes to would lose what is in it.
+    # Opening standard output by its name would empty a file that the shell writes to.
     try:
         return found is not None and os.path.samestat(found, os.fstat(sys.stdout.fileno()))
     except (OSError, ValueError):
@@ -111,7 +111,7 @@ def _replaced(target: Path, found: os.stat_result | None) -> Iterator[BinaryIO]:
             if found is not None:
                 with suppress(PermissionError):
                     os.fchown(handle, found.st_uid, found.st_gid)
-            # mkstemp lets nobody else read.
+            # mkstemp makes a file that only its owner can read.
             os.fchmod(handle, 0o666 & ~_umask() if found is None else stat.S_IMODE(found.st_mode))
             os.fsync(handle)
         temporary.replace(target)

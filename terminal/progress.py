@@ -1,4 +1,4 @@
-"""Shows what takes long: a spinner with elapsed time on a terminal, plain lines elsewhere."""
+"""Shows the progress of long work: a spinner with elapsed time on a terminal, plain lines elsewhere."""
 
 import sys
 import threading
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-# How often a plain log shows that something still goes on.
+# How often a plain log shows that the work still goes on.
 HEARTBEAT_S = 15.0
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -17,7 +17,7 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @contextmanager
 def step(doing: str, done: str) -> Iterator[None]:
-    """Show that `doing` goes on, then how long it took until `done`; on an exception only the first."""
+    """Show `doing` while it goes on, then `done` and how long it took; on an exception only the first."""
     started = time.monotonic()
     if console.is_terminal:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -50,9 +50,9 @@ def _heartbeat(doing: str, started: float) -> Iterator[None]:
 
 @contextmanager
 def download(filename: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a download of `total` bytes; gives a function that takes the number of bytes that arrived.
+    """Show a download of `total` bytes; yield a function that takes the number of bytes that arrived.
 
-    It is jgo's `progress_callback`.
+    The function is jgo's `progress_callback`.
     """
     started = time.monotonic()
     megabytes = total / 1e6
@@ -84,10 +84,10 @@ def download(filename: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def say(text: str) -> None:
-    """One line to the user, on stderr: stdout is for what a program reads."""
+    """Print a line for the user on stderr: stdout is for what a program reads."""
     console.print(text, markup=False)
 
 
 def fail(text: str) -> None:
-    """The one line that says why we stop."""
+    """Print the line that says why we stop."""
     print(text, file=sys.stderr)

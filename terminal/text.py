@@ -1,4 +1,4 @@
-"""Words for a terminal: texts that others wrote, amounts and times, as people read them."""
+"""Formats foreign texts, amounts and times for people at a terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 
 def printable(text: str) -> str:
-    """Make a text that others wrote fit for a terminal: what would steer it is shown as an escape instead."""
+    """Return a foreign text with its control characters escaped, so that it can't steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def one_line(text: str) -> str:
-    r"""Make a text that others wrote fit for a table's row; see `printable`.
+    r"""Return a foreign text that fits a table's row; see `printable`.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def one_line(text: str) -> str:
 
 
 def money(cents: int, currency: str) -> str:
-    """Show an amount.
+    """Format an amount.
 
     Examples
     --------
@@ -33,17 +33,17 @@ def money(cents: int, currency: str) -> str:
 
 
 def moment(milliseconds: int) -> str:
-    """Give a time (Unix milliseconds) as people here read it: local, to the millisecond, with its zone."""
+    """Format a time (Unix milliseconds) in local time, to the millisecond, with its zone."""
     return _time(milliseconds, f".{milliseconds % 1000:03d}")
 
 
 def second(milliseconds: int) -> str:
-    """Give a time (Unix milliseconds) as people here read it: local, to the second, with its zone."""
+    """Format a time (Unix milliseconds) in local time, to the second, with its zone."""
     return _time(milliseconds, "")
 
 
 def local(iso: str) -> str:
-    """Give a time in ISO 8601 as people here read it, to the second; what is none as it is."""
+    """Format an ISO 8601 time in local time, to the second; return any other text unchanged."""
     try:
         return second(int(datetime.fromisoformat(iso).timestamp() * 1000))
     except (OverflowError, ValueError, OSError):
@@ -56,5 +56,5 @@ def _time(milliseconds: int, fraction: str) -> str:
     except (OverflowError, ValueError, OSError):
         return str(milliseconds)
     zone = f"{time:%Z}"
-    # Where a zone's name is but its distance from UTC: "-05".
+    # Some zones have no name but their offset from UTC: "-05".
     return f"{time:%Y-%m-%d %H:%M:%S}{fraction} {'UTC' if zone[:1] in '+-' else ''}{zone}"

@@ -20,14 +20,14 @@ from terminal.output import STANDARD_OUTPUT, OutputFile, writing
     default="csv",
     show_default=True,
     metavar="FORMAT",
-    help="csv, json or whatever else Reporting has; a name it does not know makes it list them.",
+    help="A format that Reporting has, such as csv or json. For an unknown one, the error lists them all.",
 )
 @click.option(
     "--output",
     type=OutputFile(),
     default=STANDARD_OUTPUT,
     metavar="FILE",
-    help="Write to this file, whole or not at all. Without, or as -, to standard output.",
+    help="Write to this file, whole or not at all. Without it, or with -, write to standard output.",
 )
 @click.option(
     "--timeout",

@@ -32,20 +32,20 @@ MOST_ORDERS = 2_000_000
     default=100,
     show_default=True,
     metavar="N",
-    help=f"How many orders, at most {MOST_ORDERS:,}: each is remembered until all have ended.",
+    help=f"How many orders to send, at most {MOST_ORDERS:,}: memory holds each of them to the end.",
 )
 @click.option(
     "--rate",
     type=Positive(),
     metavar="R",
-    help="Orders per second. Without, as fast as Pulsar takes them.",
+    help="Orders per second. Without it, as fast as Pulsar takes them.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**64 - 1),
     metavar="S",
-    help="Makes the run repeatable: the same seed gives the same orders, ids included, so a second run with "
-    "it sends duplicates, which change nothing, and says so. Without, every order is new.",
+    help="Make the run repeatable: the same seed gives the same orders, ids included. A second run with it sends "
+    "duplicates, which change nothing, and says so. Without it, every order is new.",
 )
 @click.option(
     "--follow/--no-follow",
@@ -79,9 +79,9 @@ def send(
 ) -> None:
     """Send made-up orders and follow them to their end.
 
-    Prints how the orders ended, how many a second, and how long one took. Exits with 0 only when
-    every order was accounted for: it has a final status, or lies in a dead-letter topic, which is
-    shown in red. Ctrl-C prints what is known by then.
+    Prints how the orders ended, how many ended per second, and how long one took. Exits with 0
+    only when every order is accounted for: it has a final status, or lies in a dead-letter topic.
+    Dead-lettered orders are shown in red. After Ctrl-C, prints what is known by then.
 
     \b
     Examples:
@@ -120,8 +120,8 @@ def _summarise(summary: RunSummary, *, confirmed: int, seed: int, follow: bool, 
     if follow:
         show_summary(console, summary)
         return
-    console.print(f"{confirmed:,} of {summary.orders:,} orders are with Pulsar; they were not followed.")
+    console.print(f"Pulsar has {confirmed:,} of {summary.orders:,} orders. They were not followed.")
     for reason, count in summary.send_errors.items():
         console.print(
-            f"[bold red]{count:,} were not confirmed by Pulsar, and may be there:[/] {reason}", soft_wrap=True
+            f"[bold red]{count:,} were not confirmed by Pulsar, but may have arrived:[/] {reason}", soft_wrap=True
         )

@@ -114,7 +114,7 @@ def test_what_is_no_address_is_told_as_such(url: str) -> None:
 def test_what_is_no_address_of_the_admin_api_is_one_line(url: str) -> None:
     code, out, err = _run("show", "a", "--admin-url", url)
     assert (code, out) == (2, "")
-    assert err == f"alpes: {url!r} is no address of Pulsar's admin API: it looks like http://127.0.0.1:8080.\n"
+    assert err == f"alpes: {url!r} is no address of Pulsar's admin API, such as http://127.0.0.1:8080.\n"
 
 
 @pytest.mark.parametrize("text", ["nonsense", f"crear-orden:0:{2**64}:1", f"crear-orden:0:{'9' * 5_000}:1"])

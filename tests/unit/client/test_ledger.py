@@ -1,4 +1,4 @@
-"""The account of a run's orders."""
+"""The summary of a run's orders."""
 
 from client.ledger import Ledger, RunSummary
 

@@ -134,7 +134,7 @@ def theirs() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("file", "Permission denied"), ("new", "nothing can be made in its folder {folder}")]
+    ("name", "why"), [("file", "Permission denied"), ("new", "its folder {folder} is not writable")]
 )
 @pytest.mark.parametrize("command", [("report",), ("reconcile",)], ids=" ".join)
 def test_a_file_and_a_folder_that_only_others_may_write_are_refused(
