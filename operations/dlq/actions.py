@@ -28,7 +28,6 @@ from terminal.errors import CommandError
 
 MAX_MESSAGE_BYTES = 5_200_000
 """A message above this is sent again without its history: the broker takes 5 MiB, metadata included."""
-EXAMPLES = 5
 
 
 class NotReplayableError(CommandError):

@@ -499,3 +499,18 @@ def test_nobody_at_the_admin_address_is_one_line_that_names_it(
     assert code == 2
     assert "http://127.0.0.1:19191" in told
     assert len(told.strip().splitlines()) == 1
+
+
+def test_without_an_admin_api_the_address_and_the_variable_are_told(
+    deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("PULSAR_SERVICE_URL", "ALPES_ORDENES_DSN", "ALPES_PAGOS_DSN", "ALPES_REPORTING_DSN")
+    for name in names:
+        monkeypatch.setenv(name, "pulsar://127.0.0.1:1")
+    monkeypatch.setenv("PULSAR_ADMIN_URL", "http://127.0.0.1:1")
+    code, told = deployment_command("deploy")
+    assert code == 2
+    assert told == (
+        "No Pulsar admin API at http://127.0.0.1:1 (Connection refused). Start the local stack with ./deploy.sh up, or"
+        " correct PULSAR_ADMIN_URL.\n"
+    )

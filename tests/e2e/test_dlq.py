@@ -14,6 +14,7 @@ from typing import Any
 import pulsar
 import pytest
 
+from connection.client import Client
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.e2e.tienda import ROOT, Tienda, alpes, new_prefix, note, orders, stopped, wait_until
 
@@ -219,7 +220,7 @@ def test_what_stalls_an_input_is_named_set_aside_and_sent_again(stack: Tienda) -
     (delayed, payload), (held, held_payload) = orders(start, 2)
     producer = stack.client.create_producer(stack.topic("crear-orden"))
     later = producer.send(payload, partition_key=delayed, deliver_after=timedelta(hours=1))
-    other = pulsar.Client(stack.service_url)
+    other = Client(stack.service_url)
     with stopped(stack, "ordenes"):
         consumer = other.subscribe(
             stack.topic("crear-orden"), "ordenes", consumer_type=pulsar.ConsumerType.Shared, consumer_name="another"
