@@ -252,7 +252,7 @@ def test_the_sink_is_packed_whole_and_accepts_its_configuration(tmp_path: Path) 
         archive.extractall(tmp_path / "unpacked")
     source = tmp_path / "unpacked" / package.stem / "src"
     program = (
-        "import importlib, json, sys; from alpes_runtime import parse_config; "
+        "import importlib, json, sys; from alpes_runtime.config import parse_config; "
         "module, _, name = sys.argv[1].rpartition('.'); "
         "parse_config(getattr(importlib.import_module(module), name).Config, json.loads(sys.argv[2]))"
     )
