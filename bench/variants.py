@@ -20,7 +20,7 @@ CLI_AT_ONCE = 2
 GONE_SECONDS = 60.0
 POLL_SECONDS = 0.3
 
-WITHOUT_STATE: Changes = {"ordenes": {"estado_por_orden": False}, "reporting": {"totales_por_estado": False}}
+WITHOUT_STATE: Changes = {"ordenes": {"state_per_order": False}, "reporting": {"totals_per_status": False}}
 BATCHES_OF_ONE: Changes = {service: {"batch_max": 1} for service in SERVICES}
 THROUGH_RUNTIME: Changes = {service: {"intake": "runtime"} for service in SERVICES}
 

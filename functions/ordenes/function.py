@@ -1,11 +1,12 @@
 """The composition root of Ordenes: the only place that knows all its parts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
 from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
+from alpes_runtime.config import formerly
 from alpes_runtime.views import WriteBehind
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
@@ -30,13 +31,13 @@ class OrdenesConfig(FunctionConfig):
     orden_actualizada_topic, reembolsar_transaccion_topic
         Full names of the topics for `orden-actualizada` and `reembolsar-transaccion`; the config's ``output`` is the
         one for `orden-creada`.
-    expira_segundos
+    expires_after_seconds
         How long an order waits for its payment, up to 30 days; 0 for ever.
-    vencimiento_cubo_segundos
+    expiry_window_seconds
         Orders accepted within so many seconds share a timer, and expire up to so much later. 1 to 60.
-    estado_por_orden
+    state_per_order
         Keep each order's latest status in the state store.
-    estado_por_segundo
+    state_puts_per_second
         Puts to the state store a second, per instance, while more orders than that come through. 1 to 10,000.
     """
 
@@ -44,17 +45,17 @@ class OrdenesConfig(FunctionConfig):
 
     orden_actualizada_topic: str
     reembolsar_transaccion_topic: str
-    expira_segundos: int = 900
-    vencimiento_cubo_segundos: int = 10
-    estado_por_orden: bool = True
-    estado_por_segundo: int = 300
+    expires_after_seconds: int = field(default=900, metadata=formerly("expira_segundos"))
+    expiry_window_seconds: int = field(default=10, metadata=formerly("vencimiento_cubo_segundos"))
+    state_per_order: bool = field(default=True, metadata=formerly("estado_por_orden"))
+    state_puts_per_second: int = field(default=300, metadata=formerly("estado_por_segundo"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0 <= self.expira_segundos <= MONTH_S, "expira_segundos", self.expira_segundos, f"0 to {MONTH_S}")
-        width = self.vencimiento_cubo_segundos
-        require(1 <= width <= 60, "vencimiento_cubo_segundos", width, "1 to 60")
-        require(1 <= self.estado_por_segundo <= 10_000, "estado_por_segundo", self.estado_por_segundo, "1 to 10000")
+        after, width, puts = self.expires_after_seconds, self.expiry_window_seconds, self.state_puts_per_second
+        require(0 <= after <= MONTH_S, "expires_after_seconds", after, f"0 to {MONTH_S}")
+        require(1 <= width <= 60, "expiry_window_seconds", width, "1 to 60")
+        require(1 <= puts <= 10_000, "state_puts_per_second", puts, "1 to 10000")
 
 
 class Ordenes(BatchFunction):
@@ -72,19 +73,19 @@ class Ordenes(BatchFunction):
         )
         handlers = OrdenesHandlers(
             topics=topics,
-            plazo=Plazo(after_ms=1000 * config.expira_segundos, width_ms=1000 * config.vencimiento_cubo_segundos),
+            plazo=Plazo(after_ms=1000 * config.expires_after_seconds, width_ms=1000 * config.expiry_window_seconds),
             page=config.batch_max,
-            estado_por_orden=config.estado_por_orden,
+            state_per_order=config.state_per_order,
         )
         views = []
-        if config.estado_por_orden:
+        if config.state_per_order:
             estado = WriteBehind(
                 EstadoMarks(),
                 context.view_database(),
-                context.state(switch="estado_por_orden"),
+                context.state(switch="state_per_order"),
                 context,
-                busy_from=MESSAGES_PER_ORDER * config.estado_por_segundo,
-                per_second=config.estado_por_segundo,
+                busy_from=MESSAGES_PER_ORDER * config.state_puts_per_second,
+                per_second=config.state_puts_per_second,
             )
             views.append(estado)
         return Service(

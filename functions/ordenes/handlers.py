@@ -96,19 +96,19 @@ class Ordenes:
         How long an order waits for its payment.
     page
         Most orders that expire in one transaction.
-    estado_por_orden
+    state_per_order
         Whether changes are marked for the state store.
     """
 
     topics: Topics
     plazo: Plazo
     page: int
-    estado_por_orden: bool
+    state_per_order: bool
     _windows: KnownWindows = field(default_factory=KnownWindows)
 
     def crear(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
         """Record the orders, and emit `orden-creada` for each: for a repeated one the same event again."""
-        accepted = store.accept(transaction, batch, mark=self.estado_por_orden)
+        accepted = store.accept(transaction, batch, mark=self.state_per_order)
         outcomes = [self._creada(orden, accepted.ordenes[orden.id]) for orden in batch]
         timers = self._timers(transaction, accepted) if self.plazo.after_ms else []
         return _along(outcomes, timers)
@@ -118,7 +118,7 @@ class Ordenes:
 
         One that was charged after it had expired is paid back instead.
         """
-        ordenes = store.settle(transaction, batch, mark=self.estado_por_orden)
+        ordenes = store.settle(transaction, batch, mark=self.state_per_order)
         return [self._liquidada(transaccion, ordenes.get(transaccion.order_id)) for transaccion in batch]
 
     def vencer(self, transaction: Transaction, batch: Sequence[Vencimiento]) -> Sequence[Outcome]:
@@ -194,7 +194,7 @@ class Ordenes:
             return Done((self._timer(vencimiento, max(wait_ms, LEAST_WAIT_MS)), *timers))
         if due.unfinished and not vencimiento.after_id:
             return Done((self._timer(vencimiento, UNFINISHED_WAIT_MS),))
-        expired = store.expire(transaction, vencimiento, self.page, mark=self.estado_por_orden)
+        expired = store.expire(transaction, vencimiento, self.page, mark=self.state_per_order)
         events = [
             messages.orden_actualizada(self.topics.orden_actualizada, guardada)
             for guardada in expired.values()

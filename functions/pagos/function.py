@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from pulsar.schema import ProtobufNativeSchema
 
 from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
+from alpes_runtime.config import formerly
 from alpes_runtime.errors import Misconfigured
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
@@ -32,9 +33,9 @@ class PagosConfig(FunctionConfig):
     gateway_token_env
         HTTP: name of the environment variable that holds its token; empty for none. The token itself must not be in
         userConfig: Pulsar logs that.
-    gateway_timeout_segundos, gateway_intentos
+    gateway_timeout_seconds, gateway_tries
         HTTP: longest time of one try, and tries in a row before an order is put off. Together 30 s at most.
-    gateway_a_la_vez
+    gateway_at_once
         HTTP: calls that an instance may have on their way, 1 to 200.
     """
 
@@ -44,9 +45,9 @@ class PagosConfig(FunctionConfig):
     approval_rate: float = 0.9
     gateway_url: str = ""
     gateway_token_env: str = ""
-    gateway_timeout_segundos: float = 5.0
-    gateway_intentos: int = 4
-    gateway_a_la_vez: int = 32
+    gateway_timeout_seconds: float = field(default=5.0, metadata=formerly("gateway_timeout_segundos"))
+    gateway_tries: int = field(default=4, metadata=formerly("gateway_intentos"))
+    gateway_at_once: int = field(default=32, metadata=formerly("gateway_a_la_vez"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,10 +55,10 @@ class PagosConfig(FunctionConfig):
         remote = GATEWAYS[self.gateway].remote
         known = self.gateway_url.startswith(("http://", "https://"))
         require(known or not remote, "gateway_url", self.gateway_url, "http://… or https://…")
-        tries, timeout_s, at_once = self.gateway_intentos, self.gateway_timeout_segundos, self.gateway_a_la_vez
-        require(1 <= tries <= 10, "gateway_intentos", tries, "1 to 10")
-        require(0 < timeout_s * tries <= 30, "gateway_timeout_segundos", timeout_s, f"above 0, {30 / tries:g} at most")
-        require(1 <= at_once <= 200, "gateway_a_la_vez", at_once, "1 to 200")
+        tries, timeout_s, at_once = self.gateway_tries, self.gateway_timeout_seconds, self.gateway_at_once
+        require(1 <= tries <= 10, "gateway_tries", tries, "1 to 10")
+        require(0 < timeout_s * tries <= 30, "gateway_timeout_seconds", timeout_s, f"above 0, {30 / tries:g} at most")
+        require(1 <= at_once <= 200, "gateway_at_once", at_once, "1 to 200")
 
     def options(self, environment: Mapping[str, str] = os.environ) -> GatewayOptions:
         """Return what the gateway is built with. Raises `Misconfigured` where the environment has no usable token."""
@@ -65,9 +66,9 @@ class PagosConfig(FunctionConfig):
             approval_rate=self.approval_rate,
             url=self.gateway_url,
             token=self._token(environment),
-            timeout_s=self.gateway_timeout_segundos,
-            tries=self.gateway_intentos,
-            at_once=self.gateway_a_la_vez,
+            timeout_s=self.gateway_timeout_seconds,
+            tries=self.gateway_tries,
+            at_once=self.gateway_at_once,
         )
 
     def _token(self, environment: Mapping[str, str]) -> str:

@@ -1,11 +1,12 @@
 """The composition root of Reporting: the only place that knows all its parts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
 from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
+from alpes_runtime.config import formerly
 from alpes_runtime.views import Totals
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
@@ -24,22 +25,22 @@ class ReportingConfig(FunctionConfig):
 
     Parameters
     ----------
-    totales_por_estado
+    totals_per_status
         Keep the running totals per status in the state store.
-    reporte_max_filas
+    report_max_rows
         Most orders of a report, 1 to 10,000,000. An instance has a report in memory as a whole, and up to four when so
         many are asked for at once; a million orders take some 100 MB as CSV, 200 MB as JSON.
     """
 
     retry_suffix: ClassVar[str] = RETRY_SUFFIX
 
-    totales_por_estado: bool = True
-    reporte_max_filas: int = 1_000_000
+    totals_per_status: bool = field(default=True, metadata=formerly("totales_por_estado"))
+    report_max_rows: int = field(default=1_000_000, metadata=formerly("reporte_max_filas"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        most = self.reporte_max_filas
-        require(1 <= most <= MOST_ROWS, "reporte_max_filas", most, f"1 to {MOST_ROWS}")
+        most = self.report_max_rows
+        require(1 <= most <= MOST_ROWS, "report_max_rows", most, f"1 to {MOST_ROWS}")
 
 
 class Reporting(BatchFunction):
@@ -51,11 +52,11 @@ class Reporting(BatchFunction):
         """Wire the handlers, and the totals behind them."""
         topic = context.output()
         handlers = ReportingHandlers(
-            topic, formats(), config.reporte_max_filas, now_ms=context.clock.now_ms, heartbeat=context.heartbeat
+            topic, formats(), config.report_max_rows, now_ms=context.clock.now_ms, heartbeat=context.heartbeat
         )
         views = []
-        if config.totales_por_estado:
-            state = context.state(switch="totales_por_estado")
+        if config.totals_per_status:
+            state = context.state(switch="totals_per_status")
             database = context.view_database()
             views.append(Totals(store.totals, database, state, context))
         return Service(

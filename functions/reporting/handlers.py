@@ -64,7 +64,7 @@ class Reporting:
         if store.has_more_than(transaction, self.most):
             return (
                 f"there are more than {self.most:,} orders, the most that a report may have: read the table ordenes of "
-                "Reporting's database, or raise reporte_max_filas in Reporting's userConfig"
+                "Reporting's database, or raise report_max_rows in Reporting's userConfig"
             )
         return ""
 

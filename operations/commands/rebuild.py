@@ -126,9 +126,9 @@ def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url:
     """Have every order's status, and Reporting's totals, written to the state store again.
 
     Ordenes itself writes them, so what it writes is never older than the table; a few thousand orders are marked at a
-    time, so that others needn't wait long behind them. While orders come faster than estado_por_segundo, these wait in
-    turn behind what is marked already. Then it waits for Reporting's totals, which are written every
-    minute. Keys that name no order are left: nobody can list a store's keys.
+    time, so that others needn't wait long behind them. While orders come faster than state_puts_per_second, these wait
+    in turn behind what is marked already. Then it waits for Reporting's totals, which are written every minute.
+    Keys that name no order are left: nobody can list a store's keys.
 
     What is marked already is written also after an interruption; --after continues behind it.
 

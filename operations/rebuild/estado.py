@@ -19,7 +19,11 @@ PAGE = 1_000
 PAGES_AT_ONCE = 4
 """Marks that wait at once: an order that changes meanwhile is marked behind them, and mustn't wait for long."""
 POLL_S = 0.1
-SWITCHES = {"ordenes": "estado_por_orden", "reporting": "totales_por_estado"}
+SWITCHES = {
+    "ordenes": ("state_per_order", "estado_por_orden"),
+    "reporting": ("totals_per_status", "totales_por_estado"),
+}
+"""Each function's key that switches its state off, and the key's former name."""
 TOTAL = "total:aprobada"
 """One of the totals, which are all written together."""
 
@@ -55,8 +59,9 @@ def require_switched_on(admin: Admin, function: str) -> None:
         If it writes no state.
     """
     config = admin.get(f"/admin/v3/functions/{NAMESPACE}/{function}").get("userConfig") or {}
-    if config.get(SWITCHES[function]) is False:
-        raise CommandError(f"{function} writes no state: {SWITCHES[function]} is false in its configuration.")
+    for switch in SWITCHES[function]:
+        if config.get(switch) is False:
+            raise CommandError(f"{function} writes no state: {switch} is false in its configuration.")
 
 
 def rewrite_orders(

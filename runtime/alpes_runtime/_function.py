@@ -90,7 +90,7 @@ class BatchFunction(pulsar.Function):
 
     def _start(self, host: Host) -> None:
         try:
-            config = parse_config(self.Config, host.user_config)
+            config = parse_config(self.Config, host.user_config, warn=host.logger.warning)
             self._runner = Runner(bootstrap(host, config, partial(self.build, config)))
             self._runner.start()
         except Exception as error:

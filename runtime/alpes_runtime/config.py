@@ -5,13 +5,14 @@ import difflib
 import os
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 from .errors import Misconfigured
 
 C = TypeVar("C", bound="FunctionConfig")
+FORMERLY = "formerly"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +68,30 @@ def require(holds: bool, key: str, value: object, allowed: str) -> None:  # noqa
         raise Misconfigured(f"userConfig: {key} is {value!r}, allowed is {allowed}")
 
 
-def parse_config(kind: type[C], user_config: Mapping[str, Any]) -> C:
+def formerly(name: str) -> dict[str, str]:
+    """Return the metadata of a field whose key had another name before, which still works."""
+    return {FORMERLY: name}
+
+
+def parse_config(kind: type[C], user_config: Mapping[str, Any], warn: Callable[[str], None] = lambda _: None) -> C:
     """Build a function's config from its userConfig.
+
+    Parameters
+    ----------
+    kind
+        The dataclass of the function's keys.
+    user_config
+        What is configured.
+    warn
+        Is told of each key that has another name now; see `formerly`.
 
     Raises
     ------
     Misconfigured
-        A key is unknown (the nearest known one is named), missing, or of the wrong type.
+        A key is unknown (the nearest known one is named), missing, there by both its names, or of the wrong type.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}
+    user_config = _by_present_names(fields, user_config, warn)
     for key in user_config:
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
@@ -87,6 +103,17 @@ def parse_config(kind: type[C], user_config: Mapping[str, Any]) -> C:
         if name not in values and field.default is dataclasses.MISSING:
             raise Misconfigured(f"userConfig: {name!r} is missing")
     return kind(**values)
+
+
+def _by_present_names(
+    fields: Mapping[str, dataclasses.Field[Any]], user_config: Mapping[str, Any], warn: Callable[[str], None]
+) -> Mapping[str, Any]:
+    present = {field.metadata[FORMERLY]: name for name, field in fields.items() if FORMERLY in field.metadata}
+    for former in user_config.keys() & present.keys():
+        if present[former] in user_config:
+            raise Misconfigured(f"userConfig: {former} is the former name of {present[former]}: keep the latter alone")
+        warn(f"userConfig: {former} is called {present[former]} now; a later release will not know the former name")
+    return {present.get(key, key): value for key, value in user_config.items()}
 
 
 def _checked(key: str, value: Any, hint: Any) -> Any:

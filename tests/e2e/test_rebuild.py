@@ -145,7 +145,7 @@ def test_a_damaged_state_store_is_rebuilt_under_load(stack: Tienda) -> None:
         overwrite(stack, "ordenes", order_id, "nonsense")
     overwrite(stack, "reporting", "total:aprobada", "-1")
     assert stack.state("ordenes", damaged[0]) == "nonsense"
-    # Fewer than estado_por_segundo: of more, the store falls behind for as long as they come.
+    # Fewer than state_puts_per_second: of more, the store falls behind for as long as they come.
     with flowing(stack, f"{start}x", LOT // 10) as lots:
         done = rebuild(stack, "state")
     stack.wait_ended(f"{start}x", LOT // 10 * len(lots), 120)

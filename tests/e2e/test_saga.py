@@ -16,7 +16,7 @@ LOAD = 1_500
 @pytest.fixture
 def impatient(stack: Tienda) -> Iterator[Tienda]:
     """The system, with orders that expire after 3 s."""
-    with configured(stack, "ordenes", expira_segundos=3, vencimiento_cubo_segundos=1):
+    with configured(stack, "ordenes", expires_after_seconds=3, expiry_window_seconds=1):
         yield stack
 
 

@@ -32,5 +32,5 @@ def _long_reports(stack: Tienda) -> Iterator[None]:
     if not LONG:
         yield
         return
-    with configured(stack, "reporting", reporte_max_filas=10_000_000):
+    with configured(stack, "reporting", report_max_rows=10_000_000):
         yield

@@ -36,7 +36,7 @@ def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool
     drawn = draw(scene, faults)
     injected: Counter[str] = Counter()
     # A few more orders are sent than were asked for.
-    with configured(stack, "reporting", reporte_max_filas=2 * orders), ordeal:
+    with configured(stack, "reporting", report_max_rows=2 * orders), ordeal:
         started = time.monotonic()
         for number, fault in enumerate(drawn):
             # One in each slot of the run, at a random moment of it.

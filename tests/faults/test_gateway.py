@@ -37,9 +37,9 @@ def gateway(stack: Tienda) -> Iterator[GatewayServer]:
         http = {
             "gateway": "http",
             "gateway_url": server.url,
-            "gateway_timeout_segundos": 8.0,
-            "gateway_intentos": 2,
-            "gateway_a_la_vez": AT_ONCE,
+            "gateway_timeout_seconds": 8.0,
+            "gateway_tries": 2,
+            "gateway_at_once": AT_ONCE,
         }
         with configured(stack, "pagos", **http):
             yield server
@@ -162,7 +162,7 @@ def test_orders_that_expire_while_the_gateway_is_away_are_paid_back_once_if_they
     stack: Tienda, gateway: GatewayServer
 ) -> None:
     with (
-        configured(stack, "ordenes", expira_segundos=PATIENCE_S, vencimiento_cubo_segundos=1),
+        configured(stack, "ordenes", expires_after_seconds=PATIENCE_S, expiry_window_seconds=1),
         # Most orders are asked for twice: a charge, and a refund.
         _Ordeal(stack, "gateway away for longer than orders wait, then its refunds", gateway, HALF) as ordeal,
     ):

@@ -280,7 +280,7 @@ def test_many_instances_with_the_same_messages_in_any_order_agree(connect: Conne
 
 
 def test_without_the_state_store_nothing_is_marked(database: Postgres, rows: Rows) -> None:
-    handlers = replace(HANDLERS, estado_por_orden=False)
+    handlers = replace(HANDLERS, state_per_order=False)
     with database.transaction() as transaction:
         handlers.crear(transaction, [orden()])
         handlers.liquidar(transaction, [pago()])

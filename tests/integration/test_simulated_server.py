@@ -45,7 +45,7 @@ def test_ordenes_does_the_same_on_both(both: Both, seed: int) -> None:
     draw = random.Random(seed)
     handlers = {
         name: [
-            Ordenes(topics=TOPICS, plazo=Plazo(after_ms=after, width_ms=width), page=page, estado_por_orden=True)
+            Ordenes(topics=TOPICS, plazo=Plazo(after_ms=after, width_ms=width), page=page, state_per_order=True)
             for _ in "rs"
         ]
         for name, (after, width, page) in {"impatient": (1, 1, 2), "patient": (3_600_000, 1000, 100)}.items()

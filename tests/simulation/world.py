@@ -375,15 +375,15 @@ class World:
             config |= {
                 "orden_actualizada_topic": topic("orden-actualizada"),
                 "reembolsar_transaccion_topic": topic("reembolsar-transaccion"),
-                "expira_segundos": weather.patience_s,
-                "vencimiento_cubo_segundos": 1,
+                "expires_after_seconds": weather.patience_s,
+                "expiry_window_seconds": 1,
             }
         if function == "pagos":
             config |= {
                 "approval_rate": APPROVAL_RATE,
                 "gateway": weather.gateway,
                 "gateway_url": "http://simulated",
-                "gateway_a_la_vez": 2,
+                "gateway_at_once": 2,
             }
         self._generation += 1
         self.instances.append(Instance(self, function, self._generation, config))

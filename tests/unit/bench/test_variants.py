@@ -73,7 +73,7 @@ def test_a_changed_key_leaves_the_others_and_is_put_back(world: World, system: S
 def test_it_is_put_back_after_a_failure_too(world: World, system: System) -> None:
     before = json.dumps(world.config)
     with pytest.raises(ZeroDivisionError), variants.configured(system, variants.WITHOUT_STATE):
-        fail_if(world.config["ordenes"]["userConfig"]["estado_por_orden"] is False)
+        fail_if(world.config["ordenes"]["userConfig"]["state_per_order"] is False)
     assert json.dumps(world.config) == before
 
 

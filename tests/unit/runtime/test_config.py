@@ -3,9 +3,11 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from alpes_runtime import FunctionConfig
 from alpes_runtime.config import parse_config
@@ -14,6 +16,7 @@ from functions.ordenes.function import OrdenesConfig
 from functions.pagos.function import PagosConfig
 from functions.reporting.function import ReportingConfig
 
+ROOT = Path(__file__).parents[3]
 LEAST = {"dsn_env": "ALPES_ORDENES_DSN"}
 
 
@@ -27,6 +30,28 @@ class Config(FunctionConfig):
 
 def test_what_is_left_out_has_its_default() -> None:
     assert parse_config(Config, LEAST) == Config(dsn_env="ALPES_ORDENES_DSN")
+
+
+def test_a_former_name_still_works_and_a_warning_names_the_present_one() -> None:
+    told: list[str] = []
+    config = parse_config(ReportingConfig, {**LEAST, "reporte_max_filas": 7}, told.append)
+    assert config.report_max_rows == 7
+    (line,) = told
+    assert line.startswith("userConfig: reporte_max_filas is called report_max_rows now")
+
+
+def test_a_key_by_both_its_names_is_refused() -> None:
+    both = {**LEAST, "reporte_max_filas": 7, "report_max_rows": 8}
+    with pytest.raises(Misconfigured, match="reporte_max_filas is the former name of report_max_rows: keep the latter"):
+        parse_config(ReportingConfig, both)
+
+
+@pytest.mark.parametrize("service", ["ordenes", "pagos", "reporting"])
+def test_a_configuration_of_the_first_release_is_read(service: str) -> None:
+    kinds = {"ordenes": OrdenesConfig, "pagos": PagosConfig, "reporting": ReportingConfig}
+    released = yaml.safe_load((ROOT / "tests" / "releases" / "0.1.0" / f"{service}.yaml").read_text())["userConfig"]
+    present = yaml.safe_load((ROOT / "function-configs" / f"{service}.yaml").read_text())["userConfig"]
+    assert parse_config(kinds[service], released) == parse_config(kinds[service], present)
 
 
 def test_every_key_is_taken() -> None:
@@ -109,8 +134,8 @@ def test_a_number_out_of_range_is_refused_with_the_range(key: str, bad: list[flo
 
 @pytest.mark.parametrize("most", [0, 10_000_001])
 def test_reporting_has_no_report_without_an_order_nor_one_beyond_any_memory(most: int) -> None:
-    with pytest.raises(Misconfigured, match=f"reporte_max_filas is {most}, allowed is 1 to 10000000"):
-        parse_config(ReportingConfig, {**LEAST, "reporte_max_filas": most})
+    with pytest.raises(Misconfigured, match=f"report_max_rows is {most}, allowed is 1 to 10000000"):
+        parse_config(ReportingConfig, {**LEAST, "report_max_rows": most})
 
 
 @pytest.mark.parametrize("rate", [-0.01, 1.01, math.nan])
@@ -124,9 +149,9 @@ def test_ordenes_needs_a_topic_for_its_second_event_and_a_budget_in_range() -> N
         parse_config(OrdenesConfig, LEAST)
     topics = {"orden_actualizada_topic": "t", "reembolsar_transaccion_topic": "r"}
     for key, values in {
-        "estado_por_segundo": (0, 10_001),
-        "expira_segundos": (-1, 30 * 24 * 3600 + 1),
-        "vencimiento_cubo_segundos": (0, 61),
+        "state_puts_per_second": (0, 10_001),
+        "expires_after_seconds": (-1, 30 * 24 * 3600 + 1),
+        "expiry_window_seconds": (0, 61),
     }.items():
         for value in values:
             with pytest.raises(Misconfigured, match=f"{key} is {value}, allowed is "):
@@ -138,12 +163,12 @@ def test_ordenes_needs_a_topic_for_its_second_event_and_a_budget_in_range() -> N
     [
         ("gateway", "htp"),
         ("gateway_url", "gateway.example"),
-        ("gateway_intentos", 0),
-        ("gateway_intentos", 11),
-        ("gateway_timeout_segundos", 0),
-        ("gateway_timeout_segundos", 8),
-        ("gateway_a_la_vez", 0),
-        ("gateway_a_la_vez", 201),
+        ("gateway_tries", 0),
+        ("gateway_tries", 11),
+        ("gateway_timeout_seconds", 0),
+        ("gateway_timeout_seconds", 8),
+        ("gateway_at_once", 0),
+        ("gateway_at_once", 201),
     ],
 )
 def test_a_gateway_setting_out_of_range_is_refused(key: str, value: object) -> None:

@@ -213,8 +213,8 @@ def test_the_retry_topic_is_the_input_of_that_name_or_none() -> None:
 
 
 def test_without_a_state_store_the_function_names_the_switch_that_does_without() -> None:
-    with pytest.raises(Misconfigured, match=re.escape("userConfig estado_por_orden: false")):
-        open_state(None, ComputeLock(), "estado_por_orden")
+    with pytest.raises(Misconfigured, match=re.escape("userConfig state_per_order: false")):
+        open_state(None, ComputeLock(), "state_per_order")
 
 
 class PythonInstance:

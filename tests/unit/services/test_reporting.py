@@ -166,7 +166,7 @@ def test_a_report_has_no_more_orders_than_it_may(name: str, many: FakeDatabase) 
     answer = only(generado(many, name, most=FILAS - 1))
     assert answer.error == (
         "there are more than 2,499 orders, the most that a report may have: read the table ordenes of Reporting's "
-        "database, or raise reporte_max_filas in Reporting's userConfig"
+        "database, or raise report_max_rows in Reporting's userConfig"
     )
     assert (answer.last, answer.content, answer.report_id) == (True, b"", "reporte-1")
 
