@@ -62,7 +62,7 @@ def test_an_error_of_the_library_becomes_ours(
 @pytest.mark.parametrize(
     ("error", "kind", "said"),
     [
-        (pulsar.TopicNotFound("no"), NotFoundError, "topics are not there"),
+        (pulsar.TopicNotFound("no"), NotFoundError, "no topics of Alpes"),
         (pulsar.Timeout("slow"), BrokerUnreachableError, f"What listens at {URL} does not answer as Pulsar does"),
     ],
     ids=repr,
