@@ -125,6 +125,17 @@ def test_sql_lives_in_sql_files(path: Path) -> None:
     assert not found, "\n".join(found)
 
 
+def test_what_is_private_to_the_runtime_is_imported_by_the_runtime_and_tests_alone() -> None:
+    private = re.compile(r"^\s*(?:from|import) alpes_runtime(?:\.\w+)*(?:\._\w+| import _\w+)", re.MULTILINE)
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in files_of_the_checkout()
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] not in {"runtime", "tests"}
+        for line in private.findall(text_of(path))
+    ]
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_domain_imports_the_standard_library_and_what_an_order_is(service: str) -> None:
     path = ROOT / "functions" / service / "domain.py"

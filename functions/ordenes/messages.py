@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from alpes_runtime import Event, InvalidMessage, Received, decode, enveloped, refuse_if
+from alpes_runtime import Event, InvalidMessage, Received, decode, refuse_if
+from alpes_runtime.protobuf import enveloped
 from alpes_runtime.tracing import valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.orden import CREADA, TRANSACTION_STATUSES

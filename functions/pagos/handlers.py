@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alpes_runtime import Ask, Done, ExternalCall, Outcome, Rejected, Retry, Transaction
-from alpes_runtime._clock import now_ms
+from alpes_runtime.clock import now_ms
 
 from . import domain, messages, store
 from .domain import Cobro, PorReembolsar, Reembolso, Transaccion, difference, refund_problem

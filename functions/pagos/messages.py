@@ -1,6 +1,7 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
-from alpes_runtime import Event, Received, decode, enveloped, refuse_if
+from alpes_runtime import Event, Received, decode, refuse_if
+from alpes_runtime.protobuf import enveloped
 from alpes_runtime.tracing import valid_traceparent
 from schemas.tienda import rules
 from schemas.tienda.orden import REEMBOLSADA

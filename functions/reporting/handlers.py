@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alpes_runtime import Done, Outcome, Transaction
-from alpes_runtime._clock import now_ms
+from alpes_runtime.clock import now_ms
 from schemas.tienda.cambios import Cambio
 
 from . import messages, store

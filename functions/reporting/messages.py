@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from alpes_runtime import Event, InvalidMessage, Received, decode, enveloped, refuse_if
+from alpes_runtime import Event, InvalidMessage, Received, decode, refuse_if
+from alpes_runtime.protobuf import enveloped
 from alpes_runtime.tracing import valid_traceparent
 from alpes_wire.decoding import Undecodable
 from schemas.tienda import rules

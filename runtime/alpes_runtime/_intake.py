@@ -117,7 +117,8 @@ class DirectIntake:
         else:
             self._context.logger.warning(
                 "SILENT: %d messages wait in %s, and none has come for %.0f s although this instance takes more. They "
-                "are delayed by their senders, or another consumer of the subscription holds them: ./deploy.sh status",
+                "are delayed by their senders, or another consumer of the subscription holds them: the "
+                "topic's stats name it",
                 silence.backlog,
                 silence.topic,
                 silence.seconds,

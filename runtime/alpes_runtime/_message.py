@@ -52,7 +52,7 @@ class Received:
     Parameters
     ----------
     role
-        The local name of the topic that it first came from, such as ``crear-orden``; it chooses the handler.
+        The local name of the topic that it first came from, such as ``signup``; it chooses the handler.
     source_topic
         Full name, without a partition, of the topic that the message first came from.
     message
@@ -173,7 +173,7 @@ def utf8_or(default: T, read: Callable[[], T]) -> T:
 
 
 def local_name(topic: str) -> str:
-    """``crear-orden`` of ``persistent://alpes/tienda/crear-orden-partition-0``."""
+    """Return ``signup`` of ``persistent://acme/web/signup-partition-0``."""
     return without_partition(topic).rsplit("/", 1)[-1]
 
 

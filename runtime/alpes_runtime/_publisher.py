@@ -29,9 +29,9 @@ from typing import Any, Protocol
 
 import pulsar
 
-from ._clock import Clock
 from ._context import InstanceContext
 from ._message import Event
+from .clock import Clock
 from .errors import PublishFailed, Refused
 
 MAX_ENTRY_BYTES = 4_000_000

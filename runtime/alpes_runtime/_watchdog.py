@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 
-from ._clock import Clock
+from .clock import Clock
 
 CHECK_EVERY_S = 1.0
 HANG_LIMIT_S = 120.0

@@ -7,10 +7,10 @@ from typing import Any
 from alpes_wire import Consumer
 
 from ._backoff import Backoff
-from ._clock import Clock, SystemClock
 from ._compute_lock import ComputeLock
 from ._deaths import Deaths, file_of
 from ._state import StateStore, open_state
+from .clock import Clock, SystemClock
 from .config import FunctionConfig
 from .database import Database
 from .host import Host

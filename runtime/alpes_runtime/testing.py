@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ._clock import Clock
 from ._committer import Committer
 from ._compute_lock import ComputeLock
 from ._context import InstanceContext
@@ -21,6 +20,7 @@ from ._external_calls import ANSWERED, with_answers
 from ._function import BatchFunction
 from ._message import Event, Received, local_name
 from ._state import StateStore
+from .clock import Clock
 from .config import FunctionConfig
 from .database import Database, Row
 from .errors import Unavailable, Unreachable

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alpes_runtime import testing
-from alpes_runtime._clock import Clock
 from alpes_runtime._committer import Committer
 from alpes_runtime._context import InstanceContext
 from alpes_runtime._message import Event, Received
 from alpes_runtime._outcome import Done, Handler, Outcome, Retry
+from alpes_runtime.clock import Clock
 from alpes_runtime.config import FunctionConfig
 from alpes_runtime.database import Row, Transaction
 from alpes_runtime.errors import InvalidMessage

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpes_runtime import load_queries
-from alpes_runtime._clock import SystemClock
 from alpes_runtime._compute_lock import ComputeLock
 from alpes_runtime._context import InstanceContext, RateMeter
 from alpes_runtime._pulsar_host import PulsarHost, running_instance
 from alpes_runtime._state import open_state
+from alpes_runtime.clock import SystemClock
 from alpes_runtime.errors import Misconfigured
 from alpes_runtime.tracing import child_traceparent, valid_traceparent
 from functions.reporting.function import ReportingConfig
