@@ -41,7 +41,7 @@ def limit(dsn: str, seconds: float, rows: int) -> float:
             batch = parameters(rows)
             inserts, started = 0, time.monotonic()
             while (passed := time.monotonic() - started) < seconds:
-                batch["ids"] = [f"limite-{inserts:06d}-{n:05d}" for n in range(rows)]
+                batch["id"] = [f"limite-{inserts:06d}-{n:05d}" for n in range(rows)]
                 cursor.execute(query, batch).fetchall()
                 inserts += 1
             return inserts * rows / passed
@@ -52,11 +52,11 @@ def limit(dsn: str, seconds: float, rows: int) -> float:
 def parameters(rows: int) -> dict[str, Any]:
     """Return the parameters of an insert of so many orders, without their ids."""
     return {
-        "client_ids": [n % 10_000 for n in range(rows)],
-        "addresses": [f"Calle {n % 180} # {n % 99}-{n % 60}, Bogotá" for n in range(rows)],
-        "totals": [100 + n for n in range(rows)],
-        "currencies": ["USD"] * rows,
+        "client_id": [n % 10_000 for n in range(rows)],
+        "address": [f"Calle {n % 180} # {n % 99}-{n % 60}, Bogotá" for n in range(rows)],
+        "total_cents": [100 + n for n in range(rows)],
+        "currency": ["USD"] * rows,
         "created_at_ms": [1_767_225_600_000 + n for n in range(rows)],
-        "traceparents": [f"00-{n:032x}-{n:016x}-01" for n in range(rows)],
+        "traceparent": [f"00-{n:032x}-{n:016x}-01" for n in range(rows)],
         "mark": False,
     }
