@@ -16,7 +16,7 @@ from bench.system import System
 from connection.client import Client
 from connection.errors import PulsarError
 from deployment import instances, packages
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 from local_stack.settings import CHECKOUT
 from terminal import progress
 
@@ -25,7 +25,7 @@ FULL_TOPIC = f"persistent://{NAMESPACE}/{TOPIC}"
 PAYLOAD = b"x" * 150
 SLOWEST_PER_S = 200
 """Below this rate something is wrong, and we stop waiting."""
-START_SECONDS = 60.0
+START_S = 60.0
 
 
 def rate(system: System, intake: str, messages: int) -> float:
@@ -57,7 +57,7 @@ def rate(system: System, intake: str, messages: int) -> float:
         package = packages.build(config, folder / "build", tree_in(folder))
         _fill(system, messages)
         with _deployed(system, config, package):
-            return _per_second(_wait(result, START_SECONDS + messages / SLOWEST_PER_S, intake))
+            return _per_second(_wait(result, START_S + messages / SLOWEST_PER_S, intake))
 
 
 def _per_second(found: dict[str, Any]) -> float:
@@ -113,7 +113,7 @@ def tree_in(folder: Path) -> Path:
     return tree
 
 
-def config_of(folder: Path, intake: str, messages: int, result: Path) -> FunctionConfig:
+def config_of(folder: Path, intake: str, messages: int, result: Path) -> PulsarFunctionConfig:
     """Write the sink's configuration into a folder."""
     tenant, namespace = NAMESPACE.split("/")
     values: dict[str, Any] = {
@@ -137,17 +137,17 @@ def config_of(folder: Path, intake: str, messages: int, result: Path) -> Functio
     }
     path = folder / f"{NAME}.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
-    return FunctionConfig(path, values)
+    return PulsarFunctionConfig(path, values)
 
 
 @contextmanager
-def _deployed(system: System, config: FunctionConfig, package: Path) -> Iterator[None]:
+def _deployed(system: System, config: PulsarFunctionConfig, package: Path) -> Iterator[None]:
     system.cli.functions("create", "--function-config-file", str(config.path), "--py", str(package))
     try:
         yield
     finally:
         system.api.delete(config.rest_path)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_S
         while instances.find(config, system.api) is not None and time.monotonic() < deadline:
             time.sleep(0.2)
 

@@ -24,7 +24,7 @@ from bench.errors import UsageError
 from bench.system import SERVICES, System
 from connection.client import Client
 from deployment import function_configs
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 
 
 class PlainHost:
@@ -45,7 +45,7 @@ class PlainHost:
     """
 
     def __init__(
-        self, config: FunctionConfig, user_config: Mapping[str, Any], client: Any, table: Any, service_url: str
+        self, config: PulsarFunctionConfig, user_config: Mapping[str, Any], client: Any, table: Any, service_url: str
     ) -> None:
         self.logger = logging.getLogger(f"plain.{config.name}")
         self.user_config = user_config
@@ -67,7 +67,7 @@ class PlainHost:
         """Record nothing: nobody asks."""
 
 
-def state_table(url: str, config: FunctionConfig) -> Any:
+def state_table(url: str, config: PulsarFunctionConfig) -> Any:
     """Open the function's own state table, which the function has made."""
     from bookkeeper import kv  # noqa: PLC0415 - only where there is a state store
     from bookkeeper.types import StorageClientSettings  # noqa: PLC0415

@@ -12,7 +12,7 @@ from local_stack.settings import CHECKOUT
 from terminal import progress
 
 CLEAN, NOT_CLEAN = 0, 1
-STATEMENT_SECONDS = 1_800
+STATEMENT_S = 1_800
 
 
 def require_clean(system: System) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def require_clean(system: System) -> dict[str, Any]:
     NotCleanError
         Orders are lost or differ, or some have not ended.
     """
-    command = [sys.executable, "-m", "client", "reconcile", "--json", "--statement-timeout", str(STATEMENT_SECONDS)]
+    command = [sys.executable, "-m", "client", "reconcile", "--json", "--statement-timeout", str(STATEMENT_S)]
     with progress.step("Checking that nothing is lost", "alpes reconcile looked at every order"):
         done = subprocess.run(
             command, env=system.variables(), cwd=CHECKOUT, capture_output=True, text=True, check=False

@@ -21,12 +21,12 @@ from bench.tables import Tables
 from bench.workload import Workload
 from terminal import progress
 
-STALLED_SECONDS = 120.0
+STALLED_S = 120.0
 """So long no order may have ended before a run is given up."""
-SEND_SECONDS = 7_200.0
-WATCHER_SECONDS = 60.0
+SEND_S = 7_200.0
+WATCHER_S = 60.0
 POLL_S = 0.25
-STATE_SECONDS = 1_800.0
+STATE_S = 1_800.0
 """Longest wait for the state store to catch up after a run, so that the next one isn't measured beside it."""
 LINGER_MS = 5
 """What the client `alpes` uses, too."""
@@ -160,14 +160,14 @@ def _flow(system: System, plan: Plan, asked: Tables, missing: Missing) -> _Flow:
         looks = Looks(system, processes, plan.sample_s, with_tables=plan.with_tables)
         with looks:
             client.tell("go")
-            sent: sender.Sent = client.receive(SEND_SECONDS)
+            sent: sender.Sent = client.receive(SEND_S)
             ended_us = _wait_ended(system, asked, plan)
             busy = cpu.machine_busy_s() - busy
             cpu_s, unknown = cpu.spent(before, processes.use())
         received: array[int] | None = None
         if watcher is not None:
             watcher.tell("enough")
-            received = watcher.receive(WATCHER_SECONDS)
+            received = watcher.receive(WATCHER_S)
     if system.local is None:
         missing.note("CPU and memory by process: the system is not this machine's local stack")
     elif unknown:
@@ -185,10 +185,10 @@ def _wait_ended(system: System, asked: Tables, plan: Plan) -> int:
             return time.time_ns() // 1_000
         if now != ended:
             ended, since = now, time.monotonic()
-        elif time.monotonic() - since > STALLED_SECONDS:
+        elif time.monotonic() - since > STALLED_S:
             rest = f"{now:,} of {moves.orders:,} orders have ended" if now < moves.orders else f"{waits} isn't empty"
             raise UnfinishedError(
-                f"{plan.name}: nothing has moved for {STALLED_SECONDS:.0f} s, and {rest}: see ./deploy.sh logs FUNCTION"
+                f"{plan.name}: nothing has moved for {STALLED_S:.0f} s, and {rest}: see ./deploy.sh logs FUNCTION"
             )
         time.sleep(POLL_S)
 
@@ -225,8 +225,8 @@ def _caught_up(asked: Tables, plan: Plan, missing: Missing) -> dict[str, float]:
     started = time.monotonic()
     with progress.step("Letting the state store catch up", "The state store caught up"):
         while asked.lag(keys=False).age_s > 0:
-            if time.monotonic() - started > STATE_SECONDS:
-                missing.note(f"{plan.name}: how fast the state store catches up; it had not in {STATE_SECONDS:.0f} s")
+            if time.monotonic() - started > STATE_S:
+                missing.note(f"{plan.name}: how fast the state store catches up; it had not in {STATE_S:.0f} s")
                 return found
             time.sleep(POLL_S)
     seconds = time.monotonic() - started

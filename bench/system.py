@@ -16,7 +16,7 @@ import psycopg
 from bench.errors import BenchError, NotReachableError
 from connection.admin import Admin
 from deployment import function_configs
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
 from local_stack import credentials, environment, postgres
 from local_stack.errors import LocalStackError
@@ -68,7 +68,7 @@ class System:
         return PulsarAdmin(self.pulsar_admin, self.admin_url)
 
     @cached_property
-    def configs(self) -> dict[str, FunctionConfig]:
+    def configs(self) -> dict[str, PulsarFunctionConfig]:
         """The three functions, as this checkout configures them."""
         return function_configs.load()
 

@@ -17,7 +17,7 @@ from terminal import progress
 OPTIONS = ("-Xms256m", "-Xmx256m", "-XX:MaxDirectMemorySize=256m", "-XX:+UseParallelGC", "-Xlog:gc=off")
 MOST_PER_S = 1_000_000
 """More than it can do: without a rate it sends 100 a second."""
-START_SECONDS = 60.0
+START_S = 60.0
 SUMMARY = re.compile(r"Aggregated throughput stats --- +(\d+) records (sent|received) --- +([\d.,]+) msg/s")
 
 
@@ -67,9 +67,9 @@ def _perf(settings: Settings, *arguments: str) -> Iterator["subprocess.Popen[str
 
 def _rate(process: "subprocess.Popen[str]", what: str, seconds: int) -> float:
     try:
-        output, _ = process.communicate(timeout=seconds + START_SECONDS)
+        output, _ = process.communicate(timeout=seconds + START_S)
     except subprocess.TimeoutExpired:
-        raise BenchError(f"pulsar-perf did not end {START_SECONDS:.0f} s after its time.") from None
+        raise BenchError(f"pulsar-perf did not end {START_S:.0f} s after its time.") from None
     rate = summary(output, what)
     if rate is None:
         words = next(reversed([line for line in output.splitlines() if line.strip()]), "it said nothing")

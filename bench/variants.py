@@ -10,15 +10,15 @@ from typing import Any
 from bench.errors import BenchError
 from bench.system import SERVICES, System
 from deployment import instances, releases
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 
 Changes = Mapping[str, Mapping[str, Any]]
 """By function: the keys of its userConfig that are to be others."""
 
 CLI_AT_ONCE = 2
 """Each call is a JVM."""
-GONE_SECONDS = 60.0
-POLL_SECONDS = 0.3
+GONE_S = 60.0
+POLL_S = 0.3
 
 WITHOUT_STATE: Changes = {"ordenes": {"state_per_order": False}, "reporting": {"totals_per_status": False}}
 BATCHES_OF_ONE: Changes = {service: {"batch_max": 1} for service in SERVICES}
@@ -99,7 +99,7 @@ def _steer(system: System, function: str, command: str, *arguments: str) -> None
 
 
 def _wait_running(system: System, function: str, *, replaced: bool = False) -> None:
-    config: FunctionConfig = system.configs[function]
+    config: PulsarFunctionConfig = system.configs[function]
     instances.wait_running(config, system.api, parallelism(system, function), replaced=replaced)
 
 
@@ -109,8 +109,8 @@ def _running(system: System, function: str) -> int:
 
 
 def _wait(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + GONE_SECONDS
+    deadline = time.monotonic() + GONE_S
     while not holds():
         if time.monotonic() > deadline:
-            raise BenchError(f"After {GONE_SECONDS:.0f} s it still isn't so that {what}: see ./deploy.sh status")
-        time.sleep(POLL_SECONDS)
+            raise BenchError(f"After {GONE_S:.0f} s it still isn't so that {what}: see ./deploy.sh status")
+        time.sleep(POLL_S)

@@ -1,1 +1,1 @@
-"""Puts the topics, tables and functions on a Pulsar that runs: `python -m deployment deploy`."""
+"""Puts topics, tables and functions on a running Pulsar: `python -m deployment deploy`."""

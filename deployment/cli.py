@@ -19,9 +19,9 @@ from local_stack.settings import Settings, from_environment
 from terminal import errors, progress
 from terminal.command_line import Group
 
-INTERRUPTED = "Interrupted. Run it again: what is done already is left alone."
+INTERRUPTED = "Interrupted. Run the command again: it leaves alone what is done already."
 MOST_LINES = 1_000_000
-"""Of each log that are shown."""
+"""Most lines of each log that `logs` shows."""
 
 
 @click.group("./deploy.sh", cls=Group, help_command="./deploy.sh", interrupted=INTERRUPTED)
@@ -31,9 +31,9 @@ def commands() -> None:
 
 @commands.command("deploy")
 @click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
-@click.option("--summary-json", type=click.Path(path_type=Path), metavar="FILE", help="Write there what was done.")
+@click.option("--summary-json", type=click.Path(path_type=Path), metavar="FILE", help="Write what was done to FILE.")
 def _deploy(functions: Sequence[str], summary_json: Path | None) -> None:
-    """Create or update what changed, of these functions or of all."""
+    """Create or update the functions that changed: of those named, or of all."""
     configs = function_configs.select(function_configs.load(), functions)
     summary = deploy.deploy(configs, resolve(configs))
     if not summary.changed:
@@ -43,15 +43,15 @@ def _deploy(functions: Sequence[str], summary_json: Path | None) -> None:
 
 
 @commands.command("status")
-@click.option("--json", "as_json", is_flag=True, help="For a script.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 def _status(*, as_json: bool) -> int:
-    """Show instances, restarts and backlogs; exit code 3 if not all get on."""
+    """Show instances, restarts and backlogs; exit code 3 if a function is down or stuck."""
     configs = list(function_configs.load().values())
     local = from_environment() if is_local(configs) else None
     parts = stack.status(local) if local else []
     functions: list[report.FunctionReport] = []
     text = [part.line for part in parts]
-    # A stack that is down has no functions to ask about.
+    # A stack that is down can't be asked about functions.
     if all(part.ready for part in parts):
         target = resolve(configs, with_databases=False)
         cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
@@ -75,7 +75,7 @@ def _status(*, as_json: bool) -> int:
     return 0 if all_run else errors.NOT_ALL_RUNNING
 
 
-# A number below 0 is no option.
+# So that click takes -1 as a number, not as an unknown option: the command then says what is wrong with it.
 @commands.command("scale", context_settings={"ignore_unknown_options": True})
 @click.argument("function")
 @click.argument("wanted", metavar="N", type=int)
@@ -83,7 +83,7 @@ def _scale(function: str, wanted: int) -> None:
     """Change a function's number of instances."""
     (config,) = function_configs.select(function_configs.load(), [function])
     if wanted < 1:
-        raise UsageError(f"{wanted} instances can't be; 1 is the least.")
+        raise UsageError(f"A function can't have {wanted} instances: the least is 1.")
     target = resolve([config])
     api = Admin(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
@@ -92,7 +92,7 @@ def _scale(function: str, wanted: int) -> None:
         raise DeploymentError(f"Function {config.name} is not deployed: run ./deploy.sh deploy {config.name}")
     deploy.require_not_stopped([config], api, cli)
     if found.wanted == wanted:
-        progress.say(f"{config.name} has {found.wanted} instances already.")
+        progress.say(f"{config.name} already has {found.wanted} instances.")
         return
     with progress.step(f"Scaling {config.name} to {wanted}", f"{config.name}: {wanted} running"):
         releases.scale(config, wanted, cli)
@@ -101,11 +101,11 @@ def _scale(function: str, wanted: int) -> None:
 
 
 def _local_only(command: str) -> Settings:
-    """The local stack, for what can be done only on its machine."""
+    """Return the local stack's settings. Raise `UsageError` where the environment names a cluster."""
     if not is_local(list(function_configs.load().values())):
         raise UsageError(
-            f"{command} is for the local stack, and the environment names a cluster"
-            f" ({os.environ['PULSAR_SERVICE_URL']}), whose function workers have the instances and their logs."
+            f"{command} works on the local stack only, and the environment names a cluster"
+            f" ({os.environ['PULSAR_SERVICE_URL']}). A cluster's instances and logs are on its function workers."
         )
     return from_environment()
 
@@ -124,47 +124,47 @@ def _kill(function: str) -> None:
     except ProcessLookupError:
         raise DeploymentError(f"Instance {number} of {config.name} (process {pids[0]}) has just ended.") from None
     print(
-        f"Killed instance {number} of {config.name} (process {pids[0]}). The function worker starts it again within"
-        " seconds, and what it had not acknowledged comes again."
+        f"Killed instance {number} of {config.name} (process {pids[0]}). The function worker restarts it within"
+        " seconds, and the broker redelivers what it had not acknowledged."
     )
 
 
 def _number_of_lines(text: str | int) -> int:
     text = str(text)
     if not text.isdecimal() or len(text) > len(str(MOST_LINES)) or int(text) > MOST_LINES:
-        raise click.BadParameter(f"{text!r} is no number of lines from 0 to {MOST_LINES}")
+        raise click.BadParameter(f"{text!r} is not a whole number from 0 to {MOST_LINES}")
     return int(text)
 
 
 @commands.command("logs")
 @click.argument("function", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on as they grow.")
-@click.option("--tail", type=_number_of_lines, default=100, metavar="N", help="The last N lines of each (100).")
-@click.option("--all", "everything", is_flag=True, help="With what Pulsar itself says at each start and end.")
+@click.option("-f", "--follow", is_flag=True, help="Go on showing new lines, until Ctrl-C.")
+@click.option(
+    "--tail", type=_number_of_lines, default=100, metavar="N", help="Show the last N lines of each log (100)."
+)
+@click.option("--all", "everything", is_flag=True, help="Include the lines that Pulsar itself writes at start and end.")
 def _logs(function: str | None, *, follow: bool, tail: int, everything: bool) -> int:
-    """Show the logs of the functions' instances, or of this function's alone."""
+    """Show the logs of one function's instances, or of all functions'."""
     configs = function_configs.select(function_configs.load(), [function] if function else [])
     settings = _local_only("logs")
     if not any(function_logs.files(config.full_name, settings) for config in configs):
-        raise DeploymentError(
-            f"There is no log in {settings.function_logs} yet{f' of {function}' if function else ''}."
-        )
+        raise DeploymentError(f"{settings.function_logs} has no log{f' of {function}' if function else ''} yet.")
     names = [config.full_name for config in configs]
     try:
         for line in function_logs.shown(names, settings, last=tail, everything=everything, follow=follow):
             print(f"{line.instance:<11} | {line.text}", flush=follow)
     except KeyboardInterrupt:
-        # So ends who follows them.
+        # Ctrl-C is how one stops following.
         return errors.INTERRUPTED
     return 0
 
 
 @commands.command("where")
 def _where() -> None:
-    """Print `local` or `cluster`: what the environment means."""
+    """Print `local` or `cluster`: where the other commands work in this environment."""
     print("local" if is_local(list(function_configs.load().values())) else "cluster")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command, and return its exit code."""
     return commands.run(argv) or 0

@@ -1,4 +1,4 @@
-"""Brings each service's tables up to date, with the service's own role."""
+"""Brings each service's tables up to date, as the service's own role."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -8,22 +8,22 @@ import psycopg
 from alpes_runtime.errors import AlpesError
 from alpes_runtime.migrations import migrate
 from deployment.errors import DeploymentError
-from deployment.function_configs import CHECKOUT, FunctionConfig
+from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.target import Target
 
 
-def apply(configs: Sequence[FunctionConfig], target: Target) -> list[str]:
-    """Run the migrations that are missing.
+def apply(configs: Sequence[PulsarFunctionConfig], target: Target) -> list[str]:
+    """Apply the migrations that are missing.
 
     Returns
     -------
     list of str
-        What was done, a line each; empty when all was right.
+        One line for each database that was changed.
 
     Raises
     ------
     DeploymentError
-        A database can't be reached or refuses.
+        A database can't be reached, or refuses a migration.
     """
     done = []
     for config in configs:

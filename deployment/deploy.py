@@ -1,4 +1,4 @@
-"""The deployment as a whole, in its order: look, check, prepare, create or update, wait."""
+"""Deploys functions, step by step: plan, check the workers, prepare topics and tables, create or update, wait."""
 
 import time
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from connection.admin import Admin
 from deployment import databases, function_logs, instances, packages, preflight, probe, releases, topology
 from deployment.errors import StoppedError
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import Target, pulsar_admin
 from terminal import progress
 
-# Two JVMs on two cores; the third waits for one of them.
+# Each call of pulsar-admin is a JVM that keeps a core busy; the machine may have two.
 CLI_AT_ONCE = 2
-# A function that is about to start looks stopped for a moment, longer where much else starts.
-STOPPED_SECONDS = 10.0
+# A function that is about to start looks stopped for a moment, and for longer on a busy machine.
+STOPPED_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,20 @@ class Summary:
     changed : list of str
         The functions that were created or updated.
     started_at_ms : int or None
-        Unix milliseconds at which the first of them was asked for; None when all were unchanged.
+        When the first of them was created or updated, in Unix milliseconds; None when all were unchanged.
     """
 
     changed: list[str]
     started_at_ms: int | None
 
 
-def deploy(configs: Sequence[FunctionConfig], target: Target) -> Summary:
+def deploy(configs: Sequence[PulsarFunctionConfig], target: Target) -> Summary:
     """Bring topics, tables and these functions to what this checkout says.
 
     Raises
     ------
     deployment.errors.DeploymentError
-        Something stands in the way. Before the workers have been found able nothing is created.
+        Something prevents it. Nothing is created before the workers have passed their check.
     """
     api = Admin(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
@@ -69,17 +69,17 @@ def deploy(configs: Sequence[FunctionConfig], target: Target) -> Summary:
     return Summary([plan.function.config.name for plan in changing], started_at_ms)
 
 
-def require_not_stopped(configs: Sequence[FunctionConfig], api: Admin, cli: PulsarAdmin) -> None:
-    """See that nobody has stopped one of these functions.
+def require_not_stopped(configs: Sequence[PulsarFunctionConfig], api: Admin, cli: PulsarAdmin) -> None:
+    """Refuse to go on if somebody has stopped one of these functions.
 
-    Who stops a function means it to stay so, and an update would start it: so it is left alone, and named.
+    An update would start a stopped function, against the will of whoever stopped it.
 
     Raises
     ------
     deployment.errors.StoppedError
-        Somebody has; the message has the command that starts it.
+        A function is stopped; the message has the command that starts it.
     """
-    found = instances.find_settled(configs, api, STOPPED_SECONDS)
+    found = instances.find_settled(configs, api, STOPPED_S)
     for config in configs:
         known = found[config.name]
         if known is not None and known.stopped:
@@ -94,15 +94,15 @@ def _check(functions: Sequence[preflight.Packaged], target: Target, api: Admin, 
         preflight.check_local(functions, target.local)
     else:
         preflight.check_user_configs([function.config for function in functions])
-        with progress.step("Asking the cluster's workers what they have", "The cluster's workers are ready: checked"):
+        with progress.step("Checking the cluster's workers", "The cluster's workers are ready: checked"):
             probe.check([function.config for function in functions], target, api, cli)
 
 
 def _carry_out(
     plans: Sequence[releases.Plan], target: Target, api: Admin, cli: PulsarAdmin
 ) -> dict[str, instances.Instances]:
-    # The local check has made the state tables. Elsewhere the first instance of each makes its own, one after another:
-    # they race for the namespace that the tables share, too.
+    # The local check has made the state tables. On a cluster, each function's first instance makes its table. Functions
+    # are created one after another there, since two at once would race to make the tables' common namespace.
     local = target.local is not None
     with ThreadPoolExecutor(CLI_AT_ONCE if local else 1) as pool:
         tasks = [pool.submit(_one, plan, api, cli, local=local) for plan in plans]

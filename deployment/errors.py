@@ -1,26 +1,26 @@
-"""What can keep a deployment from being done; each class says what its reader should do."""
+"""What can prevent a deployment. Each class says what the user should do."""
 
 from terminal.errors import WRONG_USAGE, CommandError
 
 
 class DeploymentError(CommandError):
-    """A reason to stop, told in one line."""
+    """The deployment can't go on; the message says why in one line."""
 
 
 class UsageError(DeploymentError):
-    """The command line asks for what there isn't: the message names the nearest there is."""
+    """The command line names something that doesn't exist: the message names the nearest thing that does."""
 
     exit_code = WRONG_USAGE
 
 
 class TargetError(DeploymentError):
-    """The environment names neither a whole cluster nor the local stack: set or unset what the message names."""
+    """The environment names neither a whole cluster nor the local stack: set or unset the variables in the message."""
 
     exit_code = WRONG_USAGE
 
 
 class StoppedError(DeploymentError):
-    """A function was stopped on purpose, and a deployment would start it or wait in vain: start it first."""
+    """A function was stopped on purpose, and a deployment would start it: start it first, or leave it out."""
 
 
 class WorkerNotReadyError(DeploymentError):
@@ -28,7 +28,7 @@ class WorkerNotReadyError(DeploymentError):
 
 
 class FunctionFailedError(DeploymentError):
-    """A function was created but does not run: its log says why.
+    """A function exists but does not run: its log says why.
 
     Attributes
     ----------

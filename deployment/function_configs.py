@@ -1,4 +1,4 @@
-"""The functions as data: what `function-configs/*.yaml` says, by name."""
+"""Reads the functions' configurations from `function-configs/*.yaml`."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -16,15 +16,15 @@ REQUIRED = ("tenant", "namespace", "name", "className", "inputSpecs", "subName")
 
 
 @dataclass(frozen=True)
-class FunctionConfig:
-    """One function's configuration, as Pulsar reads it.
+class PulsarFunctionConfig:
+    """One function's configuration, as Pulsar reads it. The runtime's `FunctionConfig` is only its `user_config`.
 
     Attributes
     ----------
     path : Path
         The YAML file.
     values : dict
-        What is in it.
+        The file's content.
     """
 
     path: Path
@@ -32,12 +32,12 @@ class FunctionConfig:
 
     @property
     def name(self) -> str:
-        """The function's name, its service's too."""
+        """The function's name, which is its service's too."""
         return str(self.values["name"])
 
     @property
     def tenant(self) -> str:
-        """The tenant it belongs to."""
+        """The function's tenant."""
         return str(self.values["tenant"])
 
     @property
@@ -47,12 +47,12 @@ class FunctionConfig:
 
     @property
     def class_name(self) -> str:
-        """Dotted path of its class."""
+        """The dotted path of its class."""
         return str(self.values["className"])
 
     @property
     def service(self) -> str:
-        """The package under ``functions/`` that it ships: the second part of its class's path."""
+        """The package under ``functions/`` that its zip holds: the second part of its class's path."""
         return self.class_name.split(".")[1]
 
     @property
@@ -62,22 +62,22 @@ class FunctionConfig:
 
     @property
     def subscription(self) -> str:
-        """The subscription it reads them with."""
+        """The subscription with which it reads them."""
         return str(self.values["subName"])
 
     @property
     def parallelism(self) -> int:
-        """How many instances the YAML asks for."""
+        """The number of instances that the YAML asks for."""
         return int(self.values.get("parallelism", 1))
 
     @property
     def user_config(self) -> dict[str, Any]:
-        """What the function itself is told."""
+        """The settings that Pulsar hands to the function."""
         return dict(self.values.get("userConfig") or {})
 
     @property
     def dsn_variable(self) -> str:
-        """The environment variable that holds its DSN, empty where it has none."""
+        """The environment variable that holds its DSN; empty for a function without a database."""
         return str(self.user_config.get("dsn_env", ""))
 
     @property
@@ -87,22 +87,22 @@ class FunctionConfig:
 
     @property
     def name_options(self) -> list[str]:
-        """How `pulsar-admin functions` is told which function is meant."""
+        """The options that name the function to `pulsar-admin functions`."""
         return ["--tenant", self.tenant, "--namespace", self.namespace.split("/")[1], "--name", self.name]
 
     @property
     def rest_path(self) -> str:
-        """Where the admin REST API has it."""
+        """The function's path in the admin REST API."""
         return f"/admin/v3/functions/{self.full_name}"
 
 
-def load(folder: Path = FOLDER) -> dict[str, FunctionConfig]:
+def load(folder: Path = FOLDER) -> dict[str, PulsarFunctionConfig]:
     """Read all function configs.
 
     Raises
     ------
     DeploymentError
-        A file is no YAML mapping, or lacks what every function needs.
+        There is no file, or one is no YAML, or lacks a key that every function needs.
     """
     configs = {}
     for path in sorted(folder.glob("*.yaml")):
@@ -113,15 +113,15 @@ def load(folder: Path = FOLDER) -> dict[str, FunctionConfig]:
         missing = [key for key in REQUIRED if not isinstance(values, dict) or not values.get(key)]
         if missing:
             raise DeploymentError(f"{path.name} lacks {', '.join(missing)}.")
-        config = FunctionConfig(path, values)
+        config = PulsarFunctionConfig(path, values)
         configs[config.name] = config
     if not configs:
         raise DeploymentError(f"There is no function config in {folder}.")
     return configs
 
 
-def select(configs: dict[str, FunctionConfig], names: Sequence[str]) -> list[FunctionConfig]:
-    """The functions of these names; all when none is named.
+def select(configs: dict[str, PulsarFunctionConfig], names: Sequence[str]) -> list[PulsarFunctionConfig]:
+    """Return the functions with these names, or all if there are no names.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def select(configs: dict[str, FunctionConfig], names: Sequence[str]) -> list[Fun
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """What to say about a word that isn't known."""
+    """Return a hint about an unknown word: the nearest known one, or all of them."""
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."

@@ -1,4 +1,4 @@
-"""The logs that a local stack's function instances write: shown all together, and looked at for why one failed."""
+"""Reads the logs of a local stack's function instances: shows them together, and finds why an instance failed."""
 
 import os
 import re
@@ -14,11 +14,11 @@ from deployment.errors import FunctionFailedError
 from local_stack.settings import Settings
 
 TAIL_BYTES = 65_536
-POLL_SECONDS = 0.2
+POLL_S = 0.2
 ERROR_LEVELS = ("[ERROR]", "[CRITICAL]")
-# A record begins so; lines without it go on with the one before.
+# How a record begins. A line that begins otherwise belongs to the record before it.
 RECORD = re.compile(r"\[(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] \[\w+\] ")
-# What Pulsar's Python instance itself says at each start and end, whole: nothing else is ever left out.
+# The lines that Pulsar's Python instance itself writes at each start and end. `logs` leaves out these and no others.
 PULSARS_OWN = re.compile(
     RECORD.pattern
     + r"(?:python_instance_main\.py: (?:Starting Python instance with |Interrupted by \d+, shutting down$)"
@@ -28,7 +28,7 @@ PULSARS_OWN = re.compile(
 
 
 def files(function: str, settings: Settings) -> list[Path]:
-    """The logs of a function (``tenant/namespace/name``), one an instance."""
+    """Return the logs of a function (``tenant/namespace/name``), one for each instance."""
     name = function.rpartition("/")[2]
     return sorted((settings.function_logs / function).glob(f"{name}-*.log"))
 
@@ -39,7 +39,7 @@ class Line(NamedTuple):
     Attributes
     ----------
     at : str
-        When its record was written, in the log's own words, which sort by time.
+        When its record was written, as the log says it; these texts sort by time.
     instance : str
         The function and the instance's number, such as ``pagos-0``.
     text : str
@@ -53,7 +53,7 @@ class Line(NamedTuple):
 
 @dataclass
 class _Log:
-    """One file, read on from where it was left."""
+    """A log file that is read in steps: each step goes on where the one before ended."""
 
     path: Path
     offset: int = 0
@@ -62,14 +62,14 @@ class _Log:
     rest: bytes = field(default=b"", repr=False)
 
     def read(self) -> list[Line]:
-        """The whole lines that have come since."""
-        # A full log is renamed, and a new one takes its place: the end of the old one comes first.
+        """Return the complete lines that were written since the last call."""
+        # A full log is renamed to <name>.1, and a new file takes its place: read the rest of the old file first.
         data = b"".join(self._read(path) for path in (self.path.with_name(f"{self.path.name}.1"), self.path))
         *whole, self.rest = (self.rest + data).split(b"\n")
         return [self._line(text) for text in whole]
 
     def end(self) -> list[Line]:
-        """The line that was begun and not ended."""
+        """Return the last line if it isn't complete yet."""
         return [self._line(self.rest)] if self.rest else []
 
     def _read(self, path: Path) -> bytes:
@@ -93,20 +93,20 @@ class _Log:
 
 
 def shown(functions: Sequence[str], settings: Settings, *, last: int, everything: bool, follow: bool) -> Iterator[Line]:
-    """The lines of the functions' logs, in the order of their times.
+    """Yield the lines of the functions' logs, in the order of their times.
 
     Parameters
     ----------
     functions
         ``tenant/namespace/name`` of each.
     settings
-        The stack whose they are.
+        The local stack.
     last
-        How many lines of each instance there are to begin with.
+        How many of each log's last lines to begin with.
     everything
-        Whether what Pulsar's instance itself says at each start and end is among them.
+        Whether to include the lines that Pulsar's instance itself writes at each start and end.
     follow
-        Whether to go on as they grow, for ever.
+        Whether to go on with new lines, without end.
     """
     logs: dict[Path, _Log] = {}
 
@@ -118,17 +118,17 @@ def shown(functions: Sequence[str], settings: Settings, *, last: int, everything
         for log in logs.values():
             lines = log.read() if follow else [*log.read(), *log.end()]
             found += deque((line for line in lines if everything or not PULSARS_OWN.match(line.text)), most)
-        # The sort is stable: what one instance wrote within a second stays together, and in its order.
+        # Times are whole seconds. The sort is stable, so an instance's lines of one second stay together and in order.
         return sorted(found, key=lambda line: line.at)
 
     yield from grown(last)
     while follow:
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_S)
         yield from grown(None)
 
 
 def last_error(function: str, settings: Settings) -> str:
-    """The last line that tells of an error, of the log that was written last; empty when there is none."""
+    """Return the last error line of the log that was written to last; empty when there is none."""
     logs = sorted(files(function, settings), key=lambda path: path.stat().st_mtime)
     if not logs:
         return ""
@@ -141,7 +141,7 @@ def last_error(function: str, settings: Settings) -> str:
 
 @contextmanager
 def explaining(settings: Settings | None) -> Iterator[None]:
-    """Add the last error in its log to what is said of a function that failed, where that log is on this machine."""
+    """Add the last error of its log to a `FunctionFailedError`. Without a local stack, add nothing."""
     try:
         yield
     except FunctionFailedError as error:

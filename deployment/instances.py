@@ -1,4 +1,4 @@
-"""How a function's instances are, and waiting until they run."""
+"""Asks how a function's instances are, and waits until they run."""
 
 import json
 import time
@@ -9,18 +9,18 @@ from typing import Any
 
 from connection.admin import Admin
 from deployment.errors import FunctionFailedError
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 from local_stack import broker
 from local_stack.settings import Settings
 
-RUNNING_SECONDS = 90.0
-POLL_SECONDS = 0.3
-# An update is accepted before the worker ends the old instances: for so long what runs may still be those.
-REPLACED_SECONDS = 5.0
-# An instance that was restarted this often won't come up by itself.
+RUNNING_S = 90.0
+POLL_S = 0.3
+# The worker accepts an update before it ends the old instances. So long after an update, old ones may still run.
+REPLACED_S = 5.0
+# After so many restarts, an instance won't come up by itself.
 MOST_RESTARTS = 3
-# For so long an instance that is about to start may look like one that was stopped.
-SETTLED_SECONDS = 3.0
+# For so long, an instance that is about to start may look stopped.
+SETTLED_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Instance:
     Attributes
     ----------
     number : int
-        Which of them, from 0 on.
+        Its number, from 0 on.
     running : bool
         Whether it runs.
     stopped : bool
-        Whether somebody stopped it (`pulsar-admin functions stop`): nothing starts it but `functions start`.
+        Whether somebody stopped it (`pulsar-admin functions stop`): only `functions start` starts it again.
     restarts : int
         How often the worker restarted it.
     error : str
-        What the worker says of one that doesn't run.
+        Why it doesn't run, as the worker says; often empty.
     """
 
     number: int
@@ -55,9 +55,9 @@ class Instances:
     Attributes
     ----------
     wanted, running : int
-        How many there should be, and are.
+        How many there should be, and how many run.
     each : tuple of Instance
-        Every one that the worker tells of.
+        Every instance that the worker knows of.
     """
 
     wanted: int
@@ -66,7 +66,7 @@ class Instances:
 
     @property
     def restarts(self) -> int:
-        """How often any was restarted."""
+        """How often the worker restarted one of them."""
         return sum(instance.restarts for instance in self.each)
 
     @property
@@ -76,7 +76,7 @@ class Instances:
 
     @property
     def error(self) -> str:
-        """What the worker says of the first that doesn't run and has something to tell."""
+        """The first instance's error that isn't empty."""
         return next((instance.error for instance in self.each if instance.error), "")
 
 
@@ -86,15 +86,15 @@ def _instance(values: dict[str, Any]) -> Instance:
     return Instance(
         number=int(values["instanceId"]),
         running=running,
-        # The worker says only that it has no process of it: of one that it starts or restarts it tells more.
+        # Of a stopped instance the worker knows nothing but itself. Of one that it starts or restarts it says more.
         stopped=not running and not error and "workerId" in status and "latestUserExceptions" not in status,
         restarts=int(status.get("numRestarts", 0)),
         error=error,
     )
 
 
-def find(config: FunctionConfig, api: Admin) -> Instances | None:
-    """Ask the function worker; None when the function isn't there."""
+def find(config: PulsarFunctionConfig, api: Admin) -> Instances | None:
+    """Return a function's instances as the function worker sees them; None when the function doesn't exist."""
     status = api.find(f"{config.rest_path}/status")
     if status is None:
         return None
@@ -106,22 +106,22 @@ def find(config: FunctionConfig, api: Admin) -> Instances | None:
 
 
 def find_settled(
-    configs: Sequence[FunctionConfig], api: Admin, seconds: float = SETTLED_SECONDS
+    configs: Sequence[PulsarFunctionConfig], api: Admin, seconds: float = SETTLED_S
 ) -> dict[str, Instances | None]:
-    """The same of several functions, by name; asked again for some seconds while one of them seems to be stopped."""
+    """Return several functions' instances by name. While one seems to be stopped, ask again, for up to `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         found = {config.name: find(config, api) for config in configs}
         seems_stopped = any(each is not None and each.stopped for each in found.values())
         if not seems_stopped or time.monotonic() > deadline:
             return found
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_S)
 
 
-def processes(config: FunctionConfig, settings: Settings) -> dict[int, list[int]]:
-    """The processes of a function's instances on a local stack, by the instance's number.
+def processes(config: PulsarFunctionConfig, settings: Settings) -> dict[int, list[int]]:
+    """Return the processes of a function's instances on a local stack, by the instance's number.
 
-    One has two where a broker was killed, and its instances have not noticed yet.
+    An instance has two processes for a while after a broker was killed: the old one hasn't noticed yet.
     """
     found: dict[int, list[int]] = {}
     for pid, command in sorted(broker.function_processes(settings).items()):
@@ -133,10 +133,10 @@ def processes(config: FunctionConfig, settings: Settings) -> dict[int, list[int]
 
 
 def wait_running(
-    config: FunctionConfig,
+    config: PulsarFunctionConfig,
     api: Admin,
     parallelism: int,
-    seconds: float = RUNNING_SECONDS,
+    seconds: float = RUNNING_S,
     *,
     replaced: bool = False,
 ) -> Instances:
@@ -145,18 +145,18 @@ def wait_running(
     Parameters
     ----------
     config, api
-        Which function, and where.
+        The function, and the cluster.
     parallelism : int
-        How many instances.
+        How many instances must run.
     seconds : float
-        How long to wait at most.
+        The longest wait.
     replaced : bool
-        Whether instances of before an update may still be there: they don't count.
+        Whether the function was just updated: its old instances may still run, and don't count.
 
     Raises
     ------
     FunctionFailedError
-        They don't within `seconds`, or are restarted again and again.
+        They don't run within `seconds`, or the worker restarts them again and again.
     """
     started = time.monotonic()
     fewest_restarts: int | None = None
@@ -164,7 +164,7 @@ def wait_running(
         found = find(config, api)
         waited = time.monotonic() - started
         all_run = found is not None and found.wanted == found.running == parallelism
-        replaced = replaced and all_run and waited < REPLACED_SECONDS
+        replaced = replaced and all_run and waited < REPLACED_S
         if found is not None and all_run and not replaced:
             return found
         restarts = found.restarts if found else 0
@@ -177,4 +177,4 @@ def wait_running(
                 f"{running} of {parallelism} instances run after {waited:.0f} s and {restarts} restarts.{said}"
                 f" See ./deploy.sh logs {config.name}",
             )
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_S)

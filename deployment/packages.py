@@ -1,4 +1,4 @@
-"""Builds each function's zip: its package, the runtime and the schemas, always the same bytes from the same sources."""
+"""Builds each function's zip: its package, the runtime and the schemas. The same sources give the same bytes."""
 
 import hashlib
 import json
@@ -6,19 +6,18 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from deployment.function_configs import CHECKOUT, FunctionConfig
+from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 
 BUILD = CHECKOUT / "build"
-# What a function needs to run. Protobuf sources, stubs and tests stay at home.
 SHIPPED = {".py", ".sql"}
 LEFT_OUT = {"__pycache__", "operations", "testing.py"}
-"""Folders and files that no instance reads: a change to an operator's statement or to a fake must restart nothing."""
+"""Folders and files that no zip holds. A change to an operator's statement or to a fake must not restart a function."""
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 READABLE = 0o100644 << 16
 
 
 def sources(service: str, root: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
-    """The files that `service`'s zip holds, each with its name in there, in order."""
+    """Yield the files of a service's zip in their order, each with its name in the zip."""
     yield root / "functions" / "__init__.py", "functions/__init__.py"
     runtime = root / "runtime"
     for top, folder in (
@@ -33,10 +32,10 @@ def sources(service: str, root: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
                 yield path, relative.as_posix()
 
 
-def build(config: FunctionConfig, folder: Path = BUILD, root: Path = CHECKOUT) -> Path:
+def build(config: PulsarFunctionConfig, folder: Path = BUILD, root: Path = CHECKOUT) -> Path:
     """Write a function's zip.
 
-    Pulsar's Python instance unpacks it and puts `<the zip's base name>/src` on the path.
+    Pulsar's Python instance unpacks it, and puts `<the zip's base name>/src` on its path.
 
     Returns
     -------
@@ -46,7 +45,7 @@ def build(config: FunctionConfig, folder: Path = BUILD, root: Path = CHECKOUT) -
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / f"alpes-{config.service}.zip"
     temporary = package.with_suffix(".new")
-    # Stored, not compressed: what a compressor makes of the same bytes differs between its versions.
+    # Stored, not compressed: two versions of a compressor may make different bytes of the same file.
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for source, name in sources(config.service, root):
             entry = zipfile.ZipInfo(f"{package.stem}/src/{name}", EARLIEST)
@@ -57,10 +56,10 @@ def build(config: FunctionConfig, folder: Path = BUILD, root: Path = CHECKOUT) -
     return package
 
 
-def fingerprint(config: FunctionConfig, package: Path) -> str:
-    """SHA-256 over what a deployed function is made of: its zip and its configuration.
+def fingerprint(config: PulsarFunctionConfig, package: Path) -> str:
+    """Return the SHA-256 of a function's zip and configuration.
 
-    Neither comments count nor the parallelism, which has a rule of its own.
+    Comments don't count. Neither does the parallelism, since `deployment.releases` compares it on its own.
     """
     values = {key: value for key, value in config.values.items() if key != "parallelism"}
     digest = hashlib.sha256(package.read_bytes())

@@ -1,4 +1,4 @@
-"""Finds out, before anything is created, whether the local function worker has what the functions need."""
+"""Checks, before anything is created, that the local function worker has what the functions need."""
 
 import importlib
 import json
@@ -11,29 +11,29 @@ from pathlib import Path
 from alpes_runtime.config import parse_config
 from alpes_runtime.errors import Misconfigured
 from deployment.errors import WorkerNotReadyError
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 from local_stack import broker, credentials
 from local_stack.settings import Settings
 
 CHECK = Path(__file__).with_name("worker_check.py")
-CHECK_SECONDS = 120
+CHECK_S = 120
 
 
 @dataclass(frozen=True)
 class Packaged:
     """A function and its zip."""
 
-    config: FunctionConfig
+    config: PulsarFunctionConfig
     package: Path
 
 
-def check_user_configs(configs: Sequence[FunctionConfig]) -> None:
-    """Read each function's userConfig as its instances will, with this checkout's code.
+def check_user_configs(configs: Sequence[PulsarFunctionConfig]) -> None:
+    """Check each function's userConfig with this checkout's code, as its instances will.
 
     Raises
     ------
     WorkerNotReadyError
-        A key is unknown or mistyped; the message names it and the nearest right one.
+        A key is unknown, or its value is wrong; the message says which, and what is right.
     """
     for config in configs:
         module, _, name = config.class_name.rpartition(".")
@@ -45,7 +45,7 @@ def check_user_configs(configs: Sequence[FunctionConfig]) -> None:
 
 
 def check_local(functions: Sequence[Packaged], settings: Settings) -> None:
-    """Import in the local worker's Python what an instance imports, and see that the state store answers.
+    """Check that the local worker's Python can import what an instance imports, and that the state store answers.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def check_local(functions: Sequence[Packaged], settings: Settings) -> None:
         cwd=settings.home,
         capture_output=True,
         text=True,
-        timeout=CHECK_SECONDS,
+        timeout=CHECK_S,
         check=False,
     )
     problems = result.stdout.strip()

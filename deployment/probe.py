@@ -1,7 +1,7 @@
-"""Asks the workers of a cluster that isn't ours what they have, with a small function of its own.
+"""Checks, before anything is created, that a cluster's workers have what the functions need.
 
-It lives in a tenant of its own, on topics of its own, and is removed again whatever it found: nothing of the system is
-created before it has passed.
+It runs a small function, the probe, on each worker, in a tenant and on topics of the probe's own. It removes all of
+these at the end, whatever the probe found.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from connection.client import opened
 from connection.errors import PulsarError
 from deployment import instances, releases
 from deployment.errors import FunctionFailedError, WorkerNotReadyError
-from deployment.function_configs import CHECKOUT, FunctionConfig
+from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.packages import BUILD
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import Target
@@ -32,26 +32,26 @@ NAMESPACE = f"{TENANT}/check"
 QUESTIONS = f"persistent://{NAMESPACE}/questions"
 ANSWERS = f"persistent://{NAMESPACE}/answers"
 PACKAGES = CHECKOUT / "requirements" / "runtime.txt"
-START_SECONDS = 60.0
-ANSWER_SECONDS = 60.0
-ASK_AGAIN_SECONDS = 2.0
+START_S = 60.0
+ANSWER_S = 60.0
+ASK_AGAIN_S = 2.0
 
 
 def modules(packages: Path = PACKAGES) -> list[str]:
-    """Return a module of each package that the functions need in the worker, apart from those that others bring."""
-    # A package's line, and below it, indented, its hashes and what it is there for.
+    """Return one module of each package that `runtime.in` names; these packages bring all others that are needed."""
+    # A block is a package's line and the indented lines below it: its hashes, and which file or package needs it.
     blocks = re.findall(r"^([\w.-]+)==(?:.*\n)((?:[ ].*\n)*)", packages.read_text(encoding="utf-8"), re.MULTILINE)
     return [_module(name) for name, notes in blocks if "-r runtime.in" in notes]
 
 
 def _module(package: str) -> str:
-    """Return the outermost module of a package; this process has the same ones as the worker."""
+    """Return a package's outermost module, as it is installed here."""
     files = [file for file in metadata.files(package) or [] if file.name == "__init__.py"]
     return ".".join(min(files, key=lambda file: len(file.parts)).parts[:-1])
 
 
-def _files(folder: Path) -> tuple[FunctionConfig, Path]:
-    """Write the probe's zip and config."""
+def _files(folder: Path) -> tuple[PulsarFunctionConfig, Path]:
+    """Write the probe's configuration and zip, and return them."""
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / "alpes-probe.zip"
     with zipfile.ZipFile(package, "w") as archive:
@@ -71,12 +71,12 @@ def _files(folder: Path) -> tuple[FunctionConfig, Path]:
     }
     path = folder / "alpes-probe.yaml"
     path.write_text(yaml.safe_dump(values, sort_keys=False))
-    return FunctionConfig(path, values), package
+    return PulsarFunctionConfig(path, values), package
 
 
 @contextlib.contextmanager
-def _room(api: Admin) -> Iterator[None]:
-    """The probe's tenant, while it is needed."""
+def _probe_namespace(api: Admin) -> Iterator[None]:
+    """Create the probe's tenant and namespace, and remove them at the end."""
     _remove(api)
     clusters = [cluster for cluster in api.get("/admin/v2/clusters") if cluster != "global"]
     api.create(f"/admin/v2/tenants/{TENANT}", {"allowedClusters": clusters})
@@ -88,11 +88,11 @@ def _room(api: Admin) -> Iterator[None]:
 
 
 def _remove(api: Admin) -> None:
-    """Remove all that a probe makes, an interrupted one's too."""
+    """Remove all that a probe makes, or that an interrupted one has left."""
     if TENANT not in api.get("/admin/v2/tenants"):
         return
     api.delete(f"/admin/v3/functions/{NAMESPACE}/probe")
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + START_S
     while True:
         try:
             for topic in api.find(f"/admin/v2/persistent/{NAMESPACE}") or []:
@@ -100,7 +100,7 @@ def _remove(api: Admin) -> None:
             api.delete(f"/admin/v2/namespaces/{NAMESPACE}")
             api.delete(f"/admin/v2/tenants/{TENANT}")
         except PulsarError:
-            # The instance's producer may make its topic again until it has ended.
+            # Until the instance has ended, its producer may create its topic again.
             if time.monotonic() > deadline:
                 raise
             time.sleep(1)
@@ -108,7 +108,7 @@ def _remove(api: Admin) -> None:
             return
 
 
-def check(configs: Sequence[FunctionConfig], target: Target, api: Admin, cli: PulsarAdmin) -> int:
+def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, cli: PulsarAdmin) -> int:
     """Ask one instance on each worker.
 
     Returns
@@ -123,15 +123,15 @@ def check(configs: Sequence[FunctionConfig], target: Target, api: Admin, cli: Pu
     """
     workers = len(api.get("/admin/v2/worker/cluster"))
     config, package = _files(BUILD)
-    with _room(api):
+    with _probe_namespace(api):
         arguments = ["--function-config-file", str(config.path), "--py", str(package)]
         cli.functions("create", *arguments)
         try:
-            instances.wait_running(config, api, 1, START_SECONDS)
+            instances.wait_running(config, api, 1, START_S)
             if workers > 1:
-                # The scheduler puts one on each worker.
+                # The scheduler puts one instance on each worker.
                 releases.scale(config, workers, cli)
-                instances.wait_running(config, api, workers, START_SECONDS)
+                instances.wait_running(config, api, workers, START_S)
         except FunctionFailedError as error:
             raise WorkerNotReadyError(
                 "Nothing was created, because this cluster's workers don't run Python functions: their Python needs the"
@@ -143,24 +143,22 @@ def check(configs: Sequence[FunctionConfig], target: Target, api: Admin, cli: Pu
     return workers
 
 
-def _ask(configs: Sequence[FunctionConfig], target: Target, count: int) -> list[str]:
-    """Ask until each of `count` instances has answered; returns their problems."""
+def _ask(configs: Sequence[PulsarFunctionConfig], target: Target, count: int) -> list[str]:
+    """Ask until each of `count` instances has answered, and return the problems that they found."""
     question = {"modules": modules(), "variables": [c.dsn_variable for c in configs if c.dsn_variable]}
     answered: set[str] = set()
     problems: dict[str, None] = {}
     with opened(target.service_url) as client:
         answers = client.subscribe(ANSWERS, "deployment", initial_position=pulsar.InitialPosition.Earliest)
         producer = client.create_producer(QUESTIONS, batching_enabled=False)
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + ANSWER_S
         ask_at = 0.0
         while len(answered) < count:
             if time.monotonic() > deadline:
-                problems[f"{count - len(answered)} of {count} instances did not answer in {ANSWER_SECONDS:.0f} s"] = (
-                    None
-                )
+                problems[f"{count - len(answered)} of {count} instances did not answer in {ANSWER_S:.0f} s"] = None
                 break
             if time.monotonic() > ask_at:
-                ask_at = time.monotonic() + ASK_AGAIN_SECONDS
+                ask_at = time.monotonic() + ASK_AGAIN_S
                 for _ in range(count):
                     producer.send(json.dumps(question).encode())
             try:

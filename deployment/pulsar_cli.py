@@ -1,4 +1,4 @@
-"""Calls `pulsar-admin functions …`, the way the assignment asks functions to be created."""
+"""Calls `pulsar-admin functions …`, which creates, updates and scales the functions."""
 
 import os
 import shlex
@@ -9,20 +9,20 @@ from pathlib import Path
 
 from deployment.errors import DeploymentError
 
-TIMEOUT_SECONDS = 180
-# What the worker says when two functions are created at once and both make the folder that they share.
+TIMEOUT_S = 180
+# The worker's error when two functions are created at once, and both create the folder that they share.
 RACE = "Someone just created log"
 TRIES = 3
 
 
 @dataclass(frozen=True)
 class PulsarAdmin:
-    """The CLI on one cluster.
+    """`pulsar-admin` on one cluster.
 
     Attributes
     ----------
     executable : Path
-        Where it is.
+        The program.
     admin_url : str
         The cluster's admin API.
     """
@@ -31,12 +31,14 @@ class PulsarAdmin:
     admin_url: str
 
     def functions(self, command: str, *arguments: str) -> None:
-        """Run `pulsar-admin functions COMMAND …`. Paths among the arguments must be absolute: the CLI changes folder.
+        """Run `pulsar-admin functions COMMAND …`.
+
+        Paths among the arguments must be absolute, since `pulsar-admin` changes its working directory.
 
         Raises
         ------
         DeploymentError
-            It isn't there, or fails; the message has its last words.
+            The program doesn't exist, or fails; the message has the reason that it gave.
         """
         for left in reversed(range(TRIES)):
             reason = self._run(command, *arguments)
@@ -46,15 +48,15 @@ class PulsarAdmin:
                 raise DeploymentError(f"pulsar-admin functions {command} failed: {reason}")
 
     def line(self, command: str, *arguments: str) -> str:
-        """What runs `pulsar-admin functions COMMAND …` in a shell."""
+        """Return the shell command for `pulsar-admin functions COMMAND …`."""
         return shlex.join(self._command(command, *arguments))
 
     def _command(self, command: str, *arguments: str) -> list[str]:
         return [str(self.executable), "--admin-url", self.admin_url, "functions", command, *arguments]
 
     def _run(self, command: str, *arguments: str) -> str | None:
-        """Run it once; returns why it failed."""
-        # The functions' databases are none of its business.
+        """Run it once, and return why it failed; None when it didn't."""
+        # It doesn't need the databases' passwords.
         environ = {name: value for name, value in os.environ.items() if not name.endswith("_DSN")}
         try:
             result = subprocess.run(
@@ -62,7 +64,7 @@ class PulsarAdmin:
                 env=environ,
                 capture_output=True,
                 text=True,
-                timeout=TIMEOUT_SECONDS,
+                timeout=TIMEOUT_S,
                 check=False,
             )
         except FileNotFoundError:
@@ -70,7 +72,7 @@ class PulsarAdmin:
                 f"There is no pulsar-admin at {self.executable}: name it with PULSAR_ADMIN=/path/to/bin/pulsar-admin."
             ) from None
         except subprocess.TimeoutExpired:
-            raise DeploymentError(f"pulsar-admin functions {command} took over {TIMEOUT_SECONDS} s.") from None
+            raise DeploymentError(f"pulsar-admin functions {command} took over {TIMEOUT_S} s.") from None
         return _reason(result.stdout, result.stderr) if result.returncode != 0 else None
 
 
@@ -79,6 +81,6 @@ def _reason(*outputs: str) -> str:
     for line in lines:
         if line.startswith("Reason:"):
             return line.removeprefix("Reason:").strip()
-    # A JVM's stack frames say nothing to the reader.
-    told = [line for line in lines if not line.startswith(("at ", "..."))]
-    return told[-1] if told else "without a word"
+    # Leave out the JVM's stack frames.
+    messages = [line for line in lines if not line.startswith(("at ", "..."))]
+    return messages[-1] if messages else "it gave no reason"

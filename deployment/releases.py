@@ -1,8 +1,8 @@
-"""Creates or updates functions, and only when something changed.
+"""Creates or updates functions, but only those that changed.
 
-What is deployed is noted in the cluster itself, as properties of the namespace: `<function>.deployed` is the
-fingerprint of zip and configuration, `<function>.parallelism` what the YAML said then. So any checkout on any machine
-knows what an update would change, and a parallelism that `scale` set is kept until the YAML's own changes.
+Two properties of the namespace note what is deployed: `<function>.deployed` is the fingerprint of zip and
+configuration, `<function>.parallelism` is the YAML's parallelism at that time. So any checkout on any machine knows
+what an update would change, and a parallelism that `scale` set stays until the YAML's changes.
 """
 
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from typing import Literal
 
 from connection.admin import Admin
 from deployment import instances, packages
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 from deployment.preflight import Packaged
 from deployment.pulsar_cli import PulsarAdmin
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done about one function.
+    """What to do about one function.
 
     Attributes
     ----------
     function : Packaged
-        Which.
+        The function.
     action : str
         ``create``, ``update`` or ``unchanged``.
     parallelism : int
         How many instances it will have.
     noted : bool
-        Whether the namespace's properties say so already.
+        Whether the namespace's properties already say what will be deployed.
     """
 
     function: Packaged
@@ -41,18 +41,18 @@ class Plan:
 def decide(
     function: Packaged, *, fingerprint: str, properties: dict[str, str], deployed_parallelism: int | None
 ) -> Plan:
-    """Decide from what was noted at the last deployment. Pure.
+    """Decide what to do about one function, from the notes of the last deployment. Pure.
 
     Parameters
     ----------
     function : Packaged
-        The function as it is here.
+        The function, as it is in this checkout.
     fingerprint : str
-        Of what is here.
+        Its fingerprint.
     properties : dict of str to str
-        The namespace's.
+        The namespace's properties.
     deployed_parallelism : int or None
-        What the cluster runs it with; None when it doesn't.
+        Its parallelism on the cluster; None when it isn't deployed.
     """
     config = function.config
     noted = all(properties.get(key) == value for key, value in notes(config, fingerprint).items())
@@ -61,17 +61,17 @@ def decide(
     yaml_changed = properties.get(f"{config.name}.parallelism") != str(config.parallelism)
     parallelism = config.parallelism if yaml_changed else deployed_parallelism
     same = properties.get(f"{config.name}.deployed") == fingerprint and parallelism == deployed_parallelism
-    # A changed note alone (the YAML now says what `scale` had set) is no reason to restart anything.
+    # If the YAML now says what `scale` had set, only the note changes: nothing needs a restart.
     return Plan(function, "unchanged" if same else "update", parallelism, noted)
 
 
-def notes(config: FunctionConfig, fingerprint: str) -> dict[str, str]:
-    """The properties that say what is deployed."""
+def notes(config: PulsarFunctionConfig, fingerprint: str) -> dict[str, str]:
+    """Return the namespace's properties that note what is deployed."""
     return {f"{config.name}.deployed": fingerprint, f"{config.name}.parallelism": str(config.parallelism)}
 
 
 def plan(functions: list[Packaged], api: Admin) -> list[Plan]:
-    """Decide for each function, asking the cluster. Works before its namespace is there."""
+    """Ask the cluster what is deployed, and decide for each function. The namespace need not exist yet."""
     plans = []
     for function in functions:
         properties = api.find(f"/admin/v2/namespaces/{function.config.namespace}/properties") or {}
@@ -87,7 +87,7 @@ def plan(functions: list[Packaged], api: Admin) -> list[Plan]:
     return plans
 
 
-def _config_arguments(config: FunctionConfig, package: Path, parallelism: int) -> list[str]:
+def _config_arguments(config: PulsarFunctionConfig, package: Path, parallelism: int) -> list[str]:
     return [
         "--function-config-file",
         str(config.path.resolve()),
@@ -99,17 +99,17 @@ def _config_arguments(config: FunctionConfig, package: Path, parallelism: int) -
 
 
 def carry_out(todo: Plan, api: Admin, cli: PulsarAdmin, *, has_state_table: bool) -> None:
-    """Create or update one function, and note it.
+    """Create or update one function, and note what is deployed.
 
     Parameters
     ----------
     todo : Plan
-        What.
+        What to do.
     api, cli
         The cluster.
     has_state_table : bool
-        Whether the function's state table is known to be there. If not, one instance starts alone and makes it: several
-        would race, and the losers die.
+        Whether the function's state table exists already. If not, the first instance starts alone and creates it.
+        Several would race to create it, and the losers would die.
     """
     config, package = todo.function.config, todo.function.package
     first = todo.parallelism if has_state_table or todo.action != "create" else 1
@@ -123,6 +123,6 @@ def carry_out(todo: Plan, api: Admin, cli: PulsarAdmin, *, has_state_table: bool
         api.put(f"/admin/v2/namespaces/{config.namespace}/properties", properties)
 
 
-def scale(config: FunctionConfig, parallelism: int, cli: PulsarAdmin) -> None:
-    """Change the number of instances and nothing else."""
+def scale(config: PulsarFunctionConfig, parallelism: int, cli: PulsarAdmin) -> None:
+    """Change a function's number of instances, and nothing else."""
     cli.functions("update", *config.name_options, "--parallelism", str(parallelism))

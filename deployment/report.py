@@ -1,4 +1,4 @@
-"""What `status` tells of the functions: instances, restarts, what waits for them and what they take no more of."""
+"""Reports how the functions are, for `status`: instances, restarts, what waits for them, and what holds them up."""
 
 import dataclasses
 import re
@@ -8,24 +8,23 @@ from typing import Any
 
 from connection.admin import Admin
 from deployment import instances
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 from deployment.target import Target, lacking
 
-# The runtime's user metrics, as Pulsar's function stats show them: an input that it takes nothing more of, what an
-# instance waits for in vain for some time, and an input that messages wait in and none comes from.
-TOLD = re.compile(r"user_metric_(?P<metric>halted|stuck|silent)\.(?P<what>.+)_sum")
+# The runtime's user metrics, as Pulsar's function stats show them. `FunctionReport` says what each one means.
+TROUBLE = re.compile(r"user_metric_(?P<metric>halted|stuck|silent)\.(?P<what>.+)_sum")
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waits in one input.
+    """The backlog of one input.
 
     Attributes
     ----------
     topic : str
         The input's local name.
     messages, not_due : int or None
-        Messages that wait for the function, and those whose time hasn't come; None without a subscription.
+        Messages that wait for the function, and delayed ones whose time hasn't come; None without a subscription.
     """
 
     topic: str
@@ -44,14 +43,17 @@ class FunctionReport:
     instances : Instances or None
         Its instances; None when it isn't deployed.
     pids : dict of int to list of int
-        Their processes by their numbers, on a local stack.
+        The processes of each instance, by the instance's number; empty on a cluster.
     waiting : tuple of Waiting
-        Each of its inputs.
-    halted, stuck, silent : tuple of str
-        The inputs that it takes nothing more of, what it has waited for in vain, and the inputs that messages wait in,
-        not delayed ones alone, and none comes from.
+        The backlog of each input.
+    halted : tuple of str
+        The inputs that it has stopped taking, since its code fails on most of their messages.
+    stuck : tuple of str
+        What it tries in vain to reach: ``database`` or ``broker``, or a topic that refuses an event for its size.
+    silent : tuple of str
+        The inputs that deliver nothing, although messages wait in them that aren't delayed.
     lacks : str
-        What it can't be deployed without, in a sentence; empty where nothing is missing.
+        What must be made before it can be deployed, in a sentence; empty where nothing is missing.
     """
 
     name: str
@@ -65,13 +67,13 @@ class FunctionReport:
 
     @property
     def runs(self) -> bool:
-        """Whether it is there with all its instances, takes all its inputs, and gets on."""
+        """Whether all its instances run, and none is halted, stuck or silent."""
         found = self.instances
         all_run = found is not None and found.wanted == found.running
         return all_run and not (self.halted or self.stuck or self.silent)
 
     def as_json(self) -> dict[str, Any]:
-        """What a script reads."""
+        """Return the report for a script; its keys stay as they are."""
         found = self.instances
         return {
             "name": self.name,
@@ -92,29 +94,31 @@ class FunctionReport:
         }
 
 
-def read(configs: Sequence[FunctionConfig], api: Admin, target: Target) -> list[FunctionReport]:
-    """Ask the cluster about each function, and this machine for the processes of a local stack's."""
+def read(configs: Sequence[PulsarFunctionConfig], api: Admin, target: Target) -> list[FunctionReport]:
+    """Ask the cluster about each function; on a local stack, look for its processes, too."""
     found = instances.find_settled(configs, api)
     return [_read(config, found[config.name], api, target) for config in configs]
 
 
-def _read(config: FunctionConfig, found: instances.Instances | None, api: Admin, target: Target) -> FunctionReport:
+def _read(
+    config: PulsarFunctionConfig, found: instances.Instances | None, api: Admin, target: Target
+) -> FunctionReport:
     pids = instances.processes(config, target.local) if target.local else {}
     lacks = lacking([config.dsn_variable]) if config.dsn_variable and config.dsn_variable not in target.dsns else ""
     if found is None:
         return FunctionReport(config.name, None, pids, lacks=lacks)
-    told = _told(config, api)
+    troubles = _troubles(config, api)
     waiting = tuple(_waiting(config, topic, api) for topic in config.inputs)
-    # An instance can't tell what its sender delayed from what it waits for in vain.
-    in_order = {("silent", each.topic) for each in waiting if each.messages == 0}
+    # An instance can't tell delayed messages from messages that the broker doesn't deliver. The backlog can.
+    only_delayed = {("silent", each.topic) for each in waiting if each.messages == 0}
     halted, stuck, silent = (
-        tuple(what for metric, what in told if metric == name and (metric, what) not in in_order)
+        tuple(what for metric, what in troubles if metric == name and (metric, what) not in only_delayed)
         for name in ("halted", "stuck", "silent")
     )
     return FunctionReport(config.name, found, pids, waiting, halted, stuck, silent, lacks)
 
 
-def _waiting(config: FunctionConfig, topic: str, api: Admin) -> Waiting:
+def _waiting(config: PulsarFunctionConfig, topic: str, api: Admin) -> Waiting:
     name = topic.rpartition("/")[2]
     stats = api.find(f"/admin/v2/{topic.replace('://', '/')}/partitioned-stats?perPartition=false") or {}
     subscription = (stats.get("subscriptions") or {}).get(config.subscription)
@@ -124,8 +128,8 @@ def _waiting(config: FunctionConfig, topic: str, api: Admin) -> Waiting:
     return Waiting(name, max(0, int(subscription["msgBacklog"]) - not_due), not_due)
 
 
-def _told(config: FunctionConfig, api: Admin) -> list[tuple[str, str]]:
-    """What some instance says of itself: the metric, and the input or what is waited for."""
+def _troubles(config: PulsarFunctionConfig, api: Admin) -> list[tuple[str, str]]:
+    """Return what the instances report: the metric, and the input or the part that it is about."""
     stats = api.find(f"{config.rest_path}/stats") or {}
     metrics = [(each.get("metrics") or {}).get("userMetrics") or {} for each in stats.get("instances") or []]
     return sorted(
@@ -133,13 +137,13 @@ def _told(config: FunctionConfig, api: Admin) -> list[tuple[str, str]]:
             (match["metric"], match["what"])
             for each in metrics
             for name, value in each.items()
-            if value > 0 and (match := TOLD.fullmatch(name))
+            if value > 0 and (match := TROUBLE.fullmatch(name))
         }
     )
 
 
 def lines(report: FunctionReport, start_command: str) -> list[str]:
-    """The report on one function for a person, a line each; `start_command` is what starts it when it was stopped."""
+    """Return the lines of a function's report for a person; `start_command` starts the function if it was stopped."""
     found, indent = report.instances, f"{'':<11}   "
     lacks = [f"{indent}{report.lacks}"] if report.lacks else []
     if found is None:
@@ -149,19 +153,19 @@ def lines(report: FunctionReport, start_command: str) -> list[str]:
     error = f", {found.error}" if found.error else ""
     text = [f"{report.name:<11} {found.running} of {found.wanted} running, {found.restarts} restarts{processes}{error}"]
     if found.stopped:
-        text.append(f"{indent}STOPPED: {found.stopped} of {found.wanted}, by somebody. Start with: {start_command}")
+        text.append(f"{indent}STOPPED: somebody stopped {found.stopped} of {found.wanted}. Start with: {start_command}")
     for each in report.waiting:
         later = f", {each.not_due} not due yet" if each.not_due else ""
         text.append(f"{indent}{each.topic:<22} {'-' if each.messages is None else each.messages:>8} waiting{later}")
     text += [
-        f"{indent}HALTED: takes no more of {topic}, for its code fails at most of it. Nothing is lost: deploy a"
-        f" mended version. What failed: ./deploy.sh logs {report.name}"
+        f"{indent}HALTED: takes nothing more from {topic}, since its code fails on most of the messages. Nothing is"
+        f" lost: deploy a fixed version. What failed: ./deploy.sh logs {report.name}"
         for topic in report.halted
     ]
     text += [f"{indent}{_stuck(what, report.name)}" for what in report.stuck]
     text += [
-        f"{indent}SILENT: messages wait in {topic} and none comes, though an instance takes more: another consumer of"
-        " the subscription holds them, or the broker gives them to nobody. Which they are, and why: alpes reconcile"
+        f"{indent}SILENT: messages wait in {topic}, and an instance asks for them but gets none. Another consumer of"
+        " the subscription holds them, or the broker delivers them to nobody. Which messages, and why: alpes reconcile"
         for topic in report.silent
     ]
     return text + lacks
@@ -170,10 +174,10 @@ def lines(report: FunctionReport, start_command: str) -> list[str]:
 def _stuck(what: str, name: str) -> str:
     if what not in {"database", "broker"}:
         return (
-            f"STUCK: withholds what topic {what} does not take for its size; all else goes on. Nothing is lost: raise"
-            f" its limit (maxMessageSize). How large it is: ./deploy.sh logs {name}"
+            f"STUCK: withholds an event that topic {what} refuses for its size; all else goes on. Nothing is lost:"
+            f" raise the topic's limit (maxMessageSize). How large the event is: ./deploy.sh logs {name}"
         )
     return (
-        f"STUCK: has waited in vain for the {what}. Nothing is lost; it goes on by itself once it can."
-        f" What it says: ./deploy.sh logs {name}"
+        f"STUCK: can't use the {what}. Nothing is lost: it tries again, and goes on by itself once it can."
+        f" The error: ./deploy.sh logs {name}"
     )

@@ -1,4 +1,4 @@
-"""Where to deploy: the local stack, or the cluster that the environment names."""
+"""Finds out where to deploy: to the local stack, or to the cluster that the environment names."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployment.errors import TargetError
-from deployment.function_configs import FunctionConfig
+from deployment.function_configs import PulsarFunctionConfig
 from local_stack import broker, environment
 from local_stack.errors import NotSetUpError
 from local_stack.settings import Settings, from_environment
@@ -17,16 +17,16 @@ PULSAR_VARIABLES = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL")
 
 @dataclass(frozen=True)
 class Target:
-    """A Pulsar and the databases.
+    """The Pulsar and the databases to deploy to.
 
     Attributes
     ----------
     service_url, admin_url : str
         Pulsar's two addresses.
     dsns : dict of str to str
-        The services' DSNs by environment variable; of a local stack those that it has a database for.
+        The services' DSNs by environment variable. A local stack may not have every database yet.
     local : Settings or None
-        The local stack, where it is that.
+        The local stack's settings; None for a cluster.
     """
 
     service_url: str
@@ -35,13 +35,13 @@ class Target:
     local: Settings | None
 
 
-def is_local(configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment means the local stack: it names nothing, or just what `env` of the stack prints.
+def is_local(configs: Sequence[PulsarFunctionConfig], environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether to use the local stack: the environment names no cluster, or holds what `./deploy.sh env` prints.
 
     Raises
     ------
     TargetError
-        It names a part of a cluster only.
+        The environment names only a part of a cluster, or mixes the local stack's values with others.
     """
     needed = [*PULSAR_VARIABLES, *(config.dsn_variable for config in configs if config.dsn_variable)]
     given = {name: environ[name] for name in needed if environ.get(name)}
@@ -51,46 +51,46 @@ def is_local(configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.
         own = {}
     if all(own.get(name) == value for name, value in given.items()):
         return True
-    strange = [name for name, value in given.items() if own.get(name) != value]
-    of_ours = all(name in given and name not in strange for name in PULSAR_VARIABLES)
-    if own and of_ours and broker.pid_file(from_environment(environ)).running():
-        # Its function worker has its own databases in its environment, whatever ours says.
+    different = [name for name, value in given.items() if own.get(name) != value]
+    names_our_pulsar = all(name in given and name not in different for name in PULSAR_VARIABLES)
+    if own and names_our_pulsar and broker.pid_file(from_environment(environ)).running():
+        # The stack's function worker uses the stack's databases, whatever our environment says.
         raise TargetError(
-            f"{', '.join(strange)} in the environment is not the local stack's, which runs. Take its own values with"
-            ' eval "$(env -u ' + " -u ".join(strange) + ' ./deploy.sh env)", or unset it.'
+            f"The environment names the running local stack, but {', '.join(different)} differs from the stack's value."
+            " Take the stack's own with eval \"$(env -u " + " -u ".join(different) + ' ./deploy.sh env)", or unset it.'
         )
     missing = [name for name in needed if name not in given]
     if missing:
         raise TargetError(
-            f"The environment has {', '.join(given)} but not {', '.join(missing)}: set these too to deploy to that"
-            " cluster, or unset the others to use the local stack."
+            f"The environment has {', '.join(given)} but not {', '.join(missing)}: set the missing ones to deploy to"
+            " that cluster, or unset the others to use the local stack."
         )
     return False
 
 
 def lacking(dsn_variables: Sequence[str]) -> str:
-    """Say that the local stack has no database for these variables to name."""
+    """Return a sentence that says that the local stack lacks the databases of these variables."""
     return f"The local stack has no database for {', '.join(dsn_variables)} yet: run ./deploy.sh up"
 
 
 def resolve(
-    configs: Sequence[FunctionConfig], environ: Mapping[str, str] = os.environ, *, with_databases: bool = True
+    configs: Sequence[PulsarFunctionConfig], environ: Mapping[str, str] = os.environ, *, with_databases: bool = True
 ) -> Target:
     """Find out where to deploy these functions.
 
     Parameters
     ----------
     configs, environ
-        Which functions, and what says where.
+        The functions, and the environment.
     with_databases
-        Whether each must have its database already.
+        Whether each function's database must exist already.
 
     Raises
     ------
     TargetError
-        The environment names a part of a cluster only.
+        As `is_local` does.
     local_stack.errors.NotSetUpError
-        It means the local stack, and there is none, or with ``with_databases`` one of them has no database.
+        There is no local stack, or with ``with_databases`` it lacks the database of a function.
     """
     if is_local(configs, environ):
         settings = from_environment(environ)
@@ -111,9 +111,10 @@ def resolve(
 
 
 def pulsar_admin(target: Target, environ: Mapping[str, str] = os.environ) -> Path:
-    """The executable `pulsar-admin`: the one that PULSAR_ADMIN names, else for a cluster the PATH's, else our own.
+    """Return the program `pulsar-admin`: the one that PULSAR_ADMIN names, else the PATH's, else the local stack's.
 
-    Our own brings its Java, so it serves a cluster too, on a machine where `up` ran once.
+    On the local stack, its own goes before the PATH's. It brings its own Java, and is there once `./deploy.sh up` has
+    run on this machine.
     """
     if environ.get("PULSAR_ADMIN"):
         return Path(environ["PULSAR_ADMIN"])

@@ -1,4 +1,4 @@
-"""Tenant, namespace, topics and schemas, as `topics.yaml` says. Safe to repeat; what is right is left alone."""
+"""Creates tenant, namespace, topics and schemas as `topics.yaml` says. A second run changes nothing."""
 
 import importlib
 import json
@@ -27,14 +27,14 @@ class Topic:
     name : str
         Its local name.
     schema : str
-        Dotted path of the message class registered on it, empty for none.
+        The dotted path of the message class whose schema it has; empty for none.
     """
 
     name: str
     schema: str = ""
 
     def message_class(self) -> Any:
-        """The class that `schema` names."""
+        """Return the class that `schema` names."""
         module, _, name = self.schema.rpartition(".")
         return getattr(importlib.import_module(module), name)
 
@@ -46,15 +46,15 @@ class Topology:
     Attributes
     ----------
     tenant : str
-        Their tenant.
+        The tenant.
     namespace : str
         ``tenant/namespace``.
     partitions : int
-        How many each topic has.
+        The number of partitions of each topic.
     retention_minutes, retention_megabytes : int
-        What is kept of acknowledged messages; -1 is all.
+        How long, and how much of, a topic is kept once it is acknowledged; -1 is for ever, and all.
     topics : tuple of Topic
-        Dead-letter topics included.
+        All topics, with the dead-letter topics.
     """
 
     tenant: str
@@ -66,7 +66,7 @@ class Topology:
 
 
 def load(path: Path = PATH) -> Topology:
-    """Read the topology."""
+    """Read the topology from a YAML file."""
     values = yaml.safe_load(path.read_text())
     topics = []
     for entry in values["topics"]:
@@ -89,12 +89,14 @@ def apply(topology: Topology, api: Admin, service_url: str) -> list[str]:
     Returns
     -------
     list of str
-        What was done, a line each; empty when all was right.
+        One line for each change; empty when nothing was missing.
 
     Raises
     ------
+    connection.errors.PulsarError
+        Pulsar can't be reached, or refuses.
     deployment.errors.DeploymentError
-        Pulsar refuses, or a topic has more partitions than it should.
+        A schema can't be registered, or a topic has more partitions than it should.
     """
     return [
         *_apply_namespace(topology, api),
@@ -120,14 +122,14 @@ def _apply_namespace(topology: Topology, api: Admin) -> list[str]:
 
 
 def _policies(topology: Topology) -> dict[str, Any]:
-    """Return the namespace's policies, called as in Pulsar's admin API."""
+    """Return the namespace's policies, by their names in Pulsar's admin API."""
     return {
         "retention": {
             "retentionTimeInMinutes": topology.retention_minutes,
             "retentionSizeInMB": topology.retention_megabytes,
         },
-        # None. The broker's sum for a subscription goes wrong with entries that lie about how many messages they have,
-        # and once it is above the bound, the broker delivers nothing more. Permits bound what an instance is given.
+        # 0 is no limit. An entry may lie about its number of messages: the broker's count then goes wrong, and above
+        # the limit the broker delivers nothing more. The consumers' permits limit what an instance gets anyway.
         "maxUnackedMessagesPerSubscription": 0,
     }
 
@@ -146,8 +148,8 @@ def _apply_topics(topology: Topology, api: Admin) -> list[str]:
         partitions = api.get(path)["partitions"]
         if partitions > topology.partitions:
             raise DeploymentError(
-                f"Topic {topic.name} has {partitions} partitions and topics.yaml says {topology.partitions}: Pulsar"
-                " can't take any away."
+                f"Topic {topic.name} has {partitions} partitions, but topics.yaml says {topology.partitions}. Pulsar"
+                f" can't remove partitions: write at least {partitions} into topics.yaml."
             )
         if partitions < topology.partitions:
             api.post(path, topology.partitions)
@@ -158,7 +160,7 @@ def _apply_topics(topology: Topology, api: Admin) -> list[str]:
 
 
 def _apply_schemas(topology: Topology, api: Admin, service_url: str) -> list[str]:
-    """Register schemas as a producer does: the client makes the form that the broker and Java readers expect."""
+    """Register the missing schemas by opening producers: the client encodes them as broker and Java readers expect."""
     missing = [topic for topic in topology.topics if topic.schema and not _is_registered(topic, topology, api)]
     if not missing:
         return []

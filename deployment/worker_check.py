@@ -1,8 +1,8 @@
-"""Run by the worker's Python, not ours: does what an instance does at its start, to show what is missing.
+"""Does what an instance does at its start, to find what is missing. The worker's Python runs it, not ours.
 
-`python3 worker_check.py` takes JSON on its input (`instances`, `functions`, `state_url`, `state_namespace`) and prints
-one line per problem. It makes the functions' state tables too, with the worker's own code: instances that start at once
-would race to do it, and the losers die.
+`python3 worker_check.py` reads JSON from its standard input (`instances`, `functions`, `state_url`, `state_namespace`),
+and prints one line per problem. It also makes the functions' state tables, with the worker's own code. Instances that
+start at once would race to make them, and the losers would die.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-STATE_SECONDS = 30.0
+STATE_S = 30.0
 SHIPPED = {"alpes_runtime", "alpes_wire", "functions", "schemas"}
-"""What each function's zip has its own of."""
+"""Packages that each function's zip brings."""
 
 
 def _instance_problem(instances: str) -> str:
@@ -46,7 +46,7 @@ def _function_problem(function: dict[str, Any]) -> str:
             settings_class = getattr(kind, "Config", None)
             if settings_class is not None:
                 importlib.import_module("alpes_runtime.config").parse_config(settings_class, function["user_config"])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the instance would die of it
+        except Exception as error:  # noqa: BLE001 - any error would end the instance
             return f"function {function['name']}: {error}"
         finally:
             sys.path.remove(source)
@@ -59,10 +59,10 @@ def _function_problem(function: dict[str, Any]) -> str:
 
 def _state_problem(url: str, namespace: str, table: str) -> str:
     state_context = importlib.import_module("state_context")
-    deadline = time.monotonic() + STATE_SECONDS
+    deadline = time.monotonic() + STATE_S
     while True:
         try:
-            # The store is cold for some seconds after its start.
+            # For some seconds after its start, the store answers with errors.
             state_context.create_state_context(url, namespace, table).get_value("deployment-check")
         except Exception as error:  # noqa: BLE001 - gRPC's and the client's own
             if time.monotonic() > deadline:
@@ -73,10 +73,10 @@ def _state_problem(url: str, namespace: str, table: str) -> str:
 
 
 def main() -> None:
-    """Check what the input asks for."""
+    """Check what standard input asks for, and print the problems."""
     task = json.load(sys.stdin)
     problems = []
-    # What is imported may print; our output is for problems alone.
+    # An imported module may print. Standard output is for problems alone.
     with contextlib.redirect_stdout(io.StringIO()):
         problem = _instance_problem(task["instances"])
         if problem:

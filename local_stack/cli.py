@@ -15,7 +15,7 @@ from terminal.command_line import Group
     "./deploy.sh",
     cls=Group,
     help_command="./deploy.sh",
-    interrupted="Interrupted: what this run had started was stopped.",
+    interrupted="Interrupted: this run stopped what it had started.",
 )
 def commands() -> None:
     """A real Pulsar and a real PostgreSQL on this machine, from packages."""
@@ -23,7 +23,7 @@ def commands() -> None:
 
 @commands.command()
 def up() -> None:
-    """Start whatever part does not run."""
+    """Start the parts that don't run."""
     if not stack.up(from_environment()):
         progress.say("Pulsar and PostgreSQL are running.")
 
@@ -36,7 +36,7 @@ def down() -> None:
 
 
 @commands.command()
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Don't ask first.")
 def destroy(*, yes: bool) -> int:
     """Stop all parts and remove their data."""
     settings = from_environment()
@@ -56,10 +56,10 @@ def destroy(*, yes: bool) -> int:
 
 @commands.command()
 def env() -> None:
-    """Print `export` lines for a shell."""
+    """Print the stack's addresses and DSNs as `export` lines for a shell."""
     print(environment.export_lines(from_environment()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command, and return its exit code."""
     return commands.run(argv) or 0

@@ -1,4 +1,4 @@
-"""Rewrites Pulsar's configuration files for a local stack. Pure: text in, text out."""
+"""Makes the configuration files of a local stack's Pulsar and PostgreSQL."""
 
 import re
 from pathlib import Path
@@ -13,15 +13,15 @@ SERVERS = CHECKOUT / "deployment" / "broker.yaml"
 
 
 def servers(path: Path = SERVERS) -> dict[str, str]:
-    """Return those settings as one file holds them: `standalone.conf` is read by bookies and brokers."""
+    """Return the settings of all files together, as `standalone.conf` holds them: bookie and broker both read it."""
     files: dict[str, dict[str, str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {key: value for settings in files.values() for key, value in settings.items()}
 
 
 def set_properties(text: str, values: dict[str, object]) -> str:
-    """Set keys of a Java properties file.
+    """Return the text of a Java properties file with these keys set.
 
-    A key that is there is replaced in place, so that the file's own comments still explain it. Others are appended.
+    A key that the file has is replaced where it stands, below the file's own comment on it. Others are appended.
     """
     for key, value in values.items():
         line = f"{key}={value}"
@@ -43,7 +43,7 @@ def standalone_conf(original: str, settings: Settings) -> str:
             "bindAddress": "127.0.0.1",
             "advertisedAddress": "127.0.0.1",
             **servers(),
-            # A subscription that stands still must not stop all producers at a backlog of 10 GB.
+            # No limit. With one, a subscription that nobody reads would stop all producers at 10 GB.
             "backlogQuotaDefaultLimitGB": -1,
             "brokerDeleteInactiveTopicsEnabled": "false",
             "webSocketServiceEnabled": "false",
@@ -87,7 +87,7 @@ def client_conf(original: str, settings: Settings) -> str:
 
 
 def postgres_conf(settings: Settings, sockets: Path | None = None) -> str:
-    """Return PostgreSQL's settings for this stack: those of a small production server, on loopback only."""
+    """Return PostgreSQL's settings for this stack: a small production server's, on the loopback address alone."""
     values = {
         "listen_addresses": "'127.0.0.1'",
         "port": settings.ports.postgres,
@@ -97,10 +97,10 @@ def postgres_conf(settings: Settings, sockets: Path | None = None) -> str:
         "shared_buffers": "'256MB'",
         "work_mem": "'8MB'",
         "maintenance_work_mem": "'128MB'",
-        # A confirmed commit is on the disk: guarantee 1 depends on it.
+        # A confirmed commit is on the disk: that no order is lost depends on it.
         "synchronous_commit": "on",
         "fsync": "on",
-        # Few checkpoints, each spread out: after a checkpoint, the first change of a page logs the whole page.
+        # Few checkpoints, each spread out: after one, the first change of each page writes the whole page to the WAL.
         "max_wal_size": "'2GB'",
         "min_wal_size": "'256MB'",
         "checkpoint_timeout": "'15min'",

@@ -22,7 +22,7 @@ ORDERS, QUICK_ORDERS = 60_000, 20_000
 ROUNDS = 3
 INTAKE_MESSAGES = {"direct": 400_000, "runtime": 60_000}
 QUICK_INTAKE_MESSAGES = {"direct": 40_000, "runtime": 6_000}
-LIMIT_SECONDS, QUICK_LIMIT_SECONDS = 15, 5
+LIMIT_S, QUICK_LIMIT_S = 15, 5
 WARM_UP_ORDERS = 500
 MESSAGE_BYTES = 200
 ROWS = 1_000
@@ -130,7 +130,7 @@ def _one(work: session.Session, name: str, number: int, orders: int) -> Run:
 
 def _limits(work: session.Session) -> Iterator[tuple[str, float]]:
     quick, system = work.options.quick, work.system
-    seconds = QUICK_LIMIT_SECONDS if quick else LIMIT_SECONDS
+    seconds = QUICK_LIMIT_S if quick else LIMIT_S
     bare_rows = inserts.limit(system.dsns["ordenes"], seconds, ROWS)
     yield "bare rows", bare_rows
     yield "bare commits", bare_rows / ROWS

@@ -7,7 +7,7 @@ from bench.run import Plan
 
 SUMMARY = "latencies at fixed rates, from the intended send time, by step and end to end"
 RATES, QUICK_RATES = [100, 300, 1000, 2000], [200]
-SECONDS, QUICK_SECONDS = 60, 10
+DURATION_S, QUICK_DURATION_S = 60, 10
 WARM_UP_S, QUICK_WARM_UP_S = 5.0, 2.0
 
 
@@ -19,14 +19,14 @@ OPTIONS = (
         ["--seconds"],
         type=session.positive,
         metavar="S",
-        help=f"Of each rate, {WARM_UP_S:g} of warm-up aside ({SECONDS}).",
+        help=f"Of each rate, {WARM_UP_S:g} of warm-up aside ({DURATION_S}).",
     ),
 )
 
 
 def run(options: session.Options) -> None:
     """Measure each rate once."""
-    seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
+    seconds = options.seconds or (QUICK_DURATION_S if options.quick else DURATION_S)
     warm_up_s = QUICK_WARM_UP_S if options.quick else WARM_UP_S
     with session.opened(options) as work:
         work.warm_up()

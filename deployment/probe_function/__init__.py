@@ -1,1 +1,1 @@
-"""What `deployment.probe` sends to a cluster's workers."""
+"""The function that `deployment.probe` sends to a cluster's workers."""

@@ -1,4 +1,4 @@
-"""A function that tells what its worker has. `deployment.probe` ships it alone: it imports nothing of ours."""
+"""A function that checks its worker. `deployment.probe` ships this file alone, so it imports nothing of ours."""
 
 import importlib
 import json
@@ -7,13 +7,13 @@ from typing import Any
 
 import pulsar
 
-CONNECT_SECONDS = 5
+CONNECT_S = 5
 
 
 def _import_problem(name: str) -> str | None:
     try:
         importlib.import_module(name)
-    except Exception as error:  # noqa: BLE001 - whatever it is, a function would die of it
+    except Exception as error:  # noqa: BLE001 - any error would end the function that imports it
         return str(error)
     return None
 
@@ -24,9 +24,9 @@ def _variable_problem(name: str) -> str | None:
         return "is not set"
     try:
         psycopg = importlib.import_module("psycopg")
-        psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS).close()
+        psycopg.connect(dsn, connect_timeout=CONNECT_S).close()
     except Exception as error:  # noqa: BLE001 - the driver's errors, or its absence
-        return "leads to no database: " + " ".join(str(error).split())
+        return "doesn't lead to a database: " + " ".join(str(error).split())
     return None
 
 
@@ -36,14 +36,14 @@ def _state_problem(context: Any) -> str | None:
         value = context.get_state("probe")
     except Exception as error:  # noqa: BLE001 - gRPC's and the client's own
         return repr(error)
-    return None if value else "there is none"
+    return None if value else "the worker has none"
 
 
 class Probe(pulsar.Function):  # type: ignore[misc]
-    """Answers a question of JSON (`modules`, `variables`) with the problems it found, empty when there are none."""
+    """Checks modules, environment variables and the state store. Questions and answers are JSON."""
 
     def process(self, item: str, context: Any) -> str:
-        """Look, and answer as JSON: `instance` and `problems`."""
+        """Check what a question lists (`modules`, `variables`), and answer with `instance` and `problems`."""
         question = json.loads(item)
         problems = []
         for name in question["modules"]:

@@ -149,8 +149,8 @@ def checkout(
     monkeypatch.setattr(packages, "build", functools.partial(packages.build, folder=result.build, root=root))
     monkeypatch.setattr(instances, "wait_running", functools.partial(instances.wait_running, seconds=30.0))
     # The stub's instances are replaced at once, except where a test has them linger.
-    monkeypatch.setattr(instances, "REPLACED_SECONDS", 0.0)
-    monkeypatch.setattr(instances, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(instances, "REPLACED_S", 0.0)
+    monkeypatch.setattr(instances, "POLL_S", 0.02)
 
     def migrate(dsn: str, directory: Path) -> list[str]:
         result.migrated.append(urlsplit(dsn).path.strip("/"))

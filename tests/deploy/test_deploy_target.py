@@ -22,7 +22,7 @@ CLUSTER = {
 }
 
 
-def configs() -> list[function_configs.FunctionConfig]:
+def configs() -> list[function_configs.PulsarFunctionConfig]:
     return list(function_configs.load().values())
 
 
@@ -85,7 +85,7 @@ def test_databases_of_an_earlier_local_stack_are_told_from_a_cluster(
     own = environment.variables(from_environment(local))
     with pytest.raises(TargetError) as refused:
         resolve(configs(), {**local, **own, "ALPES_PAGOS_DSN": CLUSTER["ALPES_PAGOS_DSN"]})
-    assert "ALPES_PAGOS_DSN in the environment is not the local stack's" in str(refused.value)
+    assert "but ALPES_PAGOS_DSN differs from the stack's value" in str(refused.value)
     assert "ALPES_ORDENES_DSN" not in str(refused.value)
     assert "secreta" not in str(refused.value)
 

@@ -75,7 +75,7 @@ def test_what_is_no_utf8_and_a_line_without_an_end_are_shown(settings: Settings)
 def test_following_goes_on_over_a_log_that_is_full_and_a_new_instance(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(function_logs, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(function_logs, "POLL_S", 0.01)
     path = write(settings, "pagos-0", said(1, "before"))
     lines = function_logs.shown(FUNCTIONS, settings, last=1, everything=False, follow=True)
     assert next(lines).text.endswith("before")
@@ -95,4 +95,4 @@ def test_a_number_of_lines_that_cannot_be_is_one_line(text: str, capsys: pytest.
     assert main(["logs", f"--tail={text}"]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "is no number of lines from 0 to 1000000" in told
+    assert "is not a whole number from 0 to 1000000" in told

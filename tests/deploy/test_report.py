@@ -18,10 +18,10 @@ SILENT = FunctionReport("ordenes", ONE, {0: [7]}, WAITS, silent=("crear-orden",)
     ("report", "said"),
     [
         (WELL, ""),
-        (HALTED, "HALTED: takes no more of crear-orden, "),
-        (STUCK, "STUCK: has waited in vain for the database. "),
-        (WITHHOLDS, "STUCK: withholds what topic orden-actualizada does not take for its size; all else goes on. "),
-        (SILENT, "SILENT: messages wait in crear-orden and none comes, "),
+        (HALTED, "HALTED: takes nothing more from crear-orden, "),
+        (STUCK, "STUCK: can't use the database. "),
+        (WITHHOLDS, "STUCK: withholds an event that topic orden-actualizada refuses for its size; all else goes on. "),
+        (SILENT, "SILENT: messages wait in crear-orden, "),
     ],
     ids=["well", "halted", "stuck", "withholds", "silent"],
 )

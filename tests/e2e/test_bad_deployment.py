@@ -39,7 +39,7 @@ def test_a_bad_version_stops_says_so_and_loses_nothing(stack: Tienda, tmp_path: 
         wait_until(lambda: "HALTED" in status(stack)[1], 60, "the status says so")
         code, told = status(stack)
         assert code != 0
-        assert "takes no more of orden-creada" in told
+        assert "takes nothing more from orden-creada" in told
         assert stack.running("pagos") == 1
         assert stack.restarts() == restarts
         assert stack.statuses("pagos", start) == {}

@@ -143,9 +143,7 @@ def test_orders_wait_for_room_on_a_full_disk_and_none_is_lost(stack: Tienda, ser
             time.sleep(FULL_S)
             assert count(stack, service) == recorded, "nothing more is recorded"
             assert stack.acknowledged(service) == acknowledged, "nothing more is acknowledged"
-            wait_until(
-                lambda: "STUCK: has waited in vain for the database" in status(stack)[1], 30, "so says the status"
-            )
+            wait_until(lambda: "STUCK: can't use the database" in status(stack)[1], 30, "so says the status")
             assert status(stack)[0] != 0
             disk.make_room()
         ordeal.finish()

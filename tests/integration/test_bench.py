@@ -180,14 +180,14 @@ def test_a_live_run_has_latencies_and_says_what_it_did_not_see(system: System) -
 
 
 def test_a_run_that_stands_still_gives_no_figure(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "STALLED_SECONDS", 0.3)
+    monkeypatch.setattr(run, "STALLED_S", 0.3)
     monkeypatch.setattr(topics, "first_with_backlog", lambda _system: "orden-creada")
     with pytest.raises(UnfinishedError, match="orden-creada isn't empty"):
         run.measure(system, run.Plan("a", OLD), run.Missing())
 
 
 def test_the_state_store_is_waited_for_and_its_rate_told(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "STATE_SECONDS", 0.3)
+    monkeypatch.setattr(run, "STATE_S", 0.3)
     with psycopg.connect(system.dsns["ordenes"], autocommit=True) as connection:
         connection.execute("INSERT INTO estado_pendiente (order_ids) VALUES ('{a,b}')")
     missing = run.Missing()
