@@ -82,7 +82,7 @@ def partitions(admin: Admin, topic: str) -> list[Partition]:
     Parameters
     ----------
     admin
-        Connected.
+        Pulsar's admin API.
     topic
         Its short name.
     """

@@ -1,4 +1,4 @@
-"""Opens a connection to a service's database, and says in one line why there is none."""
+"""Opens a connection to a service's database; an error says in one line why there is none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operations.errors import NoDatabaseError
 from terminal.errors import CommandError
 
 SERVICES = ("ordenes", "pagos", "reporting")
-"""Those whose tables the operators' subcommands read."""
+"""The services whose tables the operators' subcommands read."""
 CONNECT_TIMEOUT_S = 5
 
 
@@ -24,29 +24,31 @@ def dsn_variable(service: str) -> str:
 def database(
     service: str, dsn: str | None, *, statement_timeout_seconds: int, read_only: bool = False
 ) -> Iterator[psycopg.Connection]:
-    """Connect to a service's database, for the length of a `with` block; each statement commits unless told otherwise.
+    """Connect to a service's database for the length of a `with` block; statements commit unless in a transaction.
 
     Parameters
     ----------
     service
         Whose database, such as `reporting`.
     dsn
-        Where it is; None where nobody said.
+        The database's DSN; None if none is set.
     statement_timeout_seconds
-        Longest that one statement may take.
+        How long one statement may take.
     read_only
-        Whether the database shall refuse every change.
+        Whether the database refuses every change.
 
     Raises
     ------
     NoDatabaseError
         If there is no DSN, or nothing answers there.
     CommandError
-        If the database refuses what is asked for.
+        If the database refuses a statement.
     """
     variable = dsn_variable(service)
     if not dsn:
-        raise NoDatabaseError(f'There is no {variable}: eval "$(./deploy.sh env)" sets it, or name the database by it.')
+        raise NoDatabaseError(
+            f'{variable} is not set: set it to a DSN, for the local stack with eval "$(./deploy.sh env)".'
+        )
     settings = {
         "statement_timeout": f"{statement_timeout_seconds}s",
         "timezone": "UTC",
@@ -67,7 +69,7 @@ def database(
         with connection:
             yield connection
     except psycopg.errors.UndefinedTable as error:
-        raise CommandError(f"The database of {variable} is not Alpes' ({_line(error)}).") from error
+        raise CommandError(f"The database of {variable} lacks Alpes' tables ({_line(error)}).") from error
     except psycopg.Error as error:
         raise CommandError(f"The database of {variable} refused: {_line(error)}.") from error
 

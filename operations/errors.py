@@ -1,14 +1,14 @@
-"""What an operator's question can come to; each class says what its reader should do."""
+"""Errors of the operators' subcommands; each class says what its reader should do."""
 
 from terminal.errors import WRONG_USAGE, CommandError
 
 
 class UnknownOrderError(CommandError):
-    """What was asked has no such order: check the id, or ask again when it may have come."""
+    """There is no such order where we looked: check the id, or ask again later."""
 
 
 class NotDeployedError(CommandError):
-    """Pulsar answers, but Alpes is not (wholly) there: deploy it."""
+    """Pulsar answers, but Alpes is missing, in part or as a whole: deploy it."""
 
     exit_code = WRONG_USAGE
 
@@ -20,8 +20,8 @@ class NoDatabaseError(CommandError):
 
 
 class AmbiguousOrderError(CommandError):
-    """Several orders begin with what was given of an id: give more of it."""
+    """The ids of several orders begin so: give more of the id."""
 
 
 class StateUnavailableError(CommandError):
-    """The state store can't be asked right now: try again, and look at the broker's log if it stays so."""
+    """The state store doesn't answer now: try again, and read the broker's log if it still doesn't."""

@@ -1,4 +1,4 @@
-"""The options that several of the operators' subcommands have."""
+"""Options that several of the operators' subcommands share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORDER_ID = _OrderId()
 
 
 def dsn_option(service: str, name: str = "") -> Callable[[Any], Any]:
-    """Return the option that says where a service's database is: its own variable, or ``name`` on the command line."""
+    """Return the option that names a service's database: ``name``, or the service's environment variable."""
     return click.option(
         name or f"--{service}-dsn",
         envvar=dsn_variable(service),

@@ -1,4 +1,4 @@
-"""Reads operators' SQL: a file an operation, beside the service whose columns it knows."""
+"""Reads operators' SQL: a file for each operation, beside the service whose columns it names."""
 
 from functools import cache
 from pathlib import Path
@@ -14,10 +14,10 @@ def query(service: str | None, name: str) -> bytes:
     Parameters
     ----------
     service
-        Whose columns it knows: it lies in `functions/<service>/sql/operations`. None where it knows no table: then it
-        lies in `operations/sql`.
+        The service whose columns it names; it lies in `functions/<service>/sql/operations`. None for a statement that
+        names no table, which lies in `operations/sql`.
     name
-        Its file there, without ending, and its name in it, such as `rebuild/lock`.
+        The name of its file, without the ending, and its name in the file, such as `rebuild/lock`.
     """
     file, _, statement = name.partition("/")
     folder = f"functions/{service}/sql/operations" if service else "operations/sql"

@@ -37,7 +37,7 @@ def order_status(admin: Admin, order_id: str) -> str:
     """
     try:
         state = admin.ask(f"/admin/v3/functions/{NAMESPACE}/{FUNCTION}/state/{quote(order_id, safe='')}")
-        # Bytes that are text arrive as text; others would be a list of numbers, and are none of ours.
+        # Pulsar returns a value that is text as text, and others, which aren't ours, as a list of numbers.
         return str(state["stringValue"])
     except RefusedError as error:
         raise explain(error, admin.url, order_id) from error
@@ -46,7 +46,7 @@ def order_status(admin: Admin, order_id: str) -> str:
 
 
 def explain(error: RefusedError, admin_url: str, order_id: str) -> CommandError:
-    """Say what an error of the admin API means for whoever asked about an order."""
+    """Return the error to show when the admin API refuses to tell an order's state."""
     if error.code == HTTPStatus.NOT_FOUND:
         if f"'{FUNCTION}' is not found" in error.reason:
             return NotDeployedError(
@@ -54,12 +54,12 @@ def explain(error: RefusedError, admin_url: str, order_id: str) -> CommandError:
             )
         return UnknownOrderError(
             f"The state store knows no order {order_id}. "
-            "It follows behind the tables, and knows whole ids alone: if the order is new, ask again in a few seconds."
+            "It lags behind the tables, and knows complete ids only: if the order is new, ask again in a few seconds."
         )
     if error.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return CommandError(f"Pulsar at {admin_url} lets us not read the state: {error.reason or error.code}.")
+        return CommandError(f"Pulsar at {admin_url} doesn't let us read the state: {error.reason or error.code}.")
     return StateUnavailableError(
         f"The state store behind {admin_url} can't answer now "
         f"(HTTP {error.code}{': ' + error.reason if error.reason else ''}). "
-        "Just after a start this passes in seconds; if it does not, see ./deploy.sh status."
+        "Just after a start, it takes some seconds. If this goes on, see ./deploy.sh status."
     )

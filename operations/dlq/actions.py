@@ -1,8 +1,8 @@
-"""Sends dead letters again, or discards them; a letter is noted in the log only once that is safe.
+"""Sends dead letters again, or discards them, and logs it.
 
-Replaying: published to the topic it came from, confirmed, then noted. Stopped or killed in between, or done by two
-operators at once, a letter is sent twice, and functions take a message that comes twice as one. None is noted that was
-not sent.
+A replay publishes a letter to the topic that it came from, waits for the confirmation, and only then logs it: no letter
+is logged that was not sent. If it is killed in between, or two operators replay at once, a letter is sent twice. That
+is harmless, since functions are idempotent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_MESSAGE_BYTES = 5_200_000
 
 
 class NotReplayableError(CommandError):
-    """A letter can't be sent again; others can."""
+    """One letter can't be sent again; others may."""
 
 
 @dataclass
@@ -41,15 +41,15 @@ class ActionResult:
     Attributes
     ----------
     done : int
-        Letters dealt with and noted in the log.
+        Letters that were sent or discarded, and logged.
     unnoted : int
-        Letters sent again that the log could not be told of: they still show as open.
+        Letters that were sent again but could not be logged: they still show as waiting.
     failures : Counter of str
-        Letters not dealt with, by reason.
+        Letters that were neither sent nor discarded, by reason.
     examples : dict of str to str
-        A letter's id for some of the reasons.
+        The id of one letter for each reason.
     stopped : bool
-        Whether it was interrupted; the rest is as it was.
+        Whether it was interrupted; the other letters are unchanged.
     """
 
     done: int = 0
@@ -60,11 +60,11 @@ class ActionResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every chosen letter was dealt with and noted."""
+        """Whether every chosen letter was sent or discarded, and logged."""
         return not (self.unnoted or self.failures or self.stopped)
 
     def failed(self, letter: Letter, reason: str) -> None:
-        """Count a letter that was not dealt with."""
+        """Count a letter that was neither sent nor discarded."""
         self.failures[reason] += 1
         self.examples.setdefault(reason, str(letter.id))
 
@@ -83,23 +83,23 @@ def replay(
     client
         A connected client.
     log
-        Where each is noted.
+        The log of what was done.
     letters
-        Which.
+        The letters to send.
     stop
-        Finish what was begun and return, when this is set.
+        When this is set, finish what was begun and return.
     tick
         Called with the number of letters done.
     """
     outcome = ActionResult()
 
-    def noted(_letter: Letter) -> None:
+    def logged(_letter: Letter) -> None:
         outcome.done += 1
 
-    def not_noted(_letter: Letter, _reason: str) -> None:
+    def not_logged(_letter: Letter, _reason: str) -> None:
         outcome.unnoted += 1
 
-    writer = log.writer(noted, not_noted)
+    writer = log.writer(logged, not_logged)
     publishers = _Publishers(lambda topic: ConfirmedPublisher(client, topic, writer.replayed, outcome.failed))
     try:
         for letter in letters:
@@ -124,7 +124,7 @@ def replay(
 
 
 class _Publishers:
-    """One for each topic that a letter is sent to, opened for the first one."""
+    """A publisher for each topic, opened for the first letter that is sent there."""
 
     def __init__(self, open_to: Callable[[str], ConfirmedPublisher[Letter]]) -> None:
         self._open_to = open_to
@@ -132,7 +132,7 @@ class _Publishers:
         self._refused: dict[str, str] = {}
 
     def of(self, letter: Letter) -> ConfirmedPublisher[Letter]:
-        """Give the publisher for a letter; raises `NotReplayableError` where its topic can't be written to."""
+        """Return the publisher for a letter; raise `NotReplayableError` if its topic can't be written to."""
         topic = letter.id.topic
         if topic not in self._opened and topic not in self._refused:
             try:
@@ -155,19 +155,19 @@ class _Publishers:
 def discard(
     log: Log, letters: Iterable[Letter], reason: str, stop: threading.Event, tick: Callable[[int], None]
 ) -> ActionResult:
-    """Give letters up, keeping all of each in the log; see `replay` for the parameters.
+    """Discard letters, and keep each one whole in the log; see `replay` for the other parameters.
 
     Parameters
     ----------
     reason
-        Why, for the log.
+        The reason to log.
     """
     outcome = ActionResult()
 
-    def noted(_letter: Letter) -> None:
+    def logged(_letter: Letter) -> None:
         outcome.done += 1
 
-    writer: Writer = log.writer(noted, outcome.failed)
+    writer: Writer = log.writer(logged, outcome.failed)
     try:
         for letter in letters:
             if stop.is_set():
@@ -189,7 +189,7 @@ def _properties(letter: Letter, payload: bytes, by: str) -> dict[str, str]:
 
 
 def _original(client: Client, letter: Letter) -> tuple[bytes, str]:
-    """Give the message's payload and key, from the topic that it came from where the letter has no room for it."""
+    """Return a message's payload and key, from the topic that it came from if the letter had no room for them."""
     if not letter.payload_omitted:
         return letter.payload, letter.key
     topic = letter.id.topic
@@ -210,13 +210,13 @@ def _original(client: Client, letter: Letter) -> tuple[bytes, str]:
         raise NotReplayableError(f"its message can't be read from {topic} ({error})") from error
     if message is None:
         raise NotReplayableError(
-            f"its message can't be had from {topic}: retention has dropped it, or the broker gives it to nobody"
+            f"its message can't be read from {topic}: retention has dropped it, or the broker withholds it"
         )
     return message.data(), key(message)
 
 
 def _message_at(client: Client, name: str, message_id: MessageId) -> Message | None:
-    # Reading begins with the first message of the entry.
+    # Reading starts with the first message of the entry.
     with closing(client.open_reader(name, message_id._replace(place=-1))) as reader:
         while (message := reader.read(PATIENCE_S)) is not None and message.message_id()[:2] == message_id[:2]:
             if message.message_id().place == message_id.place:

@@ -1,4 +1,4 @@
-"""Shows what a message says: its fields where its topic's type is known and fits, else its first bytes."""
+"""Decodes messages to show them: to fields if the topic's type is known and fits, else to the first bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_BYTES = 256
 
 
 def fields(topic: str, payload: bytes) -> dict[str, Any] | None:
-    """Give a message's fields by name, or None where its topic has no known type or the bytes are none of it."""
+    """Return a message's fields by name, or None if its topic has no known type or the bytes don't fit it."""
     kind = TYPES.get(topic)
     if kind is None:
         return None
@@ -36,7 +36,7 @@ def fields(topic: str, payload: bytes) -> dict[str, Any] | None:
 
 
 def order_id(topic: str, payload: bytes) -> str:
-    """Give the order that a message says it is about; empty where it says none, or can't be decoded."""
+    """Return the id of the order that a message names; empty if it names none or can't be decoded."""
     kind = TYPES.get(topic)
     if kind is None:
         return ""
@@ -48,7 +48,7 @@ def order_id(topic: str, payload: bytes) -> str:
 
 
 def hexadecimal(payload: bytes) -> str:
-    """Give the first bytes as one reads them in an editor for binary files: 16 a line, text beside them."""
+    """Return the first bytes as a hex dump: 16 on a line, with their text beside them."""
     lines = []
     for start in range(0, min(len(payload), SHOWN_BYTES), 16):
         part = payload[start : start + 16]

@@ -1,4 +1,4 @@
-"""What a replayed message carries of its earlier failures, in properties. Pure."""
+"""The earlier failures of a replayed message, which it carries in its properties. Pure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from alpes_wire.names import (
 )
 
 KEPT = 10
-"""Failures that a message carries; of more the oldest are dropped. Their letters still lie in the dead-letter topic."""
+"""How many failures a message carries, the newest. The letters of the others still lie in the dead-letter topic."""
 MAX_MESSAGE_CHARS = 500
-"""Longest ``error.message`` that is carried: its end, which says most."""
+"""How much of an ``error.message`` is carried: its end, which says the most."""
 
 SET_ASIDE = "set-aside"
-"""The ``error.type`` of what an operator took out of a function's way."""
+"""The ``error.type`` of an entry that an operator set aside."""
 ERROR_TYPES = frozenset({"invalid", "unreadable", "conflict", "early", "gateway", "bug", SET_ASIDE})
-"""What our own functions and operators give as ``error.type``; another function's may be called otherwise."""
+"""Every ``error.type`` of our functions and operators; another function may have others."""
 
 _OF_THE_FAILURE = (ERROR_TYPE, ERROR_MESSAGE, ERROR_FUNCTION, ATTEMPT)
 _NOT_THE_MESSAGES = {*_OF_THE_FAILURE, SOURCE_TOPIC, SOURCE_MESSAGE_ID, OMITTED}
@@ -48,7 +48,7 @@ class Replay(NamedTuple):
 
 
 def history(properties: Mapping[str, str]) -> list[Replay]:
-    """Read from a message's properties how it failed before, the oldest first."""
+    """Return a message's earlier failures from its properties, the oldest first."""
     found: dict[int, dict[str, str]] = {}
     for name, value in properties.items():
         if entry := _ENTRY.fullmatch(name):
@@ -57,21 +57,21 @@ def history(properties: Mapping[str, str]) -> list[Replay]:
 
 
 def own(properties: Mapping[str, str]) -> dict[str, str]:
-    """Give what the message itself had, without what functions and operators added."""
+    """Return the message's own properties, without those that functions and operators added."""
     return {k: v for k, v in properties.items() if k not in _NOT_THE_MESSAGES and not _ENTRY.fullmatch(k)}
 
 
 def replayed(properties: Mapping[str, str], letter_id: str, at: str, by: str) -> dict[str, str]:
-    """Make the properties with which a letter is sent again: its own, and the history with this failure added.
+    """Return the properties with which a letter is sent again: its own, and the history with this failure added.
 
     Parameters
     ----------
     properties
-        The letter's.
+        The letter's properties.
     letter_id
         The letter's id.
     at, by
-        When it is replayed (ISO 8601), and who does it.
+        When it is replayed (ISO 8601), and by whom.
     """
     before = history(properties)
     number = before[-1].number + 1 if before else 1

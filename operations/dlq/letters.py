@@ -1,4 +1,4 @@
-"""Dead letters as they lie in their topics: their ids, and reading them."""
+"""Dead letters: their ids, and reading them from their topics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ID = re.compile(
     r"(?P<topic>[\w.-]+):(?P<partition>-1|[0-9]{1,10}):(?P<ledger>[0-9]{1,19}):(?P<entry>[0-9]{1,19})(:(?P<batch>[0-9]{1,10}))?"
 )
 _MOST = {"partition": 2**31 - 1, "ledger": 2**63 - 1, "entry": 2**63 - 1, "batch": 2**31 - 1}
-"""What Pulsar's numbers go up to."""
+"""The highest numbers that Pulsar uses."""
 _SHOWN_CHARS = 80
 
 
@@ -27,13 +27,13 @@ class UnknownLetterError(CommandError):
 
 
 class MistypedLetterError(CommandError):
-    """What was given can't be a letter's id: look at `alpes dlq list` for those that there are."""
+    """The text can't be a letter's id: `alpes dlq list` shows the ids."""
 
     exit_code = 2
 
 
 class LetterId(NamedTuple):
-    """A letter's id: where it lies. Never changes, and finds the letter without a search.
+    """A letter's id, which says where it lies. It never changes, and finds the letter without a search.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class LetterId(NamedTuple):
         Raises
         ------
         MistypedLetterError
-            If it is none.
+            If the text is no id.
 
         Examples
         --------
@@ -71,9 +71,7 @@ class LetterId(NamedTuple):
         numbers = {name: int(found[name] or -1) for name in _MOST} if found else {}
         if found is None or any(number > _MOST[name] for name, number in numbers.items()):
             shown = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
-            raise MistypedLetterError(
-                f"{shown!r} is no letter's id: it looks like crear-orden:0:47:12. See alpes dlq list."
-            )
+            raise MistypedLetterError(f"{shown!r} is no letter's id, such as crear-orden:0:47:12. See alpes dlq list.")
         return cls(found["topic"], **numbers)
 
 
@@ -89,12 +87,12 @@ class Letter:
 
     @property
     def error_type(self) -> str:
-        """Why it was given up, in a word."""
+        """Why its function gave it up, in a word."""
         return self.properties.get(ERROR_TYPE, "none given")
 
     @property
     def error_message(self) -> str:
-        """Why it was given up."""
+        """Why its function gave it up."""
         return self.properties.get(ERROR_MESSAGE, "")
 
     @property
@@ -104,17 +102,17 @@ class Letter:
 
     @property
     def payload_omitted(self) -> bool:
-        """Whether the message lies only in the topic that it came from."""
+        """Whether the payload lies only in the topic that the message came from."""
         return OMITTED in self.properties
 
 
 class DeadLetters:
-    """All dead-letter topics, and where each ends now: what comes later is for the next command.
+    """Reads all dead-letter topics, up to where each ended when this object was made.
 
     Parameters
     ----------
     client, admin
-        Connected.
+        Connections to Pulsar, by its protocol and by its admin API.
     """
 
     def __init__(self, client: Client, admin: Admin) -> None:
@@ -147,7 +145,7 @@ class DeadLetters:
         for partition in self._partitions:
             if (_source(partition), partition.number) == (letter_id.topic, letter_id.partition):
                 start = MessageId(letter_id.ledger, letter_id.entry)
-                # Where there is no such message, reading begins with whatever comes after it.
+                # If there is no such message, reading starts with the one after it.
                 for message in read(self._client, partition, start=start):
                     letter = _letter(partition, message)
                     if letter.id == letter_id:

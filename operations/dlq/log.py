@@ -1,7 +1,7 @@
-"""The log of what operators did with dead letters: the topic `dlq-bitacora`, a message for each letter dealt with.
+"""The log of what operators did with dead letters: the topic `dlq-bitacora`, with a message for each action.
 
-A letter is open until the log has it. The message's key is the letter's id; its properties say what was done, by whom
-and why. Of a discarded letter it carries everything: payload, and its properties under their own names.
+A letter waits until the log has it. A message's key is the letter's id; its properties say what was done, by whom and
+why. For a discarded letter the message carries the letter's payload and properties, too.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Entry(NamedTuple):
     Attributes
     ----------
     letter_id : str
-        Which.
+        The letter.
     action : str
         `REPLAYED` or `DISCARDED`.
     at : str
         When, ISO 8601.
     by, reason : str
-        Who did it, and why, as far as that was said.
+        Who did it, and why; empty if that wasn't said.
     """
 
     letter_id: str
@@ -59,7 +59,7 @@ class Log:
     Parameters
     ----------
     client, admin
-        Connected.
+        Connections to Pulsar, by its protocol and by its admin API.
 
     Raises
     ------
@@ -70,22 +70,22 @@ class Log:
     def __init__(self, client: Client, admin: Admin) -> None:
         if DLQ_BITACORA not in admin.topics():
             raise NotDeployedError(
-                f"Pulsar has no topic {DLQ_BITACORA}, where it is noted what was done with dead letters. "
-                "Make it with ./deploy.sh deploy."
+                f"Pulsar has no topic {DLQ_BITACORA}, which logs what was done with dead letters. "
+                "Create it with ./deploy.sh deploy."
             )
         self._client = client
         self._admin = admin
 
     def dealt_with(self) -> set[str]:
-        """Give the ids of all letters that were replayed or discarded."""
+        """Return the ids of all letters that were replayed or discarded."""
         return {key(message) for message in self._messages()}
 
     def entries(self, letter_id: str) -> list[Entry]:
-        """Give what was done with a letter, the earliest first."""
+        """Return what was done with a letter, the earliest first."""
         return [_entry(message) for message in self._messages() if key(message) == letter_id]
 
     def what_was_done(self) -> dict[str, str]:
-        """Give by id what was done with each letter dealt with: `REPLAYED` if it ever was, else `DISCARDED`."""
+        """Return, by letter id, what was done with each: `REPLAYED` if it ever was, else `DISCARDED`."""
         done: dict[str, str] = {}
         for message in self._messages():
             action = properties(message).get(_ACTION, DISCARDED)
@@ -116,11 +116,11 @@ class Writer:
         self.by = operator()
 
     def replayed(self, letter: Letter) -> None:
-        """Note that a letter was sent again."""
+        """Log that a letter was sent again."""
         self._publisher.publish(letter, b"", str(letter.id), self._what(REPLAYED, ""))
 
     def discarded(self, letter: Letter, reason: str) -> None:
-        """Note that a letter was discarded, and keep all of it."""
+        """Log that a letter was discarded, and keep all of it."""
         properties = {**letter.properties, **self._what(DISCARDED, reason), _KEY: letter.key}
         self._publisher.publish(letter, letter.payload, str(letter.id), properties)
 
@@ -137,7 +137,7 @@ class Writer:
 
 
 def operator() -> str:
-    """Say who works here: user@host."""
+    """Return who runs this process: user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -146,7 +146,7 @@ def operator() -> str:
 
 
 def now() -> str:
-    """Give the time, ISO 8601 in UTC, to the second."""
+    """Return the time, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -19,10 +19,10 @@ from operations.dlq.log import Entry
 from terminal.text import local, one_line, printable, second
 
 SHOWN_CHARS = 200
-"""A property's value is shown up to here; --json has all of it."""
+"""How much of a property's value is shown; --json has all of it."""
 
 MAX_KEY_CHARS = 128
-"""A key in the list is shown up to here: the longest id that an order may have."""
+"""How much of a key the list shows: as much as the longest order id."""
 
 Counts = Counter[tuple[str, str, str]]
 """Letters by topic, error type and function."""
@@ -89,12 +89,12 @@ def show_letter(console: Console, letter: Letter, entries: list[Entry]) -> None:
 
 
 def show_outcome(console: Console, outcome: ActionResult, what: str) -> None:
-    """Print what became of the chosen letters, and what is to be done about the rest."""
+    """Print what became of the chosen letters, and what to do about the rest."""
     console.print(f"{outcome.done:,} letters {what}.")
     if outcome.unnoted:
         console.print(
-            f"[bold red]{outcome.unnoted:,} more were {what}, which could not be noted:[/] they still show as waiting, "
-            "and may be sent once more without harm.",
+            f"[bold red]{outcome.unnoted:,} more were {what}, but could not be logged:[/] they still show as waiting, "
+            "and sending them once more does no harm.",
             soft_wrap=True,
         )
     for reason, count in outcome.failures.most_common():
@@ -105,7 +105,7 @@ def show_outcome(console: Console, outcome: ActionResult, what: str) -> None:
 
 
 def as_json(letter: Letter, entries: list[Entry] | None = None) -> dict[str, Any]:
-    """Give a letter as a JSON object."""
+    """Return a letter as a JSON object."""
     described: dict[str, Any] = {
         "id": str(letter.id),
         "topic": letter.id.topic,
@@ -130,14 +130,14 @@ def _utc(milliseconds: int) -> str:
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (OverflowError, ValueError, OSError):
-        # A publisher may say anything.
+        # A publisher can set any time.
         return str(milliseconds)
 
 
 def _content(letter: Letter) -> str:
     if letter.payload_omitted:
         size = letter.properties[OMITTED]
-        return f"{size} bytes, too many for the letter; they lie in {letter.id.topic}, from where a replay takes them"
+        return f"{size} bytes, too many for the letter; a replay takes them from {letter.id.topic}"
     if not letter.payload:
         return "(empty)"
     values = decoding.fields(letter.id.topic, letter.payload)
@@ -153,7 +153,7 @@ def _text(values: Any) -> str:
 
 
 def _last_line(letter: Letter) -> str:
-    # Of a traceback the last line says what it was.
+    # The last line of a traceback names the error.
     lines = letter.error_message.strip().splitlines()
     return lines[-1][:200] if lines else ""
 

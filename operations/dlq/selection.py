@@ -1,4 +1,4 @@
-"""Which dead letters an operator means. Pure."""
+"""Which dead letters an operator chooses. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operations.dlq.letters import Letter
 
 @dataclass(frozen=True)
 class Selection:
-    """What is asked of a letter; an empty set asks nothing.
+    """The criteria by which letters are chosen; every letter meets an empty set.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Selection:
     topics: AbstractSet[str] = frozenset()
 
     def takes(self, letter: Letter) -> bool:
-        """Whether the letter is meant."""
+        """Return whether the letter is chosen."""
         return (
             (not self.ids or str(letter.id) in self.ids)
             and (not self.errors or letter.error_type in self.errors)
@@ -36,5 +36,5 @@ class Selection:
         )
 
     def of_any_error(self) -> Self:
-        """Give the same choice whatever the error type."""
+        """Return the same selection without its error types."""
         return replace(self, errors=frozenset())

@@ -1,7 +1,7 @@
-"""Takes an entry out of a function's way: it becomes a dead letter, and the function isn't given it again.
+"""Sets an entry aside: its messages become dead letters, and the function isn't given it again.
 
-First the letter, confirmed; then the acknowledgement. Stopped in between, the function may still take the message, and
-takes it as one however often it comes.
+The letters are published and confirmed before the entry is acknowledged. If this is stopped in between, the function
+may still take the messages, which is harmless: functions are idempotent.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _HIGHEST = 2**63 - 1
 
 
 class MistypedPlaceError(CommandError):
-    """What was given is no message id, or names nothing that is there: the message says what it looks like."""
+    """The text is no message id, or there is no such entry: correct it as the error says."""
 
     exit_code = 2
 
 
 class NotSetAsideError(CommandError):
-    """The entry is as it was: the message says why."""
+    """The entry is as it was; the error says why."""
 
 
 def place(text: str) -> MessageId:
-    """Read a message id as logs, dead letters and Pulsar's own programs write it.
+    """Parse a message id as logs, dead letters and Pulsar's own programs write it.
 
     Raises
     ------
     MistypedPlaceError
-        If it is none.
+        If the text is no message id.
 
     Examples
     --------
@@ -60,37 +60,37 @@ def place(text: str) -> MessageId:
     """
     found = _PLACE.fullmatch(text)
     if found is None or max(int(found[1]), int(found[2])) > _HIGHEST:
-        raise MistypedPlaceError(f"{text[:80]!r} is no message id: it looks like 47:12, or 47:12:0 with the partition.")
+        raise MistypedPlaceError(f"{text[:80]!r} is no message id, such as 47:12, or 47:12:0 with the partition.")
     return MessageId(int(found[1]), int(found[2]), int(found[3] or -1))
 
 
 def set_aside(
     client: Client, admin: Admin, topic: str, entry: MessageId, reason: str, subscription: str | None = None
 ) -> int:
-    """Make the messages of an entry dead letters, and acknowledge it.
+    """Publish the messages of an entry as dead letters, and acknowledge the entry.
 
     Parameters
     ----------
     client, admin
-        Connected.
+        Connections to Pulsar, by its protocol and by its admin API.
     topic
         Short name of the input.
     entry
-        Where it lies; without a partition's number in the only partition that there is.
+        Its id. Without a partition's number, the topic must have a single partition.
     reason
-        Why, for the letter.
+        The reason, for the letters.
     subscription
-        Whose; None for the only one that there is.
+        The subscription to acknowledge it for; None for the only one.
 
     Returns
     -------
     int
-        How many letters it became.
+        The number of letters.
 
     Raises
     ------
     MistypedPlaceError, NotSetAsideError
-        Nothing was done.
+        If the entry isn't set aside.
     """
     partition = _partition(admin, topic, entry)
     function = _subscription(admin, partition, subscription)
@@ -133,7 +133,7 @@ def _subscription(admin: Admin, partition: Partition, wanted: str | None) -> str
         return str(there[0])
     if wanted not in there:
         shown = ", ".join(there) or "none"
-        raise MistypedPlaceError(f"Say whose entry it is with --subscription; {partition.topic} has: {shown}.")
+        raise MistypedPlaceError(f"Name the subscription with --subscription; {partition.topic} has: {shown}.")
     return str(wanted)
 
 
@@ -151,7 +151,7 @@ def _letters(client: Client, partition: Partition, entry: MessageId) -> list[_Le
         while (message := reader.read(PATIENCE_S)) is not None and message.message_id()[:2] == at[:2]:
             found.append(message)
         found += [message for message in reader.rest() if message.message_id()[:2] == at[:2]]
-    # What the broker gives nobody has no message: only where it lies is known.
+    # Of an entry that the broker withholds, only the place is known.
     return [_letter(partition, message) for message in found] or [_letter_of(full_name(partition.topic), str(at))]
 
 
@@ -159,7 +159,7 @@ def _letter(partition: Partition, message: Message) -> _Letter:
     own = properties(message)
     topic, lies_at = full_name(partition.topic), str(message.message_id())
     if partition.topic.endswith(RETRY_SUFFIX):
-        # A later attempt: it is sent again to where it first came from.
+        # A later attempt: a replay sends it to the topic that it first came from.
         topic, lies_at = own.get(SOURCE_TOPIC, topic), own.get(SOURCE_MESSAGE_ID, lies_at)
     letter = _letter_of(topic, lies_at, own.get(ATTEMPT, "1"))
     if len(message.data()) + sum(len(k) + len(v) for k, v in own.items()) > MAX_MESSAGE_BYTES:

@@ -17,7 +17,7 @@ from terminal.errors import CommandError, NoAnswerError
 PAGE = 1_000
 """Orders in one mark."""
 PAGES_AT_ONCE = 4
-"""Marks that wait at once: an order that changes meanwhile is marked behind them, and mustn't wait for long."""
+"""The most marks that wait at once: an order that changes meanwhile is marked behind them, and mustn't wait long."""
 POLL_S = 0.1
 SWITCHES = {
     "ordenes": ("state_per_order", "estado_por_orden"),
@@ -25,7 +25,7 @@ SWITCHES = {
 }
 """Each function's key that switches its state off, and the key's former name."""
 TOTAL = "total:aprobada"
-"""One of the totals, which are all written together."""
+"""One of the totals; all are written together."""
 
 
 class Progress(NamedTuple):
@@ -36,7 +36,7 @@ class Progress(NamedTuple):
     orders
         Orders whose status was written.
     after_id
-        The last of them by id; a rebuild can be continued behind it.
+        The last of them by id; a rebuild can continue after it.
     """
 
     orders: int
@@ -49,7 +49,7 @@ class _Page(NamedTuple):
 
 
 def require_switched_on(admin: Admin, function: str) -> None:
-    """Refuse to wait for a function that is configured to leave the state store alone.
+    """Raise an error if a function is configured not to write to the state store.
 
     Raises
     ------
@@ -80,20 +80,20 @@ def rewrite_orders(
     connection
         To the database `ordenes`, in autocommit.
     stop
-        Set it to have the rest left as it is; what is marked will still be written.
+        When this is set, return and leave the rest as it is. Ordenes still writes what is marked.
     show
-        Called with how far it is.
+        Called with the progress.
     after_id
         Leave out the orders up to this id.
     patience_seconds
-        How long to wait without anything having been written, of this or of what was marked before it.
+        Give up when nothing has been written for this long, neither of these marks nor of earlier ones.
     page
         Orders in one mark.
 
     Raises
     ------
     NoAnswerError
-        If nothing is written for so long.
+        If nothing has been written for that long.
     """
     done, last_id, ended = Progress(0, after_id), after_id, False
     waiting: dict[int, _Page] = {}
@@ -111,7 +111,7 @@ def rewrite_orders(
             before, moved = oldest, time.monotonic()
         for mark in waiting.keys() - there:
             orders = done.orders + waiting.pop(mark).orders
-            # Pages may be written out of turn: it is continued behind those before the first that isn't.
+            # Pages may be written out of order: a rebuild continues after the last page before the first unwritten one.
             done = Progress(orders, waiting[min(waiting)].after_id if waiting else last_id)
             show(done)
         if stop.is_set():
@@ -119,7 +119,7 @@ def rewrite_orders(
         if waiting and time.monotonic() - moved > patience_seconds:
             raise NoAnswerError(
                 f"Ordenes has written nothing to the state store for {patience_seconds:.0f} s: see ./deploy.sh status "
-                f"and ./deploy.sh logs ordenes. {done.orders:,} orders are written; what is marked will be, "
+                f"and ./deploy.sh logs ordenes. {done.orders:,} orders are written. Ordenes writes what is marked "
                 f"as soon as it can. Continue with --after '{done.after_id}'."
             )
         if waiting:
@@ -133,18 +133,18 @@ def _left(connection: psycopg.Connection, marks: Iterable[int]) -> tuple[int, se
 
 
 def totals_version(admin: Admin) -> int:
-    """Give the version of what stands in the store as a total: it grows with each writing. 0 where nothing stands."""
+    """Return the version of the totals in the store, which grows with each write; 0 if there are none."""
     state = admin.find(f"/admin/v3/functions/{NAMESPACE}/reporting/state/{TOTAL}") or {}
     return int(state.get("version", 0))
 
 
 def wait_for_totals(admin: Admin, before: int, stop: threading.Event, *, patience_seconds: float) -> bool:
-    """Wait until Reporting has written its totals since they had a version; False when stopped.
+    """Wait until Reporting's totals have another version than before; return False if stopped.
 
     Raises
     ------
     NoAnswerError
-        If it has not within the time.
+        If they haven't in time.
     """
     until = time.monotonic() + patience_seconds
     while not stop.wait(POLL_S * 5):

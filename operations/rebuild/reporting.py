@@ -21,7 +21,7 @@ from schemas.tienda.topics import ORDEN_ACTUALIZADA
 CHUNK = 50_000
 """Events that are folded in memory before they go to the database."""
 LOCK_TIMEOUT_S = 10
-"""How long Reporting's own transactions may keep us from the table."""
+"""How long to wait for the lock while Reporting's own transactions hold the table."""
 
 
 class Rebuilt(NamedTuple):
@@ -32,18 +32,18 @@ class Rebuilt(NamedTuple):
     events
         Messages read; those read twice, around the moment of the lock, count once.
     refused
-        How many of them no reader may take; Reporting has dead-lettered these.
+        How many of them are invalid; Reporting has dead-lettered these.
     orders
-        Orders that the others tell of.
+        Orders of the valid events.
     removed, corrected, added
-        Rows that no event tells of, that differed, that were missing.
+        Rows without an event, rows that differed, and rows that were missing.
     left, newer
-        Rows that no event tells of, and rows with a version above all that events tell of, which were left as they are:
-        the topic may have lost what told of them.
+        Rows without an event, and rows with a version above those of all their events. They were left as they are,
+        because the topic may have lost events.
     seconds
         How long it took.
     locked_seconds
-        For how long of that Reporting could not write.
+        How much of that time Reporting could not write.
     """
 
     events: int
@@ -59,7 +59,7 @@ class Rebuilt(NamedTuple):
 
     @property
     def equal(self) -> bool:
-        """Whether the table is now what the topic tells, to the row."""
+        """Whether every row now agrees with the topic."""
         return not (self.left or self.newer)
 
 
@@ -69,11 +69,11 @@ class ReportingRebuild:
     Parameters
     ----------
     client, admin
-        Connected.
+        Connections to Pulsar, by its protocol and by its admin API.
     connection
         To the database `reporting`, in autocommit.
     stop
-        Set it to have the rebuild end without having changed anything.
+        When this is set, the rebuild ends without having changed anything.
     progress
         Called with the number of events read.
     """
@@ -97,13 +97,14 @@ class ReportingRebuild:
         self._refused = 0
 
     def run(self, *, whole: bool, dry_run: bool) -> Rebuilt:
-        """Do it.
+        """Run the rebuild.
 
         Parameters
         ----------
         whole
-            Whether the topic is known to have every event there ever was: only then what none tells of is wrong, and is
-            removed or taken back. Nothing in the topic says so, and today's retention is not yesterday's.
+            Whether the topic is known to have every event that was ever published. Only then, a row or a version
+            without an event is wrong, and is removed or taken back. The topic can't tell: its retention may have been
+            shorter once.
         dry_run
             Look, and change nothing.
 
@@ -116,7 +117,7 @@ class ReportingRebuild:
         connection = self._connection
         for name in ("shadow", "arrivals"):
             connection.execute(query("reporting", f"rebuild/{name}"))
-        # Most of it before the lock; what comes meanwhile is little.
+        # Most events are read before the lock; few come meanwhile.
         for _ in range(2):
             self._read_on()
         connection.execute(query("reporting", "rebuild/analyze"))
@@ -124,7 +125,7 @@ class ReportingRebuild:
             connection.execute(b"SET LOCAL lock_timeout = '%ds'" % LOCK_TIMEOUT_S)
             connection.execute(query("reporting", "rebuild/lock"))
             locked = time.monotonic()
-            # Whatever Reporting has written by now lies before this end.
+            # Whatever Reporting has written by now lies before the topic's end of now.
             self._read_on()
             left, newer = (0, 0) if whole else self._row("unknown")
             removed = self._change("remove") if whole else 0
@@ -146,7 +147,7 @@ class ReportingRebuild:
         )
 
     def _read_on(self) -> None:
-        """Take in what has come since the last time, up to where the topic ends now."""
+        """Read what has come since the last time, up to where the topic ends now."""
         for partition in partitions(self._admin, ORDEN_ACTUALIZADA):
             last = self._last.get(partition.name)
             for message in read(self._client, partition, start=last or EARLIEST):

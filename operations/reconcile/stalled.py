@@ -82,7 +82,7 @@ def stalled(client: Client, admin: Admin) -> Iterator[Waits]:
     Parameters
     ----------
     client, admin
-        Connected.
+        Connections to Pulsar, by its protocol and by its admin API.
     """
     for source in dict.fromkeys(DOWNSTREAM):
         if source.topic not in _silent(admin, source.function):

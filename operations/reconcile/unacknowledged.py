@@ -76,7 +76,7 @@ def unacknowledged(client: Client, admin: Admin, source: Input) -> Iterator[Mess
     Parameters
     ----------
     client, admin
-        Connected.
+        Connections to Pulsar, by its protocol and by its admin API.
     source
         The input.
 

@@ -46,7 +46,7 @@ def waiting(client: Client, admin: Admin, sources: set[Input]) -> Iterator[Waits
     Parameters
     ----------
     client, admin
-        Connected.
+        Connections to Pulsar, by its protocol and by its admin API.
     sources
         The inputs.
     """

@@ -1,1 +1,1 @@
-"""Orders whose message a policy dropped, taken again from the topics that still retain it."""
+"""Recovers orders whose message a policy dropped, from the topics that still retain it."""

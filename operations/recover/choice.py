@@ -1,7 +1,7 @@
-"""Which of the retained messages takes a lost order further, and where it lies. Pure.
+"""Chooses the retained message that takes a lost order further. Pure.
 
-Functions take a message that comes again as one, and pass on again what they have recorded. So any message of the
-order's way up to where it stands brings it on; the last of them costs the least.
+Functions are idempotent, and emit again what they have recorded. So any message of the order's way, up to where the
+order stands, takes it further. The last of these costs the least.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ BEST = 2
 
 
 def places(why: str, rows: Rows | None) -> tuple[str, ...]:
-    """Give the topics that may hold a message which takes an order further, the best first.
+    """Return the topics that may hold a message that takes an order further, the best first.
 
     Parameters
     ----------
     why
-        What it waits for.
+        What the order waits for.
     rows
-        Its rows; None where it has none.
+        Its rows; None if it has none.
     """
     carriers = [source.topic for source in reversed(WAITING[why].carriers) if source not in RETRIES]
     # Pagos would charge an order that has expired and was never charged, only to pay it back.
@@ -46,12 +46,12 @@ def places(why: str, rows: Rows | None) -> tuple[str, ...]:
 
 
 def order_id(topic: str, message: Any) -> str:
-    """Give the order that a decoded message is about."""
+    """Return the id of the order that a decoded message is about."""
     return str(getattr(message, CONTRACTS[topic].id_field))
 
 
 def decoded(topic: str, payload: bytes) -> Any | None:
-    """Decode a message, None where it can't be or names no order."""
+    """Decode a message; return None if it can't be decoded or names no order."""
     try:
         message = decode(CONTRACTS[topic].kind, payload)
     except Undecodable:
@@ -60,9 +60,9 @@ def decoded(topic: str, payload: bytes) -> Any | None:
 
 
 def rank(topic: str, message: Any, rows: Rows | None) -> int:
-    """Say how well a message of an order takes it further: 0 for not at all, up to `BEST`.
+    """Return how well a message takes its order further: from 0, not at all, to `BEST`.
 
-    One that contradicts what is recorded, such as another order with the same id, would only be dead-lettered.
+    A message that contradicts what is recorded, such as another order with the same id, would only be dead-lettered.
     """
     return _RANKS[topic](message, rows.orden if rows else None, rows.pago if rows else None)
 
@@ -81,7 +81,7 @@ def _transaction(message: Any, _orden: OrdenRow | None, pago: PagoRow | None) ->
         return 0
     if message.status == pago[1]:
         return BEST
-    # The charge of one that was paid back has Ordenes ask for the refund, and Pagos tell of it, once more.
+    # After a charge that was paid back, Ordenes asks for the refund again, and Pagos emits its event again.
     return int(pago[1] == REEMBOLSADA and message.status == APROBADA)
 
 

@@ -1,4 +1,4 @@
-"""Finds the retained message that takes each of many lost orders further, and keeps it in a temporary file."""
+"""Finds, for each lost order, the retained message that takes it further, and keeps them in a temporary file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LEFT JOIN found USING (id)
 LEFT JOIN place USING (id, topic)
 GROUP BY wanted.id ORDER BY wanted.id
 """
-"""SQLite gives the other columns from the row that has the least."""
+"""With `min`, SQLite takes the other columns from the row that has the minimum."""
 
 
 class Recoverable(NamedTuple):
@@ -46,7 +46,7 @@ class Recoverable(NamedTuple):
     id, why
         See `operations.reconcile.scratch.Doubtful`.
     topic
-        Where the message lies, and shall lie again; None where no topic retains one.
+        The topic that the message lies in and is sent to again; None if no topic retains one.
     payload, key, properties
         The message.
     """
@@ -60,7 +60,7 @@ class Recoverable(NamedTuple):
 
 
 class Retained:
-    """What is looked for, and what was found of it; gone when it is closed, or when this process ends."""
+    """The lost orders and what was found for them, in a file that goes when it is closed or this process ends."""
 
     def __init__(self) -> None:
         self._file = sqlite3.connect("")
@@ -75,19 +75,19 @@ class Retained:
         self._file.close()
 
     def want(self, orders: Iterable[tuple[str, str, Rows | None]]) -> None:
-        """Look for what takes some orders further: each one's id, what it waits for, and its rows."""
+        """Add orders to look for: each one's id, what it waits for, and its rows."""
         for name, why, rows in orders:
             self._file.execute("INSERT INTO wanted VALUES (?, ?, ?)", (name, why, json.dumps(rows)))
             topics = ((name, topic, place) for place, topic in enumerate(places(why, rows)))
             self._file.executemany("INSERT INTO place VALUES (?, ?, ?)", topics)
 
     def find(self, client: Client, admin: Admin, tick: Callable[[int], None]) -> None:
-        """Read the topics that may help, the best first, until each order has a message or none is left to read.
+        """Read the topics that may help, the best first, until each order has a message or no topic is left.
 
         Parameters
         ----------
         client, admin
-            Connected.
+            Connections to Pulsar, by its protocol and by its admin API.
         tick
             Called with the number of messages read, every thousand.
         """
@@ -125,7 +125,7 @@ class Retained:
                 self._keep(name, topic, rank(topic, content, _rows(rows)), message)
 
     def _keep(self, name: str, topic: str, ranked: int, message: Message) -> None:
-        # Of equals the first: it is the one that was accepted.
+        # The first of equal rank is kept: it is the one that was accepted.
         if ranked:
             self._file.execute(
                 "INSERT INTO found VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET rank = excluded.rank,"

@@ -21,11 +21,11 @@ class SendResult:
     Attributes
     ----------
     sent : Counter of str
-        Those that Pulsar has, by topic.
+        Messages that Pulsar has confirmed, by topic.
     failures : Counter of str
-        Those that it has not, as far as is known, by reason.
+        Messages that it hasn't confirmed, by reason.
     stopped : bool
-        Whether it was interrupted; the rest is as it was.
+        Whether it was interrupted; the other messages were not sent.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
@@ -43,9 +43,9 @@ def send(
     client
         A connected client.
     orders
-        What was found.
+        The orders, each with the message that was found for it.
     stop
-        Finish what was begun and return, when this is set.
+        When this is set, finish what was begun and return.
     tick
         Called with the number of messages sent.
     """

@@ -1,4 +1,4 @@
--- Never waits behind a migration, so that nobody waits behind us; all rows are wanted, not the first ones soon.
+-- We never wait behind a migration, so that nobody waits behind us. The plans are for all rows, not for the first ones.
 -- name: settings
 SET lock_timeout = '5s';
 SET cursor_tuple_fraction = 1;

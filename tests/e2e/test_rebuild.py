@@ -162,7 +162,7 @@ def test_a_damaged_state_store_is_rebuilt_under_load(stack: Tienda) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["reporting", "--dsn", ""], 2, "There is no ALPES_REPORTING_DSN"),
+        (["reporting", "--dsn", ""], 2, "ALPES_REPORTING_DSN is not set"),
         (["state", "--dsn", "postgresql://nobody:secret@127.0.0.1:1/none"], 2, "No database at ALPES_ORDENES_DSN"),
     ],
 )

@@ -124,7 +124,7 @@ def test_a_mistyped_letters_id_is_wrong_usage_told_in_one_line(text: str) -> Non
         assert (code, out) == (2, "")
         assert len(err.splitlines()) == 1
         assert len(err) < 250
-        assert "is no letter's id: it looks like crear-orden:0:47:12. See alpes dlq list." in err
+        assert "is no letter's id, such as crear-orden:0:47:12. See alpes dlq list." in err
 
 
 def test_the_address_may_come_from_the_environment() -> None:

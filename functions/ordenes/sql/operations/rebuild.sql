@@ -1,4 +1,5 @@
--- The next orders by id, as one mark. It says that somebody began to write it: then it is written whatever memory says.
+-- Marks the next orders by id with one mark. Since `tried` says that a write was begun, Ordenes writes each status even
+-- if it remembers having written it.
 -- name: page
 WITH pagina AS (
     SELECT id FROM ordenes
@@ -22,7 +23,7 @@ SELECT
     (SELECT count(*) FROM pagina),
     (SELECT max(id) FROM pagina)
 
--- Those of the marks that are still there, and the oldest of anybody's.
+-- The oldest of all marks, and those of the given marks that are still there.
 -- name: left
 SELECT
     (SELECT coalesce(min(id), 0) FROM estado_pendiente),

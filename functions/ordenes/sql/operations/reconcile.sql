@@ -23,8 +23,8 @@ FROM ordenes
 WHERE id = any(%(ids)s::text [])
 ORDER BY id
 
--- Those of some orders that a timer will look at: unpaid ones, and those that expired, of which it tells again. A window's row
--- is there until all that its timers had to say is published.
+-- Which of some orders a timer will look at: unpaid ones, and expired ones, whose event it emits again. A window's row
+-- stays until all events of its timers are published.
 -- name: timed
 SELECT orden.id
 FROM ordenes AS orden

@@ -1,4 +1,4 @@
--- Orders whose id begins so, the one that is so first.
+-- Orders whose id begins with a text. The order with exactly this id comes first.
 -- name: beginning
 SELECT
     id,

@@ -1,4 +1,4 @@
--- What the topic says of each order. Temporary: nobody else sees it, and it is gone with the connection.
+-- Each order as the topic has it. The table is temporary: only this connection sees it, and it goes with the connection.
 -- name: shadow
 CREATE TEMPORARY TABLE reconstruida (
     id text COLLATE "C" PRIMARY KEY,
@@ -11,7 +11,7 @@ CREATE TEMPORARY TABLE reconstruida (
     updated_at timestamptz NOT NULL
 )
 
--- What was read last, and is not in the shadow yet.
+-- Changes that were read and are not yet merged into the table `reconstruida`.
 -- name: arrivals
 CREATE TEMPORARY TABLE llegada (
     id text COLLATE "C" NOT NULL,
@@ -61,7 +61,7 @@ ANALYZE reconstruida
 -- name: lock
 LOCK TABLE ordenes IN SHARE ROW EXCLUSIVE MODE
 
--- Rows that no event tells of, and those with a version that none tells of.
+-- The number of rows without an event, and of rows with a version above those of all their events.
 -- name: unknown
 SELECT
     count(*) FILTER (WHERE reconstruida.id IS NULL),
@@ -73,7 +73,7 @@ LEFT JOIN reconstruida ON ordenes.id = reconstruida.id
 DELETE FROM ordenes
 WHERE NOT EXISTS (SELECT FROM reconstruida WHERE reconstruida.id = ordenes.id)
 
--- A version above all that the topic tells of is taken back only where the topic is whole.
+-- A row with a version above those of the topic is corrected only if the topic is whole.
 -- name: correct
 UPDATE ordenes
 SET
