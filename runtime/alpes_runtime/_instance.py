@@ -74,7 +74,7 @@ class Instance:
     views
         What follows behind.
     resources
-        What is closed at the end, before and after the consumers.
+        What is closed at the end, in this order.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Instance:
 
     def close(self) -> None:
         """Close consumers, which sends grouped acknowledgements off, and producers."""
-        for resource in (*self._resources, self.intake):
+        for resource in self._resources:
             try:
                 resource.close()
             except Exception as error:  # noqa: BLE001 -- nothing is lost, whatever it is

@@ -80,7 +80,7 @@ def bootstrap(
             context, committed, publisher, Withheld(context, publisher), partial(_count, context, intake)
         ),
         views=service.views,
-        resources=[deaths, publisher],
+        resources=[deaths, intake, publisher],
     )
 
 
