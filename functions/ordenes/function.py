@@ -76,6 +76,7 @@ class Ordenes(BatchFunction):
             plazo=Plazo(after_ms=1000 * config.expires_after_seconds, width_ms=1000 * config.expiry_window_seconds),
             page=config.batch_max,
             state_per_order=config.state_per_order,
+            peers=context.peers,
         )
         views = []
         if config.state_per_order:

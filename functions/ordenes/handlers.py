@@ -98,12 +98,15 @@ class Ordenes:
         Most orders that expire in one transaction.
     state_per_order
         Whether changes are marked for the state store.
+    peers
+        Matches the names of the connections that may accept orders; see `InstanceContext.peers`.
     """
 
     topics: Topics
     plazo: Plazo
     page: int
     state_per_order: bool
+    peers: str
     _windows: KnownWindows = field(default_factory=KnownWindows)
 
     def crear(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
@@ -185,7 +188,7 @@ class Ordenes:
             return Done()
         if not store.arm_window(transaction, window, armed=True):
             return Done()
-        due = store.due(transaction, window)
+        due = store.due(transaction, window, self.peers)
         wait_ms = self.plazo.delay_ms(window, due.now_ms)
         if wait_ms > 0:
             forgotten = store.forgotten_windows(transaction, FORGOTTEN_MS, MOST_FORGOTTEN)

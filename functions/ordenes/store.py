@@ -102,10 +102,13 @@ def unarmed_windows_of(transaction: Transaction, ids: Sequence[str]) -> list[Ven
     return [Ventana(*row) for row in transaction.execute(_SQL["unarmed_windows_of"], {"ids": ids})]
 
 
-def due(transaction: Transaction, window: Ventana) -> Due:
-    """Return what a timer has to know before it lets orders expire."""
+def due(transaction: Transaction, window: Ventana, peers: str) -> Due:
+    """Return what a timer has to know before it lets orders expire.
+
+    ``peers`` matches the names of the connections that may accept orders.
+    """
     transaction.execute(_SQL["forget_activity"])
-    ((now_ms, unfinished),) = transaction.execute(_SQL["due"], {"until_ms": window.until_ms})
+    ((now_ms, unfinished),) = transaction.execute(_SQL["due"], {"until_ms": window.until_ms, "peers": peers})
     return Due(now_ms, unfinished)
 
 

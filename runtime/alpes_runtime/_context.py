@@ -1,5 +1,6 @@
 """What the parts of one instance share, and what its function builds its service with."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -119,7 +120,16 @@ class InstanceContext:
         heartbeat()
 
     @property
+    def peers(self) -> str:
+        """What PostgreSQL calls the handlers' connections of all the function's instances: a regular expression.
+
+        For a query that looks at `application_name` in `pg_stat_activity`.
+        """
+        return f"^alpes {re.escape(self.host.name)} [0-9]+$"
+
+    @property
     def _application(self) -> str:
+        """One that `peers` matches; that of a view's connection it doesn't."""
         return f"alpes {self.host.name} {self.host.instance_id}"
 
     @property

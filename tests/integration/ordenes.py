@@ -18,7 +18,8 @@ from tests.unit.services.wire import arrived
 TOPICS = Topics(
     orden_creada="creada", orden_actualizada="actualizada", reembolsar_transaccion="reembolsar", reintento="reintento"
 )
-HANDLERS = Ordenes(topics=TOPICS, plazo=Plazo(after_ms=0, width_ms=1000), page=1000, state_per_order=True)
+PEERS = "^alpes ordenes [0-9]+$"
+HANDLERS = Ordenes(topics=TOPICS, plazo=Plazo(after_ms=0, width_ms=1000), page=1000, state_per_order=True, peers=PEERS)
 MARKS = EstadoMarks()
 HOUR_MS = 3_600_000
 LONG = Plazo(after_ms=HOUR_MS, width_ms=HOUR_MS)

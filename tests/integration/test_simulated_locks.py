@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from alpes_runtime import Ask, Done, Rejected, Retry, Transaction
-from alpes_runtime.database import Database
+from alpes_runtime.database import Database, columns
 from alpes_runtime.errors import BadData, Unavailable
 from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
@@ -28,7 +28,19 @@ from functions.pagos import store as charges
 from functions.pagos.domain import Cobro
 from functions.reporting import store as reporting
 from schemas.tienda.cambios import Cambio
-from tests.integration.ordenes import AT_ONCE, HANDLERS, HOUR_MS, MARKS, events, handlers, orden, pago, timers, told
+from tests.integration.ordenes import (
+    AT_ONCE,
+    HANDLERS,
+    HOUR_MS,
+    MARKS,
+    PEERS,
+    events,
+    handlers,
+    orden,
+    pago,
+    timers,
+    told,
+)
 from tests.integration.pagos import SLOW, cobro, pagos, por_reembolsar
 from tests.integration.server import UNINDEXABLE
 from tests.integration.server import Server as RealServer
@@ -387,8 +399,8 @@ def test_what_a_statement_waited_for_is_seen_by_the_next_one_alone(play: Play) -
     one, other = play.begin(), play.begin()
     one.does(crear("a"))
     assert other.does(runs("current_status", ids=["a"])) == []
-    new = {"ids": ["a"], "client_ids": [1], "addresses": [""], "totals": [1], "currencies": ["USD"]}
-    other.waits(runs("insert_new", **new, created_at_ms=[1], traceparents=[""], mark=False), on=one)
+    new = columns([Orden("a", 1, "", 1, "USD", 1, "")], Orden)
+    other.waits(runs("insert_new", **new, mark=False), on=one)
     one.commits()
     assert other.answered() == []
     assert other.does(runs("current_status", ids=["a"])) == [("a", 1, "creada")]
@@ -756,7 +768,7 @@ def test_who_else_is_at_work_is_looked_at_anew_for_every_timer(play: Play) -> No
     until_now = Ventana(1, 2 * 10**12)
 
     def unfinished(transaction: Transaction) -> bool:
-        return store.due(transaction, until_now).unfinished
+        return store.due(transaction, until_now, PEERS).unfinished
 
     one = play.begin()
     assert one.does(unfinished) is False

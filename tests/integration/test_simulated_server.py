@@ -17,7 +17,7 @@ from functions.pagos.handlers import Pagos
 from functions.reporting import store as reporting
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.v1.ordenes_pb2 import VencerOrdenes
-from tests.integration.ordenes import TOPICS, orden, pago
+from tests.integration.ordenes import PEERS, TOPICS, orden, pago
 from tests.integration.pagos import SLOW
 from tests.integration.simulated import Act, Both
 from tests.simulation.statements import BY_NAME, FILES
@@ -45,7 +45,9 @@ def test_ordenes_does_the_same_on_both(both: Both, seed: int) -> None:
     draw = random.Random(seed)
     handlers = {
         name: [
-            Ordenes(topics=TOPICS, plazo=Plazo(after_ms=after, width_ms=width), page=page, state_per_order=True)
+            Ordenes(
+                topics=TOPICS, plazo=Plazo(after_ms=after, width_ms=width), page=page, state_per_order=True, peers=PEERS
+            )
             for _ in "rs"
         ]
         for name, (after, width, page) in {"impatient": (1, 1, 2), "patient": (3_600_000, 1000, 100)}.items()

@@ -18,7 +18,6 @@ FILES = {
     "pagos": FUNCTIONS / "pagos" / "sql" / "transacciones.sql",
     "reporting": FUNCTIONS / "reporting" / "sql" / "ordenes.sql",
 }
-INSTANCE = re.compile(r"^alpes [^ ]+ [0-9]+$")
 Params = Mapping[str, Any]
 
 
@@ -118,7 +117,7 @@ def forget_activity(view: View, _params: Params) -> list[Row]:
 
 
 def due(view: View, params: Params) -> list[Row]:
-    unfinished = any(INSTANCE.match(name) and start < params["until_ms"] for name, start in view.others())
+    unfinished = any(re.match(params["peers"], name) and start < params["until_ms"] for name, start in view.others())
     return [(view.clock_ms, unfinished)]
 
 

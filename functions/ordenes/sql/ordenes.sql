@@ -148,8 +148,8 @@ LIMIT %(most)s
 SELECT pg_stat_clear_snapshot()
 
 -- An order is accepted at its transaction's start, so one that began within the window may still bring an order there. Asked
--- before the orders are looked at: whoever had ended by then is seen. Only an instance's own connection accepts orders, and
--- its name is that of the function and a number.
+-- before the orders are looked at: whoever had ended by then is seen. Only an instance's own connection accepts orders: the
+-- parameter `peers` matches their names.
 -- name: due
 SELECT
     (extract(EPOCH FROM clock_timestamp()) * 1000)::bigint,
@@ -158,7 +158,7 @@ SELECT
         WHERE
             datname = current_database()
             AND pid <> pg_backend_pid()
-            AND application_name ~ '^alpes [^ ]+ [0-9]+$'
+            AND application_name ~ %(peers)s
             AND xact_start < timestamptz 'epoch' + %(until_ms)s * interval '1 millisecond'
     )
 
