@@ -60,31 +60,31 @@ def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def dlq() -> None:
     """Look at dead letters, send them again, or discard them.
 
-    A message that a function can't process lies as a letter in a dead-letter topic. It waits there until it is replayed
-    or discarded; the topic dlq-bitacora keeps what was done, by whom and when.
+    A message that a function can't process becomes a letter in a dead-letter topic. It waits there until it is replayed
+    or discarded. The topic dlq-bitacora logs what was done, by whom and when.
 
     \b
     Examples:
       alpes dlq list                           how many wait, why, and the first of them
       alpes dlq show crear-orden:0:47:12       one of them: the message and why it failed
-      alpes dlq replay --error early           send those to where they came from
+      alpes dlq replay --error early           send these to the topics they came from
       alpes dlq discard crear-orden:0:47:12 --reason "a test's"
-      alpes dlq set-aside crear-orden 47:12    make a letter of what holds an input up
+      alpes dlq set-aside crear-orden 47:12    make a letter of an entry that holds up an input
     """  # noqa: D301 - \b is click's mark
 
 
 @dataclass(frozen=True)
 class _Session:
-    """What all of these commands work on."""
+    """What all of these commands use."""
 
     client: Client
     letters: DeadLetters
     log: Log
     waiting_errors: Counter[str] = field(default_factory=Counter)
-    """Letters that wait by their error type, the chosen ones and the others, as `waiting` came across them."""
+    """The letters that wait, by error type, as far as `waiting` has read them, chosen or not."""
 
     def waiting(self, selection: Selection) -> Iterator[Letter]:
-        """Yield the chosen letters that nobody has dealt with."""
+        """Yield the chosen letters that were neither replayed nor discarded."""
         return self._chosen(selection, self.log.dealt_with())
 
     def _chosen(self, selection: Selection, dealt_with: set[str]) -> Iterator[Letter]:
@@ -103,7 +103,7 @@ class _Session:
         Raises
         ------
         click.BadParameter
-            If one is mistyped; it says which there are.
+            If a name is mistyped; the error lists the right ones.
         """
         topics = self.letters.topics
         if unknown := selection.topics - set(topics):
@@ -111,7 +111,7 @@ class _Session:
                 f"{_listed(unknown)} has no dead-letter topic. Those with one: {_listed(topics)}.", param_hint="--topic"
             )
         unknown = selection.errors - ERROR_TYPES
-        # Those dealt with already count: doing it twice is no mistake.
+        # Letters that were replayed or discarded count, too: doing it twice is no mistake.
         if unknown and (unknown := unknown - {letter.error_type for letter in self.letters}):
             raise click.BadParameter(
                 f"no letter has the error type {_listed(unknown)}. {self._what_waits()}", param_hint="--error"
@@ -129,7 +129,7 @@ class _Session:
         return f"Those that wait: {types}."
 
     def tell_if_none_matched(self, selection: Selection) -> None:
-        """Say which error types there are where `waiting` came across none of those asked for."""
+        """Say which error types wait, if none of those asked for does."""
         if selection.errors and not selection.errors & self.waiting_errors.keys():
             asked = _listed(selection.errors)
             click.echo(f"No letter that waits has the error type {asked}. {self._waiting_types()}", err=True)
@@ -166,7 +166,7 @@ def list_(
 ) -> None:
     """Show how many dead letters wait, by topic and reason, and name the first of them.
 
-    With --json: an object a line, each a letter, all of them.
+    With --json, prints all letters, an object on each line.
 
     \b
     Examples:
@@ -194,7 +194,7 @@ def list_(
 @click.argument("letter_id", metavar="ID")
 @_with(json_option, service_url_option, admin_url_option)
 def show(letter_id: str, as_json: bool, service_url: str, admin_url: str) -> None:  # noqa: FBT001 - by name
-    """Show one dead letter: the message, why it failed, every time, and what was done with it.
+    """Show one dead letter: its message, why it failed each time, and what was done with it.
 
     \b
     Examples:
@@ -218,7 +218,7 @@ def _selected(ids: tuple[str, ...], everything: bool, errors: tuple[str, ...], t
 
 
 def _require_found(selection: Selection, session: _Session) -> None:
-    """Refuse an id that there is no letter of, before anything is done. Those dealt with already are fine."""
+    """Refuse an id without a letter before anything is done. The letter may have been replayed or discarded."""
     for text in sorted(selection.ids):
         session.letters.find(LetterId.parse(text))
 
@@ -240,10 +240,11 @@ def replay(
 ) -> None:
     """Send dead letters to the topics they came from, with their keys and properties.
 
-    Harmless however often it is done: a function takes a message that comes twice as one. A message that fails again
-    becomes a new letter, which says how it failed before. Letters named by ID are sent also when they were dealt with.
-    Exits with 0 when all were sent and noted, also when none waited; with 2, having sent none, when no letter ever had
-    the error type asked for. Ctrl-C finishes what was begun and leaves the rest as it was.
+    Replaying is harmless, however often it is done: functions are idempotent. A message that fails again becomes a new
+    letter, which says how it failed before. Letters named by ID are sent even if they were replayed or discarded.
+
+    Exits with 0 when all were sent and logged, also when none waited. Exits with 2, having sent none, when no letter
+    ever had the error type asked for. Ctrl-C finishes what was begun and leaves the rest as it was.
 
     \b
     Examples:
@@ -279,10 +280,10 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
     service_url: str,
     admin_url: str,
 ) -> None:
-    """Give dead letters up: they wait no longer. Asks first.
+    """Discard dead letters, which then wait no longer. Asks first.
 
-    Nothing is erased. The topic dlq-bitacora keeps each whole, with who discarded it, when and why; alpes dlq show
-    finds it by its ID, and alpes dlq replay ID sends it all the same.
+    Nothing is erased. The topic dlq-bitacora keeps each letter whole, with who discarded it, when and why. alpes dlq
+    show still shows it by its ID, and alpes dlq replay ID still sends it.
 
     \b
     Examples:
@@ -297,7 +298,7 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
             number = sum(1 for _ in session.waiting(selection))
             if not number:
                 session.tell_if_none_matched(selection)
-                click.echo("No letters that wait are meant.")
+                click.echo("No letters that wait are chosen.")
                 return
             click.confirm(f"Discard {number:,} dead letters?", abort=True, err=True)
         with Counting(Console(stderr=True), "discarded") as counting:
@@ -311,7 +312,7 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
 @click.argument("topic")
 @click.argument("message_id", metavar="MESSAGE-ID")
 @click.option("--reason", default="no reason given", metavar="TEXT", help="Why; kept in the letter.")
-@click.option("--subscription", metavar="NAME", help="Whose, where several functions read the topic.")
+@click.option("--subscription", metavar="NAME", help="The function's, if several functions read the topic.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @_with(service_url_option, admin_url_option)
 def set_aside(
@@ -323,14 +324,14 @@ def set_aside(
     service_url: str,
     admin_url: str,
 ) -> None:
-    """Take an entry of an input out of its function's way: it becomes a dead letter. Asks first.
+    """Make dead letters of an entry that holds up an input. Asks first.
 
-    Functions do so by themselves with what they can't read. This is for what no rule knows: an input that is SILENT, or
-    an entry that ends its function. Its messages wait as letters, which alpes dlq replay sends again; the function is
-    not given the entry any more.
+    Functions do this by themselves with what they can't read. This command is for the rest: an entry that makes an
+    input SILENT, or that ends its function. Its messages wait as letters, which alpes dlq replay sends again. The
+    function is not given the entry any more.
 
-    TOPIC is a function's input, such as crear-orden. MESSAGE-ID is the ledger and the entry, and the partition where
-    there are several, as logs write it.
+    TOPIC is a function's input, such as crear-orden. MESSAGE-ID is the ledger and the entry, and the partition if there
+    are several, as logs write it.
 
     \b
     Examples:

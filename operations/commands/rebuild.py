@@ -26,13 +26,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 @click.group(short_help="Rebuild the read model, or the state store.")
 def rebuild() -> None:
-    """Rebuild what is derived, while the system runs.
+    """Rebuild what is derived from topics and tables, while the system runs.
 
     \b
     Examples:
       alpes rebuild reporting --dry-run        what is wrong in Reporting's table
-      alpes rebuild reporting                  have it as the topic orden-actualizada tells it
-      alpes rebuild state                      have the state store as the tables tell it
+      alpes rebuild reporting                  make it agree with the topic orden-actualizada
+      alpes rebuild state                      make the state store agree with the tables
     """  # noqa: D301 - \b is click's mark
 
 
@@ -41,7 +41,7 @@ def rebuild() -> None:
 @click.option(
     "--remove-unknown",
     is_flag=True,
-    help="The topic is whole: remove rows that no event tells of, and take back versions that none tells of.",
+    help="Say that the topic is whole: remove rows without an event, and take back versions without one.",
 )
 @json_option
 @dsn_option("reporting", "--dsn")
@@ -57,16 +57,16 @@ def reporting(
 ) -> None:
     """Rebuild Reporting's table from the topic orden-actualizada.
 
-    Reads all of the topic and keeps each order's newest change; then, in one transaction, locks the table against
-    writers, reads what has come since, and replaces or adds the rows that differ. Readers are never kept waiting, and
-    Reporting only for that last moment. Interrupted, it has changed nothing.
+    Reads the whole topic and keeps each order's newest change. Then, in one transaction, locks the table against
+    writers, reads what has come since, and corrects or adds the rows that differ. Readers of the table never wait;
+    Reporting waits during that transaction. If this is interrupted, it has changed nothing.
 
-    What no event tells of, a row or a newer version of one, is counted and left, and the table then differs from the
-    topic: retention may have dropped the event, today's or an earlier one. With --remove-unknown you say that it has
-    dropped none: such rows are removed, and such versions taken back.
+    A row or a version without an event is counted and left, because retention may have dropped the event. The table
+    then differs from the topic. With --remove-unknown you say that no event was ever dropped: such rows are removed,
+    and such versions taken back.
 
-    Exits with 0 when the table is afterwards what the topic tells, with 1 when anything was left that differs; with
-    --dry-run, as it would without.
+    Exits with 0 when the table agrees with the topic afterwards, and with 1 when anything was left that differs. With
+    --dry-run, exits as it would without.
 
     \b
     Examples:
@@ -94,7 +94,7 @@ def reporting(
 def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     right = rebuilt.orders - rebuilt.corrected - rebuilt.added - rebuilt.newer
-    refused = f"; {rebuilt.refused:,} were refused, as Reporting does" if rebuilt.refused else ""
+    refused = f"; {rebuilt.refused:,} were refused, as by Reporting" if rebuilt.refused else ""
     click.echo(f"read   {rebuilt.events:,} events of {rebuilt.orders:,} orders{refused}")
     click.echo(
         f"rows   {rebuilt.removed:,} {would}removed, {rebuilt.corrected:,} {would}corrected, "
@@ -102,7 +102,7 @@ def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
     )
     if not rebuilt.equal:
         click.echo(
-            f"left   {rebuilt.left:,} that no event tells of, {rebuilt.newer:,} newer than any event tells: the table "
+            f"left   {rebuilt.left:,} without an event, {rebuilt.newer:,} newer than their events: the table "
             f"{'would differ' if dry_run else 'differs'} from the topic there. If the topic was always kept whole, "
             "--remove-unknown removes these rows and takes these versions back"
         )
@@ -110,7 +110,7 @@ def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
 
 
 @rebuild.command()
-@click.option("--after", default="", metavar="ORDER_ID", help="Leave out orders up to this id: continues a rebuild.")
+@click.option("--after", default="", metavar="ORDER_ID", help="Leave out orders up to this id, to continue a rebuild.")
 @click.option(
     "--timeout",
     type=Positive(),
@@ -123,19 +123,19 @@ def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
 @dsn_option("ordenes", "--dsn")
 @admin_url_option
 def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url: str) -> None:  # noqa: FBT001 - by name
-    """Have every order's status, and Reporting's totals, written to the state store again.
+    """Have every order's status and Reporting's totals written to the state store again.
 
-    Ordenes itself writes them, so what it writes is never older than the table; a few thousand orders are marked at a
-    time, so that others needn't wait long behind them. While orders come faster than state_puts_per_second, these wait
-    in turn behind what is marked already. Then it waits for Reporting's totals, which are written every minute.
-    Keys that name no order are left: nobody can list a store's keys.
+    Ordenes itself writes the statuses, so none is older than the table. A few thousand orders are marked at a time, so
+    that others needn't wait long behind them. While orders come faster than state_puts_per_second, these wait in turn
+    behind what is marked already. Then the command waits for Reporting's totals, which are written every minute. Keys
+    that name no order are left, because nobody can list a store's keys.
 
-    What is marked already is written also after an interruption; --after continues behind it.
+    What is marked is written even after an interruption; --after continues after it.
 
     \b
     Examples:
       alpes rebuild state
-      alpes rebuild state --after 5f0c2a9e-6f6b-4c58-9d6b-0c0f3f3f9b1e     go on where one was interrupted
+      alpes rebuild state --after 5f0c2a9e-6f6b-4c58-9d6b-0c0f3f3f9b1e     continue an interrupted one
     """  # noqa: D301 - \b is click's mark
     admin = Admin(admin_url)
     for function in estado.SWITCHES:

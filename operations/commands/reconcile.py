@@ -33,15 +33,15 @@ from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
 from terminal.output import OutputFile, writing
 
-COULD_NOT_LOOK = 2
-"""Exit code."""
+COULD_NOT_READ = 2
+"""The exit code if something that the check needs could not be read."""
 
 
 @click.command()
 @click.option(
     "--topics",
     is_flag=True,
-    help="Read the topic crear-orden too, all of it: orders that were accepted and are in no table are only there.",
+    help="Read the whole topic crear-orden, too: an order that was accepted and is in no table is only there.",
 )
 @click.option(
     "--grace",
@@ -57,7 +57,7 @@ COULD_NOT_LOOK = 2
     default=20,
     show_default=True,
     metavar="N",
-    help="How many orders that differ or are lost to name.",
+    help="How many of the orders that differ or are lost to name.",
 )
 @click.option(
     "--output",
@@ -71,7 +71,7 @@ COULD_NOT_LOOK = 2
     default=300,
     show_default=True,
     metavar="SECONDS",
-    help="Longest that one statement may take.",
+    help="How long one statement may take.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 @service_url_option
@@ -89,25 +89,26 @@ def reconcile(
     """Check that no order is lost and none differs between the services.
 
     Reads the tables of all three services, dead letters, and what waits in the topics, while the system runs, and
-    changes nothing. The databases of the local stack it knows; those of a cluster are named by ALPES_ORDENES_DSN,
+    changes nothing. It knows the databases of the local stack; those of a cluster are named by ALPES_ORDENES_DSN,
     ALPES_PAGOS_DSN and ALPES_REPORTING_DSN. A role that may only read is enough.
 
     \b
-    ended          a final status, the same everywhere, charged as it says
-    in flight      a message that takes it further waits, or a timer does
+    ended          a final status, the same in all services, and charged accordingly
+    in flight      a message or a timer waits that takes it further
     dead-lettered  that message lies in a dead-letter topic; see alpes dlq
-    discarded      the same, and somebody discarded it
-    stalled        that message waits where nothing comes of it
+    discarded      that message was discarded as a dead letter
+    stalled        that message waits in an input that makes no progress
     differs        the services contradict each other
     lost           not ended, and nothing waits that would take it further
 
-    An order that was accepted and is in no table is seen only with --topics; without, the result says that the topics
-    were not read.
+    An order that was accepted and is in no table is seen only with --topics. Without it, the result says that the
+    topics were not read.
 
-    Whether an order in flight is lost is told by what waits, whatever other orders do meanwhile. Where not all of
-    that can be read, the result says of how many orders it can't be told.
+    An order in flight is lost if nothing waits that takes it further, whatever other orders do meanwhile. If not all
+    that waits can be read, the result says of how many orders this is unknown.
 
-    Exits with 0 when nothing differs, stalls or is known to be lost, with 1 otherwise, with 2 when it could not look.
+    Exits with 0 when nothing differs, stalls or is known to be lost, with 1 otherwise, and with 2 when it could not
+    read what it needs.
 
     \b
     Examples:
@@ -119,7 +120,7 @@ def reconcile(
     dsns = {service: os.environ.get(dsn_variable(service)) for service in SERVICES}
     admin = Admin(admin_url)
     with (
-        _looking(),
+        _reading(),
         interruptible() as stop,
         Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
         connected(service_url) as client,
@@ -148,18 +149,18 @@ def reconcile(
 
 
 @contextmanager
-def _looking() -> Iterator[None]:
-    """Have every refusal to be read exit with a code of its own: 1 says that an order is lost, or differs."""
+def _reading() -> Iterator[None]:
+    """Exit with `COULD_NOT_READ` after every error of reading: 1 says that an order is lost, or differs."""
     try:
         yield
     except OutputError:
         raise
     except PulsarError as error:
         told = explained(error, ALPES)
-        told.exit_code = COULD_NOT_LOOK
+        told.exit_code = COULD_NOT_READ
         raise told from error
     except CommandError as error:
-        error.exit_code = COULD_NOT_LOOK
+        error.exit_code = COULD_NOT_READ
         raise
 
 

@@ -1,4 +1,4 @@
-"""`alpes recover`: takes lost orders again from the topics that still retain their messages."""
+"""`alpes recover`: recovers lost orders from the topics that still retain their messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
 
 
-@click.command(short_help="Take lost orders again from the topics.")
+@click.command(short_help="Send the messages of lost orders again.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=ORDER_ID)
 @click.option("--all-lost", is_flag=True, help="Every order that alpes reconcile --topics calls lost.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
@@ -43,7 +43,7 @@ from terminal.options import Positive, admin_url_option, service_url_option
     default=20,
     show_default=True,
     metavar="N",
-    help="How many orders to name that can't be recovered.",
+    help="How many of the orders that can't be recovered to name.",
 )
 @click.option(
     "--grace",
@@ -59,7 +59,7 @@ from terminal.options import Positive, admin_url_option, service_url_option
     default=300,
     show_default=True,
     metavar="SECONDS",
-    help="Longest that one statement may take.",
+    help="How long one statement may take.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 @service_url_option
@@ -76,26 +76,29 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
     service_url: str,
     admin_url: str,
 ) -> None:
-    """Take lost orders again from the topics that still retain their messages.
+    """Send the messages of lost orders again, from the topics that still retain them.
 
-    For whom a message was dropped before its function had it: by a message TTL, a skip, clear-backlog, an evicting
-    backlog quota. Looks, as alpes reconcile --topics does, for orders that nothing takes further, and in the retained
-    topics for the last message of each that does; says what it found, asks, and sends these again, the same bytes with
-    the same key and properties, to the topics where they lie. Mend the policy first: it would drop them again.
+    Use it after messages were dropped before their function had them: by a message TTL, a skip, clear-backlog, or an
+    evicting backlog quota. Correct the policy first, because it would drop them again.
 
-    An order that only its timer would end, unpaid, counts as lost here too. One whose message is a dead letter does
-    not: see alpes dlq.
+    Looks, as alpes reconcile --topics does, for orders that nothing takes further, and in the retained topics for the
+    last message of each that does. Says what it found, asks, and sends these messages again to the topics where they
+    lie, with the same bytes, key and properties.
 
-    Harmless however often it is done: a function takes a message that comes twice as one, and what is on its way is
-    not sent again. The databases of the local stack it knows; those of a cluster are named by ALPES_ORDENES_DSN,
+    An unpaid order that only its timer would end counts as lost here, too. An order whose message is a dead letter
+    does not: see alpes dlq.
+
+    Recovering is harmless, however often it is done: functions are idempotent, and what is on its way is not sent
+    again. The command knows the databases of the local stack; those of a cluster are named by ALPES_ORDENES_DSN,
     ALPES_PAGOS_DSN and ALPES_REPORTING_DSN. It only reads there.
 
-    Exits with 0 when every such order was sent, also when there was none; with 1 when no topic retains a message of
-    one, or an order named by its ID is unknown or differs between the services. With --dry-run, as it would without.
+    Exits with 0 when a message of every lost order was sent, also when there was none. Exits with 1 when no topic
+    retains a message of one, or an order named by its ID is unknown or differs between the services. With --dry-run,
+    exits as it would without.
 
     \b
     Examples:
-      alpes recover --all-lost --dry-run       what is lost, and what can be had again
+      alpes recover --all-lost --dry-run       what is lost, and what can be recovered
       alpes recover --all-lost
       alpes recover 5f0c2a9e-6f6b-4c58-9d6b-0c0f3f3f9b1e
     """  # noqa: D301 - \b is click's mark
@@ -147,13 +150,13 @@ class _Plan:
     found : Counter of (str, str)
         Lost orders by what they wait for, and the topic that retains a message for that.
     gone : list of str
-        Lost orders of which no topic retains one.
+        Lost orders of which no topic retains a message.
     others : dict of str to str
-        Orders that were named and are not lost: what they are.
+        Orders that were named but are not lost, with what they are.
     wrong : set of str
-        Those of them that nothing is known of, or that differ.
+        Those of them that are unknown or differ.
     not_judged : int
-        Orders that may be lost: whose messages wait is not known.
+        Orders that may be lost, because not all that waits was read.
     """
 
     found: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -164,12 +167,12 @@ class _Plan:
 
     @property
     def complete(self) -> bool:
-        """Whether every order in question can be recovered, or needs not."""
+        """Whether every order in question can be recovered, or needn't be."""
         return not (self.gone or self.wrong or self.not_judged)
 
 
 def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Collection[str], grace: float) -> _Plan:
-    """Judge some orders, or all where none is named."""
+    """Judge some orders, or all if none is named."""
 
     def letters() -> Iterator[OrderLetter]:
         return (letter for letter in messages.letters(client, admin) if not ids or letter.order_id in ids)
@@ -212,13 +215,13 @@ def _show(plan: _Plan, limit: int) -> None:
     if plan.gone:
         more = f" and {len(plan.gone) - limit:,} more" if len(plan.gone) > limit else ""
         console.print(
-            f"[bold red]{len(plan.gone):,} can't be had again:[/] no topic retains a message of "
+            f"[bold red]{len(plan.gone):,} can't be recovered:[/] no topic retains a message of "
             f"{escape(', '.join(plan.gone[:limit]) or 'them')}{more}",
             soft_wrap=True,
         )
     if plan.not_judged:
         console.print(
-            f"[yellow]Of {plan.not_judged:,} orders it can't be told whether they are lost: too much waits.[/] "
+            f"[yellow]Of {plan.not_judged:,} orders it is unknown whether they are lost: too many messages wait.[/] "
             "Ask again when fewer messages wait.",
             soft_wrap=True,
         )
@@ -232,7 +235,9 @@ def _finish(plan: _Plan, outcome: sending.SendResult, *, dry_run: bool, as_json:
     elif plan.found and dry_run:
         click.echo(f"{plan.found.total():,} messages would be sent again.")
     elif plan.found:
-        click.echo(f"{outcome.sent.total():,} messages sent again. alpes reconcile --topics says how the orders fare.")
+        click.echo(
+            f"{outcome.sent.total():,} messages sent again. alpes reconcile --topics shows what becomes of them."
+        )
         for reason, count in outcome.failures.most_common():
             click.echo(f"{count:,} not sent: {reason}.")
     if outcome.stopped:

@@ -16,13 +16,13 @@ from terminal.text import moment, money, one_line
 
 STATEMENT_TIMEOUT_S = 30
 NAMED = 5
-"""Orders that are named where an abbreviated id is several orders'."""
+"""How many orders are named if the ids of several begin alike."""
 AFTER_EVERY_ID = "\x7f"
-"""Sorts after every character of an id: what begins alike is a range, which the table's index finds."""
+"""Sorts after every character of an id. So the ids that begin alike are a range, which the table's index finds."""
 
 
 class _Orden(NamedTuple):
-    """An order's row, as its statement in client/sql/show gives it."""
+    """An order's row, as its statement in `show.sql` returns it."""
 
     order_id: str
     status: str
@@ -45,11 +45,11 @@ class _Orden(NamedTuple):
 def show(order_id: str, as_json: bool, ordenes_dsn: str | None, admin_url: str) -> None:  # noqa: FBT001 - by name
     """Show one order: its status, amount, client, address and times.
 
-    Reads the table `ordenes`, which is the record, where ALPES_ORDENES_DSN says where it is; the beginning of an id is
-    enough there if no other order's begins so. Without it, asks Pulsar's state store, which has the status alone and
-    follows behind the table, by moments as a rule, by more under load.
+    Reads the table `ordenes` if ALPES_ORDENES_DSN names its database. There, the beginning of an id is enough if no
+    other order's id begins so. Without it, asks Pulsar's state store, which has the status alone and lags behind the
+    table: by moments as a rule, by more under load.
 
-    Exits with 1 where there is no such order, or several.
+    Exits with 1 if there is no such order, or several.
 
     \b
     Examples:
@@ -86,19 +86,19 @@ def _find(dsn: str, start: str) -> _Orden:
 
 
 def chosen(start: str, found: list[_Orden]) -> _Orden:
-    """Give the order that an id, or the beginning of one, means among those that begin so, sorted.
+    """Return the order that an id, or the beginning of one, means, out of all that begin so, sorted by id.
 
     Raises
     ------
     UnknownOrderError
         If there is none.
     AmbiguousOrderError
-        If there are several, and none has this very id.
+        If there are several, and none has exactly this id.
     """
     if not found:
         raise UnknownOrderError(
             f"No order's id is {start}, or begins so. If it was sent just now, ask again in a second; "
-            "alpes trace says whether it ever came in."
+            "alpes trace says whether it ever arrived."
         )
     if len(found) > 1 and found[0].order_id != start:
         names = ", ".join(orden.order_id for orden in found[:NAMED])

@@ -38,10 +38,10 @@ from terminal.text import moment, money, one_line
     default=120.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long before and after what the tables say messages are looked for.",
+    help="How long before the first and after the last time in the tables to look for messages.",
 )
 @click.option(
-    "--all", "everything", is_flag=True, help="Read the topics whole. Slow where there are millions of messages."
+    "--all", "everything", is_flag=True, help="Read the topics whole. This is slow with millions of messages."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 @dsn_option("ordenes")
@@ -62,11 +62,11 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
 ) -> None:
     """Show one order's way through topics and tables, with the time from each step to the next.
 
-    The tables say when the order was accepted and ended; the topics are read around these times only, and what was
-    looked at is said at the end. Times are those of the machine that wrote them. Messages that came again are marked.
+    The tables say when the order was accepted and ended. The topics are read around these times only, and the last line
+    says what was read. Each time is from the clock of the machine that wrote it. Messages that came again are marked.
     Databases whose DSN is missing are left out.
 
-    Exits with 1 where there is no trace of the order.
+    Exits with 1 if there is no trace of the order.
 
     \b
     Examples:
@@ -78,7 +78,7 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
     rows = read_rows(order_id, dsns)
     times = rows.times()
     span = Span.around(times, margin) if times and not everything else Span(None, None)
-    # Whoever knows nothing of it by its tables finds it, if anywhere, where it came in: no other topic has heard of it.
+    # An order that is in no table can only be in the topics of commands.
     wanted = COMMAND_TOPICS if ordenes_dsn and not times and not everything else TOPICS
     with interruptible() as stop, connected(service_url) as client:
         there = set(admin.topics())
@@ -103,7 +103,7 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
 
 
 def _state(admin: Admin, order_id: str) -> str | None:
-    """Ask the state store; empty where it has nothing, None where it can't be asked: the rest is worth telling."""
+    """Return the status in the state store; empty if it has none, None if it can't be asked, and the rest is shown."""
     try:
         return order_status(admin, order_id)
     except (UnknownOrderError, NotDeployedError):

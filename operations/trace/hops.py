@@ -1,4 +1,4 @@
-"""What happened to an order, one thing after another: what tables, messages and the state store say. Pure."""
+"""What happened to an order, one thing after another, as tables and messages say it. Pure."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ TOPICS = (
 )
 """Every topic that a message about an order may lie in."""
 TIMER_TOPICS = ("ordenes-reintento", "ordenes-reintento-DLQ")
-"""Where a message may be about all orders of a time."""
+"""Where a message may be a timer, which is about all orders that were accepted within its window."""
 COMMAND_TOPICS = ("crear-orden", "crear-orden-DLQ", *TIMER_TOPICS)
-"""Where an order can be that was never accepted."""
+"""The topics that can hold an order that was never accepted."""
 
 _ORDER = {
     place: rank
@@ -60,7 +60,7 @@ _ORDER = {
         )
     )
 }
-"""What comes first of two things in the same millisecond."""
+"""Which place comes first within the same millisecond."""
 
 
 class Hop(NamedTuple):
@@ -75,9 +75,9 @@ class Hop(NamedTuple):
     what
         What happened there.
     trace_id
-        The trace that it says it belongs to, empty where it says none.
+        The trace that it belongs to; empty if it names none.
     message_id
-        Of a message, empty for a row.
+        The message's id; empty for a row.
     """
 
     at_ms: int
@@ -89,7 +89,7 @@ class Hop(NamedTuple):
 
 @dataclass
 class TraceRows:
-    """What the tables have of an order, each as its statement in client/sql/trace gives it; None for no such row."""
+    """An order's rows, each as its statement in a service's `trace.sql` returns it; None for no such row."""
 
     orden: tuple[Any, ...] | None = None
     intento: tuple[Any, ...] | None = None
@@ -100,16 +100,16 @@ class TraceRows:
 
     @property
     def accepted_at_ms(self) -> int:
-        """When the order was accepted; 0 where it was not."""
+        """When the order was accepted; 0 if it wasn't."""
         return int(self.orden[5]) if self.orden else 0
 
     @property
     def trace_id(self) -> str:
-        """The trace that the client began, empty when it began none."""
+        """The trace that the client began; empty if it began none."""
         return trace_id(self.orden[8]) if self.orden else ""
 
     def hops(self) -> list[Hop]:
-        """Tell what the rows say happened."""
+        """Return what happened, as the rows say it."""
         found = []
         if self.orden:
             status, version, cents, currency, created, accepted, updated, transaction, _ = self.orden
@@ -128,19 +128,19 @@ class TraceRows:
             transaction, cents, currency, at = self.reembolso
             found.append(Hop(at, "table reembolsos", f"paid back, {money(cents, currency)}, {transaction}"))
         if self.leida:
-            # It has no time of its arrival, only that of the change which it shows, as Ordenes gave it.
+            # The row has no time of its own, only that of Ordenes' change that it shows.
             status, version, cents, currency, changed = self.leida
             shows = f"shows {status}, version {version}, {money(cents, currency)}, changed then"
             found.append(Hop(changed, "table ordenes of reporting", shows))
         return found
 
     def times(self) -> list[int]:
-        """Give every time that the rows know."""
+        """Return every time in the rows but the client's."""
         return [hop.at_ms for hop in self.hops() if hop.place != "client"] + self.marks
 
 
 def trace_id(traceparent: str) -> str:
-    """Give the trace of a W3C `traceparent`, empty where it is none."""
+    """Return the trace id of a W3C `traceparent`; empty if it isn't one."""
     parts = traceparent.split("-")
     return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else ""
 
@@ -154,10 +154,10 @@ def message_hop(
     published_ms: int,
     message_id: str,
 ) -> Hop | None:
-    """Say what a message means for an order; None where it is about another one.
+    """Return what a message says about an order; None if it is about another one.
 
-    One that can't be decoded, or has no bytes, as a dead letter that had no room for them, names no order: the caller
-    has it by its key.
+    A message that can't be decoded, or has no bytes, as a dead letter without room for them, names no order: the caller
+    found it by its key.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def message_hop(
 
 
 def _decoded(kind: type[Message], payload: bytes) -> Any:
-    """Decode a message; None where it can't be, or where no bytes would make one that says nothing."""
+    """Decode a message; return None if it can't be decoded, or has no bytes, which would decode to an empty one."""
     try:
         return decode(kind, payload) if payload else None
     except Undecodable:
@@ -222,7 +222,7 @@ def _content(message: Any) -> str:
 
 
 def in_order(hops: Iterable[Hop]) -> list[Hop]:
-    """Sort hops by time, and mark messages that say what an earlier one in the same topic said."""
+    """Sort hops by time, and mark messages that repeat an earlier one in the same topic."""
     ordered = sorted(hops, key=lambda hop: (hop.at_ms, _ORDER.get(hop.place, len(_ORDER))))
     seen: dict[tuple[str, str], int] = {}
     told = []

@@ -13,11 +13,11 @@ from operations.trace.hops import TIMER_TOPICS, Hop, message_hop
 from schemas.tienda.topics import TIMER_KEY
 
 CLOCK_TOLERANCE_MS = 5_000
-"""Publish times are the publishers': they needn't grow from one message to the next."""
+"""Publish times are from the publishers' clocks: they needn't grow from one message to the next."""
 
 
 class Span:
-    """From when to when messages are looked at, in Unix milliseconds; None: from the start, to the end."""
+    """The times between which messages are read, in Unix milliseconds; None for the start and the end of a topic."""
 
     def __init__(self, since_ms: int | None, until_ms: int | None) -> None:
         self.since_ms = since_ms
@@ -25,7 +25,7 @@ class Span:
 
     @staticmethod
     def around(times_ms: Iterable[int], margin_seconds: float) -> Span:
-        """Give the span from some time before the first of these times to some time after the last."""
+        """Return the span from a margin before the first of these times to a margin after the last."""
         known = list(times_ms)
         margin = int(margin_seconds * 1000)
         return Span(max(1, min(known) - margin), max(known) + margin)
@@ -33,7 +33,7 @@ class Span:
 
 @dataclass
 class Found:
-    """What was found, and how much was looked at for it."""
+    """What was found, and how much was read for it."""
 
     hops: list[Hop] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
@@ -51,12 +51,12 @@ def find(
     stop: threading.Event,
     progress: Callable[[int], None],
 ) -> Found:
-    """Read topics and keep what is about one order.
+    """Read topics and return what is about one order.
 
     Raises
     ------
     KeyboardInterrupt
-        If it was stopped.
+        If `stop` was set.
     """
     found = Found()
     needle = order_id.encode()

@@ -1,4 +1,4 @@
-"""Reads what the three databases have of one order."""
+"""Reads one order's rows from the three databases."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_what_no_topic_retains_is_named_and_exits_with_1(stack: Tienda) -> None:
     nobody = f"{new_prefix('v')}nobody"
     done = alpes("recover", nobody, tienda=stack)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert f"1 can't be had again: no topic retains a message of {nobody}" in done.stdout
+    assert f"1 can't be recovered: no topic retains a message of {nobody}" in done.stdout
 
 
 @contextmanager
@@ -196,7 +196,7 @@ def test_a_recorded_order_that_retention_has_dropped_everywhere_is_named_beside_
         stack.wait_ended(start, 2, 60)
         done = alpes("recover", gone, "--yes", tienda=stack)
         assert done.returncode == 1, done.stdout + done.stderr
-        assert f"1 can't be had again: no topic retains a message of {gone}" in done.stdout
+        assert f"1 can't be recovered: no topic retains a message of {gone}" in done.stdout
 
 
 def test_it_asks_first_and_no_is_no(stack: Tienda) -> None:

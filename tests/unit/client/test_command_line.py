@@ -86,13 +86,13 @@ def test_reconcile_exits_with_1_only_where_it_has_looked(monkeypatch: pytest.Mon
 def test_reconcile_says_in_its_help_what_it_does_not_see_without_the_topics() -> None:
     text = " ".join(_run("reconcile", "--help")[1].split())
     assert "An order that was accepted and is in no table is seen only with --topics" in text
-    assert "the result says of how many orders it can't be told" in text
+    assert "the result says of how many orders this is unknown" in text
 
 
 @pytest.mark.parametrize("command", ["reconcile", "recover"])
 def test_whose_databases_are_known_and_whose_are_named_is_said_in_the_help(command: str) -> None:
     text = " ".join(_run(command, "--help")[1].split())
-    assert "The databases of the local stack it knows; those of a cluster are named by ALPES_ORDENES_DSN, " in text
+    assert "knows the databases of the local stack; those of a cluster are named by ALPES_ORDENES_DSN, " in text
 
 
 def test_a_port_that_does_not_speak_pulsar_is_known_in_seconds(silent_port: int) -> None:

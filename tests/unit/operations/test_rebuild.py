@@ -74,7 +74,7 @@ def test_rows_that_were_left_are_told_with_what_removes_them_and_are_the_exit_co
 ) -> None:
     code, out = run(monkeypatch, left, newer)
     assert code == 1
-    assert f"left   {left} that no event tells of, {newer} newer than any event tells: the table differs" in out
+    assert f"left   {left} without an event, {newer} newer than their events: the table differs" in out
     assert "--remove-unknown removes these rows" in out
     code, out = run(monkeypatch, left, newer, "--dry-run")
     assert (code, "the table would differ" in out) == (1, True)
