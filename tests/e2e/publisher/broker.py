@@ -67,7 +67,7 @@ class Namespace:
     def lift_entry_limit(self, topic: str) -> None:
         """Take `limit_entries` back."""
         self._admin.delete(f"{_path(topic)}/maxMessageSize")
-        eventually(lambda: self._admin.find(f"{_path(topic)}/maxMessageSize") == "", "the limit is gone")
+        eventually(lambda: self._admin.find(f"{_path(topic)}/maxMessageSize") is None, "the limit is gone")
 
     def terminate(self, topic: str) -> None:
         """Let a topic, or one partition, take nothing more, for ever."""
