@@ -13,8 +13,7 @@ from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 
 from . import messages
 from .estado import EstadoMarks
-from .handlers import Ordenes as OrdenesHandlers
-from .handlers import Plazo, Topics
+from .handlers import OrdenesHandlers, Plazo, Topics
 
 MESSAGES_PER_ORDER = 3
 """An order is two messages and one put; one more, so that orders at just the budget's rate aren't put off."""

@@ -85,7 +85,7 @@ class KnownWindows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ordenes:
+class OrdenesHandlers:
     """The three handlers.
 
     Parameters

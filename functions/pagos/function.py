@@ -15,7 +15,7 @@ from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 
 from . import messages
 from .gateways import GATEWAYS, GatewayOptions
-from .handlers import Pagos as PagosHandlers
+from .handlers import PagosHandlers
 
 
 @dataclass(frozen=True, kw_only=True)

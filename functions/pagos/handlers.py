@@ -13,7 +13,7 @@ from .gateways import Gateway
 
 
 @dataclass(frozen=True)
-class Pagos:
+class PagosHandlers:
     """The handlers.
 
     A gateway that answers at once decides within the transaction. Any other one is asked between two transactions: the

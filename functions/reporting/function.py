@@ -13,7 +13,7 @@ from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 
 from . import messages, store
 from .formats import formats
-from .handlers import Reporting as ReportingHandlers
+from .handlers import ReportingHandlers
 
 MOST_ROWS = 10_000_000
 """Some gigabytes."""

@@ -16,7 +16,7 @@ ORDERS_PER_SIGN = 1_000
 
 
 @dataclass(frozen=True)
-class Reporting:
+class ReportingHandlers:
     """The two handlers.
 
     Parameters

@@ -112,21 +112,21 @@ class TraceRows:
         """Return what happened, as the rows say it."""
         found = []
         if self.orden:
-            status, version, cents, currency, created, accepted, updated, transaction, _ = self.orden
+            status, version, cents, currency, created, accepted, updated, transaction_id, _ = self.orden
             found.append(Hop(created, "client", "created, as the client says"))
             found.append(Hop(accepted, "table ordenes", f"accepted, {money(cents, currency)}", self.trace_id))
             if version > 1:
-                by = f", by transaction {transaction}" if transaction else ""
+                by = f", by transaction {transaction_id}" if transaction_id else ""
                 found.append(Hop(updated, "table ordenes", f"{status}, version {version}{by}", self.trace_id))
         if self.intento:
             cents, currency, at = self.intento
             found.append(Hop(at, "table intentos", f"the gateway is asked, outcome unknown, {money(cents, currency)}"))
         if self.transaccion:
-            transaction, status, cents, currency, at = self.transaccion
-            found.append(Hop(at, "table transacciones", f"{status}, {money(cents, currency)}, {transaction}"))
+            transaction_id, status, cents, currency, at = self.transaccion
+            found.append(Hop(at, "table transacciones", f"{status}, {money(cents, currency)}, {transaction_id}"))
         if self.reembolso:
-            transaction, cents, currency, at = self.reembolso
-            found.append(Hop(at, "table reembolsos", f"paid back, {money(cents, currency)}, {transaction}"))
+            transaction_id, cents, currency, at = self.reembolso
+            found.append(Hop(at, "table reembolsos", f"paid back, {money(cents, currency)}, {transaction_id}"))
         if self.leida:
             # The row has no time of its own, only that of Ordenes' change that it shows.
             status, version, cents, currency, changed = self.leida

@@ -11,7 +11,7 @@ from alpes_runtime.views import WriteBehind
 from functions.ordenes import messages
 from functions.ordenes.domain import Orden, Transaccion, Vencimiento
 from functions.ordenes.estado import EstadoMarks
-from functions.ordenes.handlers import KnownWindows, Ordenes, Plazo, Topics
+from functions.ordenes.handlers import KnownWindows, OrdenesHandlers, Plazo, Topics
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests.unit.services.wire import arrived
 
@@ -19,7 +19,9 @@ TOPICS = Topics(
     orden_creada="creada", orden_actualizada="actualizada", reembolsar_transaccion="reembolsar", reintento="reintento"
 )
 PEERS = "^alpes ordenes [0-9]+$"
-HANDLERS = Ordenes(topics=TOPICS, plazo=Plazo(after_ms=0, width_ms=1000), page=1000, state_per_order=True, peers=PEERS)
+HANDLERS = OrdenesHandlers(
+    topics=TOPICS, plazo=Plazo(after_ms=0, width_ms=1000), page=1000, state_per_order=True, peers=PEERS
+)
 MARKS = EstadoMarks()
 HOUR_MS = 3_600_000
 LONG = Plazo(after_ms=HOUR_MS, width_ms=HOUR_MS)
@@ -44,7 +46,7 @@ def liquidar(database: Postgres, *batch: Transaccion) -> Sequence[Outcome]:
         return HANDLERS.liquidar(transaction, batch)
 
 
-def handlers(plazo: Plazo = LONG, page: int = 1000) -> Ordenes:
+def handlers(plazo: Plazo = LONG, page: int = 1000) -> OrdenesHandlers:
     """Handlers of an instance that has just started: they remember nothing."""
     return replace(HANDLERS, plazo=plazo, page=page, _windows=KnownWindows())
 

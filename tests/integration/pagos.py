@@ -4,15 +4,15 @@ from typing import Any
 
 from functions.pagos.domain import Cobro, PorReembolsar, Reembolso
 from functions.pagos.gateways import GATEWAYS, GatewayOptions
-from functions.pagos.handlers import Pagos
+from functions.pagos.handlers import PagosHandlers
 
 
 def cobro(order_id: str = "a", amount_cents: int = 1250, currency: str = "USD") -> Cobro:
     return Cobro(order_id, amount_cents, currency, "")
 
 
-def pagos(rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> Pagos:
-    return Pagos("t", GATEWAYS["simulada"].make(GatewayOptions(approval_rate=rate)), lambda: now_ms)
+def pagos(rate: float = 1.0, now_ms: int = 1_767_225_600_123) -> PagosHandlers:
+    return PagosHandlers("t", GATEWAYS["simulada"].make(GatewayOptions(approval_rate=rate)), lambda: now_ms)
 
 
 def por_reembolsar(order_id: str = "a", **changes: Any) -> PorReembolsar:
@@ -31,4 +31,4 @@ class Slow:
         raise AssertionError("the pipeline asks, not the handler")
 
 
-SLOW = Pagos("t", Slow(), lambda: 1_767_225_600_123)
+SLOW = PagosHandlers("t", Slow(), lambda: 1_767_225_600_123)

@@ -7,7 +7,7 @@ from typing import Any
 from alpes_runtime import Ask, Done, Outcome, Rejected, Retry
 from alpes_runtime.postgres import Postgres
 from functions.pagos.domain import Cobro, PorReembolsar
-from functions.pagos.handlers import Pagos
+from functions.pagos.handlers import PagosHandlers
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.integration.pagos import SLOW, cobro, pagos, por_reembolsar
 from tests.integration.server import Connect, Rows, blocked, wait_until
@@ -87,7 +87,7 @@ def test_the_largest_amount_of_the_wire_is_charged(database: Postgres) -> None:
     assert cobrar(database, cobro(amount_cents=2**63 - 1), cobro("b", 0)) == first
 
 
-def reembolsar(database: Postgres, *batch: PorReembolsar, by: Pagos | None = None) -> Sequence[Outcome]:
+def reembolsar(database: Postgres, *batch: PorReembolsar, by: PagosHandlers | None = None) -> Sequence[Outcome]:
     with database.transaction() as transaction:
         return (by or pagos()).reembolsar(transaction, batch)
 

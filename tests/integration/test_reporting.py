@@ -14,13 +14,13 @@ from alpes_runtime.postgres import Postgres
 from functions.reporting import store
 from functions.reporting.domain import Pedido
 from functions.reporting.formats import formats
-from functions.reporting.handlers import Reporting
+from functions.reporting.handlers import ReportingHandlers
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 from tests.integration.server import Rows
 
 SERVICE = "reporting"
-HANDLERS = Reporting("t", formats(), 12_000, lambda: 1_767_225_700_000)
+HANDLERS = ReportingHandlers("t", formats(), 12_000, lambda: 1_767_225_700_000)
 
 
 def orden(order_id: str = "a", version: int = 2, status: str = "aprobada", **changes: Any) -> Cambio:

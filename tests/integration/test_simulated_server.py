@@ -10,10 +10,10 @@ import pytest
 from alpes_runtime import Done, Transaction, load_queries
 from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.estado import EstadoMarks
-from functions.ordenes.handlers import Ordenes, Plazo
+from functions.ordenes.handlers import OrdenesHandlers, Plazo
 from functions.pagos.domain import Cobro, PorReembolsar
 from functions.pagos.gateways import GATEWAYS, GatewayOptions
-from functions.pagos.handlers import Pagos
+from functions.pagos.handlers import PagosHandlers
 from functions.reporting import store as reporting
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.v1.ordenes_pb2 import VencerOrdenes
@@ -45,7 +45,7 @@ def test_ordenes_does_the_same_on_both(both: Both, seed: int) -> None:
     draw = random.Random(seed)
     handlers = {
         name: [
-            Ordenes(
+            OrdenesHandlers(
                 topics=TOPICS, plazo=Plazo(after_ms=after, width_ms=width), page=page, state_per_order=True, peers=PEERS
             )
             for _ in "rs"
@@ -67,7 +67,7 @@ def test_ordenes_does_the_same_on_both(both: Both, seed: int) -> None:
 
 
 def _ordenes_step(
-    draw: random.Random, kind: str, pair: Sequence[Ordenes], marks: EstadoMarks, windows: Sequence[Ventana]
+    draw: random.Random, kind: str, pair: Sequence[OrdenesHandlers], marks: EstadoMarks, windows: Sequence[Ventana]
 ) -> Act:
     chosen = draw.choices(IDS, k=draw.randint(1, 6))
     turn = iter(pair)  # an instance's memory of windows is its own: one for each database
@@ -110,11 +110,11 @@ def test_pagos_does_the_same_on_both(both: Both, seed: int) -> None:
     draw = random.Random(seed)
     for step in range(STEPS):
         gateway = GATEWAYS["simulada"].make(GatewayOptions(approval_rate=draw.random()))
-        at_once = Pagos("t", gateway, lambda now=step: now)  # type: ignore[misc]
+        at_once = PagosHandlers("t", gateway, lambda now=step: now)  # type: ignore[misc]
         both.do(_pagos_step(draw, at_once))
 
 
-def _pagos_step(draw: random.Random, at_once: Pagos) -> Act:
+def _pagos_step(draw: random.Random, at_once: PagosHandlers) -> Act:
     chosen = draw.choices(IDS, k=draw.randint(1, 6))
     cobros = [Cobro(order_id, draw.choice([5, 5, 6]), "USD", "") for order_id in chosen]
     refunds = [PorReembolsar(order_id, "", draw.choice([None, 5, 6]), "USD", "") for order_id in chosen]

@@ -16,7 +16,7 @@ from alpes_runtime.migrations import migrate
 from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import REACTIONS, Reaction, Vencimiento, Ventana
-from functions.ordenes.handlers import UNFINISHED_WAIT_MS, Ordenes, Plazo
+from functions.ordenes.handlers import UNFINISHED_WAIT_MS, OrdenesHandlers, Plazo
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
 from tests.integration.conftest import MIGRATIONS
 from tests.integration.ordenes import AT_ONCE, HOUR_MS, events, handlers, liquidar, orden, pago, timers, told
@@ -38,12 +38,12 @@ def connect_to() -> Iterator[Callable[[str], Postgres]]:
         yield make
 
 
-def crear(database: Postgres, by: Ordenes, *ids: str) -> list[Event]:
+def crear(database: Postgres, by: OrdenesHandlers, *ids: str) -> list[Event]:
     with database.transaction() as transaction:
         return events(by.crear(transaction, [orden(order_id) for order_id in ids]))
 
 
-def vencer(database: Postgres, by: Ordenes, vencimiento: Vencimiento) -> list[Event]:
+def vencer(database: Postgres, by: OrdenesHandlers, vencimiento: Vencimiento) -> list[Event]:
     with database.transaction() as transaction:
         return events(by.vencer(transaction, [vencimiento]))
 

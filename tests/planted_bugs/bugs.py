@@ -274,14 +274,14 @@ BUGS: Sequence[Bug] = (
     Bug(
         "conflict-passes",
         "an order with the id of another one counts as the same order",
-        Code(ORDENES, "Ordenes._creada", "sent is not accepted", "sent is None"),
+        Code(ORDENES, "OrdenesHandlers._creada", "sent is not accepted", "sent is None"),
     ),
     Bug(
         "final-order-not-told-again",
         "a transaction of an order that is final already causes no event",
         Code(
             ORDENES,
-            "Ordenes._liquidada",
+            "OrdenesHandlers._liquidada",
             "Done((messages.orden_actualizada(self.topics.orden_actualizada, guardada),))",
             "Done()",
         ),
@@ -291,7 +291,7 @@ BUGS: Sequence[Bug] = (
         "an order that was charged before causes no event",
         Code(
             PAGOS,
-            "Pagos.cobrados",
+            "PagosHandlers.cobrados",
             "self._charged(cobro, stored[cobro.order_id])",
             "self._charged(cobro, stored[cobro.order_id]) if stored[cobro.order_id] in decided else Done()",
         ),
@@ -317,7 +317,7 @@ BUGS: Sequence[Bug] = (
     Bug(
         "early-message-dropped",
         "a transaction of an order that isn't there counts as done",
-        Code(ORDENES, "Ordenes._liquidada", 'Retry("early", f"there is no order {order_id} (yet)")', "Done()"),
+        Code(ORDENES, "OrdenesHandlers._liquidada", 'Retry("early", f"there is no order {order_id} (yet)")', "Done()"),
     ),
     Bug(
         "invalid-message-dropped",
@@ -368,14 +368,14 @@ BUGS: Sequence[Bug] = (
     Bug(
         "timer-not-started-again",
         "the timer of a batch that died before it was published is never started",
-        Code(ORDENES, "Ordenes._timers", "accepted.ordenes.keys() - set(accepted.new)", "set()"),
+        Code(ORDENES, "OrdenesHandlers._timers", "accepted.ordenes.keys() - set(accepted.new)", "set()"),
     ),
     Bug(
         "window-known-before-its-commit",
         "a window counts as opened although its transaction may be rolled back",
         Code(
             ORDENES,
-            "Ordenes._timers",
+            "OrdenesHandlers._timers",
             "self.W.opened_by(transaction)",
             "self.W.found_open(window, transaction)",
         ),
@@ -383,14 +383,14 @@ BUGS: Sequence[Bug] = (
     Bug(
         "expires-before-its-time",
         "a timer lets orders expire that still have time",
-        Code(ORDENES, "Ordenes._vencida", "wait_ms > 0", "wait_ms > 10**9"),
+        Code(ORDENES, "OrdenesHandlers._vencida", "wait_ms > 0", "wait_ms > 10**9"),
     ),
     Bug(
         "open-transactions-forgotten",
         "a timer doesn't wait for transactions that may still accept an order within its window",
         Code(
             ORDENES,
-            "Ordenes._vencida",
+            "OrdenesHandlers._vencida",
             "due.unfinished and not vencimiento.after_id",
             "due.unfinished and vencimiento.after_id",
         ),
@@ -400,7 +400,7 @@ BUGS: Sequence[Bug] = (
         "a timer forgets its window in the transaction whose events are still to be published",
         Code(
             ORDENES,
-            "Ordenes._vencida",
+            "OrdenesHandlers._vencida",
             "full = F",
             """
             full = F
@@ -424,7 +424,7 @@ BUGS: Sequence[Bug] = (
         "an order that is charged after it had expired is not paid back",
         Code(
             ORDENES,
-            "Ordenes._liquidada",
+            "OrdenesHandlers._liquidada",
             "Done((messages.reembolsar_transaccion(topic, transaccion, guardada),))",
             "Done()",
         ),
@@ -433,7 +433,9 @@ BUGS: Sequence[Bug] = (
         "refund-drawn-anew",
         "a refund that is asked for again is told with the time of now",
         Code(PAGOS, "record_refunds", "refunded(transaction, first)", "first"),
-        Code(PAGOS, "Pagos.reembolsar", "asked.order_id in refunded", "asked.order_id in refunded and now_ms < 0"),
+        Code(
+            PAGOS, "PagosHandlers.reembolsar", "asked.order_id in refunded", "asked.order_id in refunded and now_ms < 0"
+        ),
     ),
     # -- views
     Bug(

@@ -19,7 +19,7 @@ from functions.reporting import formats as package
 from functions.reporting import messages
 from functions.reporting.domain import Pedido
 from functions.reporting.formats import Report, formats
-from functions.reporting.handlers import ORDERS_PER_SIGN, Reporting
+from functions.reporting.handlers import ORDERS_PER_SIGN, ReportingHandlers
 from schemas.tienda import rules
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.orden import FINAL_STATUSES
@@ -139,7 +139,7 @@ FILAS = 2500
 def generado(
     database: FakeDatabase, name: str = "csv", *, most: int = FILAS, heartbeat: Callable[[], None] = lambda: None
 ) -> Sequence[Event]:
-    handler = Reporting("t", formats(), most, now_ms=lambda: 7, heartbeat=heartbeat)
+    handler = ReportingHandlers("t", formats(), most, now_ms=lambda: 7, heartbeat=heartbeat)
     with database.transaction() as transaction:
         (outcome,) = handler.generar(transaction, [PEDIDO._replace(format=name)])
     assert isinstance(outcome, Done)
