@@ -1,1 +1,1 @@
-"""Measures the system, end to end and against a plain consumer."""
+"""Measures the system, end to end and against itself without one of its parts."""

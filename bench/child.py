@@ -1,4 +1,4 @@
-"""A worker process of the benchmark's own, so that what it costs is its own and disturbs nobody's interpreter lock."""
+"""Runs work in a child process, so that its CPU is measured alone and it has an interpreter lock of its own."""
 
 import multiprocessing
 import traceback
@@ -9,25 +9,25 @@ from typing import Any, Self
 from bench.errors import BenchError
 
 START_S = 300.0
-"""Until a child is ready: it makes its orders first."""
+"""Longest wait until a child is ready: it may make its orders first."""
 END_S = 20.0
-"""Until one that was let go has ended: a service drains first."""
+"""Longest wait until a closed child has ended: a service drains first."""
 
 
 class Child:
-    """A process that gets ready, works when it is told to, and stays until it is let go, so that it can be looked at.
+    """A child process. It stays alive after its work until `close`, so that its CPU can still be read.
 
     Parameters
     ----------
     work
-        Called in the child as ``work(link, *arguments)``. It sends what it has to say over ``link``, once it is ready
-        ``None``, and returns its result, which is sent too.
+        Called in the child as ``work(link, *arguments)``. It calls ``link.ready()`` once it is prepared. The child
+        sends what it returns.
     arguments
-        Picklable.
+        Picklable values.
     """
 
     def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
-        # Spawned, not forked: the Pulsar client has threads.
+        # Spawned, not forked: the Pulsar client's threads don't survive a fork.
         context = multiprocessing.get_context("spawn")
         self._name = work.__name__
         self.link, theirs = context.Pipe()
@@ -43,28 +43,28 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process's id."""
         return int(self._process.pid or 0)
 
     def ready(self) -> None:
-        """Wait until it is ready."""
+        """Wait until the child is ready."""
         self.receive(START_S)
 
     def tell(self, word: Any) -> None:
-        """Say something to it."""
+        """Send something to the child."""
         self.link.send(word)
 
     def receive(self, seconds: float) -> Any:
-        """Return what it says next.
+        """Return what the child sends next.
 
         Raises
         ------
         BenchError
-            It failed, ended, or says nothing for so long.
+            The child failed or ended, or sent nothing for so many seconds.
         """
         try:
             if not self.link.poll(seconds):
-                raise BenchError(f"The benchmark's own process {self._name} said nothing for {seconds:.0f} s.")
+                raise BenchError(f"The benchmark's own process {self._name} sent nothing for {seconds:.0f} s.")
             kind, value = self.link.recv()
         except (EOFError, OSError) as error:
             raise BenchError(f"The benchmark's own process {self._name} ended before its work was done.") from error
@@ -73,7 +73,7 @@ class Child:
         return value
 
     def close(self) -> None:
-        """Let it go, and end it if it doesn't."""
+        """Let the child end, and kill it if it doesn't."""
         self.link.close()
         self._process.join(END_S)
         if self._process.is_alive():
@@ -84,25 +84,25 @@ class Child:
 def _main(link: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     try:
         link.send(("result", work(Link(link), *arguments)))
-        # Until the parent has looked at what we cost.
+        # Stay alive until the parent closes its end: it still reads our CPU.
         link.poll(None)
     except (KeyboardInterrupt, BrokenPipeError):
         return
-    except Exception as error:  # noqa: BLE001 - told to the parent, which stops
+    except Exception as error:  # noqa: BLE001 - sent to the parent, which raises it
         last = traceback.extract_tb(error.__traceback__)[-1]
         link.send(("error", f"{type(error).__name__}: {error} ({last.name}, line {last.lineno})"))
 
 
 class Link:
-    """The child's end."""
+    """The child's end of the pipe."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def ready(self) -> None:
-        """Say that all is prepared."""
+        """Tell the parent that the child is ready."""
         self._connection.send(("ready", None))
 
     def wait(self) -> Any:
-        """Wait for what the parent says next."""
+        """Return what the parent sends next."""
         return self._connection.recv()

@@ -22,15 +22,15 @@ MEASURING: Mapping[str, ModuleType] = {
 OTHERS: Mapping[str, ModuleType] = {"gate": gate}
 HELP = """Measure the system, end to end and against itself without one of its parts.
 
-Each measuring command starts a stack of its own and removes it; results go to build/bench as JSON.
+Each measuring command starts a stack of its own and removes it. Results go to build/bench as JSON.
 docs/benchmarks.md says how each figure is made.
 
 \b
 Examples:
   python -m bench throughput                       100,000 orders as fast as they are accepted, three times
   python -m bench latency --rates 1000 --seconds 120
-  python -m bench compare --quick                  the form for CI
-  python -m bench soak --rows 5000000              with five million orders in the tables already
+  python -m bench compare --quick                  the small form, for CI
+  python -m bench soak --rows 5000000              with five million old orders in the tables
 """
 
 
@@ -48,7 +48,7 @@ def _command(name: str, module: ModuleType) -> click.Command:
 
 commands = Group(
     name="python -m bench",
-    interrupted="Interrupted: what this run had started was removed.",
+    interrupted="Interrupted: this run removed what it had started.",
     help=HELP,
     commands=[_command(name, module) for name, module in {**MEASURING, **OTHERS}.items()],
     context_settings={"max_content_width": 120},
@@ -56,5 +56,5 @@ commands = Group(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command, and return its exit code."""
     return commands.run(argv) or 0

@@ -1,4 +1,4 @@
-"""What each process of the system costs: CPU seconds and memory, read from outside."""
+"""Reads the CPU seconds and the memory of each process of the system, from outside."""
 
 import contextlib
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from local_stack import broker, postgres
 
 BROKER, POSTGRES = "broker", "PostgreSQL"
 ONE_CORE = 0.9
-"""From this share of a core on a process of one Python thread at a time has none left."""
+"""A process that runs one Python thread at a time is full from this share of a core on."""
 
 
 class Usage(NamedTuple):
-    """What one part has used so far.
+    """What one part of the system has used since it started.
 
     Attributes
     ----------
     cpu_s
         CPU seconds, user and system.
     memory_bytes
-        Resident. Of PostgreSQL the proportional share, as its processes share a buffer that each would count.
+        Resident memory. Of PostgreSQL the proportional share (PSS), since each process would count the shared buffers.
     pids
-        Its processes; others later mean that it was restarted, and that its seconds began anew.
+        Its process. Another one later means that it was restarted, and that its seconds began at 0 again.
     """
 
     cpu_s: float
@@ -34,14 +34,14 @@ class Usage(NamedTuple):
 
 
 class Processes:
-    """The processes of one system, by name: ``ordenes 0``, …, ``broker``, ``PostgreSQL``, and whatever is added.
+    """The processes of one system, by name: ``ordenes 0``, …, ``broker``, ``PostgreSQL``, and further ones.
 
     Parameters
     ----------
     system
-        Whose. Of one on other machines there is nothing to be seen.
+        The system. Only a local stack's processes can be read.
     more
-        Further processes by name, such as the client's.
+        Further processes' ids by name, such as the client's.
     """
 
     def __init__(self, system: System, more: Mapping[str, int] | None = None) -> None:
@@ -50,7 +50,7 @@ class Processes:
         self._found: dict[str, psutil.Process] = {}
 
     def find(self) -> None:
-        """Look for all processes. Those of a function are found by their command line, which takes a while."""
+        """Look for all processes. This is slow: instances are found by their command lines."""
         found = {name: psutil.Process(pid) for name, pid in self._more.items()}
         if self._system.local is not None:
             for name, note in ((BROKER, broker.pid_file), (POSTGRES, postgres.pid_file)):
@@ -60,7 +60,7 @@ class Processes:
         self._found = found
 
     def use(self) -> dict[str, Usage]:
-        """Return what each has used; one that has gone is left out."""
+        """Return what each process has used, without those that have ended."""
         used = {}
         for name, process in self._found.items():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -79,7 +79,7 @@ def instances(service_url: str) -> dict[str, psutil.Process]:
 
 
 def instance_name(command: list[str], service_url: str) -> str:
-    """Return ``ordenes 0`` of an instance's command line; empty for any other, and for another broker's."""
+    """Return an instance's name, such as ``ordenes 0``, from its command line; empty if it isn't one of this broker."""
     if not any("python_instance_main" in word for word in command[:4]):
         return ""
     options = dict(pairwise(command))
@@ -91,9 +91,9 @@ def instance_name(command: list[str], service_url: str) -> str:
 
 
 def spent(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> tuple[dict[str, float], list[str]]:
-    """Return each part's CPU seconds between two looks, and the parts for which they can't be told. Pure.
+    """Return each part's CPU seconds between two readings, and the parts for which they aren't known. Pure.
 
-    One that was restarted in between, or came or went, has no figure: what it used before is lost.
+    They aren't known of a part that started, ended or was restarted in between.
     """
     seconds, unknown = {}, []
     for name in sorted({*before, *after}):
@@ -105,7 +105,7 @@ def spent(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> tuple[dict
 
 
 def by_kind(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Add up a function's instances: ``ordenes`` of ``ordenes 0`` and ``ordenes 1``. Pure."""
+    """Add up the instances of each function: ``ordenes 0`` and ``ordenes 1`` become ``ordenes``. Pure."""
     total: dict[str, float] = {}
     for name, value in seconds.items():
         kind = name.split(" ")[0]
@@ -114,32 +114,32 @@ def by_kind(seconds: Mapping[str, float]) -> dict[str, float]:
 
 
 def machine_busy_s() -> float:
-    """Return the CPU seconds that all cores have spent at work since the machine started."""
+    """Return for how many CPU seconds all cores together have been busy since the machine started."""
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
-    # Guests are counted in user and nice already.
+    # User and nice already include guests.
     return float(sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0))
 
 
 def saturated(seconds: Mapping[str, float], elapsed_s: float, cores: int, busy_s: float | None = None) -> list[str]:
-    """Name what has no room left. Pure.
+    """Return the names of what is saturated. Pure.
 
     Parameters
     ----------
     seconds
         CPU seconds of each process.
     elapsed_s
-        In how much time.
+        Over how many seconds.
     cores
-        Of the machine.
+        How many the machine has.
     busy_s
-        CPU seconds of the whole machine; the sum of the processes' without.
+        CPU seconds of the whole machine; without it, the sum of the processes'.
 
     Returns
     -------
     list of str
-        Processes whose one interpreter or thread pool uses nearly a core, the busiest first, and ``machine`` when all
-        cores together are used up. Empty when all of them wait for something.
+        The instances that use nearly a whole core, the busiest first, and ``machine`` when all cores together are used
+        up. Empty when nothing is saturated.
     """
     share = {name: value / elapsed_s for name, value in seconds.items()}
     functions = {name for name in share if name.split(" ")[0] in SERVICES}
@@ -154,10 +154,10 @@ def _alone(process: psutil.Process) -> Usage:
 
 
 def _family(process: psutil.Process) -> Usage:
-    """Add a process and all below it; of those that have ended their parent knows."""
+    """Add up a process and all its descendants. A parent's times include its children that have ended."""
     cpu_s, memory = _with_ended(process), _shared(process)
     for child in process.children(recursive=True):
-        # A child that ends between the two looks is in its parent's figures at the next one.
+        # A child that ends meanwhile is in its parent's times at the next reading.
         with contextlib.suppress(psutil.NoSuchProcess):
             cpu_s += _with_ended(child)
             memory += _shared(child)

@@ -1,30 +1,30 @@
-"""What can keep a benchmark from being measured; each class says what its reader should do."""
+"""What can prevent a benchmark. Each class says what the user should do."""
 
 from terminal.errors import WRONG_USAGE, CommandError
 
 
 class BenchError(CommandError):
-    """A reason to stop, told in one line."""
+    """The benchmark can't go on; the message says why in one line."""
 
 
 class UsageError(BenchError):
-    """The command line asks for what can't be: the message says what can."""
+    """The command line asks for something impossible: the message says what is possible."""
 
     exit_code = WRONG_USAGE
 
 
 class NotReachableError(BenchError):
-    """A part of the system isn't there: start it, or name the right one."""
+    """A part of the system can't be reached: start it, or name the right one."""
 
     exit_code = WRONG_USAGE
 
 
 class UnfinishedError(BenchError):
-    """Orders did not end in time: see the functions' logs; nothing of such a run is a figure."""
+    """Orders did not end in time: see the functions' logs. Such a run gives no figures."""
 
 
 class NotCleanError(BenchError):
-    """Orders were lost, or the services contradict each other: see what `alpes reconcile` says."""
+    """Orders were lost, or the services contradict each other: run `alpes reconcile` to see which."""
 
 
 class SlowerError(BenchError):

@@ -1,7 +1,7 @@
-"""Whether a run's ratios are still what they were: a ratio that falls by more than its noise fails. Pure.
+"""Compares a run's ratios with a baseline: a ratio that falls by more than its noise fails. Pure.
 
-Ratios, not rates: both sides of one are measured on the same machine within minutes, so another machine's baseline
-holds.
+It compares ratios, not rates. Both sides of a ratio are measured on one machine within minutes, so a baseline of
+another machine holds, too.
 """
 
 from collections.abc import Mapping
@@ -11,22 +11,23 @@ from typing import Any
 from bench.results import Result
 
 LEAST_NOISE = 0.05
-"""Of which no machine is free, however well three rounds agree."""
+"""The noise that every machine has, even where three rounds agree better."""
 FORM = 1
+"""Version of a baseline's format."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is said of one ratio.
+    """The judgement of one ratio.
 
     Attributes
     ----------
     name
-        Which.
+        The ratio's name.
     was, least
-        The baseline, and what it may fall to.
+        Its baseline, and the lowest value that holds.
     now
-        What it is; None where it wasn't measured.
+        Its value now; None where it wasn't measured.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Decision:
 
     @property
     def holds(self) -> bool:
-        """Whether it has not fallen."""
+        """Whether the ratio was measured, and has not fallen below `least`."""
         return self.now is not None and self.now >= self.least
 
     def __str__(self) -> str:
@@ -45,21 +46,21 @@ class Decision:
 
 
 def decide(baseline: Mapping[str, Any], result: Result) -> list[Decision]:
-    """Compare a result with a baseline, ratio by ratio. One that the baseline doesn't know is not judged.
+    """Compare a result with a baseline, ratio by ratio. A ratio that the baseline doesn't have is not judged.
 
     Raises
     ------
     ValueError
-        They are not of the same command and size.
+        They are not of the same command and size, or the baseline has another format.
     """
     if baseline.get("form") != FORM:
-        raise ValueError(f"the baseline is not of form {FORM}")
+        raise ValueError(f"the baseline's format is not {FORM}")
     for what, theirs, ours in (
         ("command", baseline["command"], result.command),
         ("form", size(baseline["quick"]), size(bool(result.options.get("quick")))),
     ):
         if theirs != ours:
-            raise ValueError(f"the baseline's {what} is {theirs} and the result's {ours}")
+            raise ValueError(f"the baseline's {what} is {theirs}, and the result's is {ours}")
     decisions = []
     for name, was in baseline["ratios"].items():
         now = result.ratios.get(name)
@@ -74,10 +75,10 @@ def baseline_of(result: Result) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        It has no ratios.
+        The result has no ratios.
     """
     if not result.ratios:
-        raise ValueError(f"a result of {result.command} without ratios is no baseline: compare and skew have some")
+        raise ValueError(f"the result of {result.command} has no ratios; those of compare and skew have some")
     return {
         "form": FORM,
         "command": result.command,
@@ -89,5 +90,5 @@ def baseline_of(result: Result) -> dict[str, Any]:
 
 
 def size(quick: bool) -> str:  # noqa: FBT001 - what it is called with
-    """``quick`` or ``full``."""
+    """Return ``quick`` or ``full``."""
     return "quick" if quick else "full"

@@ -1,4 +1,4 @@
-"""Latencies as HdrHistograms: percentiles that are exact to 0.1 % far into the tail."""
+"""Latencies as HdrHistograms: their percentiles are exact to 0.1 %, also far into the tail."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +16,7 @@ class Latencies:
     Parameters
     ----------
     values_us
-        What to begin with, in microseconds.
+        The first times, in microseconds.
     """
 
     def __init__(self, values_us: Iterable[int] = ()) -> None:
@@ -25,23 +25,23 @@ class Latencies:
             self.record(value)
 
     def record(self, value_us: int) -> None:
-        """Add one time. Raises `ValueError` for one that no clock can have shown."""
+        """Add one time. Raise `ValueError` if it is negative or over an hour."""
         if value_us < 0 or not self._histogram.record_value(value_us):
             raise ValueError(f"a latency of {value_us} µs is out of range")
 
     @property
     def count(self) -> int:
-        """How many times it holds."""
+        """The number of times in it."""
         return int(self._histogram.get_total_count())
 
     def at(self, percentile: float) -> int:
-        """Return the time in microseconds that so many percent don't exceed. Raises `ValueError` when empty."""
+        """Return a percentile in microseconds. Raise `ValueError` when the histogram is empty."""
         if not self.count:
             raise ValueError("an empty histogram has no percentiles")
         return int(self._histogram.get_value_at_percentile(percentile))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the histogram in HdrHistogram's own form (V2, compressed, base64), and its percentiles to read."""
+        """Return its percentiles, and the whole histogram in HdrHistogram's own format (V2, compressed, base64)."""
         encoded = self._histogram.encode()
         shown = {name(percentile): self.at(percentile) for percentile in PERCENTILES} if self.count else {}
         return {
@@ -54,5 +54,5 @@ class Latencies:
 
 
 def name(percentile: float) -> str:
-    """``p99.9`` of 99.9, ``p50`` of 50.0."""
+    """Return a percentile's name: ``p99.9`` for 99.9, ``p50`` for 50.0."""
     return f"p{percentile:g}"

@@ -1,4 +1,4 @@
-"""How long each step of an order took, from the times at which it was seen. Pure."""
+"""Computes how long each step of an order took, from the times at which the order was seen. Pure."""
 
 from array import array
 from collections.abc import Iterable, Mapping
@@ -10,36 +10,36 @@ from bench.histogram import Latencies
 NEVER = -1
 TOPICS = ("crear-orden", "orden-creada", "transaccion-creada", "orden-actualizada")
 EVENT_TOPICS = TOPICS[1:]
-"""Those that functions publish on. A function hands over all messages of an entry at once, just before its flush, so
-the entry's publish time, that of its first message, is each one's. The client's first message of a batch may have
-waited for the others: `crear-orden` has no publish time that could be used."""
+"""The topics whose publish times are used: those that functions publish to. An entry has the publish time of its first
+message. A function hands over all messages of an entry at once, so this is right for each of them. In an entry of
+`crear-orden`, the first message may have waited for the others, so its publish time is of no use."""
 TRUNCATION_US = 1_000
-"""Pulsar's publish time is in whole milliseconds, cut off; so a step from our own clock to it may seem negative."""
+"""Pulsar cuts publish times off to whole milliseconds, so a step from our own clock to one may seem negative."""
 
 END_TO_END = "end to end"
 REPORT_ROW = "end to end, report row"
 
 
 def blank(orders: int) -> "array[int]":
-    """Return times in Unix microseconds for so many orders, none of them known."""
+    """Return an array of times for so many orders, each of them `NEVER`."""
     return array("q", [NEVER]) * orders
 
 
 @dataclass(frozen=True)
 class Seen:
-    """When each order was where, by its number, in Unix microseconds; `NEVER` where it wasn't seen.
+    """When each order passed each place: Unix microseconds by the order's number, `NEVER` where it wasn't seen.
 
     Attributes
     ----------
     intended
-        When it was to be sent. Not when it was sent: a client that is held up would hide that from the figures
-        (coordinated omission).
+        When the schedule was to send it. Latencies start here, not at `sent`: a client that is held up would hide the
+        delay from the figures (coordinated omission).
     sent
-        When the client was called.
+        When the client library was called with it.
     published
-        By topic of `EVENT_TOPICS`: the publish time of the first message of the order.
+        By topic of `EVENT_TOPICS`, when its first message was published.
     received
-        When a reader of `orden-actualizada` had it.
+        When a reader of `orden-actualizada` received it.
     row
         When Reporting's row was committed.
     """
@@ -52,21 +52,19 @@ class Seen:
 
 
 def latencies(seen: Seen, skip: int = 0) -> dict[str, Latencies]:
-    """Return a histogram for each step that was seen, and for the whole way.
+    """Return a histogram for each step, and for the way from end to end.
 
-    The steps from topic to topic and the last one to the reader add up to the whole way, order by order.
+    For each order, the steps from topic to topic and the last step to the reader add up to the whole way.
 
     Parameters
     ----------
-    seen
-        The times.
     skip
-        So many orders at the beginning don't count: the system warms up.
+        How many orders at the beginning to leave out, while the system warms up.
 
     Returns
     -------
     dict
-        By name; a step that nobody saw is absent.
+        By the step's name; without the steps that nobody saw.
     """
     places: list[tuple[str, array[int] | None]] = [("intended", seen.intended), ("sent", seen.sent)]
     places += [(topic, seen.published.get(topic)) for topic in EVENT_TOPICS]
@@ -86,29 +84,29 @@ def latencies(seen: Seen, skip: int = 0) -> dict[str, Latencies]:
 
 
 def differences(start: "array[int]", end: "array[int]", skip: int = 0) -> Iterable[int]:
-    """Yield end − start in microseconds of each order that was seen at both.
+    """Yield end − start in microseconds, of each order that was seen at both.
 
     Raises
     ------
     ValueError
-        An order ended before it began, by more than what Pulsar's milliseconds cut off: the times aren't of one clock.
+        An order's end lies before its start by more than `TRUNCATION_US`: the times aren't of one clock.
     """
     for number in range(skip, len(start)):
         first, second = start[number], end[number]
         if NEVER in {first, second}:
             continue
         if second < first - TRUNCATION_US:
-            raise ValueError(f"order {number} was seen {first - second} µs earlier than where it came from")
+            raise ValueError(f"order {number} ended a step {first - second} µs before it began it")
         yield max(0, second - first)
 
 
 def windows_of(seen: Seen, width_s: float) -> list[Latencies]:
-    """Return the whole way's histogram of each window of ``width_s`` seconds of intended send times.
+    """Return a histogram of end-to-end latencies for each window of ``width_s`` seconds of intended send times.
 
     Raises
     ------
     ValueError
-        Nobody received anything.
+        No reader noted when orders arrived.
     """
     if seen.received is None:
         raise ValueError("without a reader there is no end-to-end latency")

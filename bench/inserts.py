@@ -1,4 +1,4 @@
-"""The limit of the tables: a bare loop of multi-row inserts on the same PostgreSQL, with the statement of Ordenes."""
+"""Measures the limit of the tables: a bare loop of multi-row inserts, with Ordenes' statement on its PostgreSQL."""
 
 import time
 from typing import Any
@@ -18,16 +18,16 @@ DROP = f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"
 
 
 def limit(dsn: str, seconds: float, rows: int) -> float:
-    """Insert for so many seconds, and return rows a second: each insert is durable before the next one begins.
+    """Insert for so many seconds, and return rows a second. Each insert is committed before the next one begins.
 
     Parameters
     ----------
     dsn
-        Of Ordenes' database; a schema of our own is made there, and removed.
+        Ordenes' database. The loop makes a schema of its own there, and removes it.
     seconds
-        How long.
+        How long to insert.
     rows
-        Of each insert.
+        Rows of each insert.
     """
     query = load_queries(SQL)["insert_new"].encode()
     with psycopg.connect(dsn, autocommit=True, application_name="alpes bench") as connection:
@@ -37,7 +37,7 @@ def limit(dsn: str, seconds: float, rows: int) -> float:
             connection.execute(f"SET search_path TO {SCHEMA}, public")
             send_lists_in_binary(connection)
             cursor = connection.cursor(binary=True)
-            # Made before: the loop is to measure PostgreSQL, not how fast Python makes rows up.
+            # Made before the loop, which measures PostgreSQL, not how fast Python makes rows.
             batch = parameters(rows)
             inserts, started = 0, time.monotonic()
             while (passed := time.monotonic() - started) < seconds:

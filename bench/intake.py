@@ -1,4 +1,4 @@
-"""How many messages a second one instance takes in when it does nothing else: directly, or through Pulsar's runtime."""
+"""Measures how many messages a second an instance that does nothing else takes in: directly, or by Pulsar's runtime."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ NAMESPACE, TOPIC, NAME = "alpes/bench", "entrada", "sink"
 FULL_TOPIC = f"persistent://{NAMESPACE}/{TOPIC}"
 PAYLOAD = b"x" * 150
 SLOWEST_PER_S = 200
-"""Below this rate something is wrong, and we stop waiting."""
+"""The slowest rate to wait for: below it, something is wrong."""
 START_S = 60.0
 
 
@@ -34,16 +34,16 @@ def rate(system: System, intake: str, messages: int) -> float:
     Parameters
     ----------
     system
-        Where. The function is made, and removed again.
+        The system. The function is created there, and removed again.
     intake
         ``direct`` or ``runtime``.
     messages
-        How many are there before the function starts.
+        How many messages wait before the function starts.
 
     Raises
     ------
     BenchError
-        They are not taken in.
+        The function did not take all of them in time.
     """
     doing = f"Taking {messages:,} messages in, intake {intake}"
     with (
@@ -71,14 +71,14 @@ def _topic(system: System) -> Iterator[None]:
     root = f"/admin/v2/persistent/{NAMESPACE}/{TOPIC}"
     system.api.create(f"/admin/v2/namespaces/{NAMESPACE}", None)
     system.api.create(root, None)
-    # Before anything is published: without a subscription the broker may drop what nobody waits for.
+    # The subscription comes before the messages: without one, the broker may drop them.
     system.api.create(f"{root}/subscription/{NAME}", None)
     try:
         yield
     finally:
         system.api.delete(f"{root}?force=true")
         if not system.own:
-            # A broker may refuse for what it keeps in there itself; nothing of ours is left then either.
+            # The broker may refuse, since it keeps topics of its own there. Nothing of ours is left in any case.
             with suppress(PulsarError):
                 system.api.delete(f"/admin/v2/namespaces/{NAMESPACE}")
 
@@ -89,7 +89,7 @@ def _fill(system: System, messages: int) -> None:
         producer = client.create_producer(
             FULL_TOPIC,
             send_timeout_millis=60_000,
-            # As a function publishes: many messages an entry. One each would measure the broker.
+            # Many messages an entry, as a function publishes. With one an entry, the broker would be the limit.
             batching_enabled=True,
             max_pending_messages=10_000,
             block_if_queue_full=True,
@@ -102,7 +102,7 @@ def _fill(system: System, messages: int) -> None:
 
 
 def tree_in(folder: Path) -> Path:
-    """Lay the sink out as one of the services, so that it is packed as they are."""
+    """Copy the sink into a tree like a service, so that it is packed like one, and return the tree."""
     tree = folder / "tree"
     here = shutil.ignore_patterns("__pycache__")
     (tree / "functions").mkdir(parents=True)
@@ -114,7 +114,7 @@ def tree_in(folder: Path) -> Path:
 
 
 def config_of(folder: Path, intake: str, messages: int, result: Path) -> PulsarFunctionConfig:
-    """Write the sink's configuration into a folder."""
+    """Write the sink's configuration into a folder, and return it."""
     tenant, namespace = NAMESPACE.split("/")
     values: dict[str, Any] = {
         "tenant": tenant,

@@ -1,4 +1,4 @@
-"""On what a benchmark ran: machine, versions, configuration and revision, so that a figure can be judged later."""
+"""Notes on what a benchmark ran: machine, versions, configuration, revision. They let one judge its figures later."""
 
 import importlib.metadata
 import os
@@ -21,7 +21,7 @@ BROKER_SETTINGS = (*servers(), "journalMaxGroupWaitMSec")
 
 
 def environment(system: System, tables: Tables) -> dict[str, Any]:
-    """Return all of it, for the JSON."""
+    """Return machine, versions, configuration and revision, for the result's JSON."""
     return {
         "machine": machine(),
         "versions": versions(),
@@ -40,7 +40,7 @@ def environment(system: System, tables: Tables) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the machine is."""
+    """Return the machine's processor, cores, memory, operating system and load."""
     return {
         "cpu": _cpu_model(),
         "cores": psutil.cpu_count(),
@@ -52,7 +52,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what takes part, as installed here."""
+    """Return the versions of Python and of the packages that matter, as installed here."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -63,14 +63,14 @@ def versions() -> dict[str, str]:
 
 
 def git(checkout: Path = CHECKOUT) -> dict[str, Any]:
-    """Return the revision, and whether files differ from it; empty where this is no repository."""
+    """Return the checkout's revision, and whether files differ from it; empty outside a repository."""
     revision = _git(checkout, "rev-parse", "HEAD")
     changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
     return {} if revision is None else {"revision": revision, "changed": bool(changed)}
 
 
 def cores() -> int:
-    """Return how many cores we may use."""
+    """Return how many cores this process may use."""
     return int(machine()["usable_cores"] or 1)
 
 

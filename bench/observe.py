@@ -1,4 +1,4 @@
-"""Where each order was when: read from the topics, by a reader that is no part of the system."""
+"""Reads from the topics when each order passed each of them."""
 
 import threading
 import time
@@ -22,14 +22,14 @@ POLL_MS = 200
 
 
 def watch(link: Link, service_url: str, workload: Workload) -> "array[int]":
-    """Note when `orden-actualizada` arrives at a reader, in a process of its own; see `Child`.
+    """Read `orden-actualizada` in a child process until the parent sends anything; see `Child`.
 
-    Ends when it is told anything. A publish time would not do: the function sets it before it flushes.
+    Publish times can't replace these arrival times: a function sets a publish time before it flushes.
 
     Returns
     -------
     array
-        When the first one of each order arrived, in Unix microseconds, by the order's number.
+        When the first message of each order arrived, in Unix microseconds, by the order's number.
     """
     client = Client(service_url)
     received = blank(workload.orders)
@@ -63,19 +63,19 @@ def _follow(reader: Any, workload: Workload, received: "array[int]", stop: threa
 
 
 def published(system: System, workload: Workload, since_us: int) -> dict[str, "array[int]"]:
-    """Read, after a run, when each order's first message on each event topic was published; the run isn't disturbed.
+    """Read, after a run, when each order's first message on each event topic was published.
 
     Parameters
     ----------
     system, workload
-        Which run.
+        The run's.
     since_us
-        When it began, in Unix microseconds.
+        When the run began, in Unix microseconds.
 
     Returns
     -------
     dict
-        By topic and the order's number: Unix microseconds, in whole milliseconds as Pulsar has them.
+        By topic, and there by the order's number: Unix microseconds, which Pulsar cuts off to whole milliseconds.
     """
     found = {}
     for name in EVENT_TOPICS:
@@ -87,12 +87,12 @@ def published(system: System, workload: Workload, since_us: int) -> dict[str, "a
 
 
 def last_published(system: System, workload: Workload, since_us: int) -> int:
-    """Return when a run's last `orden-actualizada` was published, repeated ones too, in Unix microseconds."""
+    """Return when a run's last `orden-actualizada` was published, repeated ones included, in Unix microseconds."""
     return max((at for _, at in _publications(system, EVENT_TOPICS[-1], workload, since_us)), default=NEVER)
 
 
 def _publications(system: System, name: str, workload: Workload, since_us: int) -> Iterator[tuple[int, int]]:
-    """Yield the number of the order, and the publish time, of each message that a run left on a topic."""
+    """Yield the order's number and the publish time in Unix microseconds of each message of a run on a topic."""
     client, admin = Client(system.service_url), Admin(system.admin_url)
     try:
         for partition in reading.partitions(admin, name):

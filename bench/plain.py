@@ -1,8 +1,8 @@
-"""The same services in a plain program on the Pulsar client: no function, no function worker.
+"""Runs the services in plain programs on the Pulsar client: without functions and their worker.
 
-It runs the very same handlers, stores, batching and publishing as the function of that name, on the function's own
-topics and subscription, while the function is stopped. What lies between the two is what Pulsar's worker and its Python
-instance cost: the worker's share of the broker, the instance's threads, its gRPC server and its metrics.
+A plain program runs the same handlers, stores, batching and publishing as the function, on the function's own topics
+and subscription, while the function is stopped. The difference is what Pulsar's worker and its Python instance cost:
+the worker's share of the broker, the instance's threads, its gRPC server and its metrics.
 """
 
 import importlib
@@ -28,20 +28,16 @@ from deployment.function_configs import PulsarFunctionConfig
 
 
 class PlainHost:
-    """What runs the service here, made from the function's own configuration.
+    """A host for the service's instance, made from the function's own configuration.
 
     Parameters
     ----------
     config
-        The function that is stood in for.
+        The configuration of the function that it replaces.
     user_config
-        What it is told.
-    client
-        Connected.
+        The userConfig that the function runs with.
     table
-        Its state table, None without a state store.
-    service_url
-        Where Pulsar is.
+        The function's state table; None without a state store.
     """
 
     def __init__(
@@ -61,14 +57,14 @@ class PlainHost:
         self.state_table = table
 
     def count(self, received: int, processed: int) -> None:
-        """Count nothing: nobody asks."""
+        """Do nothing: no worker reads the counters."""
 
     def record(self, metric: str, value: float) -> None:
-        """Record nothing: nobody asks."""
+        """Do nothing: no worker reads the metrics."""
 
 
 def state_table(url: str, config: PulsarFunctionConfig) -> Any:
-    """Open the function's own state table, which the function has made."""
+    """Open the state table that the function has made."""
     from bookkeeper import kv  # noqa: PLC0415 - only where there is a state store
     from bookkeeper.types import StorageClientSettings  # noqa: PLC0415
 
@@ -80,20 +76,18 @@ def state_table(url: str, config: PulsarFunctionConfig) -> Any:
 def serve(
     link: Link, service: str, user_config: Mapping[str, Any], variables: Mapping[str, str], state_url: str | None
 ) -> None:
-    """Run one service, in a process of its own, until the parent lets it go, and drain it then; see `Child`.
+    """Run one service in a child process until the parent closes its end, then drain it; see `Child`.
 
     Parameters
     ----------
-    link
-        To the parent.
     service
-        The function that is stood in for.
+        The name of the function that it replaces.
     user_config
-        What the function is told.
+        The userConfig that the function runs with.
     variables
-        What it has in its environment.
+        The environment variables that the function has.
     state_url
-        Where the state store is; None without one.
+        The state store's address; None without one.
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=f"{service}: %(levelname)s %(message)s")
     os.environ.update(variables)
@@ -116,12 +110,17 @@ def serve(
 
 @contextmanager
 def running(system: System) -> Iterator[dict[str, int]]:
-    """Run the three services so instead of as functions; gives their processes, and brings the functions back.
+    """Run plain programs in place of the functions, and start the functions again at the end.
+
+    Yields
+    ------
+    dict
+        The programs' process ids, by names such as ``ordenes 0``.
 
     Raises
     ------
     UsageError, BenchError
-        There is no local stack, or one does not start.
+        The system is not a local stack, or a program does not start.
     """
     if system.local is None:
         raise UsageError("The plain program needs the local stack's state store: leave it out with --only a,c1,c2,d.")

@@ -1,4 +1,4 @@
-"""Medians, ratios with their noise, and trends with their error. Pure."""
+"""Computes medians, ratios with their noise, and trends with their error. Pure."""
 
 import math
 import statistics
@@ -12,9 +12,9 @@ class Ratio(NamedTuple):
     Attributes
     ----------
     median
-        Of the rounds' ratios.
+        The median of the rounds' ratios.
     noise
-        Half of what lies between the smallest and the largest of them, as a share of the median.
+        Half the difference between the largest and the smallest of them, as a share of the median.
     rounds
         Each round's ratio.
     """
@@ -25,14 +25,14 @@ class Ratio(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """A straight line through points.
+    """The slope of a straight line through points.
 
     Attributes
     ----------
     per_unit
         How much y grows with each unit of x.
     error
-        The standard error of that; infinite for fewer than three points.
+        The standard error of `per_unit`; infinite for fewer than three points.
     """
 
     per_unit: float
@@ -45,7 +45,7 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio:
     Raises
     ------
     ValueError
-        There is nothing to compare, or a rate is zero.
+        The two sides differ in length, or are empty, or a denominator is zero.
     """
     if not numerators or len(numerators) != len(denominators) or not all(denominators):
         raise ValueError("a ratio needs the same number of rounds on both sides, at least one, and no rate of zero")
@@ -55,7 +55,7 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio:
 
 
 def turned(names: Sequence[str], number: int) -> list[str]:
-    """Return what is compared for round ``number`` (from 0), each time beginning with another: none is always first."""
+    """Return the names in the order for round ``number`` (from 0). Each round begins with another name."""
     start = number % len(names)
     return [*names[start:], *names[:start]]
 
@@ -66,7 +66,7 @@ def slope(xs: Sequence[float], ys: Sequence[float]) -> Slope:
     Raises
     ------
     ValueError
-        Fewer than two points, or all at one x.
+        There are fewer than two points, or all have the same x.
     """
     if len(xs) != len(ys) or len(set(xs)) < 2:
         raise ValueError("a slope needs at least two points at different places")

@@ -1,4 +1,4 @@
-"""Whether every order of a benchmark is accounted for: a rate at which orders get lost is no figure."""
+"""Checks that a benchmark lost no order: the rate of a run that loses orders is worth nothing."""
 
 import json
 import subprocess
@@ -16,12 +16,14 @@ STATEMENT_S = 1_800
 
 
 def require_clean(system: System) -> dict[str, Any]:
-    """Run ``alpes reconcile``, and return its account.
+    """Run ``alpes reconcile``, and return the JSON that it prints.
 
     Raises
     ------
+    BenchError
+        ``alpes reconcile`` failed.
     NotCleanError
-        Orders are lost or differ, or some have not ended.
+        Orders are lost or differ, or on a system of our own some have not ended.
     """
     command = [sys.executable, "-m", "client", "reconcile", "--json", "--statement-timeout", str(STATEMENT_S)]
     with progress.step("Checking that nothing is lost", "alpes reconcile looked at every order"):
@@ -30,23 +32,23 @@ def require_clean(system: System) -> dict[str, Any]:
         )
     if done.returncode not in {CLEAN, NOT_CLEAN}:
         words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise BenchError(f"alpes reconcile could not look: {words[-1]}")
+        raise BenchError(f"alpes reconcile failed: {words[-1]}")
     account: dict[str, Any] = json.loads(done.stdout)
-    # On a system that others use, too, an order may be on its way, and a letter lie there from before.
+    # A system that others use, too, may have orders in flight and old dead letters.
     if trouble := troubles(account, all_ended=system.own):
         raise NotCleanError(f"alpes reconcile is not clean: {trouble}. Run it on the stack to see which orders.")
     return account
 
 
 def troubles(account: Mapping[str, Any], *, all_ended: bool) -> str:
-    """Say what is not as it should be; empty when nothing is. Pure.
+    """Return what ``alpes reconcile`` found wrong, in words; empty when nothing is wrong. Pure.
 
     Parameters
     ----------
     account
-        What ``alpes reconcile --json`` prints.
+        The JSON that ``alpes reconcile --json`` prints.
     all_ended
-        Whether every order must have ended, and no dead letter may be there.
+        Whether every order must have ended, and no dead letter may exist.
     """
     wrong = ["lost", "differs"]
     if all_ended:

@@ -1,4 +1,4 @@
-"""What a benchmark found, as a value and as JSON: nothing that wasn't measured, and what couldn't be is said."""
+"""The results of a benchmark, as values and as JSON. They hold measured figures alone, and say what is missing."""
 
 import json
 import os
@@ -12,23 +12,23 @@ from bench.errors import BenchError, UsageError
 from bench.histogram import Latencies
 
 FORM = 1
-"""Of the JSON; raised when a reader of the older form would misread the newer."""
+"""Version of the JSON's format. It is raised when a reader of the old format would misread the new one."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at the system while orders flowed.
+    """One sample of the system's figures, taken during a run.
 
     Attributes
     ----------
     at_s
         Seconds since the run began.
     cpu_s, memory_bytes
-        By process, CPU seconds cumulative.
+        By process; CPU seconds count from the process's start.
     state_age_s
-        Seconds that the state store was behind; None where it wasn't asked.
+        By how many seconds the state store was behind; None where it wasn't measured.
     table_bytes
-        By table; empty where it wasn't asked.
+        Size by table; empty where it wasn't measured.
     """
 
     at_s: float
@@ -45,33 +45,33 @@ class Run:
     Attributes
     ----------
     name
-        What ran, such as ``a`` or ``1,000/s``.
+        The run's name, such as ``a`` or ``1,000/s``.
     orders, distinct
-        Commands that were sent, and orders that they were about.
+        How many commands were sent, and how many orders they were about.
     rate
-        Commands a second that were to be sent; None for as many as were accepted.
+        Commands a second that the schedule asked for; None for as many as the broker accepted.
     seconds, per_second
-        From the first order's intended time to the last one's end, and commands a second in between.
+        Seconds from the first order's intended time to the last order's end, and commands a second in this time.
     client_latest_s
-        By how much the client was behind its schedule at worst.
+        By how many seconds the client was behind its schedule at worst.
     cpu_s
         CPU seconds by process, while orders flowed.
     machine_busy_s
-        The same of the whole machine, whatever ran on it.
+        CPU seconds of the whole machine in the same time, other programs included.
     latencies
-        By step, of the whole way ``end to end``.
+        By step; ``end to end`` is the whole way.
     windows
-        ``end to end`` by window of `window_s` seconds.
+        The ``end to end`` latencies of each window of `window_s` seconds.
     messages_per_commit, messages_per_entry
-        By the topic that the messages come from, and are on.
+        By the messages' topic.
     commits_per_second
-        Of the transactions that those messages were committed in.
+        Transactions a second that committed these messages.
     state
         How far the state store was behind, and how fast it caught up.
     postgres
-        By how much PostgreSQL's own counters grew, with what followed until the state store had caught up.
+        By how much PostgreSQL's own counters grew, until the state store had caught up.
     samples
-        Looks at it meanwhile.
+        The samples that were taken during the run.
     """
 
     name: str
@@ -98,8 +98,8 @@ class Run:
         return {name: 1e6 * seconds / self.orders for name, seconds in self.cpu_s.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for JSON; histograms in their own form."""
-        # Not `asdict` on the whole: it copies histograms, which know no copying.
+        """Return the run as JSON values, with the histograms in their own format."""
+        # `asdict` on the whole run would copy the histograms, which can't be copied.
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         values["latencies"] = {name: histogram.as_json() for name, histogram in self.latencies.items()}
         values["windows"] = [histogram.as_json() for histogram in self.windows]
@@ -109,24 +109,24 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """All that one command found.
+    """The result of one command.
 
     Attributes
     ----------
     command, options
-        What was asked for.
+        The command and its options.
     started_at
         UTC, ISO 8601.
     environment
         Machine, versions, configuration, git revision; see `machine`.
     runs
-        In their order.
+        The runs in their order.
     figures
-        What was computed from them, by name.
+        Figures computed from the runs, by name.
     ratios
         By name, such as ``a/b``: median, noise and each round.
     missing
-        What could not be measured, and why, a line each.
+        Lines that say what could not be measured, and why.
     """
 
     command: str
@@ -139,15 +139,15 @@ class Result:
     missing: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the result as JSON values."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {"form": FORM, **values, "runs": [run.as_json() for run in self.runs]}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Result":
-        """Read what `as_json` wrote, without its runs: the gate needs none. Raises `ValueError` for another form."""
+        """Read what `as_json` wrote, without the runs: the gate needs none. Raise `ValueError` for another format."""
         if values.get("form") != FORM:
-            raise ValueError(f"it is not of form {FORM}")
+            raise ValueError(f"its format is not {FORM}")
         return cls(**{each.name: values[each.name] for each in fields(cls) if each.name != "runs"})
 
 
@@ -157,7 +157,7 @@ def write(result: Result, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises `BenchError` where it can't be."""
+    """Write a file, whole or not at all. Raise `BenchError` if it can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
@@ -174,7 +174,7 @@ def read(path: Path) -> Result:
     Raises
     ------
     UsageError
-        There is none.
+        The file can't be read, or holds no result.
     """
     try:
         return Result.from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -183,4 +183,4 @@ def read(path: Path) -> Result:
             f"{path} can't be read: {error.strerror}. Name a JSON file that python -m bench wrote."
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is no result of python -m bench ({' '.join(str(error).split())}).") from error
+        raise UsageError(f"{path} is not a result of python -m bench ({' '.join(str(error).split())}).") from error

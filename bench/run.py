@@ -1,7 +1,7 @@
-"""One measured run: prepare, send, wait until the last order has ended, and only then ask what happened.
+"""Does one measured run: prepares it, sends orders, waits until the last one has ended, and then collects the figures.
 
-What can be read afterwards isn't watched meanwhile: publish times lie in the topics, commit times in PostgreSQL. So a
-run at full speed has nobody beside it but the client, and a look once a second at what processes use.
+As much as possible is collected after the run: publish times from the topics, commit times from PostgreSQL. During a
+run at full speed, nothing runs beside the system but the client, and a sample of CPU and memory each second.
 """
 
 import time
@@ -22,14 +22,14 @@ from bench.workload import Workload
 from terminal import progress
 
 STALLED_S = 120.0
-"""So long no order may have ended before a run is given up."""
+"""If no order ends for so long, the run is given up."""
 SEND_S = 7_200.0
 WATCHER_S = 60.0
 POLL_S = 0.25
 STATE_S = 1_800.0
-"""Longest wait for the state store to catch up after a run, so that the next one isn't measured beside it."""
+"""Longest wait after a run for the state store to catch up, which would slow the next run."""
 LINGER_MS = 5
-"""What the client `alpes` uses, too."""
+"""The client `alpes` uses the same."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,27 @@ class Plan:
     Attributes
     ----------
     name
-        What it is called in results.
+        The run's name in results.
     workload
-        What is sent.
+        The orders to send.
     rate
-        Commands a second; None for as many as are accepted.
+        Commands a second; None for as many as the broker accepts.
     live
-        Whether a reader notes when each order arrives, which end-to-end latencies need.
+        Whether a reader notes when each order arrives. End-to-end latencies need it.
     with_hops
-        Whether the topics are read afterwards, which latencies from topic to topic need.
+        Whether to read the topics afterwards. Latencies from topic to topic need it.
     warm_up_s
-        So many seconds at the beginning don't count in latencies.
+        How many seconds at the beginning to leave out of the latencies.
     window_s
-        Width of the windows in which latencies are given besides.
+        Width of the windows, each of which has a histogram of its own.
     linger_ms
-        How long the client waits for more orders before it sends a batch off; 0 sends each one by itself.
+        How long the client waits for more orders before it sends a batch; 0 sends each order by itself.
     sample_s
-        Seconds between two looks.
+        Seconds between two samples.
     with_tables
-        Whether a look takes in the sizes of tables, too.
+        Whether a sample includes the sizes of tables.
     processes
-        More processes to measure, by name.
+        Ids of further processes to measure, by name.
     """
 
     name: str
@@ -76,17 +76,17 @@ class Plan:
 
 
 class Missing(list[str]):
-    """What could not be measured, and why; each line once."""
+    """Lines that say what could not be measured, and why. No line comes twice."""
 
     def note(self, line: str) -> None:
-        """Add a line."""
+        """Add a line, unless it is there."""
         if line not in self:
             self.append(line)
 
 
 @dataclass(frozen=True)
 class _Flow:
-    """What is known when the last order has ended."""
+    """What is known once the last order has ended."""
 
     sent: sender.Sent
     received: "array[int] | None"
@@ -97,21 +97,17 @@ class _Flow:
 
 
 def measure(system: System, plan: Plan, missing: Missing) -> Run:
-    """Do one run, and wait until the state store has caught up.
+    """Do one run, wait until the state store has caught up, and return the figures.
 
     Parameters
     ----------
-    system
-        Where.
-    plan
-        What.
     missing
-        Takes what could not be measured.
+        Gets a line for each figure that could not be measured.
 
     Raises
     ------
     UnfinishedError
-        Orders did not end; nothing of such a run is a figure.
+        Orders did not end, so the run gives no figures.
     """
     with tables.opened(system.dsns) as asked:
         counters, entries = asked.figures(), topics.written(system.api)
@@ -146,7 +142,7 @@ def measure(system: System, plan: Plan, missing: Missing) -> Run:
 
 
 def _flow(system: System, plan: Plan, asked: Tables, missing: Missing) -> _Flow:
-    """Let the orders flow from the first to the last."""
+    """Send the orders, and sample the system until the last one has ended."""
     with ExitStack() as stack:
         client = stack.enter_context(
             Child(sender.send_orders, system.service_url, plan.workload, plan.rate, plan.linger_ms)
@@ -176,7 +172,7 @@ def _flow(system: System, plan: Plan, asked: Tables, missing: Missing) -> _Flow:
 
 
 def _wait_ended(system: System, asked: Tables, plan: Plan) -> int:
-    """Wait until each order has its report row and every message is acknowledged; return when that was noticed."""
+    """Wait until each order has its report row and every message is acknowledged; return when this was seen."""
     moves = tables.Progress(asked, plan.workload)
     ended, since = -1, time.monotonic()
     while True:
@@ -194,7 +190,7 @@ def _wait_ended(system: System, asked: Tables, plan: Plan) -> int:
 
 
 def _seen(system: System, plan: Plan, flow: _Flow, asked: Tables, missing: Missing) -> tuple[Seen, int]:
-    """Return when each order was where, and when the last one had ended, in Unix microseconds."""
+    """Return when each order passed each place, and when the last one had ended, in Unix microseconds."""
     workload, began = plan.workload, flow.sent.intended[0]
     row = asked.row_times(workload) if asked.keeps_commit_times() else None
     published = observe.published(system, workload, began) if plan.with_hops else {}
@@ -205,19 +201,19 @@ def _seen(system: System, plan: Plan, flow: _Flow, asked: Tables, missing: Missi
         missing.note(f"{plan.name}: when {unseen:,} of {workload.orders:,} orders arrived at the reader")
     if row is None:
         missing.note(
-            "When report rows were committed: this PostgreSQL doesn't keep it (track_commit_timestamp = on). Runs end "
-            f"when a look every {POLL_S} s finds them ended"
+            "When report rows were committed: this PostgreSQL doesn't keep it (track_commit_timestamp = on). The end of"
+            f" a run is known to {POLL_S} s only"
         )
         return seen, flow.ended_us
     last = max(row)
     if workload.ids != "each":
-        # A repeated order changes no row; what is told of it again is the end of it.
+        # A repeated order changes no row. It has ended when its event is published again.
         last = max(last, observe.last_published(system, workload, began))
     return seen, last
 
 
 def _caught_up(asked: Tables, plan: Plan, missing: Missing) -> dict[str, float]:
-    """Return how far the state store was behind at the end, and how fast it caught up once no orders flowed."""
+    """Wait for the state store; return how far it was behind at the run's end, and how fast it caught up."""
     first = asked.lag()
     found = {"behind_changes": float(first.keys), "behind_s": first.age_s}
     if not first.keys:
@@ -226,7 +222,7 @@ def _caught_up(asked: Tables, plan: Plan, missing: Missing) -> dict[str, float]:
     with progress.step("Letting the state store catch up", "The state store caught up"):
         while asked.lag(keys=False).age_s > 0:
             if time.monotonic() - started > STATE_S:
-                missing.note(f"{plan.name}: how fast the state store catches up; it had not in {STATE_S:.0f} s")
+                missing.note(f"{plan.name}: how fast the state store catches up; {STATE_S:.0f} s were too short")
                 return found
             time.sleep(POLL_S)
     seconds = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""Looks at the running system at regular times, from a thread of its own."""
+"""Samples the running system's figures at regular times, in a thread."""
 
 import threading
 import time
@@ -12,18 +12,16 @@ from bench.system import System
 
 
 class Looks:
-    """Samples of one run, taken for the length of a `with` block.
+    """Takes samples while a `with` block runs.
 
     Parameters
     ----------
-    system
-        Whose.
     processes
-        Found already.
+        Its processes, after their `find`.
     every_s
-        Seconds between two looks.
+        Seconds between two samples.
     with_tables
-        Whether the sizes of tables are asked for, too.
+        Whether a sample includes the sizes of tables.
     """
 
     def __init__(self, system: System, processes: Processes, every_s: float, *, with_tables: bool) -> None:
@@ -54,7 +52,7 @@ class Looks:
             with tables.opened(self._system.dsns) as asked:
                 while not self.samples or not self._stop.wait(self._every_s):
                     self.samples.append(self._look(asked, time.monotonic() - started))
-        except Exception as error:  # noqa: BLE001 - raised where the run is
+        except Exception as error:  # noqa: BLE001 - raised at the end of the `with` block
             self.error = error
 
     def _look(self, asked: tables.Tables, at_s: float) -> Sample:

@@ -1,4 +1,4 @@
-"""The client of a run: sends orders that were encoded before, as fast as they are accepted or in an open loop."""
+"""Sends a run's orders, encoded before, as fast as the broker accepts them or in an open loop at a fixed rate."""
 
 import time
 from array import array
@@ -18,16 +18,16 @@ SEND_TIMEOUT_MS = 60_000
 
 @dataclass(frozen=True)
 class Sent:
-    """What the client did.
+    """When the client sent the commands.
 
     Attributes
     ----------
     intended
-        When each command was to be sent, in Unix microseconds; without a rate, when it was.
+        When the schedule was to send each command, in Unix microseconds; without a rate, the same as `sent`.
     sent
-        When the client library was called with each, in Unix microseconds.
+        When the client library was called with each command, in Unix microseconds.
     latest_s
-        By how much the client was behind its schedule at worst, in seconds; 0 without a rate.
+        By how many seconds the client was behind its schedule at worst; 0 without a rate.
     """
 
     intended: "array[int]"
@@ -36,20 +36,14 @@ class Sent:
 
 
 def send_orders(link: Link, service_url: str, workload: Workload, rate: float | None, linger_ms: int) -> Sent:
-    """Send a run's orders, in a process of its own; see `Child`.
+    """Send a run's orders from a child process; see `Child`.
 
     Parameters
     ----------
-    link
-        To the parent.
-    service_url
-        Pulsar's.
-    workload
-        What to send.
     rate
-        Commands a second, whatever becomes of them; None for as many as the broker accepts.
+        Commands a second, also if the system falls behind; None for as many as the broker accepts.
     linger_ms
-        How long the client waits for more before it sends a batch off; 0 sends each order as an entry of its own.
+        How long the client waits for more orders before it sends a batch; 0 sends each order as an entry of its own.
     """
     commands = workload.commands(time.time_ns() // 1_000_000)
     client = Client(service_url)
@@ -67,7 +61,7 @@ def send_orders(link: Link, service_url: str, workload: Workload, rate: float | 
     def send(number: int) -> None:
         key, payload = commands[number]
         sent.append(time.time_ns() // 1_000)
-        # A callback for each costs more than the rest. That none is lost is seen from the tables.
+        # No callback: one for each order would cost more than all else. The tables show whether an order was lost.
         producer.send_async(payload, None, partition_key=key)
 
     link.ready()
@@ -90,7 +84,7 @@ def paced(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple["array[int]", float]:
-    """Send in an open loop: number n is due n/rate seconds after the first, whatever became of those before.
+    """Send in an open loop: number n is due n/rate seconds after the first, even if earlier ones are late.
 
     Returns
     -------
@@ -112,7 +106,7 @@ def paced(
 
 
 def first(numbers: Sequence[int], times: Sequence[int], orders: int) -> "array[int]":
-    """Return the time of the first command about each order, by its number; `NEVER` for one without. Pure."""
+    """Return the time of the first command about each order, by the order's number; `NEVER` without one. Pure."""
     found = blank(orders)
     for number, at in zip(numbers, times, strict=True):
         if found[number] == NEVER:

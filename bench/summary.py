@@ -1,4 +1,4 @@
-"""What a result says, in words for a terminal. Pure."""
+"""Writes a result for a terminal. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
@@ -10,13 +10,13 @@ from bench.results import Result, Run
 
 
 def line(run: Run) -> str:
-    """Say in a line what a run did."""
+    """Return a line about one run."""
     at = "as fast as accepted" if run.rate is None else f"at {run.rate:,.0f}/s"
     return f"{run.name}: {run.orders:,} orders {at} in {run.seconds:.1f} s, {run.per_second:,.0f}/s"
 
 
 def text(result: Result) -> str:
-    """Return all that is to be read of a result, in paragraphs."""
+    """Return the whole result, in paragraphs."""
     parts = [
         paragraph("runs", runs(result.runs)),
         paragraph("CPU, µs per order", cpu(result.runs)),
@@ -31,7 +31,7 @@ def text(result: Result) -> str:
 
 
 def runs(found: Sequence[Run]) -> list[list[str]]:
-    """Return a table of what was sent, and how fast it went."""
+    """Return a table of each run's orders and rates."""
     if not found:
         return []
     rows = [["run", "orders", "seconds", "orders/s", "commits/s", "machine busy", "client late ms"]]
@@ -44,7 +44,7 @@ def runs(found: Sequence[Run]) -> list[list[str]]:
 
 
 def cpu(found: Sequence[Run]) -> list[list[str]]:
-    """Return a table of microseconds of CPU per order by kind of process."""
+    """Return a table of the microseconds of CPU that each kind of process used per order."""
     each = {run.name: by_kind(run.cpu_us_per_order()) for run in found if run.cpu_s}
     kinds = list(dict.fromkeys(kind for figures in each.values() for kind in figures))
     if not kinds:
@@ -57,7 +57,7 @@ def cpu(found: Sequence[Run]) -> list[list[str]]:
 
 
 def groups(found: Sequence[Run]) -> list[list[str]]:
-    """Return a table of how many messages of each topic shared a commit, and an entry."""
+    """Return a table of how many messages of each topic shared a commit, and how many an entry."""
     topics = list(dict.fromkeys(topic for run in found for topic in run.messages_per_commit))
     if not topics:
         return []
@@ -118,7 +118,7 @@ def ratios(found: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 
 def flat(figures: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield each figure with its whole name."""
+    """Yield each figure of a nested mapping with its full name."""
     for key, value in figures.items():
         whole = f"{before}{key}"
         if isinstance(value, Mapping):
@@ -132,7 +132,7 @@ def flat(figures: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, An
 
 
 def shown(value: object) -> str:
-    """Return a figure as one reads it."""
+    """Return a figure as text."""
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     if isinstance(value, list):

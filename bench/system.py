@@ -1,4 +1,4 @@
-"""The system that is measured: brought up in a folder and on ports of its own, or one that runs already."""
+"""The system to measure: a stack of the benchmark's own, with its own folder and ports, or one that runs already."""
 
 import os
 import signal
@@ -26,10 +26,10 @@ from terminal import progress
 SERVICES = ("ordenes", "pagos", "reporting")
 HOME = CHECKOUT / ".alpes-bench"
 PORT_OFFSET = 3300
-"""No port of a stack at 0, 1000 or 2000, which lie a thousand apart themselves."""
+"""Leaves free the ports of stacks with the offsets 0, 1000 and 2000."""
 DSNS = {service: f"ALPES_{service.upper()}_DSN" for service in SERVICES}
 UNSET = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values())
-"""What would make the deployment take our own stack for somebody's cluster."""
+"""Unset for a stack of our own: these variables would make the deployment take it for a cluster."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class System:
     service_url, admin_url : str
         Pulsar's two addresses.
     pulsar_admin : Path
-        The executable.
+        The program `pulsar-admin`.
     dsns : dict
         Each service's DSN.
     local : Settings or None
-        The local stack, where it is that; only then its processes can be measured.
+        The local stack's settings; None for a system whose processes can't be measured from here.
     own : bool
-        Whether this run made it, and so may fill its tables.
+        Whether the benchmark started it, and so may fill its tables.
     """
 
     service_url: str
@@ -69,11 +69,11 @@ class System:
 
     @cached_property
     def configs(self) -> dict[str, PulsarFunctionConfig]:
-        """The three functions, as this checkout configures them."""
+        """The functions, as this checkout configures them."""
         return function_configs.load()
 
     def variables(self) -> dict[str, str]:
-        """Return what a program needs in its environment to reach this system."""
+        """Return the environment of a program that uses this system."""
         return {
             **{name: value for name, value in os.environ.items() if name not in UNSET},
             "PULSAR_SERVICE_URL": self.service_url,
@@ -85,19 +85,19 @@ class System:
 
 @contextmanager
 def running(*, use_env: bool, home: Path = HOME, port_offset: int = PORT_OFFSET) -> Iterator[System]:
-    """Give the system to be measured, and leave nothing behind.
+    """Yield the system to measure: start a stack for it and remove it at the end, or use a running one.
 
     Parameters
     ----------
     use_env
-        Take the running system that the usual variables name, and leave it as it was found.
+        Use the running system that the environment names, and leave it running.
     home, port_offset
-        Where the stack of our own is made otherwise.
+        The folder and the ports of the stack otherwise.
 
     Raises
     ------
     BenchError
-        It can't be had; the message says what to do.
+        There is no such system, or no stack can be started; the message says what to do.
     """
     if use_env:
         yield named_by(os.environ)
@@ -105,7 +105,7 @@ def running(*, use_env: bool, home: Path = HOME, port_offset: int = PORT_OFFSET)
     environ = _environ(home, port_offset)
     if home.exists():
         raise BenchError(
-            f"{home} is there already: another benchmark runs, or one was killed. Wait for it, or remove what is left: "
+            f"{home} exists already: another benchmark runs, or one was killed. Wait for it, or remove what it left: "
             f"ALPES_HOME={home} ALPES_PORT_OFFSET={port_offset} ./deploy.sh destroy --yes"
         )
     try:
@@ -121,12 +121,12 @@ def running(*, use_env: bool, home: Path = HOME, port_offset: int = PORT_OFFSET)
 
 
 def named_by(environ: Mapping[str, str]) -> System:
-    """Return the system that the usual variables name.
+    """Return the system that the environment names.
 
     Raises
     ------
     NotReachableError
-        One of them is missing.
+        A variable is missing.
     """
     missing = [name for name in UNSET if name != "PULSAR_ADMIN" and not environ.get(name)]
     if missing:
@@ -153,9 +153,9 @@ def named_by(environ: Mapping[str, str]) -> System:
 
 
 def with_commit_times(settings: Settings) -> None:
-    """Have PostgreSQL remember when each row was committed, and stop it: the setting counts from its next start on.
+    """Make PostgreSQL store when each row is committed, and stop it: the setting holds from its next start on.
 
-    It makes the end of each order known to the microsecond, with nothing that looks while orders flow.
+    After a run, these times say to the microsecond when each order ended. Nothing has to poll during the run.
     """
     known = credentials.load(settings)
     dsn = known.dsn(credentials.SUPERUSER, settings.ports.postgres)
@@ -181,7 +181,7 @@ def _environ(home: Path, port_offset: int) -> dict[str, str]:
 
 
 def _run(module: str, *arguments: str, environ: Mapping[str, str]) -> None:
-    """Run one of our own programs, showing what it shows."""
+    """Run one of our own programs, with its output on standard error."""
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, env=environ, cwd=CHECKOUT, stdout=sys.stderr, check=False)
     if done.returncode != 0:
@@ -190,7 +190,7 @@ def _run(module: str, *arguments: str, environ: Mapping[str, str]) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let no further Ctrl-C keep us from tidying up."""
+    """Ignore Ctrl-C, so that the stack is removed whole."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What PostgreSQL says: which orders have ended, when each was committed, how many shared a commit, how tables grow."""
+"""Asks PostgreSQL which orders have ended, when each was committed, how many shared a commit, and how tables grow."""
 
 from array import array
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from bench.hops import NEVER, blank
 from bench.workload import LAST, Workload
 
 STEP = 500
-"""Orders that are counted at a time; a step that has ended is not counted again."""
+"""How many orders are counted at a time. A step whose orders have all ended is not counted again."""
 
 SQL = load_queries(Path(__file__).with_name("sql") / "tables.sql")
 COMMITTED_BY = {
@@ -23,7 +23,7 @@ COMMITTED_BY = {
     "transaccion-creada": "ordenes",
     "orden-actualizada": "reporting",
 }
-"""Whose transactions a topic's messages are committed in."""
+"""The service that commits a topic's messages."""
 SHOWN = ("synchronous_commit", "fsync", "shared_buffers", "max_wal_size", "full_page_writes", "track_commit_timestamp")
 
 
@@ -33,9 +33,9 @@ class Lag(NamedTuple):
     Attributes
     ----------
     keys
-        Changes that are still to be written.
+        How many changes are still to be written.
     age_s
-        Seconds since the oldest of them.
+        Age of the oldest of them, in seconds.
     """
 
     keys: int
@@ -48,9 +48,9 @@ class Commits(NamedTuple):
     Attributes
     ----------
     rows
-        Rows that were written, one a message.
+        How many rows were written, one for each message.
     commits
-        Transactions that wrote them.
+        How many transactions wrote them.
     """
 
     rows: int
@@ -58,13 +58,7 @@ class Commits(NamedTuple):
 
 
 class Tables:
-    """A connection to each service's database, for questions only.
-
-    Parameters
-    ----------
-    connections
-        By service.
-    """
+    """Read-only questions to the services' databases, over one connection for each service."""
 
     def __init__(self, connections: Mapping[str, "psycopg.Connection[Any]"]) -> None:
         self._connections = connections
@@ -79,11 +73,11 @@ class Tables:
         return str(row[0]) if row else ""
 
     def keeps_commit_times(self) -> bool:
-        """Whether PostgreSQL remembers when each row was committed."""
+        """Return whether PostgreSQL stores when each row is committed."""
         return self.shown("track_commit_timestamp") == "on"
 
     def row_times(self, workload: Workload) -> "array[int]":
-        """Return when each order's row was committed at Reporting, in Unix microseconds, by its number."""
+        """Return when each order's row at Reporting was committed, in Unix microseconds, by the order's number."""
         found = blank(workload.orders)
         for order_id, at in self.ask("reporting", "row_times", _all_of(workload)):
             number = workload.number_of(order_id)
@@ -92,18 +86,18 @@ class Tables:
         return found
 
     def commits(self, workload: Workload) -> dict[str, Commits]:
-        """Return, by the topic that the messages came from, how a run's rows were committed."""
+        """Return how a run's rows were committed, by the topic of the messages."""
         return {
             name: Commits(*self.ask(service, f"commits_{name.replace('-', '_')}", _all_of(workload))[0])
             for name, service in COMMITTED_BY.items()
         }
 
     def lag(self, *, keys: bool = True) -> Lag:
-        """Return how far the state store is behind; counting the keys reads all marks."""
+        """Return how far the state store is behind. Counting the keys reads all marks, and so takes longer."""
         return Lag(*self.ask("ordenes", "lag" if keys else "lag_age")[0])
 
     def figures(self) -> dict[str, Any]:
-        """Return what each database and its tables count, cumulative. What idle backends did may be seconds behind."""
+        """Return the cumulative statistics of each database and its tables. Idle backends report seconds late."""
         found: dict[str, Any] = {}
         for service in self._connections:
             names = ("commits", "rollbacks", "inserted", "updated", "deadlocks")
@@ -123,18 +117,12 @@ class Tables:
         }
 
     def settings(self) -> dict[str, str]:
-        """Return what PostgreSQL is, and those of its settings that figures depend on."""
+        """Return PostgreSQL's version, and the settings on which figures depend."""
         return {name: self.shown(name) for name in ("server_version", *SHOWN)}
 
 
 class Progress:
-    """How many of a run's orders Reporting shows as ended, counted step by step, so that looking costs next to nothing.
-
-    Parameters
-    ----------
-    tables, workload
-        Of which run.
-    """
+    """Counts the orders of a run that have ended at Reporting, step by step, so that counting costs little."""
 
     def __init__(self, tables: Tables, workload: Workload) -> None:
         self._tables = tables
@@ -143,11 +131,11 @@ class Progress:
 
     @property
     def orders(self) -> int:
-        """All of them."""
+        """The number of the run's orders."""
         return len(self._ids)
 
     def ended(self) -> int:
-        """Return the orders that have ended, up to and with the first step that hasn't."""
+        """Return how many orders have ended, up to and including the first step that hasn't ended whole."""
         while self._whole < len(self._ids):
             step = self._ids[self._whole : self._whole + STEP]
             count = int(self._tables.ask("reporting", "ended", {"first": step[0], "last": step[-1]})[0][0])
@@ -168,7 +156,7 @@ def opened(dsns: Mapping[str, str]) -> Iterator[Tables]:
     Raises
     ------
     NotReachableError
-        One can't be reached.
+        A database can't be reached.
     """
     connections: dict[str, psycopg.Connection[Any]] = {}
     try:

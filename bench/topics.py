@@ -1,4 +1,4 @@
-"""What the broker says of the topics: what waits, and how many messages share an entry."""
+"""Asks the broker about the topics: what waits in them, and how many messages share an entry."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,25 +9,19 @@ from connection.admin import Admin
 from schemas.tienda.topics import NAMESPACE
 
 READERS = dict(zip(TOPICS, ("ordenes", "pagos", "ordenes", "reporting"), strict=True))
-"""Which function's subscription reads a topic."""
+"""The function that reads a topic; its subscription has its name."""
 ROOT = f"/admin/v2/persistent/{NAMESPACE}"
 
 
 class Written(NamedTuple):
-    """What has been written to a topic.
-
-    Attributes
-    ----------
-    messages, entries
-        Since the broker started.
-    """
+    """How many messages and entries were written to a topic since the broker started."""
 
     messages: int
     entries: int
 
 
 def written(api: Admin) -> dict[str, Written]:
-    """Return what was written to each of the four topics."""
+    """Return how much was written to each of `TOPICS`."""
     found = {}
     for name in TOPICS:
         stats = api.get(f"{ROOT}/{name}/partitioned-stats")
@@ -40,7 +34,7 @@ def written(api: Admin) -> dict[str, Written]:
 
 
 def messages_per_entry(before: Mapping[str, Written], after: Mapping[str, Written]) -> dict[str, float]:
-    """Return how many messages shared an entry on each topic between two looks; none where none was written. Pure."""
+    """Return how many messages shared an entry on each topic that was written to in between. Pure."""
     found = {}
     for name, end in after.items():
         start = before.get(name)
@@ -50,10 +44,10 @@ def messages_per_entry(before: Mapping[str, Written], after: Mapping[str, Writte
 
 
 def first_with_backlog(system: System) -> str:
-    """Return the first topic, downstream, that a function has still to acknowledge messages of; empty when all is done.
+    """Return the first topic with messages that its function hasn't acknowledged; empty when there is none.
 
-    A message is acknowledged after what it causes is published. So once a topic is empty nothing more comes from it,
-    and one look at each, in the order in which orders pass them, is enough.
+    A function acknowledges a message after it has published the events that the message causes. So an empty topic
+    causes nothing more, and one look at each topic is enough, in the order in which orders pass them.
     """
     for name, function in READERS.items():
         if _backlog(system.api.get(f"{ROOT}/{name}/partitioned-stats"), function):
@@ -63,5 +57,5 @@ def first_with_backlog(system: System) -> str:
 
 def _backlog(stats: Mapping[str, Any], function: str) -> int:
     found = stats["subscriptions"].get(function, {})
-    # A timer that isn't due yet waits for nobody.
+    # Timers that aren't due yet don't count.
     return int(found.get("msgBacklog", 0)) - int(found.get("msgDelayed", 0))

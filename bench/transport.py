@@ -1,4 +1,4 @@
-"""The limit of the transport: `pulsar-perf` of the distribution, producing and consuming at once on the same broker."""
+"""Measures the limit of the transport with Pulsar's `pulsar-perf`: it produces and consumes at once on the broker."""
 
 import os
 import re
@@ -16,13 +16,13 @@ from terminal import progress
 
 OPTIONS = ("-Xms256m", "-Xmx256m", "-XX:MaxDirectMemorySize=256m", "-XX:+UseParallelGC", "-Xlog:gc=off")
 MOST_PER_S = 1_000_000
-"""More than it can do: without a rate it sends 100 a second."""
+"""A rate above what `pulsar-perf` can do. Without one, it sends 100 a second."""
 START_S = 60.0
 SUMMARY = re.compile(r"Aggregated throughput stats --- +(\d+) records (sent|received) --- +([\d.,]+) msg/s")
 
 
 def limit(system: System, settings: Settings, seconds: int, size: int) -> float:
-    """Return messages a second that went through from one end to the other, measured with ``size`` bytes each.
+    """Return how many messages of ``size`` bytes a second the broker passed from a producer to a consumer.
 
     Raises
     ------
@@ -38,14 +38,14 @@ def limit(system: System, settings: Settings, seconds: int, size: int) -> float:
             _perf(settings, "consume", *common, "--subscription-position", "Earliest", topic) as consume,
             _perf(settings, "produce", *common, "-r", str(MOST_PER_S), "-s", str(size), topic) as produce,
         ):
-            # Whoever isn't read stops when its pipe is full: a few lines every ten seconds don't fill one.
+            # The consumer's output isn't read meanwhile. Its few lines every ten seconds don't fill the pipe.
             return min(_rate(produce, "sent", seconds), _rate(consume, "received", seconds))
     finally:
         system.api.delete(f"/admin/v2/persistent/{name}?force=true")
 
 
 def summary(output: str, what: str) -> float | None:
-    """Return the messages a second that `pulsar-perf` says at its end it has ``sent`` or ``received``; pure."""
+    """Return the messages a second that `pulsar-perf` reports as ``sent`` or ``received``; None without any. Pure."""
     found = [match for match in SUMMARY.finditer(output) if match[2] == what]
     return float(found[-1][3].replace(",", "")) if found else None
 
@@ -53,7 +53,7 @@ def summary(output: str, what: str) -> float | None:
 @contextmanager
 def _perf(settings: Settings, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     own: list[Any] = [settings.home / "conf" / "client.conf", *arguments]
-    # What it measured it says by its log.
+    # `pulsar-perf` logs its results at level info.
     options = (*OPTIONS, "-Dpulsar.log.level=info", "-Dpulsar.log.root.level=info")
     command = java.command(settings, java.PERF, own, options)
     with subprocess.Popen(
@@ -72,6 +72,6 @@ def _rate(process: "subprocess.Popen[str]", what: str, seconds: int) -> float:
         raise BenchError(f"pulsar-perf did not end {START_S:.0f} s after its time.") from None
     rate = summary(output, what)
     if rate is None:
-        words = next(reversed([line for line in output.splitlines() if line.strip()]), "it said nothing")
-        raise BenchError(f"pulsar-perf says no messages {what}: {words}")
+        words = next(reversed([line for line in output.splitlines() if line.strip()]), "(no output)")
+        raise BenchError(f"pulsar-perf reports no messages {what}. Its last line: {words}")
     return rate

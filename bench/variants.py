@@ -1,4 +1,4 @@
-"""Runs the functions another way for a while, and puts them back: userConfig, parallelism, or not at all."""
+"""Runs the functions with other settings or instances, or stops them, and undoes the change at the end."""
 
 import json
 import time
@@ -13,10 +13,10 @@ from deployment import instances, releases
 from deployment.function_configs import PulsarFunctionConfig
 
 Changes = Mapping[str, Mapping[str, Any]]
-"""By function: the keys of its userConfig that are to be others."""
+"""Changed values of userConfig, by function and key."""
 
 CLI_AT_ONCE = 2
-"""Each call is a JVM."""
+"""Each call of `pulsar-admin` is a JVM that keeps a core busy."""
 GONE_S = 60.0
 POLL_S = 0.3
 
@@ -37,7 +37,7 @@ def parallelism(system: System, function: str) -> int:
 
 @contextmanager
 def configured(system: System, changes: Changes) -> Iterator[None]:
-    """Run functions with these changes, and with what they had afterwards. Without changes nothing is restarted."""
+    """Run functions with these changes, and undo them at the end. Without changes, nothing is restarted."""
     before = {function: user_config(system, function) for function in changes}
     try:
         _update(system, {function: before[function] | dict(changes[function]) for function in changes})
@@ -48,7 +48,7 @@ def configured(system: System, changes: Changes) -> Iterator[None]:
 
 @contextmanager
 def scaled(system: System, wanted: Mapping[str, int]) -> Iterator[None]:
-    """Run so many instances of each function, and as many as before afterwards."""
+    """Run so many instances of each function, and as many as before at the end."""
     before = {function: parallelism(system, function) for function in wanted}
     try:
         _scale(system, wanted)
@@ -59,7 +59,7 @@ def scaled(system: System, wanted: Mapping[str, int]) -> Iterator[None]:
 
 @contextmanager
 def stopped(system: System) -> Iterator[None]:
-    """Have no instance run for a while; subscriptions and what waits in them stay."""
+    """Stop all instances, and start them at the end. Subscriptions and their backlogs stay."""
     try:
         _each(SERVICES, lambda function: _steer(system, function, "stop"))
         _wait(lambda: not any(_running(system, function) for function in SERVICES), "the instances have gone")
@@ -112,5 +112,5 @@ def _wait(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + GONE_S
     while not holds():
         if time.monotonic() > deadline:
-            raise BenchError(f"After {GONE_S:.0f} s it still isn't so that {what}: see ./deploy.sh status")
+            raise BenchError(f"Waited {GONE_S:.0f} s in vain until {what}: see ./deploy.sh status")
         time.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""The orders of a run, made before it begins: how ids and clients are spread, and each order's bytes. Pure."""
+"""Makes the orders of a run before it begins: their ids, clients and bytes. Pure."""
 
 import random
 from array import array
@@ -14,11 +14,11 @@ Clients = Literal["uniform", "zipf", "half"]
 
 CLIENTS = 10_000
 EXPONENT = 1.0
-"""Of the Zipf distributions: the k-th most frequent one comes up in proportion to 1/k."""
+"""The Zipf distributions' exponent: the k-th most frequent value is drawn in proportion to 1/k."""
 BIG_CLIENT = 0
 MIN_CENTS, MAX_CENTS = 100, 50_000
 LAST = "~"
-"""Sorts after every character that an order id may have: a prefix is a range."""
+"""Sorts after every character of an order id, so all ids with a prefix lie between it and `prefix + LAST`."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Workload:
     Attributes
     ----------
     prefix : str
-        How the ids begin; of no other run.
+        The beginning of the ids; no other run has the same.
     orders : int
-        How many commands.
+        How many commands to send.
     ids : str
-        ``each`` is new, or ids are drawn from as many with ``zipf``: the same order comes again and again.
+        ``each``: every command has a new id. ``zipf``: ids are drawn with replacement, so many orders come repeatedly.
     clients : str
         ``uniform``, drawn with ``zipf``, or ``half`` of all orders by one client.
     seed : int
@@ -46,28 +46,28 @@ class Workload:
     seed: int = 1
 
     def numbers(self) -> "array[int]":
-        """Return the number of the order that each command is about."""
+        """Return, for each command, the number of its order."""
         if self.ids == "each":
             return array("q", range(self.orders))
         return array("q", zipf(self.orders, self.orders, random.Random(self.seed)))
 
     def distinct(self) -> list[int]:
-        """Return the numbers of all orders, each once, rising."""
+        """Return the numbers of all orders, each once and sorted."""
         return sorted(set(self.numbers()))
 
     def id_of(self, number: int) -> str:
-        """Return the id of an order; ids sort as their numbers do."""
+        """Return the id of an order. Ids sort like their numbers."""
         return f"{self.prefix}{number:08d}"
 
     def number_of(self, order_id: str) -> int | None:
-        """Return the number of an order, None for an order of another run."""
+        """Return the number of an order; None for an order of another run."""
         tail = order_id[len(self.prefix) :]
         return int(tail) if order_id.startswith(self.prefix) and tail.isascii() and tail.isdigit() else None
 
     def commands(self, created_at_ms: int) -> list[tuple[str, bytes]]:
         """Return each command's key and bytes, in the order in which they are sent.
 
-        Commands about one order are the same bytes: other content under a known id would be a conflict.
+        All commands about one order have the same bytes: other content under a known id would be a conflict.
         """
         numbers = self.numbers()
         made: dict[int, tuple[str, bytes]] = {}
@@ -95,6 +95,6 @@ class Workload:
 
 
 def zipf(count: int, size: int, draw: random.Random) -> list[int]:
-    """Draw ``count`` times from 0 … size − 1, where k comes up in proportion to 1/(k+1)^`EXPONENT`."""
+    """Draw ``count`` numbers from 0 … size − 1; k is drawn in proportion to 1/(k+1)^`EXPONENT`."""
     weights = list(accumulate((k + 1) ** -EXPONENT for k in range(size)))
     return draw.choices(range(size), cum_weights=weights, k=count)

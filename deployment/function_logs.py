@@ -99,8 +99,6 @@ def shown(functions: Sequence[str], settings: Settings, *, last: int, everything
     ----------
     functions
         ``tenant/namespace/name`` of each.
-    settings
-        The local stack.
     last
         How many of each log's last lines to begin with.
     everything

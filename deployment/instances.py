@@ -144,10 +144,6 @@ def wait_running(
 
     Parameters
     ----------
-    config, api
-        The function, and the cluster.
-    parallelism : int
-        How many instances must run.
     seconds : float
         The longest wait.
     replaced : bool

@@ -103,10 +103,6 @@ def carry_out(todo: Plan, api: Admin, cli: PulsarAdmin, *, has_state_table: bool
 
     Parameters
     ----------
-    todo : Plan
-        What to do.
-    api, cli
-        The cluster.
     has_state_table : bool
         Whether the function's state table exists already. If not, the first instance starts alone and creates it.
         Several would race to create it, and the losers would die.

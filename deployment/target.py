@@ -80,8 +80,6 @@ def resolve(
 
     Parameters
     ----------
-    configs, environ
-        The functions, and the environment.
     with_databases
         Whether each function's database must exist already.
 

@@ -1,1 +1,1 @@
-"""The subcommands of `python -m bench`, one a module: its options, what it runs, and what it makes of it."""
+"""The subcommands of `python -m bench`, one a module: its options, its runs, and the figures that it computes."""

@@ -1,4 +1,4 @@
-"""`python -m bench compare`: this system against itself without one of its parts, all in one run, interleaved."""
+"""`python -m bench compare`: compares this system with itself without one of its parts, in interleaved runs."""
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,24 +37,24 @@ WORDS = {
 }
 QUICK_VARIANTS = (THIS, PLAIN)
 SHARE = {RUNTIME: 0.5, ONE: 0.05}
-"""Slower ones get fewer orders, so that each run takes about as long."""
+"""The share of orders that slow variants get, so that their runs don't take much longer."""
 Entered = Callable[[System], AbstractContextManager[Mapping[str, int]]]
 
 
 OPTIONS = (
     click.Option(["--orders"], type=session.positive, metavar="N", help=f"Orders of each run of (a) ({ORDERS:,})."),
-    click.Option(["--rounds"], type=session.positive, metavar="N", help=f"({ROUNDS})"),
+    click.Option(["--rounds"], type=session.positive, metavar="N", help=f"Runs of each variant ({ROUNDS})."),
     click.Option(
         ["--only"],
         metavar="a,b,…",
-        help=f"Only these variants, (a) always: {', '.join(WORDS)} (all; with --quick a,b).",
+        help=f"Measure (a) and only these variants of {', '.join(WORDS)} (all; with --quick a,b).",
     ),
-    click.Option(["--without-limits"], is_flag=True, help="Leave out intake alone, transport and tables."),
+    click.Option(["--without-limits"], is_flag=True, help="Leave out the limits: intake alone, transport and tables."),
 )
 
 
 def run(options: session.Options) -> None:
-    """Measure each variant once a round, and the limits once a round, too."""
+    """Measure each variant and the limits once a round."""
     chosen = choose(options.only, quick=options.quick)
     orders = options.orders or (QUICK_ORDERS if options.quick else ORDERS)
     rounds = options.rounds or ROUNDS
@@ -65,7 +65,7 @@ def run(options: session.Options) -> None:
         for number in range(rounds):
             for name in turned(chosen, number):
                 found[name].append(_one(work, name, number + 1, int(orders * SHARE.get(name, 1))))
-            # The quick form measures them once, and so has no noise of theirs.
+            # The quick form measures the limits in the first round alone.
             if not (options.without_limits or (options.quick and number)):
                 for name, value in _limits(work):
                     limits.setdefault(name, []).append(value)
@@ -77,7 +77,7 @@ def run(options: session.Options) -> None:
 
 
 def choose(only: str | None, *, quick: bool) -> list[str]:
-    """Return the variants to run, in their order. Raises `UsageError` for one that there isn't."""
+    """Return the variants to run, in their order. Raise `UsageError` for an unknown one."""
     if only is None:
         return list(QUICK_VARIANTS if quick else WORDS)
     wanted = {name.strip() for name in only.split(",")}
@@ -90,7 +90,7 @@ def choose(only: str | None, *, quick: bool) -> list[str]:
 def pairs(
     rates: Mapping[str, Sequence[float]], limits: Mapping[str, Sequence[float]]
 ) -> Iterator[tuple[str, tuple[Sequence[float], Sequence[float]]]]:
-    """Yield each comparison by name, with the rates on both sides, as far as they were measured. Pure."""
+    """Yield the name of each comparison that was measured, with the rates on both sides. Pure."""
     for name, other in rates.items():
         if name != THIS:
             yield f"{THIS}/{name}", (rates[THIS], other)
@@ -99,7 +99,7 @@ def pairs(
 
 
 def figures(found: Mapping[str, Sequence[Run]], limits: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """Return medians, and what follows from them. Pure."""
+    """Return the medians, and figures that follow from them. Pure."""
     rates = {name: statistics.median(run.per_second for run in runs) for name, runs in found.items()}
     shown: dict[str, Any] = {f"{name} orders/s": rate for name, rate in rates.items()}
     middle = {name: statistics.median(values) for name, values in limits.items()}
@@ -109,7 +109,7 @@ def figures(found: Mapping[str, Sequence[Run]], limits: Mapping[str, Sequence[fl
             rates[THIS] * len(TOPICS) / middle["transport messages"]
         )
     if "bare rows" in middle:
-        # Three inserts and an update.
+        # An order writes as many rows as it passes topics: three inserts and an update.
         shown["a: rows/s as a share of bare inserts"] = rates[THIS] * len(TOPICS) / middle["bare rows"]
     commits = [run.commits_per_second for run in found[THIS] if run.commits_per_second]
     if commits:
@@ -122,7 +122,7 @@ def figures(found: Mapping[str, Sequence[Run]], limits: Mapping[str, Sequence[fl
 
 def _one(work: session.Session, name: str, number: int, orders: int) -> Run:
     with ENTER[name](work.system) as processes:
-        # Its instances have just started, or may have.
+        # The variant's instances may have just started.
         work.measure(Plan(f"{name} warm-up", work.workload(WARM_UP_ORDERS)), keep=False)
         plan = Plan(f"{name} {number}", work.workload(orders), linger_ms=work.options.linger_ms, processes=processes)
         return work.measure(plan)

@@ -20,14 +20,17 @@ BASELINES = CHECKOUT / "bench" / "baselines"
 OPTIONS = (
     click.Argument(["result"], type=absolute, metavar="RESULT.json"),
     click.Option(
-        ["--baseline"], type=absolute, metavar="FILE", help="(bench/baselines/COMMAND-quick.json or -full.json)"
+        ["--baseline"],
+        type=absolute,
+        metavar="FILE",
+        help="The baseline (bench/baselines/COMMAND-quick.json or -full.json).",
     ),
-    click.Option(["--update"], is_flag=True, help="Make the result the baseline instead."),
+    click.Option(["--update"], is_flag=True, help="Store the result as the new baseline instead."),
 )
 
 
 def run(options: Options) -> None:
-    """Judge, or store."""
+    """Compare a result with its baseline, or store it as the baseline."""
     result = results.read(options.result)
     path = options.baseline or _usual(result)
     try:
@@ -41,7 +44,8 @@ def run(options: Options) -> None:
     print("\n".join(map(str, decisions)))
     if fallen := [decision.name for decision in decisions if not decision.holds]:
         raise SlowerError(
-            f"{', '.join(fallen)} fell by more than the noise: find the change, or --update the baseline."
+            f"{', '.join(fallen)} fell by more than the noise: find the change that did it, or store a new baseline"
+            " with --update."
         )
 
 
@@ -57,7 +61,7 @@ def _read(path: Path, result: Path) -> dict[str, Any]:
             f"There is no baseline {path} ({error.strerror}): make one with python -m bench gate {result} --update"
         ) from error
     except ValueError as error:
-        raise UsageError(f"{path} is no baseline: {error}. Make it anew with --update.") from error
+        raise UsageError(f"{path} is not a baseline: {error}. Make a new one with --update.") from error
     if not isinstance(found, dict) or not {"form", "command", "quick", "ratios"} <= found.keys():
-        raise UsageError(f"{path} is no baseline. Make it anew with --update.")
+        raise UsageError(f"{path} is not a baseline. Make a new one with --update.")
     return dict(found)

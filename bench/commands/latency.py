@@ -1,4 +1,4 @@
-"""`python -m bench latency`: an open loop at fixed rates, latencies from the intended send time, step by step."""
+"""`python -m bench latency`: measures latencies in an open loop at fixed rates, step by step."""
 
 import click
 
@@ -19,7 +19,7 @@ OPTIONS = (
         ["--seconds"],
         type=session.positive,
         metavar="S",
-        help=f"Of each rate, {WARM_UP_S:g} of warm-up aside ({DURATION_S}).",
+        help=f"Seconds of each rate, after {WARM_UP_S:g} s of warm-up ({DURATION_S}).",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""`python -m bench scaling`: more instances of each function alone, and of all together."""
+"""`python -m bench scaling`: measures more instances of each function alone, and of all functions together."""
 
 from collections.abc import Iterator, Mapping
 
@@ -16,7 +16,12 @@ INSTANCES, QUICK_INSTANCES = [1, 2, 4], [1, 2]
 
 OPTIONS = (
     click.Option(["--orders"], type=session.positive, metavar="N", help=f"Orders of each run ({ORDERS:,})."),
-    click.Option(["--instances"], type=session.numbers, metavar="N,N,…", help=f"({','.join(map(str, INSTANCES))})"),
+    click.Option(
+        ["--instances"],
+        type=session.numbers,
+        metavar="N,N,…",
+        help=f"Numbers of instances ({','.join(map(str, INSTANCES))}).",
+    ),
     click.Option(["--together-only"], is_flag=True, help="Leave out the runs that scale one function alone."),
 )
 
@@ -38,7 +43,7 @@ def run(options: session.Options) -> None:
 
 
 def cases(instances: list[int], *, alone: bool) -> Iterator[tuple[str, Mapping[str, int]]]:
-    """Yield each case by name: how many instances of which function. Pure."""
+    """Yield each case: its name, and the number of instances of each function. Pure."""
     for number in instances:
         yield f"all × {number}", dict.fromkeys(SERVICES, number)
     if alone:

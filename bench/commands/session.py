@@ -1,4 +1,4 @@
-"""What all measuring commands share: their common options, the system, and where results go."""
+"""What all measuring commands share: options, the system to measure, and the output of results."""
 
 import sys
 import time
@@ -26,61 +26,69 @@ WARM_UP_ORDERS = 60_000
 
 
 Options = SimpleNamespace
-"""What a command was asked for: its own name as `command`, and each of its options by name."""
+"""A command's options by name, and the command's own name as `command`."""
 
 
 def absolute(text: str | Path) -> Path:
-    """Read a folder's name."""
+    """Return an option's path as an absolute one."""
     return Path(text).expanduser().absolute()
 
 
 def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
+    """Return an option's whole number of at least 1."""
     if not text.replace("_", "").isdigit() or int(text) < 1:
-        raise click.BadParameter(f"{text!r} is no whole number of at least 1")
+        raise click.BadParameter(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def numbers(text: str) -> list[int]:
-    """Read whole numbers of at least 1 with commas between them."""
+    """Return an option's whole numbers of at least 1, which commas separate."""
     return [positive(part.strip()) for part in text.split(",")]
 
 
 OPTIONS = (
-    click.Option(["--quick"], is_flag=True, help="A small form of it for CI: minutes, and coarse figures."),
+    click.Option(["--quick"], is_flag=True, help="Run a small form for CI: it takes minutes, its figures are coarse."),
     click.Option(
         ["--use-env"],
         is_flag=True,
         help='Measure the running system that PULSAR_SERVICE_URL and so on name (eval "$(./deploy.sh env)").',
     ),
-    click.Option(["--home"], type=absolute, default=HOME, metavar="DIR", help="Where the own stack is made."),
-    click.Option(["--port-offset"], type=int, default=PORT_OFFSET, metavar="N", help=f"Its ports ({PORT_OFFSET})."),
-    click.Option(["--output"], type=absolute, default=OUTPUT, metavar="DIR", help="Where results go (build/bench)."),
-    click.Option(["--seed"], type=int, default=1, metavar="N", help="Of what is drawn (1)."),
+    click.Option(
+        ["--home"], type=absolute, default=HOME, metavar="DIR", help="Folder of the benchmark's stack (.alpes-bench)."
+    ),
+    click.Option(
+        ["--port-offset"],
+        type=int,
+        default=PORT_OFFSET,
+        metavar="N",
+        help=f"Port offset of that stack ({PORT_OFFSET}).",
+    ),
+    click.Option(["--output"], type=absolute, default=OUTPUT, metavar="DIR", help="Folder of results (build/bench)."),
+    click.Option(["--seed"], type=int, default=1, metavar="N", help="Seed of random choices (1)."),
     click.Option(
         ["--linger-ms"],
         type=int,
         default=LINGER_MS,
         metavar="MS",
-        help=f"How long the client waits for more orders before it sends a batch off ({LINGER_MS}, as `alpes send`); "
+        help=f"How long the client waits for more orders before it sends a batch ({LINGER_MS}, as `alpes send`); "
         "0 sends each order by itself.",
     ),
 )
-"""What every measuring command has."""
+"""Options of every measuring command."""
 
 
 @dataclass
 class Session:
-    """One command at work on one system.
+    """A command's runs on one system, and their figures.
 
     Attributes
     ----------
     system
-        What is measured.
+        The system to measure.
     options
-        What was asked for.
+        The command's options.
     runs, figures, ratios, missing
-        What was found so far; see `Result`.
+        The results so far; see `Result`.
     """
 
     system: System
@@ -93,15 +101,15 @@ class Session:
     missing: Missing = field(default_factory=Missing)
 
     def workload(self, orders: int, ids: Ids = "each", clients: Clients = "uniform") -> Workload:
-        """Return orders that nobody has sent before."""
+        """Return new orders, with ids that no other run has."""
         return Workload(f"b{uuid.uuid4().hex[:8]}-", orders, ids, clients, self.options.seed)
 
     def warm_up(self) -> None:
-        """Run some orders that don't count: code is compiled, caches and tables are filled."""
+        """Run some orders that don't count, so that code is compiled and caches are filled."""
         self.measure(Plan("warm-up", self.workload(WARM_UP_ORDERS)), keep=False)
 
     def measure(self, plan: Plan, *, keep: bool = True) -> Run:
-        """Do a run, and keep what it found."""
+        """Do a run, print a line about it, and keep its figures."""
         run = measure(self.system, plan, self.missing)
         if keep:
             self.runs.append(run)
@@ -109,7 +117,7 @@ class Session:
         return run
 
     def result(self) -> Result:
-        """Return all of it."""
+        """Return the command's result."""
         options = {name: value for name, value in vars(self.options).items() if _tellable(value)}
         return Result(
             self.options.command,
@@ -125,7 +133,7 @@ class Session:
 
 @contextmanager
 def opened(options: Options) -> Iterator[Session]:
-    """Give a session on a running system; at its end write what was found, unless something went wrong on the way."""
+    """Yield a session on a running system, and write its result at the end, unless an error ended it."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     with running(use_env=options.use_env, home=options.home, port_offset=options.port_offset) as system:
         with tables.opened(system.dsns) as asked:
@@ -144,7 +152,7 @@ def finish(result: Result, folder: Path) -> None:
 
 
 def require_own(options: Options, what: str) -> None:
-    """Refuse to do something to a system that isn't ours. Raises `UsageError`."""
+    """Raise `UsageError` with ``--use-env``: a system that isn't ours must not be changed."""
     if options.use_env:
         raise UsageError(f"{what} changes the tables, so it needs a stack of its own: leave out --use-env.")
 

@@ -1,4 +1,4 @@
-"""`python -m bench skew`: ids and clients that are anything but evenly spread."""
+"""`python -m bench skew`: measures ids and clients that are unevenly spread."""
 
 import click
 
@@ -20,7 +20,7 @@ SPREADS: dict[str, tuple[Ids, Clients]] = {
 
 OPTIONS = (
     click.Option(["--orders"], type=session.positive, metavar="N", help=f"Commands of each run ({ORDERS:,})."),
-    click.Option(["--rounds"], type=session.positive, metavar="N", help=f"({ROUNDS})"),
+    click.Option(["--rounds"], type=session.positive, metavar="N", help=f"Runs of each spread ({ROUNDS})."),
 )
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench soak`: the same rate for long; what drifts, and by how much a minute."""
+"""`python -m bench soak`: runs at one rate for minutes, and measures what drifts and how fast."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ def _minutes(text: str) -> float:
     except ValueError:
         minutes = 0.0
     if not LEAST_MINUTES <= minutes < 10_000:
-        raise click.BadParameter(f"{text!r} is no number of minutes of at least {LEAST_MINUTES:g}")
+        raise click.BadParameter(f"{text!r} is not a number of minutes of at least {LEAST_MINUTES:g}")
     return minutes
 
 
@@ -36,7 +36,7 @@ OPTIONS = (
         ["--rows"],
         type=session.positive,
         metavar="N",
-        help="Fill the tables with so many orders first, such as 5000000.",
+        help="First fill the tables with so many orders that ended long ago, such as 5000000.",
     ),
 )
 
@@ -67,13 +67,13 @@ def run(options: session.Options) -> None:
 
 
 def slopes(found: Run) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield, by name, how much something changes each minute, and the standard error of that. Pure.
+    """Yield, by a figure's name, how much it changes each minute, with the standard error. Pure.
 
-    The first and the last window aren't whole: they don't count.
+    The first and the last window don't count, since they aren't whole.
     """
     windows = found.windows[1:-1]
     minutes = [(n + 1) * found.window_s / 60 for n in range(len(windows))]
-    # A window without orders has no percentile, and takes no part.
+    # A window without orders has no percentiles.
     shown = [(at, window) for at, window in zip(minutes, windows, strict=True) if window.count]
     yield from _slope("orders/s", minutes, [window.count / found.window_s for window in windows])
     yield from _slope("p50 ms", [at for at, _ in shown], [window.at(50) / 1e3 for _, window in shown])

@@ -1,4 +1,4 @@
-"""`python -m bench throughput`: as many orders as are accepted, from the command to the report row."""
+"""`python -m bench throughput`: measures orders a second, from the command to the report row, at full speed."""
 
 import click
 
@@ -15,9 +15,7 @@ REPEATS = 3
 
 OPTIONS = (
     click.Option(["--orders"], type=session.positive, metavar="N", help=f"Orders of each run ({ORDERS:,})."),
-    click.Option(
-        ["--repeats"], type=session.positive, metavar="N", help=f"Runs, of which the median is shown ({REPEATS})."
-    ),
+    click.Option(["--repeats"], type=session.positive, metavar="N", help=f"How many runs ({REPEATS})."),
     click.Option(
         ["--rows"],
         type=session.positive,
@@ -28,7 +26,7 @@ OPTIONS = (
 
 
 def run(options: session.Options) -> None:
-    """Measure, and see that nothing was lost."""
+    """Measure, and check that no order was lost."""
     if options.rows:
         session.require_own(options, "--rows")
     orders = options.orders or (QUICK_ORDERS if options.quick else ORDERS)

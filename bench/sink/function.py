@@ -1,4 +1,4 @@
-"""A function that takes messages in and does nothing with them: what remains is the intake. `bench.intake` runs it."""
+"""A function that takes messages and does nothing with them, so that `bench.intake` measures the intake alone."""
 
 import json
 import time
@@ -13,14 +13,14 @@ from alpes_runtime import BatchFunction, Done, FunctionConfig, Handler, Instance
 
 @dataclass(frozen=True, kw_only=True)
 class SinkConfig(FunctionConfig):
-    """userConfig of the sink.
+    """The sink's userConfig.
 
     Parameters
     ----------
     messages
-        After so many it writes down how long they took.
+        After so many messages, the sink writes how long they took.
     result
-        The file to write to, on this machine.
+        The file that it writes, on this machine.
     """
 
     messages: int
@@ -28,11 +28,11 @@ class SinkConfig(FunctionConfig):
 
 
 class Nowhere:
-    """A database that keeps nothing."""
+    """A database that stores nothing."""
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """Give a transaction without a database."""
+        """Yield None in place of a transaction."""
         yield None
 
     def close(self) -> None:
@@ -40,13 +40,7 @@ class Nowhere:
 
 
 class Counted:
-    """Counts what comes in, from the end of the first group to the message that is the last.
-
-    Parameters
-    ----------
-    messages, result
-        See `SinkConfig`.
-    """
+    """Counts messages, and measures the time from the end of the first group to the last message; see `SinkConfig`."""
 
     def __init__(self, messages: int, result: Path) -> None:
         self._messages = messages
@@ -55,7 +49,7 @@ class Counted:
         self._started = 0.0
 
     def apply(self, _transaction: Any, batch: Sequence[bytes]) -> Sequence[Outcome]:
-        """Count a group."""
+        """Count a group, and write the result after the last message."""
         now = time.monotonic()
         if not self._seen:
             self._first, self._started = len(batch), now
@@ -69,12 +63,12 @@ class Counted:
 
 
 def payload(received: Received) -> bytes:
-    """Return a message's bytes, as a decoder would read them."""
+    """Return a message's bytes. This is the sink's decoder."""
     return received.data
 
 
 class Sink(BatchFunction):
-    """Takes messages in."""
+    """Takes messages and counts them."""
 
     Config: ClassVar[type[FunctionConfig]] = SinkConfig
 

@@ -1,7 +1,7 @@
 -- name: ended
 SELECT count(*) FROM ordenes WHERE id >= %(first)s AND id <= %(last)s
 
--- When each row was committed, in Unix microseconds; needs track_commit_timestamp.
+-- When each row was committed, in Unix microseconds. The setting track_commit_timestamp must be on.
 -- name: row_times
 SELECT
     id,
@@ -9,8 +9,8 @@ SELECT
 FROM ordenes
 WHERE id >= %(first)s AND id < %(last)s
 
--- Rows and the transactions that wrote them. Here by the time at which each began, to the millisecond: settling an order
--- replaces its row, and so the number of the transaction that made it.
+-- The numbers of rows, and of the transactions that wrote them. A later update of an order replaces its row's xmin. So
+-- this query counts transactions by their start times, to the millisecond.
 -- name: commits_crear_orden
 SELECT
     count(*),
@@ -45,7 +45,7 @@ SELECT
     coalesce(extract(EPOCH FROM now() - min(created_at)), 0)::float8
 FROM estado_pendiente
 
--- Without the number of changes, for which all marks would have to be read.
+-- Without the number of changes: counting them would read all marks.
 -- name: lag_age
 SELECT
     0::bigint,

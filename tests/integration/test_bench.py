@@ -194,7 +194,7 @@ def test_the_state_store_is_waited_for_and_its_rate_told(system: System, monkeyp
     found = run.measure(system, run.Plan("a", OLD), missing)
     assert found.state["behind_changes"] == 2.0
     assert "catch_up_s" not in found.state
-    assert any("had not in" in line for line in missing)
+    assert any("were too short" in line for line in missing)
 
 
 def test_the_insert_loop_leaves_nothing_behind(dsns: dict[str, str]) -> None:

@@ -56,8 +56,8 @@ def test_every_measuring_command_has_a_quick_form(command: str, capsys: pytest.C
     ("arguments", "words"),
     [
         (["nothing"], "No such command 'nothing'"),
-        (["latency", "--rates", "100,none"], "'none' is no whole number of at least 1"),
-        (["throughput", "--orders", "0"], "'0' is no whole number of at least 1"),
+        (["latency", "--rates", "100,none"], "'none' is not a whole number of at least 1"),
+        (["throughput", "--orders", "0"], "'0' is not a whole number of at least 1"),
         (["soak", "--minutes", "0.1"], "at least 0.5"),
         (["compare", "--only", "a,x"], "There is no variant x. There are a (this system), b ("),
         (["throughput", "--rows", "10", "--use-env"], "leave out --use-env"),

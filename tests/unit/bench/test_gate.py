@@ -55,7 +55,7 @@ def test_a_ratio_that_the_baseline_does_not_know_is_not_judged() -> None:
 
 def test_a_quick_run_is_no_match_for_a_full_baseline() -> None:
     full = dataclasses.replace(a_result(), options={"quick": False})
-    with pytest.raises(ValueError, match="form is full and the result's quick"):
+    with pytest.raises(ValueError, match="form is full, and the result's is quick"):
         decide(baseline_of(full), a_result())
 
 
@@ -90,4 +90,4 @@ def test_a_broken_baseline_is_one_line(tmp_path: Path, stored: Any, capsys: pyte
 
 def test_a_result_without_ratios_is_no_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, dataclasses.replace(a_result(), ratios={}), "--update") == 2
-    assert "without ratios" in capsys.readouterr().err
+    assert "has no ratios" in capsys.readouterr().err

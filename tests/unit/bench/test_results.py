@@ -39,7 +39,7 @@ def test_the_json_is_strict(tmp_path: Path) -> None:
 def test_what_is_no_result_is_refused_in_a_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "result.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match="is no result of python -m bench"):
+    with pytest.raises(UsageError, match="is not a result of python -m bench"):
         results.read(path)
 
 
