@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 
 from alpes_wire.names import ERROR_MESSAGE, ERROR_TYPE
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import Tienda, alpes, new_prefix, note, orders, wait_until
 
 KILLS = 6
@@ -13,7 +14,7 @@ KILLS = 6
 
 def held(stack: Tienda) -> int:
     """Return how many messages of `crear-orden` the instance has and hasn't acknowledged."""
-    stats: Any = stack.admin("GET", "/admin/v2/persistent/alpes/tienda/crear-orden-partition-0/stats")
+    stats: Any = stack.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/crear-orden-partition-0/stats")
     return sum(int(each["unackedMessages"]) for each in stats["subscriptions"]["ordenes"]["consumers"])
 
 

@@ -15,6 +15,7 @@ import pulsar
 import pytest
 
 from connection.client import Client
+from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.e2e.tienda import ROOT, Tienda, alpes, new_prefix, note, orders, stopped, wait_until
 
@@ -23,7 +24,7 @@ PLANTED = {
     "error.type": "planted",
     "error.message": "Traceback\nValueError: planted",
     "error.function": "ordenes",
-    "source.topic": "persistent://alpes/tienda/crear-orden",
+    "source.topic": f"persistent://{NAMESPACE}/crear-orden",
     "source.message_id": "(1,2,0,-1)",
     "attempt": "1",
 }
@@ -159,7 +160,7 @@ def test_two_operators_and_an_interruption_lose_no_letter(stack: Tienda) -> None
 def test_letters_of_a_topic_with_partitions_go_back_with_their_keys(stack: Tienda) -> None:
     topic = f"prueba-{uuid.uuid4().hex[:8]}"
     for name in (topic, f"{topic}-DLQ"):
-        stack.admin("PUT", f"/admin/v2/persistent/alpes/tienda/{name}/partitions", 3)
+        stack.admin("PUT", f"/admin/v2/persistent/{NAMESPACE}/{name}/partitions", 3)
     try:
         start = new_prefix("d")
         stack.publish(f"{topic}-DLQ", [(f"{start}{n}", f"{n}".encode()) for n in range(60)], PLANTED)
@@ -171,14 +172,14 @@ def test_letters_of_a_topic_with_partitions_go_back_with_their_keys(stack: Tiend
         assert sent == {(f"{start}{n}", f"{n}".encode()) for n in range(60)}
     finally:
         for name in (topic, f"{topic}-DLQ"):
-            stack.admin("DELETE", f"/admin/v2/persistent/alpes/tienda/{name}/partitions?force=true")
+            stack.admin("DELETE", f"/admin/v2/persistent/{NAMESPACE}/{name}/partitions?force=true")
 
 
 def test_letters_of_a_topic_without_partitions_are_shown_sent_again_and_discarded(stack: Tienda) -> None:
     """A dead-letter topic that was deleted comes back so with its next letter."""
     topic = f"prueba-{uuid.uuid4().hex[:8]}"
     for name in (topic, f"{topic}-DLQ"):
-        stack.admin("PUT", f"/admin/v2/persistent/alpes/tienda/{name}")
+        stack.admin("PUT", f"/admin/v2/persistent/{NAMESPACE}/{name}")
     try:
         start = new_prefix("d")
         stack.publish(f"{topic}-DLQ", [(f"{start}{n}", f"payload {n}".encode()) for n in range(2)], PLANTED)
@@ -194,7 +195,7 @@ def test_letters_of_a_topic_without_partitions_are_shown_sent_again_and_discarde
         assert [m.data() for m in stack.read(topic)] == [b"payload 0", b"payload 1"]
     finally:
         for name in (topic, f"{topic}-DLQ"):
-            stack.admin("DELETE", f"/admin/v2/persistent/alpes/tienda/{name}?force=true")
+            stack.admin("DELETE", f"/admin/v2/persistent/{NAMESPACE}/{name}?force=true")
 
 
 @pytest.mark.parametrize(

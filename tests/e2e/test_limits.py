@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from connection.errors import RefusedError
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import Tienda, alpes, new_prefix, note, orders, wait_until
 from tests.fields import whole
 from tests.raw_producer import Raw, RawProducer, metadata, pieces
@@ -18,7 +19,7 @@ LARGE_BYTES, LARGE = 4_000_000, 100
 MOST_ABOVE_REST = 300_000_000
 """Bytes that a function may take above what it has at rest, whatever comes."""
 LIMIT_BYTES, LIMITED = 10_000, 3_000
-TOPICS = "/admin/v2/persistent/alpes/tienda"
+TOPICS = f"/admin/v2/persistent/{NAMESPACE}"
 INPUTS = {"ordenes": "crear-orden", "pagos": "orden-creada", "reporting": "orden-actualizada"}
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from alpes_wire.names import ATTEMPT, ERROR_TYPE, SOURCE_TOPIC
 from schemas.tienda import rules
+from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
@@ -77,7 +78,7 @@ def test_every_event_says_what_it_is_and_belongs_to_one_trace(stack: Tienda) -> 
 
 @pytest.mark.parametrize("topic", ["orden-creada", "transaccion-creada", "orden-actualizada", "reporte-generado"])
 def test_event_topics_have_a_registered_protobuf_schema(stack: Tienda, topic: str) -> None:
-    schema = stack.admin("GET", f"/admin/v2/schemas/alpes/tienda/{topic}/schema")
+    schema = stack.admin("GET", f"/admin/v2/schemas/{NAMESPACE}/{topic}/schema")
     assert schema["type"] == "PROTOBUF_NATIVE"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests.e2e.tienda import LAST, Tienda, alpes, flowing, new_prefix, note, orders, wait_until
 
@@ -125,7 +126,7 @@ def overwrite(stack: Tienda, function: str, key: str, value: str) -> None:
         f"Content-Type: application/json\r\n\r\n{state}\r\n--{boundary}--\r\n"
     )
     request = urllib.request.Request(
-        f"{stack.admin_url}/admin/v3/functions/alpes/tienda/{function}/state/{key}",
+        f"{stack.admin_url}/admin/v3/functions/{NAMESPACE}/{function}/state/{key}",
         data=body.encode(),
         method="POST",
         headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},

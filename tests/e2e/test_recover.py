@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import Tienda, alpes, keys, new_prefix, note, orders, stopped, wait_until
 
 pytestmark = pytest.mark.usefixtures("databases")
 
 LOST = 20
-TOPICS = "/admin/v2/persistent/alpes/tienda"
+TOPICS = f"/admin/v2/persistent/{NAMESPACE}"
 QUOTA = "backlogQuota?backlogQuotaType=destination_storage"
 
 
@@ -45,7 +46,7 @@ def waits(stack: Tienda, topic: str) -> int:
 
 def clear(stack: Tienda, topic: str, function: str) -> None:
     """Drop it as `pulsar-admin namespaces clear-backlog` does: in all topics, and for all functions."""
-    stack.admin("POST", "/admin/v2/namespaces/alpes/tienda/clearBacklog")
+    stack.admin("POST", f"/admin/v2/namespaces/{NAMESPACE}/clearBacklog")
 
 
 def expire(stack: Tienda, topic: str, function: str) -> None:

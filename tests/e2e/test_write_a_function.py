@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from connection.admin import Admin
+from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests import checkouts
 from tests.documented import DOCUMENT, documented_files
 from tests.e2e.tienda import Tienda, new_prefix, orders, wait_until
 from tests.stack import deploy, uses_environment
 
-FUNCTION = "/admin/v3/functions/alpes/tienda/envios"
-TOPICS = "/admin/v2/persistent/alpes/tienda"
+FUNCTION = f"/admin/v3/functions/{NAMESPACE}/envios"
+TOPICS = f"/admin/v2/persistent/{NAMESPACE}"
 ORDERS = 500
 
 

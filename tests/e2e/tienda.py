@@ -26,6 +26,7 @@ from connection.client import Client
 from connection.errors import PulsarError, RefusedError
 from deployment import function_configs
 from local_stack.settings import from_environment
+from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +53,7 @@ class Tienda:
     environment: dict[str, str]
 
     def topic(self, name: str) -> str:
-        return f"persistent://alpes/tienda/{name}"
+        return f"persistent://{NAMESPACE}/{name}"
 
     # -- topics
 
@@ -131,7 +132,7 @@ class Tienda:
 
     def state(self, function: str, key: str) -> str | None:
         try:
-            answer = self.admin("GET", f"/admin/v3/functions/alpes/tienda/{function}/state/{key}")
+            answer = self.admin("GET", f"/admin/v3/functions/{NAMESPACE}/{function}/state/{key}")
         except RefusedError as error:
             if error.code == HTTPStatus.NOT_FOUND:
                 return None
@@ -160,7 +161,7 @@ class Tienda:
         return {status: (int(state[orders] or 0), int(state[cents] or 0)) for status, orders, cents in keys}
 
     def instances(self, function: str) -> list[dict[str, Any]]:
-        answer = self.admin("GET", f"/admin/v3/functions/alpes/tienda/{function}/status")
+        answer = self.admin("GET", f"/admin/v3/functions/{NAMESPACE}/{function}/status")
         return [instance["status"] for instance in answer["instances"]]
 
     def running(self, function: str) -> int:
@@ -182,7 +183,7 @@ class Tienda:
         waiting = {}
         for function, topics in INPUTS.items():
             for topic in topics:
-                stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}/partitioned-stats")
+                stats = self.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/{topic}/partitioned-stats")
                 found = stats["subscriptions"].get(function, {})
                 # A timer that isn't due yet waits for nobody.
                 if (backlog := found.get("msgBacklog", 0) - found.get("msgDelayed", 0)) > 0:
@@ -191,13 +192,13 @@ class Tienda:
 
     def consumers(self, function: str) -> int:
         """Return how many consumers the function has on its first input."""
-        stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{INPUTS[function][0]}-partition-0/stats")
+        stats = self.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/{INPUTS[function][0]}-partition-0/stats")
         return len(stats["subscriptions"][function]["consumers"])
 
     def unacknowledged(self, function: str, process: psutil.Process) -> int:
         """Return how many messages of its first input one instance has been given and not acknowledged."""
         ports = {connection.laddr.port for connection in process.net_connections("tcp")}
-        stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{INPUTS[function][0]}-partition-0/stats")
+        stats = self.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/{INPUTS[function][0]}-partition-0/stats")
         consumers = stats["subscriptions"][function]["consumers"]
         return sum(c["unackedMessages"] for c in consumers if int(c["address"].rsplit(":", 1)[1]) in ports)
 
@@ -205,7 +206,7 @@ class Tienda:
         """Return, of each input, up to where all is acknowledged, and what is beyond."""
         found = {}
         for topic in INPUTS[function]:
-            stats = self.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}-partition-0/internalStats")
+            stats = self.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/{topic}-partition-0/internalStats")
             cursor = stats["cursors"][function]
             found[topic] = (cursor["markDeletePosition"], cursor["individuallyDeletedMessages"])
         return found
@@ -213,13 +214,13 @@ class Tienda:
     def rewind(self, function: str, to: float = 0) -> None:
         """Reset the function's subscriptions to a time in Unix seconds, or to the start of their topics."""
         for topic in INPUTS[function]:
-            path = f"/admin/v2/persistent/alpes/tienda/{topic}/subscription/{function}/resetcursor"
+            path = f"/admin/v2/persistent/{NAMESPACE}/{topic}/subscription/{function}/resetcursor"
             self.admin("POST", f"{path}/{int(to * 1000)}")
 
     def unload(self, function: str) -> None:
         """Have the broker close the function's topics and open them again: whoever reads them connects anew."""
         for topic in INPUTS[function]:
-            self.admin("PUT", f"/admin/v2/persistent/alpes/tienda/{topic}-partition-0/unload")
+            self.admin("PUT", f"/admin/v2/persistent/{NAMESPACE}/{topic}-partition-0/unload")
 
     def update(self, function: str, *options: str) -> None:
         """Run ``pulsar-admin functions update``."""
@@ -227,7 +228,7 @@ class Tienda:
 
     def recreate(self, function: str, *options: str) -> None:
         """Delete a function, whose subscriptions stay, and run ``pulsar-admin functions create``."""
-        self.admin("DELETE", f"/admin/v3/functions/alpes/tienda/{function}")
+        self.admin("DELETE", f"/admin/v3/functions/{NAMESPACE}/{function}")
         wait_until(lambda: not self.processes(function), 60, f"{function} has gone")
         self._functions("create", *options)
 
@@ -237,7 +238,7 @@ class Tienda:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def user_config(self, function: str) -> dict[str, Any]:
-        return dict(self.admin("GET", f"/admin/v3/functions/alpes/tienda/{function}")["userConfig"])
+        return dict(self.admin("GET", f"/admin/v3/functions/{NAMESPACE}/{function}")["userConfig"])
 
     # -- processes
 
@@ -258,7 +259,7 @@ class Tienda:
 @contextmanager
 def stopped(stack: Tienda, function: str) -> Iterator[None]:
     """Have Pulsar stop a function for a while."""
-    path = f"/admin/v3/functions/alpes/tienda/{function}"
+    path = f"/admin/v3/functions/{NAMESPACE}/{function}"
     stack.admin("POST", f"{path}/stop")
     wait_until(lambda: not stack.processes(function), 60, f"{function} has stopped")
     try:

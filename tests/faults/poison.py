@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from alpes_wire.names import ATTEMPT, SOURCE_TOPIC
+from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
@@ -168,10 +169,10 @@ def corpus(start: str, random: Random, *, with_large: bool) -> Iterator[Poison]:
     for retry, sources in RETRIED.items():
         for source in sources:
             for n, (what, data) in enumerate(payloads(KINDS[source], random)):
-                properties = {SOURCE_TOPIC: f"persistent://alpes/tienda/{source}", ATTEMPT: str(n)}
+                properties = {SOURCE_TOPIC: f"persistent://{NAMESPACE}/{source}", ATTEMPT: str(n)}
                 yield Poison(retry, f"{start}{retry}-{source}-{n}:{what}", data, properties, f"{source}-DLQ")
         whole = KINDS[sources[0]].valid.write("p-1")
-        for n, source in enumerate(("", "nonsense", f"persistent://alpes/tienda/{retry}", "a\0b", "x" * 10_000)):
+        for n, source in enumerate(("", "nonsense", f"persistent://{NAMESPACE}/{retry}", "a\0b", "x" * 10_000)):
             properties = {SOURCE_TOPIC: source, ATTEMPT: ("-1", "one", "9" * 40, "", "1.5")[n]}
             yield Poison(retry, f"{start}{retry}-from-{n}", whole, properties, f"{retry}-DLQ")
 

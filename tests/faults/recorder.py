@@ -20,6 +20,7 @@ from alpes_wire import EARLIEST, MessageId, WireError
 from alpes_wire.names import ERROR_TYPE, SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from connection.errors import PulsarError
 from schemas.tienda.orden import FINAL_STATUSES
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import LAST, Tienda, alpes
 from tests.faults.checker import COMMANDS, EVENTS, REFUNDS
 from tests.faults.history import (
@@ -134,7 +135,7 @@ class Recorder:
 
     def _last(self, topic: str) -> Position:
         # The broker reads the last entry for what it calls lastMessageId, and hangs where that is malformed.
-        stats = self._stack.admin("GET", f"/admin/v2/persistent/alpes/tienda/{topic}-partition-0/internalStats")
+        stats = self._stack.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/{topic}-partition-0/internalStats")
         ledger, entry = stats["lastConfirmedEntry"].split(":")
         return int(ledger), int(entry)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, configure, wait_replaced, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import Ordeal, Size, often, settings_of
@@ -56,7 +57,7 @@ def test_orders_survive_an_update_from_the_first_release(stack: Tienda) -> None:
     for function in FUNCTIONS:
         config, package = RELEASE / f"{function}.yaml", RELEASE / f"alpes-{function}.zip"
         stack.recreate(function, "--function-config-file", str(config), "--py", str(package))
-        stack.admin("PUT", "/admin/v2/namespaces/alpes/tienda/properties", {f"{function}.deployed": "0.1.0"})
+        stack.admin("PUT", f"/admin/v2/namespaces/{NAMESPACE}/properties", {f"{function}.deployed": "0.1.0"})
     breaking.wait_functions(stack)
     old = {function: stack.processes(function) for function in FUNCTIONS}
     with Ordeal(stack, "update from 0.1.0", size=Size(20_000, 700)) as ordeal:
