@@ -28,15 +28,17 @@ class Client(pulsar.Client):
     Parameters
     ----------
     service_url
-        See `connected`.
+        See `opened`.
+    operation_timeout_s
+        See `opened`.
     """
 
-    def __init__(self, service_url: str) -> None:
+    def __init__(self, service_url: str, *, operation_timeout_s: int = OPERATION_TIMEOUT_S) -> None:
         super().__init__(
             service_url,
             # The library logs a lot to stdout; what matters reaches us as exceptions.
             logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
-            operation_timeout_seconds=OPERATION_TIMEOUT_S,
+            operation_timeout_seconds=operation_timeout_s,
             connection_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
         )
         self._endpoint = Endpoint(service_url)
@@ -51,13 +53,15 @@ class Client(pulsar.Client):
 
 
 @contextmanager
-def opened(service_url: str) -> Iterator[Client]:
+def opened(service_url: str, *, operation_timeout_s: int = OPERATION_TIMEOUT_S) -> Iterator[Client]:
     """Connect to a Pulsar for the length of a `with` block, and translate the library's errors into ours.
 
     Parameters
     ----------
     service_url
         Such as `pulsar://127.0.0.1:6650`; several brokers are separated by commas.
+    operation_timeout_s
+        How long the library tries to open a producer or a consumer, in seconds.
 
     Raises
     ------
@@ -69,7 +73,7 @@ def opened(service_url: str) -> Iterator[Client]:
         If Pulsar refuses for any other reason.
     """
     _require_open_port(service_url)
-    client = Client(service_url)
+    client = Client(service_url, operation_timeout_s=operation_timeout_s)
     try:
         with _errors_translated(service_url):
             yield client

@@ -15,6 +15,8 @@ from connection.client import opened
 from connection.errors import PulsarError
 from deployment.errors import DeploymentError
 
+OPERATION_TIMEOUT_S = 30
+"""A broker takes longer over the first producer or consumer of a topic that was just created."""
 PATH = Path(__file__).with_name("topics.yaml")
 
 
@@ -166,7 +168,7 @@ def _apply_schemas(topology: Topology, api: Admin, service_url: str) -> list[str
         return []
     names = ", ".join(topic.name for topic in missing)
     try:
-        with opened(service_url) as client:
+        with opened(service_url, operation_timeout_s=OPERATION_TIMEOUT_S) as client:
             for topic in missing:
                 schema = pulsar.schema.ProtobufNativeSchema(topic.message_class())
                 client.create_producer(f"persistent://{topology.namespace}/{topic.name}", schema=schema).close()

@@ -175,7 +175,7 @@ def checkout(
             """As the producer's does."""
 
     @contextmanager
-    def opened(service_url: str) -> Iterator[Client]:
+    def opened(service_url: str, **options: int) -> Iterator[Client]:
         assert service_url == settings.service_url
         yield Client()
 

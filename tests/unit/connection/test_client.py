@@ -53,7 +53,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_an_error_of_the_library_becomes_ours(
     error: Exception, kind: type[PulsarError], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "Client", lambda url: _Client())
+    monkeypatch.setattr(client, "Client", lambda url, **options: _Client())
     with pytest.raises(kind, match=f"^Pulsar at {URL} .*{said}") as told, client.opened(URL):
         raise error
     assert type(told.value) is kind
@@ -70,13 +70,13 @@ def test_an_error_of_the_library_becomes_ours(
 def test_without_alpes_topics_there_is_no_connection(
     error: Exception, kind: type[PulsarError], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "Client", lambda url: _Client(error))
+    monkeypatch.setattr(client, "Client", lambda url, **options: _Client(error))
     with pytest.raises(kind, match=said), client.connected(URL):
         raise AssertionError("connected")
 
 
 def test_any_other_pulsar_will_do_where_alpes_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     made: Any = _Client(pulsar.TopicNotFound("no"))
-    monkeypatch.setattr(client, "Client", lambda url: made)
+    monkeypatch.setattr(client, "Client", lambda url, **options: made)
     with client.opened(URL) as found:
         assert found is made
