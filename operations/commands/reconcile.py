@@ -97,7 +97,7 @@ def reconcile(
     in flight      a message or a timer waits that takes it further
     dead-lettered  that message lies in a dead-letter topic; see alpes dlq
     discarded      that message was discarded as a dead letter
-    stalled        that message waits in an input that makes no progress
+    stalled        that message waits in an input that delivers nothing
     differs        the services contradict each other
     lost           not ended, and nothing waits that would take it further
 

@@ -1,8 +1,8 @@
-"""Judges every order of a live system: reads all rows once, looks again at what is doubtful, and only then says so.
+"""Judges every order of a live system: reads all rows once, and doubtful orders again before it judges them.
 
-The databases are read at slightly different moments, so a row may be missing that is on its way. What differs is looked
-at again until it no longer does or a grace period is over. What is in flight is lost only when no message waits that
-could take it further, and its rows stay as they are all the same. Other orders may come and go meanwhile.
+The databases are read at slightly different moments, so a row that is on its way may seem missing. An order that
+differs is read again until it no longer does, or a grace period is over. An order in flight is lost only if no message
+waits that could take it further, and its rows stay as they are. Other orders may come and go meanwhile.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ class Account:
     ended, cents : Counter of str
         Orders that have ended, and their totals in cents, by status.
     others : dict of (str, str) to int
-        The rest, by verdict and why.
+        The other orders, by verdict and reason.
     refused_messages : int
-        Dead letters that wait and belong to no order: what could not be decoded.
+        Dead letters that wait and belong to no order, because they can't be decoded.
     commands : int or None
-        Orders in the topic `crear-orden`, where it was asked for.
+        Orders in the topic `crear-orden`; None if it wasn't read.
     not_judged : int
-        Orders in flight that may be lost: whose messages wait is not known.
+        Orders in flight that may be lost, because not all that waits was read.
     unread : set of str
-        The topics of which not all that waits was read.
+        The topics in which not all that waits was read.
     stalled : dict of str to Stall
-        The topics of which nothing comes though messages wait there.
+        The topics in which messages wait that are not delivered.
     seconds : float
         How long it took.
     """
@@ -70,12 +70,12 @@ class Account:
 
     @property
     def accepted(self) -> int:
-        """Orders in all."""
+        """The number of all orders."""
         return self.ended.total() + sum(self.others.values())
 
     @property
     def holds(self) -> bool:
-        """Whether no order differs, none is known to be lost, and all that waits is delivered."""
+        """Whether no order differs, none is known to be lost, and no input is stalled."""
         return not (self.count(Verdict.DIFFERS) or self.count(Verdict.LOST) or self.stalled)
 
 
@@ -93,7 +93,7 @@ class Check:
     tick
         Called with the number of orders read.
     expiring
-        Whether an unpaid order that no message takes further is accounted for by the timer that lets it expire.
+        Whether an unpaid order that no message takes further counts as in flight if its timer will let it expire.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class Check:
         self.account = Account()
 
     def read_commands(self, ids: Iterable[str]) -> None:
-        """Take in the orders whose command is in the topic; before `read_tables`, so that none is there too early."""
+        """Record the orders in the topic of commands. Call this before `read_tables`, or newer ones would seem lost."""
         for chunk in _chunks(ids):
             self._scratch.commands(chunk)
             self._tick(self._scratch.command_count())
         self.account.commands = self._scratch.command_count()
 
     def read_tables(self) -> None:
-        """Read all rows; what has not plainly ended is doubtful."""
+        """Read all rows; an order that has not clearly ended is doubtful."""
         known: dict[tuple[object, ...], Rule] = {}
         account = self.account
         commands = (order_id for chunk in self._scratch.command_ids() for order_id in chunk)
@@ -148,12 +148,12 @@ class Check:
         self._scratch.doubt(doubtful)
 
     def read_some(self, ids: Iterable[str]) -> None:
-        """Read the rows of some orders, instead of `read_tables`; those without any may have been accepted."""
+        """Read the rows of some orders, instead of `read_tables`; orders without rows may have been accepted."""
         for chunk in _chunks(ids):
             self._read([_not_recorded(order_id) for order_id in chunk])
 
     def take_letters(self, letters: Iterable[OrderLetter]) -> None:
-        """Take in the dead letters that were not sent again."""
+        """Record the dead letters that were not sent again."""
         for chunk in _chunks(letters):
             self._note_letters(chunk)
             self.account.refused_messages += sum(1 for letter in chunk if not (letter.order_id or letter.discarded))
@@ -165,7 +165,7 @@ class Check:
         self._scratch.letters(letter for letter in letters if letter.order_id)
 
     def look_again(self, grace_seconds: float) -> None:
-        """Read the doubtful orders anew, until none differs any more or the grace period is over."""
+        """Read the doubtful orders again, until none differs any more or the grace period is over."""
         deadline = time.monotonic() + grace_seconds
         verdicts: tuple[Verdict, ...] = (Verdict.IN_FLIGHT, Verdict.DIFFERS)
         while True:
@@ -179,7 +179,7 @@ class Check:
         return any(verdict == Verdict.DIFFERS for verdict, _ in self._scratch.counts())
 
     def find_dead_lettered(self) -> None:
-        """Tell apart what waits for an operator, or was given up by one: the message itself is a dead letter."""
+        """Mark the orders whose message is a dead letter, which waits for an operator or was discarded by one."""
         for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
             self._take_by_letters(chunk)
 
@@ -193,17 +193,17 @@ class Check:
     def find_lost(
         self, waiting: Callable[[set[Input]], Iterable[Waits]], letters: Callable[[], Iterable[OrderLetter]]
     ) -> None:
-        """Tell apart what nothing will take further.
+        """Mark the orders that nothing will take further.
 
-        What waits is looked at twice, with the dead letters in between. So an order is met whose message becomes a dead
-        letter meanwhile, also where somebody sends that one again at once.
+        What waits is read twice, and the dead letters in between. So no order is missed whose message becomes a dead
+        letter meanwhile, even if somebody sends that letter again at once.
 
         Parameters
         ----------
         waiting
-            Gives the orders that messages wait for in some inputs.
+            Returns the orders that messages wait for in some inputs.
         letters
-            Gives the dead letters of now, as for `take_letters`.
+            Returns the dead letters of now, as for `take_letters`.
         """
         self._suspect()
         self._clear_by_waiting(waiting)
@@ -213,19 +213,19 @@ class Check:
         self._call_lost()
 
     def find_stalled(self, waiting: Iterable[Waits], subscription: Callable[[str], Subscription]) -> None:
-        """Tell apart what waits where nothing comes of it.
+        """Mark the orders whose message waits in an input that delivers nothing.
 
         Parameters
         ----------
         waiting
             See `operations.reconcile.stalled.stalled`.
         subscription
-            Gives what the broker says of a topic.
+            Returns what the broker says about a topic's subscription.
         """
-        # What only waits, found before, may be delayed.
+        # The waiting messages found before may only be delayed.
         self._scratch.forget_waits()
         for messages in _chunks(waiting):
-            self._go_on()
+            self._raise_if_stopped()
             for topic, _, place in messages:
                 if topic not in self.account.stalled:
                     self.account.stalled[topic] = Stall(place, subscription(topic))
@@ -239,10 +239,10 @@ class Check:
                         self._scratch.doubt([order._replace(verdict=Verdict.STALLED, why=why)])
 
     def _suspect(self) -> None:
-        """Suspect whatever is in flight and no timer looks at."""
+        """Suspect every order that is in flight and that no timer looks at."""
         for chunk in self._scratch.doubtful(Verdict.IN_FLIGHT):
             still = [order for order in self._read(chunk) if order.verdict == Verdict.IN_FLIGHT]
-            # Before the inputs: a timer that is gone by then has published all that it had to say.
+            # Before the inputs are read: a timer that is gone by then has published all its events.
             timed = self._tables.timed([order.id for order in still if self._timer_counts(order.why)])
             self._scratch.suspect(order.id for order in still if order.id not in timed)
 
@@ -250,16 +250,16 @@ class Check:
         return WAITING[why].timer and (self._expiring or why == READ_MODEL.why)
 
     def _clear_by_waiting(self, waiting: Callable[[set[Input]], Iterable[Waits]]) -> None:
-        """Acquit the suspects that a message waits for, and those whose rows change."""
+        """Clear the suspects that a message waits for, and those whose rows change."""
         carriers = {source for why in self._scratch.suspected_reasons() for source in WAITING[why].carriers}
         if not carriers:
             return
         for messages in _chunks(waiting(carriers)):
-            self._go_on()
+            self._raise_if_stopped()
             self._scratch.waits((topic, order_id) for topic, order_id, _ in messages if order_id is not None)
             self.account.unread.update(topic for topic, order_id, _ in messages if order_id is None)
         for chunk in self._scratch.suspects():
-            # After the inputs: whatever was acknowledged before they were read has left its trace in the rows.
+            # After the inputs are read: a message that was acknowledged before has changed the rows.
             now = {order.id: order for order in self._read(chunk)}
             topics = self._scratch.waiting_of([order.id for order in chunk])
             self._scratch.clear(o.id for o in chunk if now.get(o.id) != o or topics.get(o.id, set()) & _carriers(o))
@@ -271,28 +271,28 @@ class Check:
             self._take_by_letters(suspects)
 
     def _call_lost(self) -> None:
-        """Call lost the suspects that are left; not those whose message may wait where not all was read."""
+        """Call the remaining suspects lost, except those whose message may wait in a topic that was not read whole."""
         for chunk in self._scratch.suspects():
             lost = [order for order in chunk if not _carriers(order) & self.account.unread]
             self.account.not_judged += len(chunk) - len(lost)
             self._scratch.doubt(order._replace(verdict=Verdict.LOST) for order in lost)
 
     def _tick(self, number: int) -> None:
-        self._go_on()
+        self._raise_if_stopped()
         self._show(number)
 
-    def _go_on(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._stop.is_set():
             raise KeyboardInterrupt
 
     def close(self, seconds: float) -> Account:
-        """Sum up."""
+        """Complete the account and return it."""
         self.account.others = self._scratch.counts()
         self.account.seconds = seconds
         return self.account
 
     def _read(self, chunk: list[Doubtful]) -> list[Doubtful]:
-        """Judge some doubtful orders by their rows of now; return those that are still doubtful."""
+        """Judge some doubtful orders by their rows of now, and return those that are still doubtful."""
         found = {rows.id: rows for rows in self._tables.some([order.id for order in chunk])}
         still: list[Doubtful] = []
         settled: list[str] = []
@@ -319,7 +319,7 @@ class Check:
 
 
 def _state(rows: Rows) -> str:
-    """Give what changes with each change of an order: versions only rise, and a payment is decided once."""
+    """Return a text that changes with each change of an order: versions only rise, and a payment is decided once."""
     orden, pago, reporting = rows[1:]
     return f"{orden and orden[2]} {pago and pago[1]} {reporting and reporting[2]}"
 

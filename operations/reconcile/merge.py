@@ -1,4 +1,4 @@
-"""Brings the rows of the three databases together by order, in constant memory. Pure."""
+"""Merges the rows of the three databases by order, in constant memory. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from operations.reconcile.rules import ABSENT, BEHIND, OTHER, SAME, Facts
 OrdenRow = tuple[str, str, int, int, str, int, str]
 """id, status, version, cents, currency, client, transaction, which is empty where there is none."""
 ReportingRow = tuple[str, str, int, int, str, int]
-"""The same but the transaction."""
+"""The same without the transaction."""
 PagoRow = tuple[str, str, int, str, str]
 """Order id, status as in `PAGOS`, cents, currency, transaction, which is empty where there is none."""
 
@@ -28,7 +28,7 @@ class Rows(NamedTuple):
 
 
 def merged(ordenes: Iterable[OrdenRow], pagos: Iterable[PagoRow], reporting: Iterable[ReportingRow]) -> Iterator[Rows]:
-    """Yield each order that any of the three has, by id. Each comes sorted by id, as bytes are."""
+    """Yield each order that any of the three has, by id. Each input is sorted by the bytes of the ids."""
     done: tuple[Any, ...] = (_END,)
     next_orden, next_pago, next_reporting = iter(ordenes).__next__, iter(pagos).__next__, iter(reporting).__next__
 
@@ -56,7 +56,7 @@ def merged(ordenes: Iterable[OrdenRow], pagos: Iterable[PagoRow], reporting: Ite
 
 
 def facts(orden: OrdenRow | None, pago: PagoRow | None, reporting: ReportingRow | None) -> Facts:
-    """Say how an order's rows stand to each other."""
+    """Return how an order's rows agree with each other."""
     if reporting is None:
         seen = ABSENT
     elif orden is None:

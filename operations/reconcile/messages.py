@@ -1,4 +1,4 @@
-"""The orders that messages belong to: commands in `crear-orden`, and dead letters that were not sent again."""
+"""Finds the orders of the commands in `crear-orden`, and of the dead letters that were not sent again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 BUG = "bug"
 CONFLICT = "conflict"
-"""`error.type` of what contradicts what is recorded: a second order with an id, another outcome of a payment."""
+"""`error.type` of a message that contradicts what is recorded, such as another order with the same id."""
 
 
 def command_ids(client: Client, admin: Admin) -> Iterator[str]:
-    """Yield the id of every command that has a valid one, as often as it is in the topic."""
+    """Yield the id of every command whose id is valid, as often as it is in the topic."""
     for partition in partitions(admin, CREAR_ORDEN):
         for message in read(client, partition):
             try:
@@ -35,7 +35,7 @@ def command_ids(client: Client, admin: Admin) -> Iterator[str]:
 
 
 def letters(client: Client, admin: Admin) -> Iterator[OrderLetter]:
-    """Yield each letter that waits or was discarded; not those of conflicts, which would take no order further."""
+    """Yield each letter that waits or was discarded, except conflicts, which would take no order further."""
     found = DeadLetters(client, admin)
     done = Log(client, admin).what_was_done()
     for letter in found:

@@ -70,7 +70,7 @@ def show(console: Console, account: Account, examples: list[Named]) -> None:
     if account.commands is None:
         console.print(TOPICS_NOT_READ)
     if account.count(Verdict.LOST):
-        console.print("alpes recover takes lost orders again from the topics that still retain their messages.")
+        console.print("alpes recover sends the messages of lost orders again, if a topic still retains them.")
     console.print(f"{_result(account)} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
 
 
@@ -85,15 +85,15 @@ def _result(account: Account) -> str:
 
 
 def _stalled(topic: str, stall: Stall) -> str:
-    start = f" from {stall.place} on" if stall.place else ", which no reader is given"
+    start = f" from {stall.place} on" if stall.place else ", which the broker withholds"
     advice = (
-        f" What is in the way becomes a dead letter with: alpes dlq set-aside {topic} {stall.place}"
+        f" To make a dead letter of what holds the input up: alpes dlq set-aside {topic} {stall.place}"
         if stall.place
         else ""
     )
     return (
-        f"Messages wait in {topic}{start}, and none has come of them for {SILENT_AFTER_S} s though an instance takes "
-        f"more. {_why(stall.subscription)}{advice}"
+        f"Messages wait in {topic}{start}, and none has come for {SILENT_AFTER_S} s, though an instance takes more. "
+        f"{_why(stall.subscription)}{advice}"
     )
 
 
@@ -109,14 +109,14 @@ def _why(known: Subscription) -> str:
 
 def _not_judged(account: Account) -> str:
     return (
-        f"Of {account.not_judged:,} orders in flight it can't be told whether they are lost: not all that waits in "
-        f"{', '.join(sorted(account.unread))} was read, of each topic at most {MOST_READ:,} messages. "
+        f"Of {account.not_judged:,} orders in flight it is unknown whether they are lost: not all that waits in "
+        f"{', '.join(sorted(account.unread))} was read, but at most {MOST_READ:,} messages of each topic. "
         "Ask again when fewer wait."
     )
 
 
 def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
-    """Give the account as a JSON object."""
+    """Return the account as a JSON object."""
     return {
         "holds": account.holds,
         "accepted": account.accepted,

@@ -1,7 +1,7 @@
-"""What an order's rows in the three databases say together: ended, on its way, or a contradiction. Pure.
+"""Judges an order by its rows in the three databases: it has ended, is on its way, or they contradict. Pure.
 
-The rules are two tables. Together they say something of every state that the rows can be in, also of those that cannot
-come about without a bug or a restored database.
+The rules are two tables. Together they cover every state that the rows can be in, also those that only a bug or a
+restored database can cause.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLS
 
 ABSENT = "absent"
 ORDENES = (ABSENT, *STATUSES)
-"""How an order stands in Ordenes."""
+"""The states of an order in Ordenes."""
 
 INTENTO, IMPOSIBLE, AJENO, SIN_COBRO = "intento", "imposible", "ajeno", "sin cobro"
 PAGOS = (ABSENT, INTENTO, *TRANSACTION_STATUSES, IMPOSIBLE, AJENO, SIN_COBRO)
-"""How it stands in Pagos: no row; asked for at the gateway, outcome unknown; a transaction; an approved one that was
+"""Its states in Pagos: no row; asked for at the gateway, outcome unknown; a transaction; an approved one that was
 paid back; a refused one that was paid back; an approved one with a refund of another transaction, amount or currency; a
 refund without a transaction."""
 
 SAME, BEHIND, OTHER = "same", "behind", "other"
 REPORTING = (ABSENT, SAME, BEHIND, OTHER)
-"""How it stands in Reporting: no row; as in Ordenes; an earlier version; anything else."""
+"""Its states in Reporting: no row; as in Ordenes; an earlier version; anything else."""
 
 
 class Verdict(StrEnum):
-    """What is said of an order."""
+    """How an order is judged."""
 
     ENDED = "ended"
     IN_FLIGHT = "in flight"
@@ -66,13 +66,13 @@ DOWNSTREAM = (
     UPDATES,
     REPORTING_RETRIES,
 )
-"""The inputs in the order in which an order passes them, so that one that moves on while they are looked at is met."""
+"""The inputs in the order in which an order passes them, so that one that moves on while they are read is found."""
 RETRIES = frozenset({PAGOS_RETRIES, ORDENES_RETRIES, REPORTING_RETRIES})
-"""Those that hold later attempts, each with the topic that its message first came from."""
+"""The inputs that hold later attempts; each attempt names the topic that its message first came from."""
 
 
 class Rule(NamedTuple):
-    """What is said of an order, and why.
+    """How an order is judged, and why.
 
     Attributes
     ----------
@@ -81,10 +81,10 @@ class Rule(NamedTuple):
     why
         What it waits for, or what is wrong.
     carriers
-        Of one in flight: the inputs that may hold the message that takes it further. Unacknowledged ones count: a
-        message is acknowledged only once those that it caused are published.
+        Of one in flight: the inputs that may hold the message that takes it further. Every unacknowledged message
+        counts, since a message is acknowledged only once those that it caused are published.
     timer
-        Of one in flight: whether a timer that looks at it takes it further: lets it expire, or tells again that it did.
+        Of one in flight: whether its timer takes it further, by letting it expire or by emitting its event again.
     """
 
     verdict: Verdict
@@ -172,7 +172,7 @@ CHARGED: dict[tuple[str, str], Rule] = {
     (REEMBOLSADA, AJENO): _OTHER_REFUND,
     (REEMBOLSADA, SIN_COBRO): _UNCHARGED_REFUND,
 }
-"""How it stands in Ordenes, how in Pagos: what that says."""
+"""The rule for an order's states in Ordenes and in Pagos."""
 
 SEEN: dict[tuple[bool, str], Rule] = {
     (False, ABSENT): ENDED,
@@ -184,21 +184,21 @@ SEEN: dict[tuple[bool, str], Rule] = {
     (True, BEHIND): READ_MODEL,
     (True, OTHER): _wrong("Reporting shows what Ordenes never said"),
 }
-"""Whether the order has ended in Ordenes, how it stands in Reporting: what that says; `ENDED` where all is right."""
+"""The rule for whether the order has ended in Ordenes, and its state in Reporting; `ENDED` if all is right."""
 
 NOT_RECORDED = _waits("accepted, not in Ordenes yet", COMMANDS, ORDENES_RETRIES)
-"""What is said of an order whose command is there, and no row."""
+"""The rule for an order that has a command and no row."""
 WAITING: dict[str, Rule] = {
     rule.why: rule for rule in (*CHARGED.values(), *SEEN.values(), NOT_RECORDED) if rule.verdict is Verdict.IN_FLIGHT
 }
-"""The rules of orders in flight, by what they say."""
+"""The rules of orders in flight, by what the orders wait for."""
 
 
 def takes_further(why: str, topic: str, *, bug: bool) -> bool:
-    """Say whether a dead letter of a topic can be the message that an order in flight waits for.
+    """Return whether a dead letter of a topic can be the message that an order in flight waits for.
 
-    A command that comes again for a recorded order tells of it again. One that was refused, and not for a ``bug``, is
-    another one with the same id.
+    A repeated command of a recorded order has its event emitted again. A command that was refused, and not for a
+    ``bug``, is of another order with the same id.
     """
     if topic == COMMANDS.topic and why != NOT_RECORDED.why and not bug:
         return False
@@ -217,9 +217,9 @@ class Facts(NamedTuple):
     orden, pago, reporting : str
         One of `ORDENES`, `PAGOS` and `REPORTING` each.
     amounts_agree : bool
-        Whether Ordenes and Pagos have the same amount and currency; true where one of them has none.
+        Whether Ordenes and Pagos have the same amount and currency; true if one of them has none.
     transactions_agree : bool
-        Whether Ordenes and Pagos name the same transaction; true where one of them names none.
+        Whether Ordenes and Pagos name the same transaction; true if one of them names none.
     """
 
     orden: str
@@ -230,7 +230,7 @@ class Facts(NamedTuple):
 
 
 def judge(facts: Facts) -> Rule:
-    """Say what an order's rows say: what is wrong before what is on its way, the payment before the read model."""
+    """Return the rule for an order: what is wrong before what is on its way, the payment before the read model."""
     charged = CHARGED[facts.orden, facts.pago]
     if charged.verdict is Verdict.DIFFERS:
         return charged

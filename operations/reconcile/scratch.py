@@ -1,4 +1,4 @@
-"""Keeps what is still to be judged in a temporary file, so that memory stays the same however much that is."""
+"""Keeps the orders that are still to be judged in a temporary file, so that memory doesn't grow with their number."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ CREATE TABLE command (id TEXT PRIMARY KEY) WITHOUT ROWID;
 
 
 class Doubtful(NamedTuple):
-    """An order that has not ended, as far as is known, and what is said of it.
+    """An order that has not ended, as far as is known, and how it is judged.
 
     Attributes
     ----------
     id, verdict, why
         See `operations.reconcile.rules.Rule`.
     state
-        Changes with each change of its rows; empty where it has none.
+        A text that changes with each change of its rows; empty if it has none.
     """
 
     id: str
@@ -46,13 +46,13 @@ class OrderLetter(NamedTuple):
     Attributes
     ----------
     order_id
-        Whose; empty for none that is known.
+        The order; empty if it isn't known.
     topic
-        Where its message came from.
+        The topic that its message came from.
     discarded
         Whether an operator discarded it.
     bug
-        Whether our code failed on the message: then nothing is known against the message itself.
+        Whether our code failed on the message, which may itself be right.
     """
 
     order_id: str
@@ -62,7 +62,7 @@ class OrderLetter(NamedTuple):
 
 
 class Scratch:
-    """A temporary SQLite database; gone when it is closed, or when this process ends."""
+    """A temporary SQLite database, which goes when it is closed or this process ends."""
 
     def __init__(self) -> None:
         self._file = sqlite3.connect("")
@@ -77,7 +77,7 @@ class Scratch:
         self._file.close()
 
     def doubt(self, orders: Iterable[Doubtful]) -> None:
-        """Note orders, over what was noted of them before."""
+        """Record doubtful orders, in place of what was recorded of them before."""
         self._file.executemany("INSERT OR REPLACE INTO doubtful VALUES (?, ?, ?, ?)", orders)
 
     def settle(self, ids: Iterable[str]) -> None:
@@ -85,7 +85,7 @@ class Scratch:
         self._file.executemany("DELETE FROM doubtful WHERE id = ?", ((order_id,) for order_id in ids))
 
     def doubtful(self, *verdicts: str) -> Iterator[list[Doubtful]]:
-        """Yield the noted orders of these verdicts by id, some at a time; they may be noted anew meanwhile."""
+        """Yield the doubtful orders of these verdicts by id, in chunks; they may be recorded anew meanwhile."""
         last = ""
         places = ", ".join("?" * len(verdicts))
         text = f"SELECT * FROM doubtful WHERE id > ? AND verdict IN ({places}) ORDER BY id LIMIT ?"  # noqa: S608 - places
@@ -94,12 +94,12 @@ class Scratch:
             last = rows[-1][0]
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """Count the noted orders by verdict and why."""
+        """Count the doubtful orders by verdict and reason."""
         rows = self._file.execute("SELECT verdict, why, count(*) FROM doubtful GROUP BY 1, 2")
         return {(verdict, why): count for verdict, why, count in rows}
 
     def suspect(self, ids: Iterable[str]) -> None:
-        """Note orders that may be lost."""
+        """Record orders that may be lost."""
         self._file.executemany("INSERT OR IGNORE INTO suspect VALUES (?)", ((order_id,) for order_id in ids))
 
     def clear(self, ids: Iterable[str]) -> None:
@@ -107,7 +107,7 @@ class Scratch:
         self._file.executemany("DELETE FROM suspect WHERE id = ?", ((order_id,) for order_id in ids))
 
     def suspects(self) -> Iterator[list[Doubtful]]:
-        """Yield the orders that may be lost by id, some at a time; they may be acquitted meanwhile."""
+        """Yield the orders that may be lost by id, in chunks; they may be cleared meanwhile."""
         last = ""
         text = "SELECT doubtful.* FROM suspect JOIN doubtful USING (id) WHERE id > ? ORDER BY id LIMIT ?"
         while rows := self._file.execute(text, (last, CHUNK)).fetchall():
@@ -115,20 +115,20 @@ class Scratch:
             last = rows[-1][0]
 
     def suspected_reasons(self) -> set[str]:
-        """Give what orders that may be lost wait for."""
+        """Return what the orders that may be lost wait for."""
         return {row[0] for row in self._file.execute("SELECT DISTINCT why FROM suspect JOIN doubtful USING (id)")}
 
     def waits(self, waiting: Iterable[tuple[str, str]]) -> None:
-        """Note messages that wait: each one's topic and order."""
+        """Record messages that wait: each one's topic and order."""
         text = "INSERT OR IGNORE INTO waits (topic, id) VALUES (?, ?)"
         self._file.executemany(text, waiting)
 
     def forget_waits(self) -> None:
-        """Forget them all."""
+        """Forget all messages that wait."""
         self._file.execute("DELETE FROM waits")
 
     def waiting_of(self, ids: Sequence[str]) -> dict[str, set[str]]:
-        """Give the topics in which messages wait for some orders, by order."""
+        """Return the topics in which messages wait for some orders, by order."""
         found: dict[str, set[str]] = {}
         places = ", ".join("?" * len(ids))
         for order_id, topic in self._file.execute(f"SELECT id, topic FROM waits WHERE id IN ({places})", ids):  # noqa: S608
@@ -136,7 +136,7 @@ class Scratch:
         return found
 
     def letters(self, letters: Iterable[OrderLetter]) -> None:
-        """Note dead letters. Of several of an order and a topic one that waits counts before discarded ones."""
+        """Record dead letters. If an order has several of a topic, one that waits counts before discarded ones."""
         text = (
             "INSERT INTO letter VALUES (?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET discarded = discarded AND excluded.discarded"
@@ -144,7 +144,7 @@ class Scratch:
         self._file.executemany(text, letters)
 
     def lettered(self, ids: Sequence[str]) -> dict[str, list[OrderLetter]]:
-        """Give the dead letters of some orders, by order."""
+        """Return the dead letters of some orders, by order."""
         found: dict[str, list[OrderLetter]] = {}
         places = ", ".join("?" * len(ids))
         text = f"SELECT id, topic, discarded, bug FROM letter WHERE id IN ({places})"  # noqa: S608 - places
@@ -153,19 +153,19 @@ class Scratch:
         return found
 
     def letter_ids(self, topic: str) -> Iterator[list[str]]:
-        """Yield the orders with a dead letter of a topic, some at a time."""
+        """Yield the orders with a dead letter of a topic, in chunks."""
         return self._ids("SELECT id FROM letter WHERE id > ? AND topic = ? ORDER BY id LIMIT ?", topic)
 
     def commands(self, ids: Iterable[str]) -> None:
-        """Note orders whose command is in the topic."""
+        """Record orders whose command is in the topic."""
         self._file.executemany("INSERT OR IGNORE INTO command VALUES (?)", ((order_id,) for order_id in ids))
 
     def command_ids(self) -> Iterator[list[str]]:
-        """Yield these orders by id, some at a time."""
+        """Yield the orders with a command by id, in chunks."""
         return self._ids("SELECT id FROM command WHERE id > ? ORDER BY id LIMIT ?")
 
     def command_count(self) -> int:
-        """Count these orders."""
+        """Count the orders with a command."""
         return int(self._file.execute("SELECT count(*) FROM command").fetchone()[0])
 
     def _ids(self, text: str, *values: str) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""In which inputs messages wait that nothing comes of, and what the broker says of why."""
+"""Finds inputs that deliver nothing though messages wait in them, and asks the broker why."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from operations.reconcile.waiting import Waits, order_ids
 from schemas.tienda.topics import NAMESPACE
 
 SILENT_AFTER_S = 30
-"""A function calls an input silent that nothing has come from for so long."""
+"""A function calls an input silent if nothing has come from it for this long."""
 _SILENT = re.compile(r"user_metric_silent\.(.+)_sum")
 
 
 class Holder(NamedTuple):
-    """A consumer that was given messages and has not acknowledged them.
+    """A consumer that holds messages: it was given them, and has not acknowledged them.
 
     Attributes
     ----------
     name, address : str
-        As the broker has them.
+        As the broker says.
     messages : int
-        How many.
+        The number of these messages.
     """
 
     name: str
@@ -38,18 +38,18 @@ class Holder(NamedTuple):
 
 
 class Subscription(NamedTuple):
-    """What the broker says of a function's subscription to an input, all its partitions together.
+    """What the broker says about a function's subscription to an input, all its partitions together.
 
     Attributes
     ----------
     waiting : int
         Messages that are not acknowledged.
     delayed : int
-        Those of them whose time, which their senders said, hasn't come.
+        Those of them whose delivery time, which their senders set, hasn't come.
     blocked : bool
         Whether it delivers nothing more, because too many are not acknowledged.
     holders : tuple of Holder
-        Who has them.
+        The consumers that have some.
     """
 
     waiting: int = 0
@@ -59,12 +59,12 @@ class Subscription(NamedTuple):
 
 
 class Stall(NamedTuple):
-    """An input that nothing comes from though messages wait there.
+    """An input that delivers nothing, though messages wait in it.
 
     Attributes
     ----------
     place : str
-        Ledger, entry and partition of the first of them; empty where no reader is given it.
+        Ledger, entry and partition of the first of them; empty if the broker withholds it.
     subscription : Subscription
         What the broker says.
     """
@@ -74,10 +74,10 @@ class Stall(NamedTuple):
 
 
 def stalled(client: Client, admin: Admin) -> Iterator[Waits]:
-    """Yield what waits in the inputs that are silent: their functions say that nothing comes of it.
+    """Yield what waits in the silent inputs, of which their functions say that nothing comes.
 
-    What its sender delayed waits rightly, and so does what came up only now. An input whose messages no reader is given
-    has one without an order and without a place.
+    Messages that their senders delayed, or that came only now, are left out: they wait rightly. An input whose messages
+    the broker withholds yields one without an order and without a place.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reads the three databases: all rows as of one moment each, or some orders' as they are now. Changes nothing."""
+"""Reads the three databases: all rows, each database's as of one moment, or some orders' rows. Changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from operations.queries import query
 from operations.reconcile.merge import Rows, merged
 
 READ_ORDER = tuple(reversed(SERVICES))
-"""Read in this order: what a service shows was in the one after it before."""
+"""Services are read against the flow: what one of them has was in the next one before."""
 FETCHED_ROWS = 10_000
 
 
@@ -24,7 +24,7 @@ class Tables:
     Parameters
     ----------
     connections
-        By service.
+        A connection for each service.
     """
 
     def __init__(self, connections: Mapping[str, psycopg.Connection]) -> None:
@@ -33,7 +33,7 @@ class Tables:
     @classmethod
     @contextmanager
     def opened(cls, dsns: Mapping[str, str | None], *, statement_timeout_seconds: int) -> Iterator[Tables]:
-        """Connect to all three, for the length of a `with` block; see `operations.database.database`.
+        """Connect to all three for the length of a `with` block; see `operations.database.database`.
 
         Raises
         ------
@@ -54,11 +54,11 @@ class Tables:
 
     @contextmanager
     def snapshot(self) -> Iterator[Iterator[Rows]]:
-        """Give all orders by id, each database as of one moment."""
+        """Yield an iterator over all orders by id, each database as of one moment."""
         with ExitStack() as stack:
             for service in READ_ORDER:
                 stack.enter_context(self._connections[service].transaction())
-                # The moment is that of the first statement.
+                # The first statement sets the moment.
                 self._connections[service].execute(b"SELECT 1")
             ordenes, pagos, reporting = (stack.enter_context(self._stream(service)) for service in SERVICES)
             yield merged(ordenes, pagos, reporting)
@@ -71,12 +71,12 @@ class Tables:
             yield iter(cursor)
 
     def some(self, ids: Sequence[str]) -> Iterator[Rows]:
-        """Give some orders as they are now, by id; those that no database has are left out."""
+        """Return some orders as they are now, by id; those that no database has are left out."""
         found = {service: self._rows(service, "reconcile/some", ids) for service in READ_ORDER}
         return merged(found["ordenes"], found["pagos"], found["reporting"])
 
     def timed(self, ids: Sequence[str]) -> set[str]:
-        """Give those of some orders that a timer will look at."""
+        """Return those of some orders that a timer will look at."""
         return {row[0] for row in self._rows("ordenes", "reconcile/timed", ids)}
 
     def _rows(self, service: str, name: str, ids: Sequence[str]) -> list[Any]:
@@ -88,6 +88,6 @@ class Tables:
 def _require_primary(service: str, connection: psycopg.Connection) -> None:
     if connection.execute(query(None, "reconcile/is_standby")).fetchone() == (True,):
         raise NoDatabaseError(
-            f"{dsn_variable(service)} leads to a standby, which shows rows late: an order would seem lost that has"
-            " just gone on. Name the primary."
+            f"{dsn_variable(service)} names a standby, which shows rows late: an order that has just moved on would"
+            " seem lost. Name the primary."
         )

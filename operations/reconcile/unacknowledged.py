@@ -1,4 +1,4 @@
-"""Reads what a function has not acknowledged in one of its inputs: everything that was so when it was begun."""
+"""Reads all that a function had not acknowledged in one of its inputs when the reading began."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.reconcile.rules import Input
 from schemas.tienda.topics import NAMESPACE, full_name
 
 MOST_READ = 300_000
-"""Messages of an input that are read for it; orders that wait for 30 days have 259,200 timers."""
+"""The most messages of an input that are read; orders that wait for 30 days have 259,200 timers."""
 _RANGE = re.compile(r"\((-?\d+):(-?\d+)\.\.(-?\d+):(-?\d+)\]")
 
 
@@ -27,7 +27,7 @@ class Cursor(NamedTuple):
     mark : Position
         All up to here is acknowledged.
     starts, ends : list of Position
-        So is what lies behind a start, up to its end; both sorted.
+        Everything after a start, up to its end, is acknowledged, too. Both are sorted.
     """
 
     mark: Position
@@ -49,29 +49,29 @@ class Cursor(NamedTuple):
         return cls(Position(int(ledger), int(entry)), starts, [Position(*numbers[2:]) for numbers in found])
 
     def acknowledged(self, place: Position) -> bool:
-        """Whether what lies there is acknowledged."""
+        """Return whether the entry at a place is acknowledged."""
         number = bisect_left(self.ends, place)
         return place <= self.mark or (number < len(self.ends) and self.starts[number] < place)
 
     def acknowledged_behind(self, place: Position, end: Position) -> bool:
-        """Whether all that lies behind a place is acknowledged, up to an end."""
+        """Return whether every entry after a place, up to an end, is acknowledged."""
         number = bisect_left(self.ends, end)
         return end <= max(self.mark, place) or (number < len(self.ends) and self.starts[number] <= place)
 
 
 NEVER_READ = Cursor(Position(-1, -1), [], [])
-"""Of a subscription that isn't there: everything waits."""
+"""The cursor of a subscription that doesn't exist: everything waits."""
 
 
 class IncompleteError(Exception):
-    """Not all that waits was read: there is more than `MOST_READ`, or what came ends before its topic does."""
+    """Not all that waits was read: there is more than `MOST_READ`, or the broker withholds some of it."""
 
 
 def unacknowledged(client: Client, admin: Admin, source: Input) -> Iterator[Message]:
-    """Yield what an input's function has not acknowledged, delayed messages too; some of it may be by now.
+    """Yield the messages that an input's function has not acknowledged, also delayed ones; some may be by now.
 
-    A message that causes another one in the same topic, a later attempt, is acknowledged once that one is published. So
-    where each partition ends is asked after what is acknowledged: one of the two is always met.
+    A message that causes a later attempt in the same topic is acknowledged once that attempt is published. The cursors
+    are read before the partitions' ends, so one of the two messages is always found.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def unacknowledged(client: Client, admin: Admin, source: Input) -> Iterator[Mess
     Raises
     ------
     IncompleteError
-        After what was read, where that is not all.
+        After what was read, if that is not all.
     """
     cursors = {
         name: _cursor(admin, name, source.function) for name in client.get_topic_partitions(full_name(source.topic))
@@ -92,7 +92,7 @@ def unacknowledged(client: Client, admin: Admin, source: Input) -> Iterator[Mess
     for partition in partitions(admin, source.topic):
         # A partition that was added meanwhile is read whole.
         cursor = cursors.get(partition.name, NEVER_READ)
-        # An end of -1 is that of a partition without a message.
+        # The end of a partition without a message is -1.
         if partition.end.entry < 0 or cursor.mark >= partition.end:
             continue
         read_to = cursor.mark
@@ -103,7 +103,7 @@ def unacknowledged(client: Client, admin: Admin, source: Input) -> Iterator[Mess
             read_to = max(read_to, last_position(message))
             if not cursor.acknowledged(position(message)):
                 yield message
-        # Some entries the broker gives nobody, and acknowledges itself.
+        # The broker withholds some entries, and acknowledges them itself.
         if not cursor.acknowledged_behind(read_to, partition.end):
             raise IncompleteError
 

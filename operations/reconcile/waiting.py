@@ -1,4 +1,4 @@
-"""Which orders have a message that waits: it may take them further."""
+"""Finds the orders for which a message waits that may take them further."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Waits(NamedTuple):
     Attributes
     ----------
     topic : str
-        Where.
+        The topic that it waits in.
     order_id : str or None
-        Whose; None says that more waits there than was read, or something without an order, and nobody knows whose.
+        The order that it is for; None if that isn't known, because more waits than was read, or it names no order.
     place : str
-        Ledger, entry and partition of the message, where one was read.
+        Ledger, entry and partition of the message, if one was read.
     """
 
     topic: str
@@ -37,9 +37,9 @@ class Waits(NamedTuple):
 def waiting(client: Client, admin: Admin, sources: set[Input]) -> Iterator[Waits]:
     """Yield the orders that messages wait for in some inputs.
 
-    The inputs are read in the order in which an order passes them, those after a refund again. Since a message is
-    acknowledged only after what it caused is recorded and published, one that moves on meanwhile is met further down,
-    or its order's rows are others by then.
+    The inputs are read in the order in which an order passes them, and those after a refund again. A message is
+    acknowledged only after what it caused is recorded and published. So an order that moves on meanwhile is found
+    further down, or its rows have changed by then.
 
     Times play no part: a message may wait for as long as an outage takes, and each of its attempts is published anew.
 
@@ -63,7 +63,7 @@ def waiting(client: Client, admin: Admin, sources: set[Input]) -> Iterator[Waits
 
 
 def order_ids(source: Input, message: Message) -> set[str]:
-    """Give the order that a message is for: what it says, and its key; none for a timer and for what is no message."""
+    """Return the order that a message is for, by its content and its key; none for a timer or what is no message."""
     topic = source.topic
     if source in RETRIES:
         topic = properties(message).get(SOURCE_TOPIC, topic).rsplit("/", 1)[-1]

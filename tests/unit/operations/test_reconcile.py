@@ -216,7 +216,7 @@ def test_a_standby_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     dsns = dict.fromkeys(SERVICES, "a DSN")
     standby = "pagos"
     with (
-        pytest.raises(NoDatabaseError, match=r"ALPES_PAGOS_DSN leads to a standby.*Name the primary"),
+        pytest.raises(NoDatabaseError, match=r"ALPES_PAGOS_DSN names a standby.*Name the primary"),
         Tables.opened(dsns, statement_timeout_seconds=1),
     ):
         pass
@@ -500,10 +500,10 @@ def test_an_input_stalls_also_where_nobody_knows_with_what() -> None:
         (
             Stall("1:7:0", Subscription(3, 2, blocked=False, holders=(Holder("5b1f0", "10.0.0.7:41522", 1),))),
             (
-                "Messages wait in crear-orden from 1:7:0 on, and none has come of them for 30 s though an instance"
+                "Messages wait in crear-orden from 1:7:0 on, and none has come for 30 s, though an instance"
                 " takes more. The broker says: 3 not acknowledged, 2 of them delayed by their senders; the consumer"
-                " 5b1f0 at 10.0.0.7:41522 holds 1. What is in the way becomes a dead letter with: alpes dlq set-aside"
-                " crear-orden 1:7:0\n"
+                " 5b1f0 at 10.0.0.7:41522 holds 1. To make a dead letter of what holds the input up: alpes dlq"
+                " set-aside crear-orden 1:7:0\n"
             ),
             {
                 "message": "1:7:0",
@@ -516,7 +516,7 @@ def test_an_input_stalls_also_where_nobody_knows_with_what() -> None:
         (
             Stall("", Subscription(1)),
             (
-                "Messages wait in crear-orden, which no reader is given, and none has come of them for 30 s though an"
+                "Messages wait in crear-orden, which the broker withholds, and none has come for 30 s, though an"
                 " instance takes more. The broker says: 1 not acknowledged, 0 of them delayed by their senders; no"
                 " consumer holds any.\n"
             ),
@@ -540,7 +540,7 @@ def test_an_input_that_stalls_is_shown_with_what_is_known_of_why(stall: Stall, s
 def test_the_result_says_of_how_many_orders_it_could_not_be_told() -> None:
     account = Account(not_judged=3, unread={"orden-creada", "crear-orden"})
     text = shown(account)
-    assert "Of 3 orders in flight it can't be told whether they are lost" in text
+    assert "Of 3 orders in flight it is unknown whether they are lost" in text
     assert "crear-orden, orden-creada" in text
     assert "Nothing is lost" not in text
     assert rendering.as_json(account, [])["not_judged"] == {"orders": 3, "topics": ["crear-orden", "orden-creada"]}
