@@ -28,7 +28,7 @@ COMMANDS = {
 
 
 def installed_version() -> str:
-    """Return the project's version: the checkout's, or the installed package's where there is no checkout."""
+    """Return the project's version: the checkout's, or the installed package's if there is no checkout."""
     project = Path(__file__).parent.parent / "pyproject.toml"
     if project.is_file():
         return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])

@@ -22,6 +22,16 @@ class _OrderId(click.ParamType[str]):
 
 ORDER_ID = _OrderId()
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+statement_timeout_option = click.option(
+    "--statement-timeout",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one statement may take.",
+)
+
 
 def dsn_option(service: str, name: str = "") -> Callable[[Any], Any]:
     """Return the option that names a service's database: ``name``, or the service's environment variable."""

@@ -25,6 +25,7 @@ from operations.dlq.log import Log
 from operations.dlq.selection import Selection
 from operations.dlq.setting_aside import place
 from operations.dlq.setting_aside import set_aside as set_entry_aside
+from operations.options import json_option
 from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
 from terminal.options import admin_url_option, service_url_option
@@ -44,7 +45,6 @@ topic_option = click.option(
     metavar="TOPIC",
     help="Only messages that came from this topic, such as crear-orden; can be given several times.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 
 
 def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from connection.admin import Admin
 from connection.client import connected
 from operations.database import database
-from operations.options import dsn_option
+from operations.options import dsn_option, json_option
 from operations.rebuild import estado
 from operations.rebuild.reporting import Rebuilt, ReportingRebuild
 from terminal.console import Counting
@@ -20,8 +20,6 @@ from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
 
 STATEMENT_TIMEOUT_S = 3_600
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 
 
 @click.group(short_help="Rebuild the read model, or the state store.")

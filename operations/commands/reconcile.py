@@ -19,6 +19,7 @@ from connection.admin import Admin
 from connection.client import connected
 from connection.errors import PulsarError
 from operations.database import SERVICES, dsn_variable
+from operations.options import json_option, statement_timeout_option
 from operations.reconcile import messages, rendering
 from operations.reconcile.check import Account, Check
 from operations.reconcile.rules import DOWNSTREAM, Verdict
@@ -65,15 +66,8 @@ COULD_NOT_READ = 2
     metavar="FILE",
     help="Write every order that has not ended to this file, as CSV: its verdict, and its rows.",
 )
-@click.option(
-    "--statement-timeout",
-    type=click.IntRange(min=1),
-    default=300,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one statement may take.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+@statement_timeout_option
+@json_option
 @service_url_option
 @admin_url_option
 def reconcile(

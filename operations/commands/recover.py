@@ -18,7 +18,7 @@ from rich.table import Table
 from connection.admin import Admin
 from connection.client import Client, connected
 from operations.database import SERVICES, dsn_variable
-from operations.options import ORDER_ID
+from operations.options import ORDER_ID, json_option, statement_timeout_option
 from operations.reconcile import messages
 from operations.reconcile.check import Check
 from operations.reconcile.rules import Verdict
@@ -53,15 +53,8 @@ from terminal.options import Positive, admin_url_option, service_url_option
     metavar="SECONDS",
     help="How long an order may differ before it counts; see alpes reconcile.",
 )
-@click.option(
-    "--statement-timeout",
-    type=click.IntRange(min=1),
-    default=300,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one statement may take.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+@statement_timeout_option
+@json_option
 @service_url_option
 @admin_url_option
 def recover(  # noqa: PLR0913, PLR0917 - a command's options

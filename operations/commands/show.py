@@ -9,7 +9,7 @@ import click
 
 from connection.admin import Admin
 from operations.errors import AmbiguousOrderError, UnknownOrderError
-from operations.options import ORDER_ID, dsn_option
+from operations.options import ORDER_ID, dsn_option, json_option
 from operations.state import order_status
 from terminal.options import admin_url_option
 from terminal.text import moment, money, one_line
@@ -39,7 +39,7 @@ class _Orden(NamedTuple):
 
 @click.command()
 @click.argument("order_id", type=ORDER_ID)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+@json_option
 @dsn_option("ordenes")
 @admin_url_option
 def show(order_id: str, as_json: bool, ordenes_dsn: str | None, admin_url: str) -> None:  # noqa: FBT001 - by name

@@ -17,7 +17,7 @@ from connection.client import connected
 from connection.errors import PulsarError
 from operations.database import SERVICES
 from operations.errors import NotDeployedError, UnknownOrderError
-from operations.options import ORDER_ID, dsn_option
+from operations.options import ORDER_ID, dsn_option, json_option
 from operations.state import order_status
 from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, TraceRows, in_order
 from operations.trace.messages import Found, Span, find
@@ -43,7 +43,7 @@ from terminal.text import moment, money, one_line
 @click.option(
     "--all", "everything", is_flag=True, help="Read the topics whole. This is slow with millions of messages."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+@json_option
 @dsn_option("ordenes")
 @dsn_option("pagos")
 @dsn_option("reporting")

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from operations.reconcile.rules import ABSENT, BEHIND, OTHER, SAME, Facts
 
 OrdenRow = tuple[str, str, int, int, str, int, str]
-"""id, status, version, cents, currency, client, transaction, which is empty where there is none."""
+"""id, status, version, cents, currency, client, transaction, which is empty if there is none."""
 ReportingRow = tuple[str, str, int, int, str, int]
 """The same without the transaction."""
 PagoRow = tuple[str, str, int, str, str]
-"""Order id, status as in `PAGOS`, cents, currency, transaction, which is empty where there is none."""
+"""Order id, status as in `PAGOS`, cents, currency, transaction, which is empty if there is none."""
 
 _END = "\x7f"
 """Above every id: ids are of letters, digits and ``. _ -``, and sorted by their bytes."""
