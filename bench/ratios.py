@@ -54,7 +54,7 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio:
     return Ratio(middle, (max(rounds) - min(rounds)) / 2 / middle if middle else 0.0, rounds)
 
 
-def turned(names: Sequence[str], number: int) -> list[str]:
+def rotated(names: Sequence[str], number: int) -> list[str]:
     """Return the names in the order for round ``number`` (from 0). Each round begins with another name."""
     start = number % len(names)
     return [*names[start:], *names[:start]]

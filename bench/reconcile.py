@@ -35,12 +35,12 @@ def require_clean(system: System) -> dict[str, Any]:
         raise BenchError(f"alpes reconcile failed: {words[-1]}")
     account: dict[str, Any] = json.loads(done.stdout)
     # A system that others use, too, may have orders in flight and old dead letters.
-    if trouble := troubles(account, all_ended=system.own):
-        raise NotCleanError(f"alpes reconcile is not clean: {trouble}. Run it on the stack to see which orders.")
+    if found := findings(account, all_ended=system.own):
+        raise NotCleanError(f"alpes reconcile is not clean: {found}. Run it on the stack to see which orders.")
     return account
 
 
-def troubles(account: Mapping[str, Any], *, all_ended: bool) -> str:
+def findings(account: Mapping[str, Any], *, all_ended: bool) -> str:
     """Return what ``alpes reconcile`` found wrong, in words; empty when nothing is wrong. Pure.
 
     Parameters

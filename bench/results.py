@@ -1,7 +1,6 @@
 """The results of a benchmark, as values and as JSON. They hold measured figures alone, and say what is missing."""
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -163,7 +162,7 @@ def write_text(path: Path, text: str) -> None:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
             file.write(text)
         Path(file.name).chmod(0o644)
-        os.replace(file.name, path)  # noqa: PTH105 - of two names, as a move is said
+        Path(file.name).replace(path)
     except OSError as error:
         raise BenchError(f"{path} can't be written: {error.strerror}. Name another folder with --output.") from error
 

@@ -15,7 +15,7 @@ from bench.child import Child
 from bench.errors import UnfinishedError
 from bench.hops import NEVER, Seen
 from bench.results import Run
-from bench.sampling import Looks
+from bench.sampling import Sampler
 from bench.system import System
 from bench.tables import Tables
 from bench.workload import Workload
@@ -93,7 +93,7 @@ class _Flow:
     ended_us: int
     cpu_s: Mapping[str, float]
     busy_s: float
-    looks: Looks
+    sampler: Sampler
 
 
 def measure(system: System, plan: Plan, missing: Missing) -> Run:
@@ -109,15 +109,15 @@ def measure(system: System, plan: Plan, missing: Missing) -> Run:
     UnfinishedError
         Orders did not end, so the run gives no figures.
     """
-    with tables.opened(system.dsns) as asked:
-        counters, entries = asked.figures(), topics.written(system.api)
+    with tables.opened(system.dsns) as queries:
+        counters, entries = queries.figures(), topics.written(system.api)
         with progress.step(f"Running {plan.name}", f"{plan.name} ran"):
-            flow = _flow(system, plan, asked, missing)
+            flow = _flow(system, plan, queries, missing)
         per_entry = topics.messages_per_entry(entries, topics.written(system.api))
-        seen, ended = _seen(system, plan, flow, asked, missing)
-        commits = asked.commits(plan.workload)
-        state = _caught_up(asked, plan, missing)
-        grown = tables.growth(counters, asked.figures())
+        seen, ended = _seen(system, plan, flow, queries, missing)
+        commits = queries.commits(plan.workload)
+        state = _caught_up(queries, plan, missing)
+        grown = tables.growth(counters, queries.figures())
     seconds = (ended - flow.sent.intended[0]) / 1e6
     return Run(
         name=plan.name,
@@ -137,11 +137,11 @@ def measure(system: System, plan: Plan, missing: Missing) -> Run:
         messages_per_entry=per_entry,
         state=state,
         postgres=grown,
-        samples=flow.looks.samples,
+        samples=flow.sampler.samples,
     )
 
 
-def _flow(system: System, plan: Plan, asked: Tables, missing: Missing) -> _Flow:
+def _flow(system: System, plan: Plan, queries: Tables, missing: Missing) -> _Flow:
     """Send the orders, and sample the system until the last one has ended."""
     with ExitStack() as stack:
         client = stack.enter_context(
@@ -153,27 +153,27 @@ def _flow(system: System, plan: Plan, asked: Tables, missing: Missing) -> _Flow:
         processes = cpu.Processes(system, {"client": client.pid, **plan.processes})
         processes.find()
         before, busy = processes.use(), cpu.machine_busy_s()
-        looks = Looks(system, processes, plan.sample_s, with_tables=plan.with_tables)
-        with looks:
-            client.tell("go")
+        sampler = Sampler(system, processes, plan.sample_s, with_tables=plan.with_tables)
+        with sampler:
+            client.send("go")
             sent: sender.Sent = client.receive(SEND_S)
-            ended_us = _wait_ended(system, asked, plan)
+            ended_us = _wait_ended(system, queries, plan)
             busy = cpu.machine_busy_s() - busy
             cpu_s, unknown = cpu.spent(before, processes.use())
         received: array[int] | None = None
         if watcher is not None:
-            watcher.tell("enough")
+            watcher.send("enough")
             received = watcher.receive(WATCHER_S)
     if system.local is None:
         missing.note("CPU and memory by process: the system is not this machine's local stack")
     elif unknown:
         missing.note(f"{plan.name}: CPU of {', '.join(unknown)}, which came, went or was restarted meanwhile")
-    return _Flow(sent, received, ended_us, cpu_s, busy, looks)
+    return _Flow(sent, received, ended_us, cpu_s, busy, sampler)
 
 
-def _wait_ended(system: System, asked: Tables, plan: Plan) -> int:
+def _wait_ended(system: System, queries: Tables, plan: Plan) -> int:
     """Wait until each order has its report row and every message is acknowledged; return when this was seen."""
-    moves = tables.Progress(asked, plan.workload)
+    moves = tables.Progress(queries, plan.workload)
     ended, since = -1, time.monotonic()
     while True:
         now = moves.ended()
@@ -189,10 +189,10 @@ def _wait_ended(system: System, asked: Tables, plan: Plan) -> int:
         time.sleep(POLL_S)
 
 
-def _seen(system: System, plan: Plan, flow: _Flow, asked: Tables, missing: Missing) -> tuple[Seen, int]:
+def _seen(system: System, plan: Plan, flow: _Flow, queries: Tables, missing: Missing) -> tuple[Seen, int]:
     """Return when each order passed each place, and when the last one had ended, in Unix microseconds."""
     workload, began = plan.workload, flow.sent.intended[0]
-    row = asked.row_times(workload) if asked.keeps_commit_times() else None
+    row = queries.row_times(workload) if queries.keeps_commit_times() else None
     published = observe.published(system, workload, began) if plan.with_hops else {}
     numbers = workload.numbers()
     intended, sent = (sender.first(numbers, each, workload.orders) for each in (flow.sent.intended, flow.sent.sent))
@@ -212,15 +212,15 @@ def _seen(system: System, plan: Plan, flow: _Flow, asked: Tables, missing: Missi
     return seen, last
 
 
-def _caught_up(asked: Tables, plan: Plan, missing: Missing) -> dict[str, float]:
+def _caught_up(queries: Tables, plan: Plan, missing: Missing) -> dict[str, float]:
     """Wait for the state store; return how far it was behind at the run's end, and how fast it caught up."""
-    first = asked.lag()
+    first = queries.lag()
     found = {"behind_changes": float(first.keys), "behind_s": first.age_s}
     if not first.keys:
         return found
     started = time.monotonic()
     with progress.step("Letting the state store catch up", "The state store caught up"):
-        while asked.lag(keys=False).age_s > 0:
+        while queries.lag(keys=False).age_s > 0:
             if time.monotonic() - started > STATE_S:
                 missing.note(f"{plan.name}: how fast the state store catches up; {STATE_S:.0f} s were too short")
                 return found

@@ -11,7 +11,7 @@ from bench.results import Sample
 from bench.system import System
 
 
-class Looks:
+class Sampler:
     """Takes samples while a `with` block runs.
 
     Parameters
@@ -32,7 +32,7 @@ class Looks:
         self._every_s = every_s
         self._with_tables = with_tables
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="looks", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -49,18 +49,18 @@ class Looks:
     def _run(self) -> None:
         started = time.monotonic()
         try:
-            with tables.opened(self._system.dsns) as asked:
+            with tables.opened(self._system.dsns) as queries:
                 while not self.samples or not self._stop.wait(self._every_s):
-                    self.samples.append(self._look(asked, time.monotonic() - started))
+                    self.samples.append(self._sample(queries, time.monotonic() - started))
         except Exception as error:  # noqa: BLE001 - raised at the end of the `with` block
             self.error = error
 
-    def _look(self, asked: tables.Tables, at_s: float) -> Sample:
+    def _sample(self, queries: tables.Tables, at_s: float) -> Sample:
         used = self._processes.use()
         return Sample(
             at_s=round(at_s, 3),
             cpu_s={name: round(usage.cpu_s, 3) for name, usage in used.items()},
             memory_bytes={name: usage.memory_bytes for name, usage in used.items()},
-            state_age_s=round(asked.lag(keys=False).age_s, 3),
-            table_bytes=asked.bytes_by_table() if self._with_tables else {},
+            state_age_s=round(queries.lag(keys=False).age_s, 3),
+            table_bytes=queries.bytes_by_table() if self._with_tables else {},
         )

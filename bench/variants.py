@@ -61,11 +61,11 @@ def scaled(system: System, wanted: Mapping[str, int]) -> Iterator[None]:
 def stopped(system: System) -> Iterator[None]:
     """Stop all instances, and start them at the end. Subscriptions and their backlogs stay."""
     try:
-        _each(SERVICES, lambda function: _steer(system, function, "stop"))
+        _each(SERVICES, lambda function: _command(system, function, "stop"))
         _wait(lambda: not any(_running(system, function) for function in SERVICES), "the instances have gone")
         yield
     finally:
-        _each(SERVICES, lambda function: _steer(system, function, "start"))
+        _each(SERVICES, lambda function: _command(system, function, "start"))
         for function in SERVICES:
             _wait_running(system, function)
 
@@ -73,7 +73,7 @@ def stopped(system: System) -> Iterator[None]:
 def _update(system: System, configs: Mapping[str, Mapping[str, Any]]) -> None:
     def one(function: str) -> None:
         # An update replaces userConfig as a whole.
-        _steer(system, function, "update", "--user-config", json.dumps(configs[function]))
+        _command(system, function, "update", "--user-config", json.dumps(configs[function]))
 
     _each(list(configs), one)
     for function in configs:
@@ -92,7 +92,7 @@ def _each(functions: Sequence[str], work: Callable[[str], None]) -> None:
         list(pool.map(work, functions))
 
 
-def _steer(system: System, function: str, command: str, *arguments: str) -> None:
+def _command(system: System, function: str, command: str, *arguments: str) -> None:
     tenant, namespace = system.configs[function].namespace.split("/")
     name = ("--tenant", tenant, "--namespace", namespace, "--name", function)
     system.cli.functions(command, *name, *arguments)

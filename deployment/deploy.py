@@ -105,13 +105,13 @@ def _carry_out(
     # are created one after another there, since two at once would race to make the tables' common namespace.
     local = target.local is not None
     with ThreadPoolExecutor(CLI_AT_ONCE if local else 1) as pool:
-        tasks = [pool.submit(_one, plan, api, cli, local=local) for plan in plans]
+        tasks = [pool.submit(_carry_out_one, plan, api, cli, local=local) for plan in plans]
     for task in tasks:
         task.result()
     return {plan.function.config.name: _wait(plan, api) for plan in plans}
 
 
-def _one(plan: releases.Plan, api: Admin, cli: PulsarAdmin, *, local: bool) -> None:
+def _carry_out_one(plan: releases.Plan, api: Admin, cli: PulsarAdmin, *, local: bool) -> None:
     releases.carry_out(plan, api, cli, has_state_table=local)
     if plan.action == "create" and not local:
         _wait(plan, api)

@@ -108,7 +108,7 @@ def shown(functions: Sequence[str], settings: Settings, *, last: int, everything
     """
     logs: dict[Path, _Log] = {}
 
-    def grown(most: int | None) -> list[Line]:
+    def new_lines(most: int | None) -> list[Line]:
         for function in functions:
             for path in files(function, settings):
                 logs.setdefault(path, _Log(path))
@@ -119,10 +119,10 @@ def shown(functions: Sequence[str], settings: Settings, *, last: int, everything
         # Times are whole seconds. The sort is stable, so an instance's lines of one second stay together and in order.
         return sorted(found, key=lambda line: line.at)
 
-    yield from grown(last)
+    yield from new_lines(last)
     while follow:
         time.sleep(POLL_S)
-        yield from grown(None)
+        yield from new_lines(None)
 
 
 def last_error(function: str, settings: Settings) -> str:
@@ -133,8 +133,8 @@ def last_error(function: str, settings: Settings) -> str:
     with logs[-1].open("rb") as file:
         file.seek(max(0, logs[-1].stat().st_size - TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-    told = [line for line in lines if any(level in line for level in ERROR_LEVELS) and not PULSARS_OWN.match(line)]
-    return told[-1].strip() if told else ""
+    errors = [line for line in lines if any(level in line for level in ERROR_LEVELS) and not PULSARS_OWN.match(line)]
+    return errors[-1].strip() if errors else ""
 
 
 @contextmanager

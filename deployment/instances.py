@@ -167,10 +167,10 @@ def wait_running(
         fewest_restarts = restarts if fewest_restarts is None else min(fewest_restarts, restarts)
         if waited > seconds or restarts - fewest_restarts >= MOST_RESTARTS:
             running = found.running if found else 0
-            said = f" The worker says: {found.error}." if found and found.error else ""
+            reason = f" The worker says: {found.error}." if found and found.error else ""
             raise FunctionFailedError(
                 config.full_name,
-                f"{running} of {parallelism} instances run after {waited:.0f} s and {restarts} restarts.{said}"
+                f"{running} of {parallelism} instances run after {waited:.0f} s and {restarts} restarts.{reason}"
                 f" See ./deploy.sh logs {config.name}",
             )
         time.sleep(POLL_S)

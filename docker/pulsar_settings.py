@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from local_stack.conf_files import servers, set_properties
+from local_stack.conf_files import broker_settings, set_properties
 from local_stack.settings import LIVENESS_CHECK_MS
 
 
@@ -13,7 +13,7 @@ def standalone_conf(original: str) -> str:
     return set_properties(
         original,
         {
-            **servers(),
+            **broker_settings(),
             # The broker sends clients of 6650 (containers) to `pulsar`, and clients of 6651 (the host) to localhost.
             "bindAddresses": "external:pulsar://0.0.0.0:6651",
             "advertisedListeners": "internal:pulsar://pulsar:6650,external:pulsar://localhost:6651",

@@ -8,11 +8,11 @@ import yaml
 
 from local_stack.settings import CHECKOUT, Settings
 
-SERVERS = CHECKOUT / "deployment" / "broker.yaml"
+BROKER_SETTINGS = CHECKOUT / "deployment" / "broker.yaml"
 """Settings that any Pulsar for Alpes should have."""
 
 
-def servers(path: Path = SERVERS) -> dict[str, str]:
+def broker_settings(path: Path = BROKER_SETTINGS) -> dict[str, str]:
     """Return the settings of all files together, as `standalone.conf` holds them: bookie and broker both read it."""
     files: dict[str, dict[str, str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {key: value for settings in files.values() for key, value in settings.items()}
@@ -42,7 +42,7 @@ def standalone_conf(original: str, settings: Settings) -> str:
             "webServicePort": settings.ports.http,
             "bindAddress": "127.0.0.1",
             "advertisedAddress": "127.0.0.1",
-            **servers(),
+            **broker_settings(),
             # No limit. With one, a subscription that nobody reads would stop all producers at 10 GB.
             "backlogQuotaDefaultLimitGB": -1,
             "brokerDeleteInactiveTopicsEnabled": "false",

@@ -12,7 +12,7 @@ from bench import inserts, intake, plain, transport, variants
 from bench.commands import session
 from bench.errors import UsageError
 from bench.hops import TOPICS
-from bench.ratios import ratio, turned
+from bench.ratios import ratio, rotated
 from bench.results import Run
 from bench.run import Plan
 from bench.system import System
@@ -28,7 +28,7 @@ MESSAGE_BYTES = 200
 ROWS = 1_000
 
 THIS, PLAIN, RUNTIME, ONE, NO_STATE = "a", "b", "c1", "c2", "d"
-WORDS = {
+VARIANTS = {
     THIS: "this system",
     PLAIN: "the same code in a plain program",
     RUNTIME: "intake: runtime",
@@ -47,7 +47,7 @@ OPTIONS = (
     click.Option(
         ["--only"],
         metavar="a,b,…",
-        help=f"Measure (a) and only these variants of {', '.join(WORDS)} (all; with --quick a,b).",
+        help=f"Measure (a) and only these variants of {', '.join(VARIANTS)} (all; with --quick a,b).",
     ),
     click.Option(["--without-limits"], is_flag=True, help="Leave out the limits: intake alone, transport and tables."),
 )
@@ -63,8 +63,8 @@ def run(options: session.Options) -> None:
     with session.opened(options) as work:
         work.warm_up()
         for number in range(rounds):
-            for name in turned(chosen, number):
-                found[name].append(_one(work, name, number + 1, int(orders * SHARE.get(name, 1))))
+            for name in rotated(chosen, number):
+                found[name].append(_measure_variant(work, name, number + 1, int(orders * SHARE.get(name, 1))))
             # The quick form measures the limits in the first round alone.
             if not (options.without_limits or (options.quick and number)):
                 for name, value in _limits(work):
@@ -79,12 +79,12 @@ def run(options: session.Options) -> None:
 def choose(only: str | None, *, quick: bool) -> list[str]:
     """Return the variants to run, in their order. Raise `UsageError` for an unknown one."""
     if only is None:
-        return list(QUICK_VARIANTS if quick else WORDS)
+        return list(QUICK_VARIANTS if quick else VARIANTS)
     wanted = {name.strip() for name in only.split(",")}
-    if unknown := sorted(wanted - set(WORDS)):
-        known = ", ".join(f"{name} ({words})" for name, words in WORDS.items())
+    if unknown := sorted(wanted - set(VARIANTS)):
+        known = ", ".join(f"{name} ({words})" for name, words in VARIANTS.items())
         raise UsageError(f"There is no variant {', '.join(unknown)}. There are {known}.")
-    return [name for name in WORDS if name in wanted | {THIS}]
+    return [name for name in VARIANTS if name in wanted | {THIS}]
 
 
 def pairs(
@@ -120,7 +120,7 @@ def figures(found: Mapping[str, Sequence[Run]], limits: Mapping[str, Sequence[fl
     return shown
 
 
-def _one(work: session.Session, name: str, number: int, orders: int) -> Run:
+def _measure_variant(work: session.Session, name: str, number: int, orders: int) -> Run:
     with ENTER[name](work.system) as processes:
         # The variant's instances may have just started.
         work.measure(Plan(f"{name} warm-up", work.workload(WARM_UP_ORDERS)), keep=False)

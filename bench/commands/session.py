@@ -136,8 +136,8 @@ def opened(options: Options) -> Iterator[Session]:
     """Yield a session on a running system, and write its result at the end, unless an error ended it."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     with running(use_env=options.use_env, home=options.home, port_offset=options.port_offset) as system:
-        with tables.opened(system.dsns) as asked:
-            environment = machine.environment(system, asked)
+        with tables.opened(system.dsns) as queries:
+            environment = machine.environment(system, queries)
         session = Session(system, options, environment, started_at)
         yield session
         finish(session.result(), options.output)

@@ -3,7 +3,7 @@
 import click
 
 from bench.commands import session
-from bench.ratios import ratio, turned
+from bench.ratios import ratio, rotated
 from bench.run import Plan
 from bench.workload import Clients, Ids
 
@@ -31,7 +31,7 @@ def run(options: session.Options) -> None:
     with session.opened(options) as work:
         work.warm_up()
         for number in range(options.rounds or (1 if options.quick else ROUNDS)):
-            for name in turned(list(SPREADS), number):
+            for name in rotated(list(SPREADS), number):
                 ids, clients = SPREADS[name]
                 plan = Plan(f"{name} {number + 1}", work.workload(orders, ids, clients), linger_ms=options.linger_ms)
                 rates[name].append(work.measure(plan).per_second)

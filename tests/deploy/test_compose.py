@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from deployment import function_configs
-from local_stack.conf_files import servers
+from local_stack.conf_files import broker_settings
 from local_stack.settings import PULSAR_VERSION
 
 ROOT = Path(__file__).parent.parent.parent
@@ -164,7 +164,7 @@ def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(
     broker, worker = apply()
     lines = broker.splitlines()
     assert lines[:2] == ["# journalSyncData=", "journalSyncData=true"]
-    assert all(lines.count(f"{key}={value}") == 1 for key, value in servers().items())
+    assert all(lines.count(f"{key}={value}") == 1 for key, value in broker_settings().items())
     assert sum(line.startswith("advertisedListeners=") for line in lines) == 1
     assert worker == "instanceLivenessCheckFreqMs: 2000\nworkerPort: 6750\n"
     assert apply() == (broker, worker)

@@ -131,7 +131,7 @@ class Played:
     def ready(self) -> None:
         pass
 
-    def tell(self, word: str) -> None:
+    def send(self, word: str) -> None:
         if word == "go":
             now = time.time_ns() // 1_000
             self._intended = array("q", range(now, now + self._workload.orders))

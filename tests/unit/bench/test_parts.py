@@ -89,7 +89,7 @@ def fail(link: Link) -> None:
 def test_a_child_gets_ready_works_and_stays_to_be_looked_at() -> None:
     with Child(double, 21) as child:
         child.ready()
-        child.tell(2)
+        child.send(2)
         assert child.receive(30) == 42
         assert Path(f"/proc/{child.pid}").exists()
 
@@ -144,12 +144,12 @@ CLEAN = {"holds": True, "lost": {}, "differs": {}, "in_flight": {}, "dead_letter
     ],
 )
 def test_only_a_clean_account_is_clean(changes: dict[str, Any], words: str) -> None:
-    assert reconcile.troubles(CLEAN | changes, all_ended=True) == words
+    assert reconcile.findings(CLEAN | changes, all_ended=True) == words
 
 
 def test_on_a_shared_system_an_order_may_be_on_its_way_and_none_may_be_lost() -> None:
-    assert reconcile.troubles(CLEAN | {"in_flight": {"waits": 1}}, all_ended=False) == ""
-    assert reconcile.troubles(CLEAN | {"lost": {"waits": 1}}, all_ended=False) == "1 lost"
+    assert reconcile.findings(CLEAN | {"in_flight": {"waits": 1}}, all_ended=False) == ""
+    assert reconcile.findings(CLEAN | {"lost": {"waits": 1}}, all_ended=False) == "1 lost"
 
 
 # -- scaling
@@ -175,7 +175,7 @@ def test_this_system_is_always_among_the_variants() -> None:
 
 
 def test_every_variant_can_be_entered() -> None:
-    assert set(compare.ENTER) == set(compare.WORDS)
+    assert set(compare.ENTER) == set(compare.VARIANTS)
 
 
 def test_ratios_are_those_that_were_measured() -> None:

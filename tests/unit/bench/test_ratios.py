@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.ratios import ratio, slope, turned
+from bench.ratios import ratio, rotated, slope
 
 
 def test_a_ratio_is_the_median_of_the_rounds() -> None:
@@ -49,6 +49,6 @@ def test_a_single_place_has_no_slope() -> None:
 
 
 def test_each_comes_first_once() -> None:
-    rounds = [turned(["a", "b", "c"], number) for number in range(3)]
+    rounds = [rotated(["a", "b", "c"], number) for number in range(3)]
     assert [names[0] for names in rounds] == ["a", "b", "c"]
     assert all(sorted(names) == ["a", "b", "c"] for names in rounds)
