@@ -68,7 +68,7 @@ def dlq() -> None:
       alpes dlq list                           how many wait, why, and the first of them
       alpes dlq show crear-orden:0:47:12       one of them: the message and why it failed
       alpes dlq replay --error early           send these to the topics they came from
-      alpes dlq discard crear-orden:0:47:12 --reason "a test's"
+      alpes dlq discard crear-orden:0:47:12 --reason "sent by a test"
       alpes dlq set-aside crear-orden 47:12    make a letter of an entry that holds up an input
     """  # noqa: D301 - \b is click's mark
 
@@ -153,7 +153,7 @@ def _session(service_url: str, admin_url: str) -> Iterator[_Session]:
     default=20,
     show_default=True,
     metavar="N",
-    help="How many letters to name, the oldest of each topic first.",
+    help="Name at most this many letters, the oldest of each topic first.",
 )
 @_with(error_option, topic_option, json_option, service_url_option, admin_url_option)
 def list_(
@@ -312,7 +312,7 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
 @click.argument("topic")
 @click.argument("message_id", metavar="MESSAGE-ID")
 @click.option("--reason", default="no reason given", metavar="TEXT", help="Why; kept in the letter.")
-@click.option("--subscription", metavar="NAME", help="The function's, if several functions read the topic.")
+@click.option("--subscription", metavar="NAME", help="The subscription, if several functions read the topic.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @_with(service_url_option, admin_url_option)
 def set_aside(

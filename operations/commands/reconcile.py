@@ -58,7 +58,7 @@ COULD_NOT_READ = 2
     default=20,
     show_default=True,
     metavar="N",
-    help="How many of the orders that differ or are lost to name.",
+    help="Name at most this many of the orders that differ or are lost.",
 )
 @click.option(
     "--output",

@@ -43,7 +43,7 @@ from terminal.options import Positive, admin_url_option, service_url_option
     default=20,
     show_default=True,
     metavar="N",
-    help="How many of the orders that can't be recovered to name.",
+    help="Name at most this many of the orders that can't be recovered.",
 )
 @click.option(
     "--grace",
