@@ -17,7 +17,7 @@ from bench.results import Run
 from bench.run import Plan
 from bench.system import System
 
-SUMMARY = "this system, a plain program, intake: runtime, batches of one, no state store; the transport, the tables"
+SUMMARY = "compare the system with itself without one of its parts, and with the limits of transport and tables"
 ORDERS, QUICK_ORDERS = 60_000, 20_000
 ROUNDS = 3
 INTAKE_MESSAGES = {"direct": 400_000, "runtime": 60_000}

@@ -5,7 +5,7 @@ import click
 from bench.commands import session
 from bench.run import Plan
 
-SUMMARY = "latencies at fixed rates, from the intended send time, by step and end to end"
+SUMMARY = "measure latencies at fixed rates, from the intended send time, by step and end to end"
 RATES, QUICK_RATES = [100, 300, 1000, 2000], [200]
 DURATION_S, QUICK_DURATION_S = 60, 10
 WARM_UP_S, QUICK_WARM_UP_S = 5.0, 2.0

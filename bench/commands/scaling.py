@@ -9,7 +9,7 @@ from bench.commands import session
 from bench.run import Plan
 from bench.system import SERVICES
 
-SUMMARY = "orders a second with 1, 2 and 4 instances of each function, alone and together; what is full first"
+SUMMARY = "measure orders a second with more instances of each function, alone and together, and what is saturated"
 ORDERS, QUICK_ORDERS = 60_000, 3_000
 INSTANCES, QUICK_INSTANCES = [1, 2, 4], [1, 2]
 

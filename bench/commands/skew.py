@@ -7,7 +7,7 @@ from bench.ratios import ratio, rotated
 from bench.run import Plan
 from bench.workload import Clients, Ids
 
-SUMMARY = "throughput with Zipf ids and clients, and with half of all orders by one client, against uniform"
+SUMMARY = "compare throughput with uneven ids and clients (Zipf, half of all orders by one client) with even ones"
 ORDERS, QUICK_ORDERS = 60_000, 5_000
 ROUNDS = 3
 SPREADS: dict[str, tuple[Ids, Clients]] = {

@@ -11,7 +11,7 @@ from bench.ratios import slope
 from bench.results import Run
 from bench.run import Plan
 
-SUMMARY = "a fixed rate for minutes: throughput, p99, memory, table and state growth, with their slopes"
+SUMMARY = "run at a fixed rate for minutes, and measure how throughput, p99, memory and tables drift"
 RATE, QUICK_RATE = 1_000, 200
 MINUTES = 10.0
 QUICK_MINUTES = 0.5

@@ -8,7 +8,7 @@ from bench.ratios import ratio
 from bench.results import Run
 from bench.run import Plan
 
-SUMMARY = "orders a second end to end, CPU per order by process, messages per commit"
+SUMMARY = "measure orders a second end to end, CPU per order by process, and messages per commit"
 ORDERS, QUICK_ORDERS = 100_000, 5_000
 REPEATS = 3
 
