@@ -15,12 +15,12 @@ HAPPENINGS = (*TRANSACTION_STATUSES, VENCIDA)
 class Reaction(Enum):
     """What an order does about something that happens to it."""
 
-    MOVE = "change its status, and tell"
-    TELL = "it is so already, or too late to matter: tell again how it stands"
-    REFUND = "it was charged although it had expired: have it paid back"
-    WAIT = "this comes before what it needs: look again later"
-    REFUSE = "this contradicts what the order is"
-    NOTHING = "nothing"
+    MOVE = "change the order's status, and emit its event"
+    TELL = "emit the last event again: the order has that status already, or it is too late to matter"
+    REFUND = "have the charge paid back: the order had expired before"
+    WAIT = "look again later: what this needs has not happened yet"
+    REFUSE = "refuse it: it contradicts the order"
+    NOTHING = "do nothing"
 
 
 REACTIONS = {
@@ -54,7 +54,7 @@ def only_moves(reactions: Mapping[tuple[str, str], Reaction]) -> dict[str, str]:
     Raises
     ------
     ValueError
-        A happening changes two: `settle` in ordenes.sql asks for the one.
+        A happening changes more than one status; `settle` in ordenes.sql takes only one.
     """
     moves = [(happening, status) for (status, happening), reaction in reactions.items() if reaction is Reaction.MOVE]
     if twice := [happening for happening, count in Counter(happening for happening, _ in moves).items() if count > 1]:
@@ -63,7 +63,7 @@ def only_moves(reactions: Mapping[tuple[str, str], Reaction]) -> dict[str, str]:
 
 
 PREVIOUS = only_moves(REACTIONS)
-"""Each happening with the only status that it changes. A transaction's status is what it changes that to."""
+"""Each happening with the only status that it changes. A transaction changes it to the transaction's own status."""
 
 
 class Orden(NamedTuple):
@@ -79,7 +79,7 @@ class Orden(NamedTuple):
 
 
 OF_THE_MESSAGE = ("created_at_ms", "traceparent")
-"""Fields of an order in which one that is sent again may differ."""
+"""Fields that belong to the message: they may differ when an order is sent again."""
 
 
 class OrdenGuardada(NamedTuple):
@@ -93,7 +93,7 @@ class OrdenGuardada(NamedTuple):
 
 
 class Transaccion(NamedTuple):
-    """What Pagos says about an order. Id and amount are absent in the first clients' form.
+    """What Pagos says about an order. Messages of the first clients have no id and no amount.
 
     ``status`` is ``aprobada``, ``rechazada`` or, for one that is paid back, ``reembolsada``.
     """
@@ -112,9 +112,9 @@ class Ventana(NamedTuple):
 
 
 class Vencimiento(NamedTuple):
-    """A timer: the orders of a window, from the first id after ``after_id`` on, may have to expire.
+    """A timer, which expires those of a window's unpaid orders whose ids come after ``after_id``.
 
-    With ``done`` all of them are dealt with and told, and the window can be closed.
+    ``done`` says that no order is left and that all events are confirmed: the window can be closed.
     """
 
     ventana: Ventana
@@ -139,13 +139,13 @@ def reaction(transaccion: Transaccion, guardada: OrdenGuardada) -> Reaction:
 
 
 def contradiction(transaccion: Transaccion, guardada: OrdenGuardada) -> str:
-    """Return why a transaction doesn't belong to the order as it stands, empty when it may."""
+    """Return why a transaction contradicts the order, empty when it doesn't."""
     orden = guardada.orden
     if transaccion.amount_cents not in (None, orden.total_cents):
         return f"the order's total is {orden.total_cents} cents, the transaction's amount {transaccion.amount_cents}"
     if REACTIONS[guardada.status, transaccion.status] is Reaction.REFUSE:
         by = guardada.transaction_id or "(no id)"
-        return f"it can't become {transaccion.status}, for it is {guardada.status} already, by transaction {by}"
+        return f"the order can't become {transaccion.status}: it is {guardada.status} already, by transaction {by}"
     if transaccion.id and guardada.transaction_id and transaccion.id != guardada.transaction_id:
         return f"the order is {guardada.status} by transaction {guardada.transaction_id}, not by {transaccion.id}"
     return ""

@@ -1,4 +1,4 @@
-"""Which orders' status the state store still has to be told: the SQL behind the runtime's write-behind view."""
+"""Marks of orders whose status the state store still lacks: the SQL behind the runtime's write-behind view."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,12 +13,12 @@ class EstadoMarks:
     """Marks in the table ``estado_pendiente``, values from ``ordenes``; see `Marks`."""
 
     def announce(self, transaction: Transaction, most: int) -> Mapping[int, Mark]:
-        """Record on up to ``most`` marks that their writing begins."""
+        """Record that the writing of up to ``most`` marks begins, and return these marks."""
         rows = transaction.execute(_SQL["announce_marks"], {"most": most})
         return {mark: Mark(order_ids, tried) for mark, order_ids, tried in rows}
 
     def hold(self, transaction: Transaction, marks: Iterable[int]) -> Collection[int]:
-        """Lock those of the marks that nobody else holds."""
+        """Lock those of the marks that nobody else holds, and return their ids."""
         return [row[0] for row in transaction.execute(_SQL["hold_marks"], {"marks": list(marks)})]
 
     def current(self, transaction: Transaction, keys: Sequence[str]) -> Mapping[str, Versioned]:

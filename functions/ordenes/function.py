@@ -16,7 +16,7 @@ from .estado import EstadoMarks
 from .handlers import OrdenesHandlers, Plazo, Topics
 
 MESSAGES_PER_ORDER = 3
-"""An order is two messages and one put; one more, so that orders at just the budget's rate aren't put off."""
+"""An order takes two messages and one put. The third keeps puts from waiting when orders come at the budget's rate."""
 
 MONTH_S = 30 * 24 * 3600
 
@@ -33,11 +33,11 @@ class OrdenesConfig(FunctionConfig):
     expires_after_seconds
         How long an order waits for its payment, up to 30 days; 0 for ever.
     expiry_window_seconds
-        Orders accepted within so many seconds share a timer, and expire up to so much later. 1 to 60.
+        Orders accepted within this time share a timer, and expire up to this much later. 1 to 60.
     state_per_order
         Keep each order's latest status in the state store.
     state_puts_per_second
-        Puts to the state store a second, per instance, while more orders than that come through. 1 to 10,000.
+        Most puts to the state store per second and instance, while more orders than that come. 1 to 10,000.
     """
 
     retry_suffix: ClassVar[str] = RETRY_SUFFIX
@@ -89,8 +89,8 @@ class Ordenes(BatchFunction):
             )
             views.append(estado)
         return Service(
-            # What finishes orders goes first: a flood of new ones must not starve payments, and no order may expire
-            # whose payment waits already.
+            # Inputs that finish orders come first: a flood of new orders must not starve payments, and an order whose
+            # payment waits already must not expire.
             handlers={
                 "transaccion-creada": Handler(messages.decode_transaccion, handlers.liquidar),
                 "ordenes-reintento": Handler(messages.decode_vencer_ordenes, handlers.vencer, batch_max=1),

@@ -1,4 +1,4 @@
-"""What Ordenes does with a batch of commands, with a batch of transactions, and when a time is over."""
+"""What Ordenes does with a batch of commands, with a batch of transactions, and with its timers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,15 +25,15 @@ UNFINISHED_WAIT_MS = 5000
 LEAST_WAIT_MS = 2000
 """Shortest wait of a timer that came too early."""
 FORGOTTEN_MS = 60_000
-"""A window that ended so long ago and whose timer never came is started again."""
+"""Time after a window's end at which its timer is sent again if it never came."""
 MOST_FORGOTTEN = 20
-"""How many of these at a time."""
+"""Most windows whose timers one timer sends again."""
 REMEMBERED_WINDOWS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Topics:
-    """Where the messages of Ordenes go; the last one is where its timers come in again."""
+    """The topics that Ordenes publishes to. It receives its timers from the last one."""
 
     orden_creada: str
     orden_actualizada: str
@@ -57,12 +57,12 @@ class Plazo:
     width_ms: int
 
     def delay_ms(self, window: Ventana, now_ms: int) -> int:
-        """Return the milliseconds until every order of a window may expire, 0 or less when it is so."""
+        """Return the milliseconds until every order of a window may expire, 0 or less when they may."""
         return window.until_ms + self.after_ms - now_ms
 
 
 class KnownWindows:
-    """Windows that a committed transaction has opened, so that their timers are under way."""
+    """Remembers windows that a committed transaction opened: their timers are under way."""
 
     def __init__(self) -> None:
         self._known: set[Ventana] = set()
@@ -72,11 +72,11 @@ class KnownWindows:
         return window in self._known
 
     def opened_by(self, transaction: Transaction) -> None:
-        """Note who has just opened one: its commit is still to come, and may not."""
+        """Note the transaction that has just opened a window: its commit is still to come, and may fail."""
         self._opening = transaction
 
     def found_open(self, window: Ventana, transaction: Transaction) -> None:
-        """Remember one that another transaction has opened, which is committed if it is seen; not one's own."""
+        """Remember a window that a committed transaction opened; skip one that ``transaction`` itself opened."""
         if transaction is self._opening:
             return
         if len(self._known) >= REMEMBERED_WINDOWS:
@@ -110,24 +110,25 @@ class OrdenesHandlers:
     _windows: KnownWindows = field(default_factory=KnownWindows)
 
     def crear(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
-        """Record the orders, and emit `orden-creada` for each: for a repeated one the same event again."""
+        """Record the orders, and emit `orden-creada` for each. A repeated order gets the same event again."""
         accepted = store.accept(transaction, batch, mark=self.state_per_order)
         outcomes = [self._creada(orden, accepted.ordenes[orden.id]) for orden in batch]
         timers = self._timers(transaction, accepted) if self.plazo.after_ms else []
         return _along(outcomes, timers)
 
     def liquidar(self, transaction: Transaction, batch: Sequence[Transaccion]) -> Sequence[Outcome]:
-        """Give the orders the outcome of their payment, and emit `orden-actualizada`, also for one final already.
+        """Give the orders the outcome of their payment, and emit `orden-actualizada` for each.
 
-        One that was charged after it had expired is paid back instead.
+        An order that is final already gets its last event again. One that was charged after it had expired is paid back
+        instead.
         """
         ordenes = store.settle(transaction, batch, mark=self.state_per_order)
         return [self._liquidada(transaccion, ordenes.get(transaccion.order_id)) for transaccion in batch]
 
     def vencer(self, transaction: Transaction, batch: Sequence[Vencimiento]) -> Sequence[Outcome]:
-        """Let the orders expire whose time is over, and emit `orden-actualizada` for each.
+        """Expire the orders whose time is over, and emit `orden-actualizada` for each.
 
-        A page of orders a timer; what is left has a timer of its own, at once.
+        A timer expires at most a page of orders. It sends another timer at once for the rest.
         """
         return [self._vencida(transaction, vencimiento) for vencimiento in batch]
 
@@ -137,11 +138,11 @@ class OrdenesHandlers:
         return Done((messages.orden_creada(self.topics.orden_creada, accepted),))
 
     def _timers(self, transaction: Transaction, accepted: store.Accepted) -> list[Event]:
-        """Return the timers that the batch has to start; they come at once, and then wait.
+        """Return the timers that the batch has to start. They arrive at once, and are sent again with a delay.
 
-        The one of a new order's window, unless a committed transaction opened it: that one's batch is not acknowledged
-        before its timer is confirmed. A repeated order may be of a batch that did not come so far: its timer again,
-        unless it has arrived meanwhile.
+        New orders need the timer of their window, unless a committed transaction opened the window: its batch is not
+        acknowledged before the timer is confirmed. A repeated order may come from a batch that failed before that, so
+        its window's timer is sent again unless it has arrived.
         """
         windows: set[Ventana] = set()
         if accepted.new:
@@ -173,14 +174,14 @@ class OrdenesHandlers:
             case Reaction.TELL:
                 return Done((messages.orden_actualizada(self.topics.orden_actualizada, guardada),))
             case _:
-                # It comes before what it needs; or another transaction of this batch came first for the order, or
-                # another instance has just recorded it.
+                # The transaction comes before what it needs, another one for the order came first in this batch, or
+                # another instance has just recorded the order.
                 return Retry("early", f"order {order_id} is {guardada.status}, and could not be settled yet")
 
     def _vencida(self, transaction: Transaction, vencimiento: Vencimiento) -> Outcome:
         window = vencimiento.ventana
         if not self.plazo.after_ms:
-            # Never, for now: should that change, somebody has to find this window again.
+            # With this configuration no order expires. The window stays, to be found again if that changes.
             store.arm_window(transaction, window, armed=False)
             return Done()
         if vencimiento.done:
@@ -193,7 +194,7 @@ class OrdenesHandlers:
         if wait_ms > 0:
             forgotten = store.forgotten_windows(transaction, FORGOTTEN_MS, MOST_FORGOTTEN)
             timers = [self._timer(Vencimiento(other), 0) for other in forgotten]
-            # Pulsar may deliver a tick early, and a timer must not go round and round for it.
+            # Pulsar may deliver a timer a little early. The shortest wait keeps it from coming again and again.
             return Done((self._timer(vencimiento, max(wait_ms, LEAST_WAIT_MS)), *timers))
         if due.unfinished and not vencimiento.after_id:
             return Done((self._timer(vencimiento, UNFINISHED_WAIT_MS),))
@@ -204,13 +205,13 @@ class OrdenesHandlers:
             if guardada.status == EXPIRADA
         ]
         full = len(expired) == self.page
-        # After the events: whoever gets it knows that these are confirmed.
+        # This timer is sent after the events, so its arrival shows that they are confirmed.
         following = Vencimiento(window, max(expired)) if full else Vencimiento(window, done=True)
         return Done((*events, self._timer(following, 0)))
 
 
 def _along(outcomes: list[Outcome], events: Sequence[Event]) -> list[Outcome]:
-    """Return the outcomes, with further events along with the first message that is dealt with."""
+    """Return the outcomes, with further events added to the first one that is `Done`."""
     if events:
         place = next((n for n, outcome in enumerate(outcomes) if isinstance(outcome, Done)), None)
         if place is not None:

@@ -1,4 +1,4 @@
-"""Orders in PostgreSQL: applies a batch, and reads back what stands there."""
+"""Orders in PostgreSQL: applies a batch, and reads back what is stored."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +21,9 @@ class Accepted(NamedTuple):
     ordenes
         Every order of the batch as it was accepted, now or before, by id.
     new
-        Ids of those that are new.
+        Ids of the new orders.
     now_ms
-        When these were accepted, in Unix milliseconds; 0 where none is new.
+        When the new orders were accepted, in Unix milliseconds; 0 if there are none.
     """
 
     ordenes: dict[str, Orden]
@@ -32,9 +32,9 @@ class Accepted(NamedTuple):
 
 
 def accept(transaction: Transaction, batch: Sequence[Orden], *, mark: bool) -> Accepted:
-    """Record the orders that are new; of several with one id, the first.
+    """Record the new orders. Of several with one id, the first counts.
 
-    With ``mark`` it is recorded, too, that the state store has to be told about what changes; so below.
+    With ``mark``, here and in the functions below, the changed orders are also marked for the state store.
     """
     first = first_of_each(batch)
     rows = transaction.execute(_SQL["insert_new"], {**columns(first.values(), Orden), "mark": mark})
@@ -46,9 +46,9 @@ def accept(transaction: Transaction, batch: Sequence[Orden], *, mark: bool) -> A
 
 
 def settle(transaction: Transaction, batch: Sequence[Transaccion], *, mark: bool) -> dict[str, OrdenGuardada]:
-    """Move the orders that these transactions may move; of several for one order, the first.
+    """Settle the orders that these transactions may settle. Of several for one order, the first counts.
 
-    Returns the orders as they stand then, by id; those that aren't there are missing.
+    Return all their orders by id, as they are afterwards. Orders that don't exist are missing.
     """
     first = first_of_each(batch)
     pagos = columns(first.values(), Transaccion)
@@ -76,24 +76,24 @@ class Due(NamedTuple):
 
 
 def open_window(transaction: Transaction, window: Ventana) -> bool:
-    """Record that orders are accepted within a window; False where that is recorded, and committed, already."""
+    """Record that orders are accepted within a window. Return False if that is recorded already."""
     return bool(transaction.execute(_SQL["open_window"], window._asdict()))
 
 
 def arm_window(transaction: Transaction, window: Ventana, *, armed: bool) -> bool:
-    """Record whether a window's timer is under way; False where the window is closed, or was never opened."""
+    """Record whether a window's timer has arrived. Return False if the window is closed or was never opened."""
     return bool(transaction.execute(_SQL["arm_window"], {**window._asdict(), "armed": armed}))
 
 
 def forgotten_windows(transaction: Transaction, older_ms: int, most: int) -> list[Ventana]:
-    """Return windows that ended so long ago and whose timer never came."""
+    """Return up to ``most`` windows that ended more than ``older_ms`` ago and whose timer never came."""
     return [
         Ventana(*row) for row in transaction.execute(_SQL["forgotten_windows"], {"older_ms": older_ms, "most": most})
     ]
 
 
 def close_window(transaction: Transaction, window: Ventana) -> None:
-    """Forget a window that no order waits in any more."""
+    """Remove a window in which no order waits any more."""
     transaction.execute(_SQL["close_window"], window._asdict())
 
 
@@ -103,7 +103,7 @@ def unarmed_windows_of(transaction: Transaction, ids: Sequence[str]) -> list[Ven
 
 
 def due(transaction: Transaction, window: Ventana, peers: str) -> Due:
-    """Return what a timer has to know before it lets orders expire.
+    """Return what a timer has to know before it expires orders.
 
     ``peers`` matches the names of the connections that may accept orders.
     """
@@ -113,9 +113,9 @@ def due(transaction: Transaction, window: Ventana, peers: str) -> Due:
 
 
 def expire(transaction: Transaction, vencimiento: Vencimiento, most: int, *, mark: bool) -> dict[str, OrdenGuardada]:
-    """Let a window's next ``most`` unpaid orders expire, and return these and those that had expired before.
+    """Expire the unpaid ones of a window's next ``most`` unpaid or expired orders, and return all of these by id.
 
-    They are as they stand then, by id and in its order; one that was paid at the last moment is not expired.
+    They are sorted by id, and shown as they are afterwards. An order that was paid at the last moment is not expired.
     """
     page = {**vencimiento.ventana._asdict(), "after_id": vencimiento.after_id, "most": most}
     ids = [row[0] for row in transaction.execute(_SQL["unpaid"], page)]

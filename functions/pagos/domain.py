@@ -29,7 +29,7 @@ class Transaccion(NamedTuple):
 
 
 class PorReembolsar(NamedTuple):
-    """A refund that is asked for. Id and amount may be absent: then all of the order's transaction."""
+    """A refund that is asked for, of the order's whole transaction. Transaction id and amount may be absent."""
 
     order_id: str
     transaction_id: str
@@ -50,7 +50,7 @@ class Reembolso(NamedTuple):
 
 
 def drawn(order_id: str, approval_rate: float) -> str:
-    """Decide a charge by a draw that depends on the order alone, so that whoever decides it again decides alike.
+    """Decide a charge by a draw that depends on the order alone, so that each further decision is the same.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def transaccion(cobro: Cobro, status: str, now_ms: int) -> Transaccion:
 
 
 def reembolso(asked: PorReembolsar, transaccion: Transaccion, now_ms: int) -> Reembolso:
-    """Return the refund of all of a transaction."""
+    """Return the refund of a whole transaction."""
     return Reembolso(
         transaccion.order_id,
         transaccion.id,

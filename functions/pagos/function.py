@@ -29,14 +29,15 @@ class PagosConfig(FunctionConfig):
     approval_rate
         Simulated: share of orders whose payment is approved, 0 to 1.
     gateway_url
-        HTTP: where the gateway is.
+        HTTP: the gateway's address.
     gateway_token_env
         HTTP: name of the environment variable that holds its token; empty for none. The token itself must not be in
         userConfig: Pulsar logs that.
     gateway_timeout_seconds, gateway_tries
-        HTTP: longest time of one try, and tries in a row before an order is put off. Together 30 s at most.
+        HTTP: longest time of one try, and tries in a row before an order is put off. Their product
+        is 30 s at most.
     gateway_at_once
-        HTTP: calls that an instance may have on their way, 1 to 200.
+        HTTP: concurrent calls of an instance, 1 to 200.
     """
 
     retry_suffix: ClassVar[str] = RETRY_SUFFIX
@@ -72,13 +73,13 @@ class PagosConfig(FunctionConfig):
         )
 
     def _token(self, environment: Mapping[str, str]) -> str:
-        token = environment.get(self.gateway_token_env, "").strip()  # a file's last newline is no part of it
+        token = environment.get(self.gateway_token_env, "").strip()  # whoever fills it from a file may leave a newline
         if self.gateway_token_env and not token:
             raise Misconfigured(
                 f"The worker's environment has no {self.gateway_token_env} (userConfig: gateway_token_env): "
                 "set it to the gateway's token where the function worker is started"
             )
-        # No header takes it otherwise, and whoever says so with each order would show it.
+        # A header can't carry any other token, and the error of each call would show it.
         if not (token.isascii() and token.isprintable()):
             raise Misconfigured(
                 f"{self.gateway_token_env} in the worker's environment (userConfig: gateway_token_env) has control or "
@@ -100,7 +101,7 @@ class Pagos(BatchFunction):
             context.retry_topic()
         handlers = PagosHandlers(topic, kind.make(config.options()), context.clock.now_ms)
         return Service(
-            # What is owed goes before what is to be earned.
+            # Refunds go before charges: the shop pays what it owes before it earns more.
             handlers={
                 "reembolsar-transaccion": Handler(
                     messages.decode_reembolsar_transaccion, handlers.reembolsar, external_call=handlers.refunding

@@ -26,7 +26,7 @@ class PagosHandlers:
     gateway
         Charges orders and pays them back.
     now_ms
-        Tells Unix milliseconds.
+        Returns the time in Unix milliseconds.
     """
 
     topic: str
@@ -35,18 +35,18 @@ class PagosHandlers:
 
     @property
     def charging(self) -> ExternalCall[Cobro] | None:
-        """The gateway as `cobrar` asks it, None where it answers at once."""
+        """The gateway's call for `cobrar`, None if the gateway answers at once."""
         return ExternalCall(self.gateway.charge, self.cobrados, self.gateway.at_once) if self.gateway.at_once else None
 
     @property
     def refunding(self) -> ExternalCall[PorReembolsar] | None:
-        """The gateway as `reembolsar` asks it, None where it answers at once."""
+        """The gateway's call for `reembolsar`, None if the gateway answers at once."""
         return (
             ExternalCall(self.gateway.refund, self.reembolsados, self.gateway.at_once) if self.gateway.at_once else None
         )
 
     def cobrar(self, transaction: Transaction, batch: Sequence[Cobro]) -> Sequence[Outcome]:
-        """Charge the orders, and emit `transaccion-creada` for each: for one charged before, its event again."""
+        """Charge the orders, and emit `transaccion-creada` for each. One charged before gets its event again."""
         if self.gateway.at_once:
             return self._ask_to_charge(transaction, batch)
         return self.cobrados(transaction, [(cobro, self.gateway.charge(cobro)) for cobro in batch])
@@ -64,7 +64,7 @@ class PagosHandlers:
         ]
 
     def reembolsar(self, transaction: Transaction, batch: Sequence[PorReembolsar]) -> Sequence[Outcome]:
-        """Pay the orders back, and emit `transaccion-creada` for each: for one paid back before, its event again."""
+        """Pay the orders back, and emit `transaccion-creada` for each. One paid back before gets its event again."""
         order_ids = {asked.order_id for asked in batch}
         charged = store.stored(transaction, order_ids)
         refunded = store.refunded(transaction, order_ids)
@@ -103,7 +103,7 @@ class PagosHandlers:
 
     def _ask_to_charge(self, transaction: Transaction, batch: Sequence[Cobro]) -> Sequence[Outcome]:
         intents = store.intend(transaction, batch)
-        # Read after the intents are locked: whoever has charged an order meanwhile has recorded it by now.
+        # The intents are locked by now: an instance that charged an order meanwhile has recorded its transaction.
         charged = store.stored(transaction, intents)
         if charged:
             store.forget_intents(transaction, charged)
@@ -127,4 +127,4 @@ class PagosHandlers:
 
 
 def _other_content(cobro: Cobro, why: str) -> Outcome:
-    return Rejected("conflict", f"order {cobro.order_id} was charged with other content: {why}")
+    return Rejected("conflict", f"the charge of order {cobro.order_id} was first asked for with other content: {why}")

@@ -1,4 +1,4 @@
-"""Charges and refunds in PostgreSQL: records a batch, and reads back what stands there."""
+"""Charges and refunds in PostgreSQL: records a batch, and reads back what is stored."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ _SQL = load_queries(Path(__file__).with_name("sql") / "transacciones.sql")
 
 
 def record(transaction: Transaction, decided: Sequence[Transaccion]) -> dict[str, Transaccion]:
-    """Record the transactions of orders that have none, and return those that stand, by order id.
+    """Record the transactions of orders that have none, and return each order's transaction by order id.
 
     An order that was charged before keeps its transaction; of several for one order in the batch, the first counts.
     """
@@ -42,7 +42,7 @@ def forget_intents(transaction: Transaction, order_ids: Iterable[str]) -> None:
 
 
 def record_refunds(transaction: Transaction, refunds: Sequence[Reembolso]) -> dict[str, Reembolso]:
-    """Record the refunds of orders that have none, and return those that stand, by order id."""
+    """Record the refunds of orders that have none, and return each order's refund by order id."""
     first = first_of_each(refunds)
     transaction.execute(_SQL["insert_refunds"], columns(first.values(), Reembolso))
     return refunded(transaction, first)

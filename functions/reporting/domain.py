@@ -1,4 +1,4 @@
-"""What a report is asked for with. Pure: values in, values out."""
+"""The request for a report. Pure: values in, values out."""
 
 from typing import NamedTuple
 

@@ -16,7 +16,7 @@ from .formats import formats
 from .handlers import ReportingHandlers
 
 MOST_ROWS = 10_000_000
-"""Some gigabytes."""
+"""A report of so many orders takes some gigabytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class ReportingConfig(FunctionConfig):
     totals_per_status
         Keep the running totals per status in the state store.
     report_max_rows
-        Most orders of a report, 1 to 10,000,000. An instance has a report in memory as a whole, and up to four when so
-        many are asked for at once; a million orders take some 100 MB as CSV, 200 MB as JSON.
+        Most orders of a report, 1 to 10,000,000. An instance holds a whole report in memory, and up to four if as many
+        are asked for at once. A million orders take some 100 MB as CSV, 200 MB as JSON.
     """
 
     retry_suffix: ClassVar[str] = RETRY_SUFFIX

@@ -12,7 +12,7 @@ from .domain import Pedido
 from .formats import Format, Report
 
 ORDERS_PER_SIGN = 1_000
-"""Orders of a report after which a heartbeat is sent: a thread with a long report doesn't hang."""
+"""Orders of a report per heartbeat, so that the watchdog sees that a thread with a long report doesn't hang."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class ReportingHandlers:
     formats
         Report formats by name.
     most
-        Most orders of a report. A whole report is in memory until it is published, and one that the instance could not
-        hold would come again, to the next instance too, for ever.
+        Most orders of a report. A whole report is in memory until it is published. The command of a report that no
+        instance can hold would come again for ever, and end one instance after the other.
     now_ms
-        Tells Unix milliseconds.
+        Returns the time in Unix milliseconds.
     heartbeat
         See `InstanceContext.heartbeat`.
     """

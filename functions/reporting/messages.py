@@ -13,7 +13,7 @@ from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 from .domain import Pedido
 
 PART_BYTES = 500_000
-"""Size from which on a report goes into a further part."""
+"""Size from which a report continues in another part."""
 
 
 def decode_orden_actualizada(received: Received) -> Cambio:

@@ -12,7 +12,7 @@ _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
 
 
 def keep_newest(transaction: Transaction, batch: Sequence[Cambio]) -> None:
-    """Write the orders whose version is higher than the one that stands there."""
+    """Write the orders whose version is higher than the stored one."""
     newest = Newest()
     for change in batch:
         newest.add(change)
@@ -20,12 +20,12 @@ def keep_newest(transaction: Transaction, batch: Sequence[Cambio]) -> None:
 
 
 def every_order(transaction: Transaction) -> Iterator[Cambio]:
-    """Yield all orders by id, as of one moment, in constant memory."""
+    """Yield all orders of one moment, sorted by id, in constant memory."""
     return (Cambio(*row) for row in transaction.stream(_SQL["every_order"]))
 
 
 def has_more_than(transaction: Transaction, orders: int) -> bool:
-    """Whether there are more orders than so many."""
+    """Return whether there are more than ``orders`` orders."""
     ((more,),) = transaction.execute(_SQL["more_than"], {"orders": orders})
     return bool(more)
 

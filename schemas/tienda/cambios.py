@@ -1,4 +1,4 @@
-"""Reads `OrdenActualizada`: what an event says of an order, and which events nobody takes."""
+"""Reads `orden-actualizada` events, and refuses those that break the contract."""
 
 from collections.abc import Callable, Collection
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 
 
 class Cambio(NamedTuple):
-    """An order as a change describes it. Of several, the one with the highest version is right."""
+    """An order as a change describes it. Of an order's changes, the one with the highest version counts."""
 
     id: str
     client_id: int
@@ -29,13 +29,13 @@ class Newest:
         self._newest: dict[str, Cambio] = {}
 
     def add(self, change: Cambio) -> None:
-        """Take a change in, in the order of the topic."""
+        """Add a change. Changes come in the topic's order."""
         known = self._newest.get(change.id)
         if known is None or known.version < change.version:
             self._newest[change.id] = change
 
     def take(self) -> Collection[Cambio]:
-        """Return what was kept, and begin anew."""
+        """Return the kept changes, and start empty again."""
         taken, self._newest = self._newest, {}
         return taken.values()
 
@@ -48,12 +48,12 @@ def cambio(data: bytes, published_ms: Callable[[], int]) -> Cambio:
     data
         The payload.
     published_ms
-        Tells when the message was published, in Unix milliseconds; asked where the payload doesn't say the time.
+        Returns when the message was published, in Unix milliseconds. It is called if the payload lacks a time.
 
     Raises
     ------
     Undecodable
-        A reader must refuse it; the text names the field that is wrong.
+        The payload breaks the contract; the text names the field that is wrong.
     """
     message = decode(OrdenActualizada, data)
     total_cents = rules.total_cents(message)

@@ -3,7 +3,7 @@
 import re
 
 ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-"""An order id, and a report id, matches this from its first to its last character."""
+"""Pattern of a whole order id or report id: match it with `fullmatch`."""
 
 CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA = "creada", "aprobada", "rechazada", "expirada", "reembolsada"
 FINAL_STATUSES = (APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA)

@@ -1,4 +1,4 @@
-"""Rules of the contracts that their fields can't say; every service follows the same ones."""
+"""Rules of the contracts that a field's type can't express. Every service follows them."""
 
 import hashlib
 import re

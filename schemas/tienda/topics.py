@@ -1,4 +1,4 @@
-"""The topics the client writes and reads."""
+"""Names of topics and their parts that are needed in several places."""
 
 NAMESPACE = "alpes/tienda"
 
@@ -7,20 +7,20 @@ ORDEN_ACTUALIZADA = "orden-actualizada"
 GENERAR_REPORTE = "generar-reporte"
 REPORTE_GENERADO = "reporte-generado"
 DLQ_BITACORA = "dlq-bitacora"
-"""What operators did with dead letters."""
+"""The log of what operators did with dead letters."""
 
 TIMER_KEY = "vencer:"
-"""Begins the keys of the timers that Ordenes sends to itself."""
+"""Prefix of the keys of the timers that Ordenes sends to itself."""
 
 RETRY_SUFFIX = "-reintento"
-"""Of the topics with a function's later attempts at what it could not process yet."""
+"""Suffix of the topics with a function's later attempts at messages that it could not process yet."""
 
 # An order ends in one of these when a function can't take it further.
 ORDER_DEAD_LETTERS = ("crear-orden-DLQ", "orden-creada-DLQ", "transaccion-creada-DLQ")
 
 
 def full_name(topic: str) -> str:
-    """Give the name by which Pulsar knows one of our topics.
+    """Return the name by which Pulsar knows one of our topics.
 
     Examples
     --------

@@ -1,5 +1,5 @@
--- The new ones of a batch of accepted orders. Ids are distinct and sorted, so that instances lock in the same order.
--- With the parameter `mark` it is recorded, too, that the state store has to be told about them; so below.
+-- Inserts the new orders of a batch. Ids are distinct and sorted, so that instances lock in the same order.
+-- With the parameter `mark`, here and below, the statement also marks the changed orders for the state store.
 -- name: insert_new
 WITH cambiada AS (
     INSERT INTO ordenes (
@@ -40,7 +40,7 @@ marca AS (
 
 SELECT * FROM cambiada
 
--- A statement of its own: another instance may have inserted an id at the same time, and its row shows only now.
+-- A statement of its own: if another instance inserted an id at the same time, only a later statement sees its row.
 -- name: stored
 SELECT
     id,
@@ -57,7 +57,7 @@ SELECT
 FROM ordenes
 WHERE id = any(%(ids)s::text [])
 
--- Moves each order whose status allows it. One transaction per order; ids are sorted.
+-- Settles each order whose status allows it. There is one transaction per order, and ids are sorted.
 -- name: settle
 WITH cambiada AS (
     UPDATE ordenes AS orden
@@ -97,7 +97,7 @@ marca AS (
 
 SELECT * FROM cambiada
 
--- Nothing where somebody recorded it before. The conflict is with a committed row: one that isn't is waited for.
+-- Returns no row if the window is recorded already. Waits for another transaction that has not committed its row yet.
 -- name: open_window
 INSERT INTO vencimientos (accepted_from, accepted_until)
 VALUES (
@@ -107,7 +107,7 @@ VALUES (
 ON CONFLICT DO NOTHING
 RETURNING 1
 
--- Its timer has arrived, so that repeated orders need not start it again; false to have it started again.
+-- Records whether the window's timer has arrived. Repeated orders start the timer again only if it has not.
 -- name: arm_window
 UPDATE vencimientos
 SET armed = %(armed)s
@@ -143,13 +143,13 @@ WHERE NOT armed AND accepted_until < now() - %(older_ms)s * interval '1 millisec
 ORDER BY accepted_from
 LIMIT %(most)s
 
--- What pg_stat_activity shows is looked at once in a transaction, and remembered: it has to be forgotten before each timer.
+-- PostgreSQL reads pg_stat_activity once per transaction and keeps the snapshot, so each timer first drops the snapshot.
 -- name: forget_activity
 SELECT pg_stat_clear_snapshot()
 
--- An order is accepted at its transaction's start, so one that began within the window may still bring an order there. Asked
--- before the orders are looked at: whoever had ended by then is seen. Only an instance's own connection accepts orders: the
--- parameter `peers` matches their names.
+-- An order counts as accepted at its transaction's start, so an open transaction that began before the window's end may still
+-- add an order to the window. This runs before the window's orders are read: those of transactions that ended earlier are
+-- visible then. Only instances' own connections accept orders; the parameter `peers` matches the names of these connections.
 -- name: due
 SELECT
     (extract(EPOCH FROM clock_timestamp()) * 1000)::bigint,
@@ -162,8 +162,8 @@ SELECT
             AND xact_start < timestamptz 'epoch' + %(until_ms)s * interval '1 millisecond'
     )
 
--- Those of a window that wait, and those that expired: a timer that comes again tells of these again. Materialized, so that
--- the window is found by time, and not the whole table read by id.
+-- A window's unpaid orders, and its expired ones: a timer that comes again emits the events of these again. The CTE is
+-- materialized so that PostgreSQL finds the window by time, and doesn't read the whole table by id.
 -- name: unpaid
 WITH ventana AS MATERIALIZED (
     SELECT id FROM ordenes
@@ -211,7 +211,7 @@ marca AS (
 
 SELECT * FROM cambiada
 
--- The oldest marks that nobody works on, and whether anybody did before.
+-- Announces the oldest marks that nobody works on, and returns whether each was announced before.
 -- name: announce_marks
 UPDATE estado_pendiente AS marca
 SET tried = true

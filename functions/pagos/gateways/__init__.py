@@ -1,4 +1,4 @@
-"""Payment gateways: who is asked whether an order is charged. A new one is a class here, and its name in `GATEWAYS`."""
+"""Payment gateways, which charge orders. To add one, write a class here and add its name to `GATEWAYS`."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
@@ -14,12 +14,12 @@ from .simulada import SimuladaGateway
 class Gateway(Protocol):
     """Charges orders and pays them back.
 
-    Both calls are made again with the same order whenever their answer may have been lost: a gateway must take the
-    order's id as the key of the charge, charge it once, and answer alike however often it is asked.
+    Both calls are made again with the same order whenever their answer may have been lost. A gateway must take the
+    order's id as the key of the charge, charge a key once, and give the same answer each time.
     """
 
     at_once: int
-    """How many calls may be on their way at once. 0: it answers from what it is given, without a wait or an effect."""
+    """Most concurrent calls. 0: the gateway answers from its arguments alone, without a wait or an effect."""
 
     def charge(self, cobro: Cobro) -> str | Retry | Rejected:
         """Charge an order.
@@ -33,7 +33,7 @@ class Gateway(Protocol):
         ...
 
     def refund(self, refund: Reembolso) -> Retry | Rejected | None:
-        """Pay an order back; None when it is. Otherwise as `charge`."""
+        """Pay an order back. Return None if it is paid back, and otherwise what `charge` returns."""
         ...
 
 
@@ -43,10 +43,10 @@ class GatewayKind(NamedTuple):
     Attributes
     ----------
     make
-        Makes one.
+        Makes a gateway of this kind.
     remote
-        Whether it is asked over the network. Then it needs a URL, and a retry topic, where an order waits that it may
-        have charged.
+        Whether it is asked over the network. Then it needs a URL, and a retry topic for orders that it may have
+        charged.
     """
 
     make: Callable[[GatewayOptions], Gateway]
@@ -57,6 +57,6 @@ GATEWAYS: Mapping[str, GatewayKind] = {
     "simulada": GatewayKind(SimuladaGateway, remote=False),
     "http": GatewayKind(HttpGateway, remote=True),
 }
-"""By the name that the configuration gives: userConfig ``gateway``."""
+"""Kinds of gateways, by the name that ``gateway`` in userConfig takes."""
 
 __all__ = ["GATEWAYS", "Gateway", "GatewayKind", "GatewayOptions"]

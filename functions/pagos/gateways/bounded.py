@@ -1,7 +1,7 @@
-"""HTTP connections whose answers end: within a time and a size, their status line and headers included.
+"""HTTP connections that limit the time and size of a whole answer, its status line and headers included.
 
-urllib3's timeout counts for each piece that is received, and it reads on for as long as any come: whoever sends drop by
-drop, or without an end, would be listened to for ever.
+urllib3's timeout starts anew with each piece that is received. A server that sends byte by byte, or without an end,
+would keep its caller waiting for ever.
 """
 
 import http.client
@@ -14,7 +14,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 MAX_ANSWER_BYTES = 64_000
-"""Of an answer as it comes through the network."""
+"""Largest answer, as it comes through the network."""
 
 
 class BoundedPoolManager(urllib3.PoolManager):
@@ -23,7 +23,7 @@ class BoundedPoolManager(urllib3.PoolManager):
     Parameters
     ----------
     at_once
-        How many there are; who needs one more waits for it.
+        Number of connections. A call that needs one more waits for it.
     timeout_s
         Longest time from the connection to the end of the answer.
     """
@@ -40,7 +40,7 @@ class BoundedPoolManager(urllib3.PoolManager):
 
 
 class _Reader(io.RawIOBase):
-    """Reads an answer from a socket, whose timeout it takes for all of it."""
+    """Reads an answer from a socket. The socket's timeout holds for the whole answer."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw

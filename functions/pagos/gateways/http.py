@@ -5,17 +5,17 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. The
 that of a refund ``reembolso:<order id>``: a call that is made again, by this instance or the next, is the same charge.
 No order id has a colon, so no charge has the key of a refund.
 
-What a call came to:
+What an answer means:
 
 | answer | means |
 |---|---|
-| 200, 201 with a ``status`` | what it says |
-| the same with a name that it says twice | not known: nobody knows which is meant |
-| the same with another ``order_id``, ``amount_cents`` or ``currency`` | not known: it is another's |
+| 200, 201 with a ``status`` | what the status says |
+| the same with a name that comes twice | not known: it is unclear which value is meant |
+| the same with another ``order_id``, ``amount_cents`` or ``currency`` | not known: the answer is another call's |
 | 402 | declined |
 | 400, 422 | the gateway refuses the request: a person has to look |
 | 408, 425, 429, 5xx, no answer | not known; tried again with growing pauses, then put off |
-| anything else (409: still at it; 401, 403, 404, a redirect, no JSON: set up wrongly) | not known either |
+| anything else (409: still in progress; 401, 403, 404, a redirect, no JSON: wrong setup) | not known |
 """
 
 import json
@@ -35,19 +35,19 @@ from .options import GatewayOptions
 
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 BACKOFF_S = 0.1
-"""The second try follows at once, the third after twice this; each further pause is twice as long, and a bit longer."""
+"""The second try follows at once, the third after twice this. Each further pause doubles and gets a random part."""
 LONGEST_PAUSE_S = 5.0
 REFUND = "reembolso:"
-"""How the key of a refund begins, and that of no charge: its last character is none of an order id's."""
+"""Prefix of a refund's key. No charge's key has it, since no order id has a colon."""
 STATUSES = {"approved": APROBADA, "declined": RECHAZADA}
 REPEATED = ("order_id", "amount_cents", "currency")
-"""What an answer may repeat of what was asked."""
+"""Members of a request that its answer may repeat."""
 MAX_SHOWN_CHARS = 200
 
 
 @dataclass(frozen=True)
 class _Try:
-    """What one try came to: an answer with its body, or what kept it from coming."""
+    """The outcome of one try: an answer with its body, or the error that took its place."""
 
     response: urllib3.BaseHTTPResponse | None = None
     data: bytes = b""
@@ -70,7 +70,7 @@ class HttpGateway:
             self._headers["Authorization"] = f"Bearer {options.token}"
         self._tries = options.tries
         self._timeout_s = options.timeout_s
-        # It only says how long to pause: where urllib3 tries again itself, it first reads the refusal to its end.
+        # This only computes the pauses. urllib3 doesn't retry itself: it would first read a refusal to its end.
         self._pauses = urllib3.Retry(
             total=None,
             backoff_factor=BACKOFF_S,
@@ -79,7 +79,7 @@ class HttpGateway:
             retry_after_max=int(LONGEST_PAUSE_S),
             allowed_methods=None,  # every call carries its key, so any may be made again
         )
-        # Charges and refunds have threads of their own.
+        # Charges and refunds run in separate threads, `at_once` of each.
         self._http = BoundedPoolManager(2 * options.at_once, options.timeout_s)
 
     def charge(self, cobro: Cobro) -> str | Retry | Rejected:
@@ -113,29 +113,29 @@ class HttpGateway:
             headers["traceparent"] = traceparent
         tried = self._ask(f"{self._url}/{path}", json.dumps(body), headers)
         if tried.error:
-            # It may repeat what the gateway sent, such as a header that is none.
+            # The error's text may repeat what the gateway sent, such as a malformed header.
             return _unknown(f"{type(tried.error).__name__}: {_escaped(str(tried.error))}")
         if tried.status == 402:
             return RECHAZADA
         if tried.status in (400, 422):
             return Rejected(
-                "gateway", f"the gateway refused the request {key}, see what it did: {tried.status} {_said(tried)}"
+                "gateway", f"the gateway refused the request {key}; find out what it did: {tried.status} {_said(tried)}"
             )
         if tried.status in (200, 201):
             content = _content(tried.data)
             if why := _contradiction(body, content):
-                return _unknown(f"it answered about something else: {why}")
-            return content or _unknown(f"it answered no JSON object, or one that says nothing or twice: {_said(tried)}")
+                return _unknown(f"its answer is about another call: {why}")
+            return content or _unknown(f"its answer is no JSON object, is empty, or has a name twice: {_said(tried)}")
         return _unknown(f"it answered {tried.status} {_said(tried)}")
 
     def _ask(self, url: str, body: str, headers: dict[str, str]) -> _Try:
-        """Try until the gateway says what it did, or the number of tries or the time of all is used up."""
+        """Try until an answer isn't transient, or until the tries or the time for all of them is used up."""
         pauses, left_s = self._pauses, self._tries * self._timeout_s
         while True:
             began = time.monotonic()
             tried = self._try(url, body, headers)
             left_s -= time.monotonic() - began
-            # A try can outlast its timeout, where a name is slow to resolve or has many addresses that don't answer.
+            # A try can outlast its timeout if the host's name is slow to resolve or has many dead addresses.
             last = left_s <= 0 or len(pauses.history) + 1 >= self._tries
             if last or not (tried.error or tried.status in TRANSIENT):
                 return tried
@@ -160,11 +160,11 @@ class HttpGateway:
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """Read an answer's body, and give its connection back: one that isn't would be missing for ever."""
+    """Read an answer's body, and return its connection to the pool, which would lack it for ever otherwise."""
     try:
         data = response.read(MAX_ANSWER_BYTES + 1)
     finally:
-        # Read to its end it has given its connection back, to be used again. Otherwise that is broken off.
+        # An answer that was read to its end has returned its connection already. Any other one is closed here.
         response.close()
         response.release_conn()
     if len(data) > MAX_ANSWER_BYTES:
@@ -175,12 +175,12 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
 def _pause(pauses: urllib3.Retry, response: urllib3.BaseHTTPResponse | None) -> None:
     try:
         pauses.sleep(response)
-    except (HTTPError, ValueError, OverflowError):  # its Retry-After is no time
+    except (HTTPError, ValueError, OverflowError):  # Retry-After is neither seconds nor a date
         pauses.sleep()
 
 
 def _content(data: bytes) -> dict[str, Any]:
-    """Return the JSON object of a body, an empty one where it is none or says something twice."""
+    """Return the JSON object of a body, an empty one if the body is none or has a name that comes twice."""
     try:
         content = json.loads(data, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
@@ -189,7 +189,7 @@ def _content(data: bytes) -> dict[str, Any]:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's members; raises `ValueError` where a name comes twice, of which JSON's readers choose any."""
+    """Return an object's members. Raises `ValueError` if a name comes twice: it is unclear which one counts."""
     content = dict(pairs)
     if len(content) != len(pairs):
         raise ValueError("a name comes twice")
@@ -202,19 +202,19 @@ def _said(tried: _Try) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return what an answer says, in quotes, for the log."""
+    """Return a value of an answer, in quotes, for the log."""
     return f"'{_escaped(str(value))}'"
 
 
 def _escaped(text: str) -> str:
-    """Return the beginning of what a gateway said in one line of printable characters, for the log."""
+    """Return the beginning of a gateway's text as one line of printable characters, for the log."""
     begin = text[:MAX_SHOWN_CHARS]
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in begin)
     return shown if begin == text else f"{shown}…"
 
 
 def _contradiction(asked: dict[str, Any], answer: dict[str, Any]) -> str:
-    """Return how an answer repeats otherwise what was asked, empty where it doesn't; it may leave it out."""
+    """Return how an answer differs from what was asked, empty if it doesn't. It may leave members out."""
     return ", ".join(
         f"its {name} is {_escaped(repr(answer[name]))}, not {asked[name]!r}"
         for name in REPEATED
@@ -223,4 +223,4 @@ def _contradiction(asked: dict[str, Any], answer: dict[str, Any]) -> str:
 
 
 def _unknown(what: str) -> Retry:
-    return Retry("gateway", f"whether the gateway did it is not known, it is asked again: {what}", until_known=True)
+    return Retry("gateway", f"the outcome is not known, so the gateway is asked again: {what}", until_known=True)

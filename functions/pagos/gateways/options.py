@@ -1,4 +1,4 @@
-"""What the configuration says of the payment gateway."""
+"""Settings of the payment gateways."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ class GatewayOptions:
     approval_rate
         Simulated: share of orders that are approved, 0 to 1.
     url
-        HTTP: where it is, such as ``https://gateway.example/v1``.
+        HTTP: the gateway's address, such as ``https://gateway.example/v1``.
     token
         HTTP: sent as ``Authorization: Bearer``; empty for none.
     timeout_s
@@ -20,7 +20,7 @@ class GatewayOptions:
     tries
         HTTP: tries in a row, with growing pauses, before the order is put off for longer.
     at_once
-        HTTP: calls that may be on their way at once.
+        HTTP: most concurrent calls.
     """
 
     approval_rate: float

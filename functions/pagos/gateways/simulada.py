@@ -6,7 +6,7 @@ from .options import GatewayOptions
 
 
 class SimuladaGateway:
-    """Answers at once and alike; see `Gateway`."""
+    """Answers at once, the same each time; see `Gateway`."""
 
     at_once = 0
 
@@ -18,4 +18,4 @@ class SimuladaGateway:
         return drawn(cobro.order_id, self._approval_rate)
 
     def refund(self, _refund: Reembolso) -> None:
-        """Pay back; there is nothing to do."""
+        """Do nothing: a simulated refund always succeeds."""

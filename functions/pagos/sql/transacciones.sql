@@ -1,4 +1,4 @@
--- The new ones of a batch of decided charges. Ids are distinct and sorted, so that instances lock in the same order.
+-- Inserts the new ones of a batch of decided charges. Ids are distinct and sorted, so that instances lock in the same order.
 -- name: insert_new
 INSERT INTO transacciones (order_id, id, status, amount_cents, currency, created_at, traceparent)
 SELECT
@@ -22,7 +22,7 @@ FROM
 ON CONFLICT (order_id) DO NOTHING
 RETURNING order_id
 
--- A statement of its own: another instance may have inserted an id at the same time, and its row shows only now.
+-- A statement of its own: if another instance inserted an id at the same time, only a later statement sees its row.
 -- name: stored
 SELECT
     order_id,
@@ -35,8 +35,8 @@ SELECT
 FROM transacciones
 WHERE order_id = any(%(order_ids)s::text [])
 
--- Before the gateway is asked: whoever comes next sees that it may have charged the order. Ids are distinct and sorted.
--- The update changes nothing: it waits for whoever is just removing the intent, and returns the one that stands.
+-- Records, before the gateway is asked, that it may have charged the orders. Ids are distinct and sorted. The update changes
+-- nothing: with it the statement waits for a transaction that removes the intent, and returns the intent that is stored.
 -- name: insert_intents
 INSERT INTO intentos (order_id, amount_cents, currency, traceparent)
 SELECT

@@ -1,4 +1,4 @@
-"""Comma-separated values after RFC 4180, one line an order, with a header."""
+"""Comma-separated values by RFC 4180: a header, then one line per order."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ COLUMNS = [name for name in Cambio._fields if name != "version"]
 
 
 def render(report: Report) -> Iterator[bytes]:
-    """Yield the header, then a line an order."""
+    """Yield the header, then one line per order."""
     line = io.StringIO(newline="")
     writer = csv.writer(line)
     writer.writerow(COLUMNS)

@@ -32,8 +32,8 @@ SET
     updated_at = excluded.updated_at
 WHERE ordenes.version < excluded.version
 
+-- The sum may exceed a bigint, so it stays numeric.
 -- name: totals
--- The sum may be larger than any one amount can be: it stays numeric.
 SELECT
     status,
     count(*),
@@ -41,7 +41,7 @@ SELECT
 FROM ordenes
 GROUP BY status
 
--- Whether there are more orders than that. Reads no further, however many there are.
+-- Whether there are more orders than the parameter says. The query reads at most one row more than that.
 -- name: more_than
 SELECT exists(SELECT FROM ordenes OFFSET %(orders)s)
 

@@ -1,4 +1,4 @@
--- Each order as the topic has it. The table is temporary: only this connection sees it, and it goes with the connection.
+-- Each order as the topic has it. The table is temporary: only this connection sees it, and it ends with the connection.
 -- name: shadow
 CREATE TEMPORARY TABLE reconstruida (
     id text COLLATE "C" PRIMARY KEY,
@@ -57,7 +57,7 @@ TRUNCATE llegada
 -- name: analyze
 ANALYZE reconstruida
 
--- Reporting waits with its next group; readers don't.
+-- Reporting's next group waits for this lock; readers don't.
 -- name: lock
 LOCK TABLE ordenes IN SHARE ROW EXCLUSIVE MODE
 
