@@ -18,9 +18,11 @@ from connection.errors import PulsarError
 from deployment import instances, packages
 from deployment.function_configs import PulsarFunctionConfig
 from local_stack.settings import CHECKOUT
+from schemas.tienda import topics
 from terminal import progress
 
-NAMESPACE, TOPIC, NAME = "alpes/bench", "entrada", "sink"
+TENANT = topics.NAMESPACE.split("/")[0]
+NAMESPACE, TOPIC, NAME = f"{TENANT}/bench", "entrada", "sink"
 FULL_TOPIC = f"persistent://{NAMESPACE}/{TOPIC}"
 PAYLOAD = b"x" * 150
 SLOWEST_PER_S = 200
@@ -115,10 +117,9 @@ def tree_in(folder: Path) -> Path:
 
 def config_of(folder: Path, intake: str, messages: int, result: Path) -> PulsarFunctionConfig:
     """Write the sink's configuration into a folder, and return it."""
-    tenant, namespace = NAMESPACE.split("/")
     values: dict[str, Any] = {
-        "tenant": tenant,
-        "namespace": namespace,
+        "tenant": TENANT,
+        "namespace": NAMESPACE.split("/")[1],
         "name": NAME,
         "className": f"functions.{NAME}.function.Sink",
         "runtime": "PYTHON",

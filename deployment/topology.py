@@ -14,9 +14,11 @@ from connection.admin import Admin
 from connection.client import opened
 from connection.errors import PulsarError
 from deployment.errors import DeploymentError
+from schemas.tienda.topics import NAMESPACE
 
 OPERATION_TIMEOUT_S = 30
 """A broker takes longer over the first producer or consumer of a topic that was just created."""
+TENANT = NAMESPACE.split("/")[0]
 PATH = Path(__file__).with_name("topics.yaml")
 
 
@@ -47,10 +49,6 @@ class Topology:
 
     Attributes
     ----------
-    tenant : str
-        The tenant.
-    namespace : str
-        ``tenant/namespace``.
     partitions : int
         The number of partitions of each topic.
     retention_minutes, retention_megabytes : int
@@ -59,8 +57,6 @@ class Topology:
         All topics, with the dead-letter topics.
     """
 
-    tenant: str
-    namespace: str
     partitions: int
     retention_minutes: int
     retention_megabytes: int
@@ -76,8 +72,6 @@ def load(path: Path = PATH) -> Topology:
         if entry.get("dead_letter"):
             topics.append(Topic(entry["name"] + DEAD_LETTER_SUFFIX))
     return Topology(
-        tenant=values["tenant"],
-        namespace=f"{values['tenant']}/{values['namespace']}",
         partitions=int(values["partitions"]),
         retention_minutes=int(values["retention"]["minutes"]),
         retention_megabytes=int(values["retention"]["megabytes"]),
@@ -109,13 +103,13 @@ def apply(topology: Topology, api: Admin, service_url: str) -> list[str]:
 
 def _apply_namespace(topology: Topology, api: Admin) -> list[str]:
     done = []
-    if topology.tenant not in api.get("/admin/v2/tenants"):
+    if TENANT not in api.get("/admin/v2/tenants"):
         clusters = [cluster for cluster in api.get("/admin/v2/clusters") if cluster != "global"]
-        if api.create(f"/admin/v2/tenants/{topology.tenant}", {"allowedClusters": clusters}):
-            done.append(f"tenant {topology.tenant} created")
-    path = f"/admin/v2/namespaces/{topology.namespace}"
-    if topology.namespace not in api.get(f"/admin/v2/namespaces/{topology.tenant}") and api.create(path, {}):
-        done.append(f"namespace {topology.namespace} created")
+        if api.create(f"/admin/v2/tenants/{TENANT}", {"allowedClusters": clusters}):
+            done.append(f"tenant {TENANT} created")
+    path = f"/admin/v2/namespaces/{NAMESPACE}"
+    if NAMESPACE not in api.get(f"/admin/v2/namespaces/{TENANT}") and api.create(path, {}):
+        done.append(f"namespace {NAMESPACE} created")
     for policy, wanted in _policies(topology).items():
         if api.find(f"{path}/{policy}") != wanted:
             api.post(f"{path}/{policy}", wanted)
@@ -137,13 +131,13 @@ def _policies(topology: Topology) -> dict[str, Any]:
 
 
 def _apply_topics(topology: Topology, api: Admin) -> list[str]:
-    root = f"/admin/v2/persistent/{topology.namespace}"
+    root = f"/admin/v2/persistent/{NAMESPACE}"
     existing = set(api.get(f"{root}/partitioned"))
     created = []
     done = []
     for topic in topology.topics:
         path = f"{root}/{topic.name}/partitions"
-        if f"persistent://{topology.namespace}/{topic.name}" not in existing:
+        if f"persistent://{NAMESPACE}/{topic.name}" not in existing:
             if api.create(path, topology.partitions):
                 created.append(topic.name)
             continue
@@ -163,7 +157,7 @@ def _apply_topics(topology: Topology, api: Admin) -> list[str]:
 
 def _apply_schemas(topology: Topology, api: Admin, service_url: str) -> list[str]:
     """Register the missing schemas by opening producers: the client encodes them as broker and Java readers expect."""
-    missing = [topic for topic in topology.topics if topic.schema and not _is_registered(topic, topology, api)]
+    missing = [topic for topic in topology.topics if topic.schema and not _is_registered(topic, api)]
     if not missing:
         return []
     names = ", ".join(topic.name for topic in missing)
@@ -171,14 +165,14 @@ def _apply_schemas(topology: Topology, api: Admin, service_url: str) -> list[str
         with opened(service_url, operation_timeout_s=OPERATION_TIMEOUT_S) as client:
             for topic in missing:
                 schema = pulsar.schema.ProtobufNativeSchema(topic.message_class())
-                client.create_producer(f"persistent://{topology.namespace}/{topic.name}", schema=schema).close()
+                client.create_producer(f"persistent://{NAMESPACE}/{topic.name}", schema=schema).close()
     except PulsarError as error:
         raise DeploymentError(f"The schemas of {names} can't be registered. {error}") from error
     return [f"schemas registered: {names}"]
 
 
-def _is_registered(topic: Topic, topology: Topology, api: Admin) -> bool:
-    found = api.find(f"/admin/v2/schemas/{topology.namespace}/{topic.name}/schema")
+def _is_registered(topic: Topic, api: Admin) -> bool:
+    found = api.find(f"/admin/v2/schemas/{NAMESPACE}/{topic.name}/schema")
     if found is None or found.get("type") != "PROTOBUF_NATIVE":
         return False
     info = pulsar.schema.ProtobufNativeSchema(topic.message_class()).schema_info()

@@ -9,11 +9,12 @@ import yaml
 from deployment import function_configs, instances, topology
 from local_stack import credentials, stack
 from local_stack.settings import from_environment
+from schemas.tienda.topics import NAMESPACE, full_name
 from tests.deploy.cluster_stub import Cluster, options
 from tests.deploy.conftest import Checkout, Deployment, summary
 
 SERVICES = tuple(function_configs.load())
-NAMESPACE = "alpes/tienda"
+TENANT, TIENDA = NAMESPACE.split("/")
 INPUTS = (
     "crear-orden",
     "orden-creada",
@@ -39,7 +40,7 @@ def test_the_first_deployment_makes_tenant_namespace_topics_and_schemas(
 ) -> None:
     code, told = deployment_command("deploy")
     assert code == 0, told
-    assert list(cluster.tenants) == ["alpes"]
+    assert list(cluster.tenants) == [TENANT]
     assert list(cluster.namespaces) == [NAMESPACE]
     assert cluster.policies == {
         (NAMESPACE, "retention"): {"retentionTimeInMinutes": -1, "retentionSizeInMB": -1},
@@ -69,10 +70,17 @@ def test_the_zips_and_tables_of_a_first_deployment_are_ready_before_a_function_i
     checkout: Checkout, cluster: Cluster, deployment_command: Deployment
 ) -> None:
     deployment_command("deploy")
-    assert sorted(checkout.state_tables) == [f"alpes_tienda.{name}" for name in SERVICES]
+    assert sorted(checkout.state_tables) == [f"{TENANT}_{TIENDA}.{name}" for name in SERVICES]
     assert checkout.migrated == list(SERVICES)
     for name in SERVICES:
         assert cluster.functions[f"{NAMESPACE}/{name}"].package == (checkout.build / f"alpes-{name}.zip").read_bytes()
+
+
+def test_configs_and_topics_share_one_namespace() -> None:
+    for config in function_configs.load().values():
+        assert config.namespace == NAMESPACE
+        topics = [*config.inputs, *filter(None, [config.values.get("output")])]
+        assert [topic for topic in topics if not topic.startswith(full_name(""))] == [], config.name
 
 
 def test_a_second_deployment_changes_nothing_and_says_so(
@@ -158,8 +166,8 @@ def test_scaling_changes_the_number_of_instances_and_nothing_else(
     assert cluster.command("ordenes") == {
         "admin-url": cluster.url,
         "command": "update",
-        "tenant": "alpes",
-        "namespace": "tienda",
+        "tenant": TENANT,
+        "namespace": TIENDA,
         "name": "ordenes",
         "parallelism": "3",
     }

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import FUNCTIONS, Tienda, stopped, wait_until
 from tests.stack import asked, uses_environment
 
@@ -54,6 +55,7 @@ def test_a_function_that_was_stopped_is_called_so_with_the_command_that_starts_i
         told, refused = asked(stack, "status"), asked(stack, "deploy")
     assert told.returncode == 3
     assert refused.returncode == 1
+    tenant, namespace = NAMESPACE.split("/")
     for text in (told.stdout, refused.stderr):
         assert "stopped" in text.lower()
-        assert "functions start --tenant alpes --namespace tienda --name reporting" in text
+        assert f"functions start --tenant {tenant} --namespace {namespace} --name reporting" in text

@@ -228,7 +228,8 @@ def test_querystate_answers_with_the_bare_status_and_reporting_keeps_totals(stac
     expected = stack.statuses("ordenes", start)
     wait_until(lambda: {k: stack.state("ordenes", k) for k in expected} == expected, 30, "the state shows their status")
     order_id, status = next(iter(expected.items()))
-    command = [stack.pulsar_admin, "functions", "querystate", "--tenant", "alpes", "--namespace", "tienda"]
+    tenant, namespace = NAMESPACE.split("/")
+    command = [stack.pulsar_admin, "functions", "querystate", "--tenant", tenant, "--namespace", namespace]
     answer = subprocess.run(
         [*command, "--name", "ordenes", "--key", order_id], capture_output=True, text=True, timeout=60, check=True
     )

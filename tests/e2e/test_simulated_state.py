@@ -19,6 +19,7 @@ from alpes_runtime._state import IN_FLIGHT, BookKeeperState, StateStore
 from alpes_runtime.errors import Unavailable, Unreachable
 from alpes_runtime.testing import FakeStateStore
 from local_stack.settings import from_environment
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import wait_until
 from tests.simulation.instance import SimulatedState
 from tests.simulation.scheduler import Scheduler
@@ -50,7 +51,7 @@ class Real:
         wait_until(partial(_answers, first), WARM_S, "the state store answers")
 
     def store(self) -> StateStore:
-        client = kv.Client(storage_client_settings=self._settings, namespace="alpes_tienda")
+        client = kv.Client(storage_client_settings=self._settings, namespace=NAMESPACE.replace("/", "_"))
         self._clients.append(client)
         table = client.table(table_name="ordenes")
         service, stream = table.__table_service__, table.__stream_props__

@@ -224,7 +224,8 @@ class Tienda:
 
     def update(self, function: str, *options: str) -> None:
         """Run ``pulsar-admin functions update``."""
-        self._functions("update", "--tenant", "alpes", "--namespace", "tienda", "--name", function, *options)
+        tenant, namespace = NAMESPACE.split("/")
+        self._functions("update", "--tenant", tenant, "--namespace", namespace, "--name", function, *options)
 
     def recreate(self, function: str, *options: str) -> None:
         """Delete a function, whose subscriptions stay, and run ``pulsar-admin functions create``."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import Tienda
 from tests.faults.ordeal import settings_of
 
@@ -18,7 +19,7 @@ class FunctionLog:
     """
 
     def __init__(self, stack: Tienda, function: str) -> None:
-        self._folder = settings_of(stack).function_logs / "alpes" / "tienda" / function
+        self._folder = settings_of(stack).function_logs / NAMESPACE / function
         self._since = {path: path.stat().st_size for path in self._files()}
 
     def lines(self, part: str) -> list[str]:

@@ -215,7 +215,8 @@ class Recorder:
         """Ask the state store itself, many requests in flight; the admin API takes a millisecond each."""
         try:
             settings = StorageClientSettings(service_uri=f"bk://127.0.0.1:{port}")
-            table = kv.Client(storage_client_settings=settings, namespace="alpes_tienda").table(table_name="ordenes")
+            client = kv.Client(storage_client_settings=settings, namespace=NAMESPACE.replace("/", "_"))
+            table = client.table(table_name="ordenes")
             stub, stream = table.__table_service__, table.__stream_props__.stream_id
             for start in range(0, len(ids), STATE_IN_FLIGHT):
                 asked = [(order_id, _ask(stub, stream, order_id)) for order_id in ids[start : start + STATE_IN_FLIGHT]]

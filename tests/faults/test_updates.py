@@ -27,7 +27,7 @@ def test_orders_survive_an_update_to_new_code(stack: Tienda, function: str, tmp_
                 stack.update(function, "--py", str(package))
                 wait_replaced(stack, function, old)
             ordeal.wait_normal()
-        logs = (settings_of(stack).function_logs / "alpes" / "tienda" / function).glob("*.log*")
+        logs = (settings_of(stack).function_logs / NAMESPACE / function).glob("*.log*")
         assert any(mark in log.read_text(errors="replace") for log in logs), "the new code ran"
         ordeal.finish()
 

@@ -12,6 +12,7 @@ import pytest
 from connection.admin import Admin
 from connection.errors import PulsarError
 from local_stack.settings import Ports, noted_offset
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import wait_until
 from tests.fresh.machine import Machine, machine, pythons
 
@@ -24,7 +25,7 @@ PHASES = (
     "Verifying and unpacking",
     "Starting PostgreSQL",
     "Starting Pulsar",
-    "namespace alpes/tienda created",
+    f"namespace {NAMESPACE} created",
     "Deploying ordenes",
     SENDING,
 )
@@ -84,7 +85,7 @@ def orders_arrive(fresh: Machine) -> bool:
     assert offset is not None
     admin = Admin(f"http://127.0.0.1:{Ports(offset).http}")
     with suppress(PulsarError):
-        stats = admin.find("/admin/v2/persistent/alpes/tienda/crear-orden/partitioned-stats")
+        stats = admin.find(f"/admin/v2/persistent/{NAMESPACE}/crear-orden/partitioned-stats")
         return stats is not None and stats["msgInCounter"] > 0
     return False
 

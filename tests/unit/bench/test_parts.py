@@ -275,7 +275,7 @@ def test_the_plain_program_stands_in_for_the_function() -> None:
     # Pulsar's REST API gives numbers back as floats.
     user_config = {key: float(value) if type(value) is int else value for key, value in config.user_config.items()}
     host = plain.PlainHost(config, user_config, "client", "table", "pulsar://x")
-    assert (host.name, host.namespace, host.subscription) == ("ordenes", "alpes/tienda", "ordenes")
+    assert (host.name, host.namespace, host.subscription) == ("ordenes", config.namespace, "ordenes")
     assert host.inputs == config.inputs
     assert host.output == config.values["output"]
     assert (host.client, host.state_table, host.runtime_consumers) == ("client", "table", {})

@@ -10,6 +10,7 @@ from bench import variants
 from bench.system import System
 from deployment import instances
 from deployment.instances import Instances
+from schemas.tienda.topics import NAMESPACE
 
 
 class World:
@@ -29,7 +30,7 @@ class World:
     def functions(self, command: str, *arguments: str) -> None:
         options = dict(zip(arguments[::2], arguments[1::2], strict=True))
         name = options["--name"]
-        assert (options["--tenant"], options["--namespace"]) == ("alpes", "tienda")
+        assert f"{options['--tenant']}/{options['--namespace']}" == NAMESPACE
         self.calls.append((command, name))
         if "--user-config" in options:
             self.config[name]["userConfig"] = json.loads(options["--user-config"])

@@ -9,10 +9,11 @@ from operations.commands.dlq import _finish
 from operations.dlq.actions import ActionResult, replay
 from operations.dlq.letters import DeadLetters, LetterId
 from operations.dlq.log import Log
+from schemas.tienda.topics import full_name
 from tests.simulation.broker import Message
 from tests.unit.connection.fake_pulsar import FakePulsar, sent
 
-CREAR_ORDEN = "persistent://alpes/tienda/crear-orden"
+CREAR_ORDEN = full_name("crear-orden")
 
 
 def omitted(entry: int, place: str, source: str = CREAR_ORDEN) -> Message:
@@ -52,7 +53,7 @@ def test_a_message_that_its_letter_had_no_room_for_comes_from_its_topic() -> Non
         (omitted(0, "(1,3,0,-1)"), "can't be read from crear-orden"),
         (omitted(0, "(1,9,0,-1)"), "can't be read from crear-orden"),
         (omitted(0, "(1,4,7,-1)"), "can't be read from crear-orden"),
-        (omitted(0, "(1,4,0,-1)", "persistent://alpes/tienda/orden-creada"), "does not say that its message lies in"),
+        (omitted(0, "(1,4,0,-1)", full_name("orden-creada")), "does not say that its message lies in"),
         (omitted(0, "(1,4,0,-1)", "persistent://another/tenant/secrets"), "does not say that its message lies in"),
         (omitted(0, "(1,4,0,-1)", ""), "does not say that its message lies in"),
     ],

@@ -6,6 +6,7 @@ from connection.admin import Admin
 from connection.errors import UnreachableError
 from operations.errors import NotDeployedError, StateUnavailableError, UnknownOrderError
 from operations.state import order_status
+from schemas.tienda.topics import NAMESPACE
 from terminal.errors import CommandError
 from tests.unit.connection.admin_server import answering
 
@@ -13,7 +14,7 @@ from tests.unit.connection.admin_server import answering
 def test_the_status_is_asked_of_the_function_ordenes() -> None:
     with answering((200, {"key": "a.1", "stringValue": "aprobada", "version": 3})) as (client, asked):
         assert order_status(Admin(client.url + "/"), "a.1") == "aprobada"
-        assert asked == ["/admin/v3/functions/alpes/tienda/ordenes/state/a.1"]
+        assert asked == [f"/admin/v3/functions/{NAMESPACE}/ordenes/state/a.1"]
 
 
 def test_a_proxy_leads_out_and_not_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
