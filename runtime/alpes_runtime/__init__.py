@@ -1,6 +1,6 @@
 """Runs a Pulsar Function safely and fast: messages in groups, one transaction each, acknowledged last.
 
-Public is what this module lists, which is all that most functions need, and the modules without an underscore:
+The public API is what this module lists, which is all that most functions need, and the modules without an underscore:
 `bootstrap`, `clock`, `config`, `database`, `errors`, `host`, `migrations`, `platform`, `postgres`, `protobuf`,
 `runner`, `serde`, `testing`, `tracing` and `views`. Everything else may move. README.md shows a whole function.
 """

@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 from random import Random
 
 LONGEST_WAIT_S = 60.0
-"""Longest wait between two attempts of a message that has no last one."""
+"""Longest wait between two attempts of a message that is tried for ever."""
 
 
 @dataclass
 class Backoff:
     """Exponential backoff with jitter, for a dependency that is away.
 
-    A uniform draw from the upper half of the exponential bound ("equal jitter") spreads the instances that all lost
-    the same database:
+    Each wait is a uniform draw from the upper half of the exponential bound ("equal jitter"), so instances that lost
+    the same database don't all come back at once:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
     Parameters
@@ -46,7 +46,7 @@ class Backoff:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """When a message that can't be processed now is looked at again.
+    """When a message that can't be processed now is tried again.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class RetryPolicy:
     def delay_ms(self, attempt: int, *, for_ever: bool = False) -> int | None:
         """Return the milliseconds to wait after ``attempt`` failed, or None when it was the last.
 
-        Without a last attempt the wait stops growing at `LONGEST_WAIT_S`.
+        With ``for_ever`` there is no last attempt, and the wait stops growing at `LONGEST_WAIT_S`.
         """
         seconds = self.initial_seconds * 2.0 ** min(attempt - 1, 64)
         if for_ever:

@@ -1,4 +1,4 @@
-"""Decodes a group, applies it in one transaction, and says what is to be published and acknowledged."""
+"""Decodes a group, applies it in one transaction, and returns what to publish and acknowledge."""
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +19,17 @@ from .database import Database, Transaction
 from .errors import InvalidMessage, Unavailable, refuse_if
 
 CAREFUL_GROUPS = 100
-"""After a message that broke its batch, so many groups are applied in parts: where one was, there are more."""
+"""How many groups are applied in parts after a message that broke its batch: more such messages are likely."""
 CAREFUL_PART = 100
-"""Messages of such a part, at most. It halves with a part that breaks and grows again with those that don't: smaller
-means more statements, larger means more of them in vain."""
+"""Most messages of such a part. The size halves after a part that fails, and grows again after parts that succeed:
+small parts need more statements, and large ones undo more work when they fail."""
 SMALLEST_PART = 10
 PART_GROWTH = 1.25
 TOO_BIG_TO_ASK = (
     "the message is too large to be tried again, so no external call is made for it: its outcome might stay unknown"
 )
 UNKNOWN_LOG_S = 10.0
-"""Messages that are put off because an outcome isn't known are told of this often at most: there may be many."""
+"""Shortest time between two log lines about messages put off because their outcome is unknown: there may be many."""
 
 
 class CommittedGroup(NamedTuple):
@@ -38,16 +38,16 @@ class CommittedGroup(NamedTuple):
     Attributes
     ----------
     messages
-        Those that are dealt with.
+        The messages that are processed.
     events
-        What they cause.
+        The events that they cause.
     rejected
-        How many of them are dead-lettered.
+        How many of the messages are dead-lettered.
     asked
-        Messages of the group that wait for an answer from outside, with their questions; they are settled, published
-        and acknowledged once it is there.
+        Messages of the group that wait for an external call, with their questions. They go through the committer again
+        with the answer.
     ends
-        For each message, how many of the events are caused by it and by those before it.
+        For each message, the number of events that it and the messages before it cause.
     """
 
     messages: Sequence[Received]
@@ -73,7 +73,8 @@ class Committer:
     database
         Where handlers write.
     on_halt
-        Called with a role of which most messages fail for a bug: take no more of it. The group at hand is withheld.
+        Called with a role when a bug fails most of its messages: the caller stops taking it. The group that showed the
+        bug is neither published nor acknowledged.
     """
 
     def __init__(
@@ -100,8 +101,8 @@ class Committer:
     def commit(self, group: Sequence[Received]) -> CommittedGroup | None:
         """Apply a group of one role.
 
-        Returns None when nothing of it may be published or acknowledged: it was asked to stop first, or the group
-        shows that our code fails at most messages of this role.
+        Returns None when nothing of it may be published or acknowledged: the instance was stopped first, or the group
+        shows that our code fails on most messages of this role.
         """
         role = group[0].role
         handler = self._handlers[role]
@@ -118,7 +119,7 @@ class Committer:
                     places.append(place)
                 except InvalidMessage as error:
                     outcomes[place] = Rejected("unreadable" if received.problem else "invalid", str(error))
-                except Exception:  # noqa: BLE001 -- a bug of a decoder harms its message only
+                except Exception:  # noqa: BLE001 -- a decoder's bug fails only the message
                     outcomes[place] = Rejected("bug", traceback.format_exc())
             applied = self._apply(handler, decoded) if decoded else []
             if applied is None:
@@ -136,7 +137,7 @@ class Committer:
                 self._on_halt(role)
                 return None
             if role != asking(role):
-                # Something has been done outside: a dead letter would say that nothing was.
+                # The external call was made, and a dead letter would suggest that it wasn't: try again instead.
                 outcomes = [_once_more(outcome) for outcome in outcomes]
             return self._committed(group, outcomes)
 
@@ -154,7 +155,7 @@ class Committer:
         return self._attempt(handler, batch, careful=careful)
 
     def _attempt(self, handler: AnyHandler, batch: Sequence[Any], *, careful: bool) -> Sequence[Outcome] | None:
-        """Apply a batch in one transaction; where that fails for a message, again, in parts that can be undone."""
+        """Apply a batch in one transaction. If a message makes that fail, apply it again in parts with savepoints."""
         while not self._context.stopping.is_set():
             self._context.heartbeat()
             try:
@@ -164,7 +165,7 @@ class Committer:
             except Unavailable as error:
                 with self._context.lock.released():
                     self._outage.wait(error)
-            except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
+            except Exception:  # noqa: BLE001 -- any other error comes from a message
                 if careful:
                     return self._refused_at_commit(handler, batch, Rejected("bug", traceback.format_exc()))
                 careful, self._careful_groups = True, CAREFUL_GROUPS
@@ -190,7 +191,7 @@ class Committer:
     def _separated(
         self, handler: AnyHandler, transaction: Transaction, batch: Sequence[Any], failure: Rejected
     ) -> Sequence[Outcome]:
-        """Apply what fails as a whole: halves of halves, until the message that fails is alone."""
+        """Apply a batch that failed as a whole: split it in halves until the message that fails is alone."""
         if len(batch) == 1:
             return [failure]
         outcomes: list[Outcome] = []
@@ -204,20 +205,20 @@ class Committer:
     def _tried(
         self, handler: AnyHandler, transaction: Transaction, batch: Sequence[Any]
     ) -> Sequence[Outcome] | Rejected:
-        """Apply a batch, or undo it and return how it failed."""
+        """Apply a batch; if it fails, undo it and return the failure."""
         self._context.heartbeat()
         try:
             with transaction.savepoint():
                 return _applied(handler, transaction, batch)
         except Unavailable:
             raise
-        except Exception:  # noqa: BLE001 -- whatever it is, it is one message's
+        except Exception:  # noqa: BLE001 -- any other error comes from a message
             return Rejected("bug", traceback.format_exc())
 
     def _refused_at_commit(
         self, handler: AnyHandler, batch: Sequence[Any], failure: Rejected
     ) -> Sequence[Outcome] | None:
-        """Apply in transactions of their own the halves of what failed only when it was to be committed."""
+        """Apply the halves of a batch that failed at its commit, each in its own transaction."""
         if len(batch) == 1:
             return [failure]
         outcomes: list[Outcome] = []
@@ -313,7 +314,7 @@ def _publishable(outcome: Outcome) -> Outcome:
         for event in outcome.events:
             try:
                 fits = event.fits()
-            except Exception:  # noqa: BLE001 -- no event, or not of bytes and texts
+            except Exception:  # noqa: BLE001 -- it is no event, or its fields have other types
                 return Rejected("bug", traceback.format_exc())
             if not fits:
                 return Rejected("bug", f"its event for {event.topic} is over {MAX_EVENT_BYTES} bytes")
@@ -321,6 +322,6 @@ def _publishable(outcome: Outcome) -> Outcome:
 
 
 def _numbered(events: Sequence[Event], received: Received) -> Sequence[Event]:
-    """Return the events of a later attempt with its number beside the payload, which stays the same."""
+    """Return the events of a later attempt with its number as a property; their payloads stay the same."""
     attempt = {ATTEMPT: str(received.attempt)}
     return [event._replace(properties={**(event.properties or {}), **attempt}) for event in events]

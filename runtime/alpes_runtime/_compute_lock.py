@@ -1,9 +1,9 @@
 """One thread computes at a time, so that the stages of a pipeline don't fight for Python's interpreter lock.
 
-Every call into the Pulsar client gives the interpreter lock away for a moment. Where another thread wants to compute,
-each such call then costs a whole switch interval: a message that takes 11 to 20 µs to receive and acknowledge took 160
-to 1,500 µs beside one busy thread (docs/decisions/0011). A stage therefore holds this lock while it computes, and
-releases it around calls that wait.
+Every call into the Pulsar client releases the interpreter lock for a moment. If another thread wants to compute, each
+such call costs a whole switch interval: to receive and acknowledge a message takes 11 to 20 µs, and took 160 to
+1,500 µs beside one busy thread (docs/decisions/0011). A stage therefore holds this lock while it computes, and releases
+it around calls that wait.
 """
 
 import threading
@@ -28,7 +28,7 @@ class ComputeLock:
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """Release the lock while its holder waits for the database, the broker or anything else outside."""
+        """Release the lock while its holder waits for the database, the broker or another external system."""
         self._lock.release()
         try:
             yield

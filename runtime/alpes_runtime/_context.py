@@ -1,4 +1,4 @@
-"""What the parts of one instance share, and what its function builds its service with."""
+"""What the parts of one instance share, and what its function uses to build its service."""
 
 import re
 import threading
@@ -15,10 +15,10 @@ from .host import Host
 from .platform import Platform
 
 RATE_WINDOW_S = 1.0
-"""The traffic's rate is taken over so long; it says whether the views have to hold back."""
+"""The message rate is measured over this window; the views slow down when it is high."""
 STUCK = "stuck"
-"""User metric ``stuck.database`` and ``stuck.broker``: its sum is 1 while nothing goes on for want of one of them.
-``stuck.<topic>``: while something is withheld that this topic does not take for its size."""
+"""Prefix of user metrics. The sum of ``stuck.database`` and ``stuck.broker`` is 1 while the instance waits for that
+dependency; the sum of ``stuck.<topic>`` is 1 while events are withheld because they are too large for that topic."""
 
 
 class InstanceContext:
@@ -31,20 +31,20 @@ class InstanceContext:
     config
         The function's configuration.
     platform
-        What the instance takes from its machine; the real one without it.
+        Clock, connections and threads; the machine's own by default.
 
     Attributes
     ----------
     logger
         The instance's log.
     clock
-        Tells and passes time.
+        Tells the time, and waits.
     stopping
-        Set when the instance is to end: whoever waits, waits no longer.
+        Set when the instance is to end; it ends every wait.
     lock
-        Held by whoever computes, released around what waits; see `compute_lock`.
+        The thread that computes holds it, and releases it around calls that wait; see `ComputeLock`.
     traffic
-        Messages that came through lately.
+        The rate of the messages that were processed lately.
     """
 
     def __init__(self, host: Host, config: FunctionConfig, platform: Platform | None = None) -> None:
@@ -62,7 +62,7 @@ class InstanceContext:
         return self.platform.database(self.config, self._application, self.lock)
 
     def view_database(self) -> Database:
-        """Return a further connection to the service's database, for one view."""
+        """Return a new connection to the service's database, for one view."""
         return self.platform.database(self.config, f"{self._application} view", None)
 
     def state(self, switch: str) -> StateStore:
@@ -71,12 +71,12 @@ class InstanceContext:
         Parameters
         ----------
         switch
-            The userConfig key that does without it.
+            The userConfig key that turns off what needs the store; named in the error.
 
         Raises
         ------
         Misconfigured
-            There is none.
+            Pulsar has no state store.
         """
         return self.platform.state(self.host, self.lock, switch)
 
@@ -100,7 +100,7 @@ class InstanceContext:
 
     @property
     def client_properties(self) -> dict[str, str]:
-        """What Pulsar sets on its own consumers and producers, so that ours are shown alike."""
+        """The properties that Pulsar sets on its own consumers and producers, so that ours look the same in stats."""
         return {
             "application": "pulsar-function",
             "id": f"{self.host.namespace}/{self.host.name}",
@@ -108,28 +108,27 @@ class InstanceContext:
         }
 
     def record(self, metric: str, value: float) -> None:
-        """Record a user metric, a sum and a count."""
+        """Add a value to a user metric, which keeps their sum and count."""
         self.host.record(metric, value)
 
     def record_stuck(self, what: str, *, stuck: bool) -> None:
-        """Record whether nothing goes on for want of ``what``; see `STUCK`."""
+        """Record whether the instance is stuck for lack of ``what``; see `STUCK`."""
         self.record(f"{STUCK}.{what}", 1 if stuck else -1)
 
     def heartbeat(self) -> None:
-        """Tell the watchdog that this thread is alive, within work that may rightly take minutes."""
+        """Tell the watchdog that this thread is alive, during work that may take minutes."""
         heartbeat()
 
     @property
     def peers(self) -> str:
-        """What PostgreSQL calls the handlers' connections of all the function's instances: a regular expression.
+        """A regular expression for the `application_name` of the handlers' connections, in every instance.
 
-        For a query that looks at `application_name` in `pg_stat_activity`.
+        A query of `pg_stat_activity` can use it. It doesn't match the connections of views.
         """
         return f"^alpes {re.escape(self.host.name)} [0-9]+$"
 
     @property
     def _application(self) -> str:
-        """One that `peers` matches; that of a view's connection it doesn't."""
         return f"alpes {self.host.name} {self.host.instance_id}"
 
     @property

@@ -1,4 +1,4 @@
-"""Builds what is published about a message that could not be processed: a dead letter, or a later attempt."""
+"""Builds the event for a message that could not be processed: a dead letter, or its next attempt."""
 
 from collections.abc import Mapping
 
@@ -22,17 +22,18 @@ MAX_OMITTED_KEY_CHARS = 1_000
 """Longest key of a dead letter whose payload did not fit."""
 MAX_LEAST_KEY_CHARS = 100
 MAX_LEAST_REASON_CHARS = 500
-"""What is left of key and ``error.message`` in a dead letter that is refused also without its payload."""
+"""Longest key and ``error.message`` of a dead letter that the broker refuses even without its payload."""
 MAX_REASON_CHARS = 8_000
 """Longest ``error.message``; the end of a traceback says more than its start, so the start is cut."""
 MAX_INHERITED_BYTES = 64_000
-"""Most bytes of the message's own properties that a dead letter repeats; of more, only the history of replays."""
+"""Most bytes of the message's own properties that a dead letter repeats. If there are more, it repeats only the history
+of replays."""
 PROPERTY_OVERHEAD_BYTES = 8
-"""Bound on what the protocol adds to each property."""
+"""Upper bound of the bytes that the protocol adds to each property."""
 
 
 def dead_letter(received: Received, error_type: str, reason: str, function: str) -> Event:
-    """Return the dead letter of a message: the same bytes and key, and why.
+    """Return the dead letter of a message: the same payload and key, with the reason in its properties.
 
     It goes to ``<topic>-DLQ`` of the topic that the message first came from, so that an operator can send it again.
     """
@@ -50,10 +51,10 @@ def dead_letter(received: Received, error_type: str, reason: str, function: str)
 
 
 def smaller(event: Event) -> Event | None:
-    """Return the next smaller form of a dead letter that the broker refuses; None where it is none, or the smallest.
+    """Return the next smaller form of a dead letter that the broker refuses.
 
-    First without the payload, which then lies only in the topic that it came from; then also without the message's own
-    properties, and with the end of the reason alone.
+    The first form leaves out the payload, which stays in the source topic. The second also leaves out the message's own
+    properties, and keeps only the end of the reason. None means that there is no smaller form, or no dead letter.
     """
     properties = event.properties or {}
     if ERROR_FUNCTION not in properties:
@@ -72,7 +73,7 @@ def _by_reference(letter: Event) -> Event:
 
 
 def retry(received: Received, retry_topic: str, delay_ms: int) -> Event | None:
-    """Return the message's next attempt, delivered after ``delay_ms``; None where it is too big to publish again."""
+    """Return the message's next attempt, delivered after ``delay_ms``; None if it is too large to publish again."""
     properties = _inherited(received)
     properties[SOURCE_TOPIC] = received.source_topic
     properties[SOURCE_MESSAGE_ID] = received.source_message_id

@@ -1,4 +1,4 @@
-"""Remembers over an instance's death what it was working on, so that what ends it again and again is given up."""
+"""Remembers what an instance worked on when it died, so that an entry that kills it again and again is given up."""
 
 import contextlib
 import hashlib
@@ -18,12 +18,13 @@ from typing import NamedTuple
 from alpes_wire import MessageId
 
 WITHIN_S = 600.0
-"""Deaths longer ago than that don't count."""
+"""Deaths longer ago than this don't count."""
 LOTS = {0: 0, 1: 0, 2: 64, 3: 8}
-"""How many entries that were in hand are worked on at once after so many deaths; after more it is one."""
+"""By the number of deaths: how many of the entries that were in hand are worked on at once. 0 is any number; after more
+deaths than listed it is one."""
 MOST_REMEMBERED = 10
 MOST_TOPICS = 64
-"""Partitions of which places are kept."""
+"""Most partitions whose positions are kept."""
 PLACE = Struct("=8sQQ")
 """A topic's digest, ledger and entry."""
 
@@ -37,12 +38,12 @@ def file_of(service_url: str, function: str, instance: str) -> Path:
 class Deaths:
     """A `alpes_wire.Guard` in a file.
 
-    The file is there from the start to an end in good order. What is found there at the next start tells of a death.
+    The file exists from the start until a clean end. If the next start finds it, the instance before died.
 
     Parameters
     ----------
     path
-        The file; None, or one that can't be written, remembers nothing.
+        The file. With None, or a file that can't be written, nothing is remembered.
     now
         Unix seconds.
     """
@@ -66,11 +67,11 @@ class Deaths:
 
     @property
     def lot(self) -> int:
-        """How many entries of an input that were in hand are worked on at once, 0 for any number."""
+        """How many of the entries that were in hand are worked on at once, per input; 0 for any number."""
         return LOTS.get(len(self._at), 1)
 
     def in_hand(self, topic: str) -> tuple[int, int]:
-        """Return ledger and entry of the highest place that was handed out of a topic before the last death."""
+        """Return ledger and entry of a topic's highest position that was handed out before the last death."""
         return self._places.before.get(_digest(topic), (-1, -1))
 
     def hand_out(self, topic: str, id_: MessageId) -> None:
@@ -78,7 +79,7 @@ class Deaths:
         self._places.note(topic, id_)
 
     def begin(self, place: str) -> bool:
-        """Note what is being worked on; False while something else is."""
+        """Note that work on a place begins; False while work on another place is under way."""
         with self._lock:
             if self._open not in {"", place}:
                 return False
@@ -87,18 +88,18 @@ class Deaths:
             return True
 
     def end(self, place: str) -> None:
-        """Note that it no longer is."""
+        """Note that work on a place has ended."""
         with self._lock:
             if self._open == place:
                 self._open = ""
                 self._write()
 
     def deaths(self, place: str) -> int:
-        """How often the instance died while something was being worked on."""
+        """Return how often the instance died while it worked on a place."""
         return self._by_place[place]
 
     def close(self) -> None:
-        """Note an end in good order."""
+        """Note a clean end."""
         with self._lock:
             if self._path is not None:
                 self._path.unlink(missing_ok=True)
@@ -110,7 +111,7 @@ class Deaths:
             return
         text = json.dumps(_Record(self._at, self._open, dict(self._by_place))._asdict())
         temporary = self._path.with_suffix(".new")
-        # Nobody else can have us write elsewhere, though all may write to this folder.
+        # Every user may write to this folder: a symbolic link of somebody else's must not redirect the write.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with contextlib.suppress(OSError):
             with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
@@ -125,7 +126,7 @@ class _Record(NamedTuple):
 
 
 def _read(path: Path) -> _Record | None:
-    """Return what an instance left that died, None where none did."""
+    """Return the record that a dead instance left, None if none died."""
     try:
         if path.lstat().st_uid != os.getuid():
             return None
@@ -135,22 +136,22 @@ def _read(path: Path) -> _Record | None:
     except OSError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
-        # It died while it wrote, or somebody else did.
+        # The instance died while it wrote, or somebody else wrote the file.
         return _Record([], "", {})
 
 
 class _Places:
-    """The highest place handed out of each topic, in a file that is mapped: to note one costs no call of the system.
+    """The highest position handed out of each topic, in a memory-mapped file: to note one needs no system call.
 
     Parameters
     ----------
     path
-        The file; None, or one that can't be written, keeps nothing.
+        The file. With None, or a file that can't be written, nothing is kept.
 
     Attributes
     ----------
     before
-        Ledger and entry by a topic's digest, as the last process left them.
+        Ledger and entry by the digest of the topic, as the last process left them.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -165,7 +166,7 @@ class _Places:
         with contextlib.suppress(OSError, ValueError):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
-                # On a full disk a file with holes ends whoever writes to its mapping.
+                # On a full disk, a write to the mapping of a sparse file kills the process.
                 os.posix_fallocate(descriptor, 0, MOST_TOPICS * PLACE.size)
                 self._map = mmap.mmap(descriptor, MOST_TOPICS * PLACE.size)
             finally:
@@ -176,7 +177,7 @@ class _Places:
             self._map[:] = bytes(len(self._map))
 
     def note(self, topic: str, id_: MessageId) -> None:
-        """Keep a place if it is the highest of its topic; called by one thread for each topic."""
+        """Keep a position if it is the highest of its topic; only one thread may call this for a topic."""
         place = id_[:2]
         if self._map is None or place <= self._highest.get(topic, (-1, -1)):
             return

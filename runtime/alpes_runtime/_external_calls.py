@@ -1,8 +1,9 @@
-"""The stage that gets answers from outside: between the commit that asks and the commit that uses the answer.
+"""The stage that makes external calls: between the commit that asks and the commit that uses the answer.
 
     CommitStage ─▶ questions ─▶ AskStage (several threads) ─▶ inbox ─▶ CommitStage ─▶ …
 
-A message that waits for an answer is not acknowledged: if the instance dies meanwhile, it comes and is asked again.
+A message that waits for an answer is not acknowledged: if the instance dies meanwhile, the message is redelivered and
+its question is asked again.
 """
 
 import logging
@@ -16,16 +17,16 @@ from ._message import Received
 from ._outcome import AnyHandler, ExternalCall, Handler, Retry
 
 ANSWERED = "answered "
-"""Prefix of the role under which a message with its answer goes through the inbox and the committer."""
+"""Prefix of the role that a message with its answer has in the inbox and the committer."""
 
 
 class Questions:
-    """Messages that wait for somebody to ask their question.
+    """Messages whose questions wait to be asked.
 
     Parameters
     ----------
     at_once
-        Most questions that can be asked at a time.
+        Most questions that can be asked at the same time.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -33,7 +34,7 @@ class Questions:
         self._waiting: queue.SimpleQueue[tuple[Received, Any]] = queue.SimpleQueue()
 
     def full(self) -> bool:
-        """Whether as many questions wait as can be asked at once: then no more messages that ask are taken."""
+        """Whether as many questions wait as can be asked at once; then the inbox hands out no more that ask."""
         return self._waiting.qsize() >= self._at_once
 
     def waiting(self) -> bool:
@@ -46,7 +47,7 @@ class Questions:
             self._waiting.put(message)
 
     def next(self, timeout_s: float) -> tuple[Received, Any] | None:
-        """Return a message and its question, None when there was none for ``timeout_s``."""
+        """Return a message and its question, None if none came within ``timeout_s``."""
         try:
             return self._waiting.get(timeout=timeout_s)
         except queue.Empty:
@@ -54,18 +55,18 @@ class Questions:
 
 
 class AskStage:
-    """Asks one question a time. Several threads may poll it at once.
+    """Asks one question at a time. Several threads may poll it at once.
 
     Parameters
     ----------
     role
-        Whose messages ask.
+        The role of the messages that ask.
     call
-        Who is asked.
+        Asks the question.
     questions, inbox
         Where messages come from with their questions, and where they go with their answers.
     logger
-        Told of questions that could not be asked.
+        Logs questions that could not be asked.
     """
 
     def __init__(
@@ -79,11 +80,11 @@ class AskStage:
 
     @property
     def at_once(self) -> int:
-        """The number of threads that may poll it to some purpose."""
+        """The number of threads that can poll it usefully."""
         return self._call.at_once
 
     def poll(self, timeout_s: float) -> bool:
-        """Ask a question and hand its answer over; False when there was none for ``timeout_s``."""
+        """Ask a question and hand its answer over; False if no question came within ``timeout_s``."""
         question = self._questions.next(timeout_s)
         if question is None:
             return False
@@ -91,7 +92,7 @@ class AskStage:
         self._inbox.look_again()
         try:
             answer = self._call.ask(request)
-        except Exception:  # noqa: BLE001 -- a bug of what is asked harms its message only
+        except Exception:  # noqa: BLE001 -- a bug of the call fails only the message
             self._log.exception(
                 "A question could not be asked, it is asked again later: %s", received.source_message_id
             )
@@ -105,7 +106,7 @@ class AskStage:
 
 
 def with_answers(handlers: Mapping[str, AnyHandler]) -> dict[str, AnyHandler]:
-    """Return the handlers, and before each one that asks the one of its answers: what is begun is finished first."""
+    """Return the handlers, with one for the answers before each one that asks: messages under way come first."""
     every: dict[str, AnyHandler] = {}
     for role, handler in handlers.items():
         if handler.external_call is not None:
@@ -115,7 +116,7 @@ def with_answers(handlers: Mapping[str, AnyHandler]) -> dict[str, AnyHandler]:
 
 
 def asking(role: str) -> str:
-    """Return the role whose messages asked, for that of their answers; any other role itself."""
+    """Return the role whose messages asked, given the role of their answers; any other role is returned as it is."""
     return role.removeprefix(ANSWERED)
 
 

@@ -21,9 +21,9 @@ from .host import Host
 from .runner import Runner
 
 START_WAIT_S = 30.0
-"""How long ``process`` waits for a start that is under way. With the direct intake the message comes again anyway."""
+"""How long ``process`` waits for a start under way. With the direct intake the message is redelivered anyway."""
 CONTEXT_WAIT_S = 30.0
-"""How long after its construction a function's context is looked for."""
+"""How long the function waits, after its construction, for Pulsar to create its context."""
 
 
 class BatchFunction(pulsar.Function):
@@ -43,8 +43,8 @@ class BatchFunction(pulsar.Function):
         self._lock = threading.Lock()
         self._runner: Runner | None = None
         self._terminated = False
-        # Pulsar's stderr is a log, too: a line that a full disk refuses would be told of there, refused again, and so
-        # on until the thread that wrote it dies.
+        # Pulsar logs stderr, too. When a full disk refuses a line, `logging` reports that on stderr, which is refused
+        # again, and so on until the thread that logged dies.
         logging.raiseExceptions = False
         if threading.current_thread() is threading.main_thread():
             self._drain_at_sigterm()
@@ -55,17 +55,17 @@ class BatchFunction(pulsar.Function):
     def build(self, config: Any, context: InstanceContext) -> Service:
         """Return the service: the composition root, called once per instance.
 
-        Nothing may be waited for here; what is away is waited for where it is used.
+        It must not wait for anything: the runtime waits for a dependency where it is used.
 
         Raises
         ------
         Misconfigured
-            The instance ends with this line.
+            The instance logs this error and ends.
         """
         raise NotImplementedError
 
     def process(self, given: object, context: Any) -> None:
-        """Take one message from Pulsar's runtime. Never raises: that would be a negative acknowledgement after 60 s."""
+        """Take one message from Pulsar's runtime. Never raises: Pulsar would acknowledge it negatively after 60 s."""
         try:
             runner = self._started(context)
             if runner is not None and not self._terminated:
@@ -108,7 +108,7 @@ class BatchFunction(pulsar.Function):
             self._started(instance.contextimpl)
 
     def _drain_at_sigterm(self) -> None:
-        """Drain before Pulsar's own handler lets the instance end; it would take our client away under our hands."""
+        """Drain before Pulsar's own handler ends the instance, which closes the client that the drain needs."""
         previous = signal.getsignal(signal.SIGTERM)
 
         def drain(number: int, frame: FrameType | None) -> None:

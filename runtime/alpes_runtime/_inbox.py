@@ -1,4 +1,4 @@
-"""Holds what was received until it is committed: one lane per kind of message, most urgent first, bounded."""
+"""Holds received messages until they are committed: one bounded lane per role, most urgent first."""
 
 import threading
 from collections import deque
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ._message import Received
 
 MAX_GROUP_BYTES = 8_000_000
-"""Most payload bytes that share a transaction; one larger message still goes alone."""
+"""Most payload bytes that share a transaction; a larger message is a group of its own."""
 LANE_BYTES = 8_000_000
 """Payload bytes that a lane holds before `put` waits: as many as the next group can have."""
 
@@ -15,8 +15,8 @@ LANE_BYTES = 8_000_000
 class Inbox:
     """Lanes in order of urgency, between the intakes (which put) and the committer (which takes).
 
-    A group is whatever has come in meanwhile, up to the bound: small when little comes in, so nothing waits for
-    company, and large under load, so the cost of a commit is shared.
+    A group is what has come in since the last one, up to the bound. It is small when little comes in, so no message
+    waits for others, and large under load, so many messages share the cost of a commit.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ class Inbox:
     capacity
         Messages that a lane holds before `put` waits.
     most_of
-        Most messages of a role that are taken together, where it is fewer than `take` asks for.
+        Most messages of a role that are taken together, if it is fewer than `take` asks for.
     holds
-        Roles that are passed over as long as this says so: what they lead to has no room. Whoever makes room calls
+        By role, whether to pass it over for now, since the next stage has no room. Whoever makes room calls
         `look_again`.
     """
 
@@ -48,16 +48,16 @@ class Inbox:
         self._closed = False
 
     def put(self, messages: Sequence[Received], timeout_s: float) -> bool:
-        """Add messages, each to its lane; False when there was no room for ``timeout_s`` or the inbox was closed.
+        """Add messages, each to its lane; False if there was no room within ``timeout_s`` or the inbox was closed.
 
-        A group is taken whole as soon as the lane of its first message is below its capacity, by number and by bytes:
-        a lane holds less than its capacity and a group. Only what comes through a retry topic is of several roles.
+        All are added as soon as the lane of the first one is below its capacity, by number and by bytes. A lane
+        therefore never holds more than its capacity and one group. Only a retry topic mixes several roles.
         """
         first = messages[0]
         with self._changed:
 
             def room() -> bool:
-                # A retry topic carries messages of several roles, timers too: one that was shut must not hold them up.
+                # A retry topic carries messages of several roles, timers too: a role that was shut must not block them.
                 return self._closed or self.has_room(first.role) or (first.retried and first.role in self._shut)
 
             if not self._changed.wait_for(room, timeout_s):
@@ -65,7 +65,7 @@ class Inbox:
             if self._closed:
                 return False
             for message in messages:
-                # Nobody would take it, and the broker brings it anew with each connection: it stays there.
+                # Nobody would take it: it stays unacknowledged, and the broker redelivers it to the next connection.
                 if not (message.retried and message.role in self._shut):
                     self._add(message)
             self._changed.notify_all()
@@ -78,7 +78,7 @@ class Inbox:
             self._changed.notify_all()
 
     def take(self, most: int, timeout_s: float) -> list[Received]:
-        """Take a group of the most urgent role that has any; empty when nothing came for ``timeout_s``."""
+        """Take a group of the most urgent role that has messages; empty if none came within ``timeout_s``."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self.ready(), timeout_s)
             role = self._next()
@@ -107,24 +107,24 @@ class Inbox:
         return self._next() is not None
 
     def look_again(self) -> None:
-        """Let whoever waits in `take` look whether a role that was passed over may be taken now."""
+        """Wake up whoever waits in `take`: a role that was passed over may have room now."""
         with self._changed:
             self._changed.notify_all()
 
     def passes_over(self, role: str) -> bool:
-        """Whether nothing of this role is taken for now, because what it leads to has no room."""
+        """Whether this role is passed over for now, because the next stage has no room."""
         return role in self._holds and self._holds[role]()
 
     def is_shut(self, role: str) -> bool:
-        """Whether nothing of this role will be taken any more."""
+        """Whether the inbox stopped handing out messages of this role."""
         return role in self._shut
 
     def shut(self, role: str) -> None:
-        """Take nothing of this role any more. Its lane fills up, and then nothing more of it is received."""
+        """Stop handing out messages of this role. Its lane fills up, and then the intake receives no more of them."""
         self._shut.add(role)
 
     def close(self) -> None:
-        """Let everybody who waits go; what is inside stays unacknowledged and is redelivered."""
+        """Wake up everybody who waits; the messages inside stay unacknowledged and are redelivered."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""One instance: its stages, and how it ends. It moves none of them: threads do in production, a scheduler in tests."""
+"""One instance: its stages, and how it ends. In production threads poll the stages, in tests a scheduler does."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ class Closable(Protocol):
     """Something to be closed at the end."""
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Release what it holds."""
         ...
 
 
@@ -25,7 +25,7 @@ class Pollable(Protocol):
     """What a stage polls."""
 
     def poll(self, timeout_s: float) -> object:
-        """Do one piece of work, waiting for it at most so many seconds."""
+        """Do one piece of work, waiting for it at most ``timeout_s``."""
         ...
 
     def ready(self) -> bool:
@@ -34,18 +34,18 @@ class Pollable(Protocol):
 
 
 class Stage:
-    """Something that is polled over and over, until it is over.
+    """Something that is polled again and again, until its work is done.
 
     Parameters
     ----------
     name
-        Shown when it is in trouble.
+        Shown when its thread dies or hangs.
     polled
         Does the work.
     until
-        Whether there is nothing more to be done.
+        Whether there is no more work to do.
     patient
-        Whether that may take as long as it likes, since it waits for somebody outside.
+        Whether a poll may take any time, since it waits for an external system.
     """
 
     def __init__(self, name: str, polled: Pollable, until: Callable[[], bool], *, patient: bool = False) -> None:
@@ -57,7 +57,7 @@ class Stage:
         self._until = until
 
     def over(self) -> bool:
-        """Whether it is not to be polled again; asked before each time."""
+        """Whether its work is done; asked before each poll."""
         self.finished = self.finished or self._until()
         return self.finished
 
@@ -70,18 +70,18 @@ class Instance:
     context
         What its parts share.
     inbox, intake, commit, asks, publish
-        Its parts, in the order of a message's way.
+        The parts that a message passes.
     views
-        What follows behind.
+        What the instance keeps up to date in the state store.
     resources
         What is closed at the end, in this order.
 
     Attributes
     ----------
     inbox
-        What was received and is not committed yet.
+        Messages that were received and are not committed yet.
     commit, publish
-        The two stages that everything goes through; they finish what they hold when the instance is to end.
+        The two stages that every message passes; at a stop they finish what they hold.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Instance:
         self.publish = Stage("publish", publish, self._publish_done)
 
     def open(self) -> Sequence[Stage]:
-        """Open the inputs, waiting for the broker where it is away, and return every stage."""
+        """Open the inputs, waiting for a broker that is away, and return every stage."""
         stopped = self.context.stopping.is_set
         intakes = self.intake.open()
         return [
@@ -124,24 +124,24 @@ class Instance:
         ]
 
     def followers(self) -> Sequence[Callable[[], None]]:
-        """Return what keeps each view up to date, to be called once: it returns when the instance is to end."""
+        """Return one function per view that keeps it up to date; call each once, it returns at the instance's stop."""
         return [partial(run_view, view, self.context) for view in self.views]
 
     def stop(self) -> None:
-        """Take in nothing more; `commit` and `publish` are over once they have finished what is in hand."""
+        """Take in nothing more; `commit` and `publish` end once they have finished what they hold."""
         self.context.stopping.set()
         self.inbox.close()
 
     def terminate(self) -> None:
-        """Let `commit` and `publish` be over whatever they hold; it comes again."""
+        """End `commit` and `publish` whatever they hold; those messages are redelivered."""
         self._terminated.set()
 
     def close(self) -> None:
-        """Close consumers, which sends grouped acknowledgements off, and producers."""
+        """Close consumers, which sends their grouped acknowledgements, and producers."""
         for resource in self._resources:
             try:
                 resource.close()
-            except Exception as error:  # noqa: BLE001 -- nothing is lost, whatever it is
+            except Exception as error:  # noqa: BLE001 -- no error at a close loses anything
                 self.context.logger.info("Closing: %s", error)
 
     @property

@@ -23,21 +23,21 @@ from .errors import Unavailable
 T = TypeVar("T")
 
 SILENT = "silent"
-"""User metric ``silent.<input>``: its sum is 1 while messages wait in the input and none comes."""
+"""User metric ``silent.<input>``: its sum is 1 while messages wait in the input and none arrives."""
 
 ROOM_TIMEOUT_S = 10.0
-"""How long a message handed over by the runtime waits for room before it is put all the same."""
+"""How long a message handed over by the runtime waits for room; then it is added regardless."""
 
 
 class Inputs:
-    """Knows the function's inputs, and so which handler a message is for.
+    """The function's inputs: finds the role of each message, and so its handler.
 
     Parameters
     ----------
     topics
         Full names of all inputs.
     retry_topic
-        The one among them that carries later attempts of messages of the others.
+        The input that carries later attempts of messages of the other inputs.
     """
 
     def __init__(self, topics: Collection[str], retry_topic: str | None) -> None:
@@ -54,10 +54,10 @@ class Inputs:
 
 
 class DirectIntake:
-    """Drains one consumer into the inbox: 5 µs a message, where the runtime's own way costs 135.
+    """Drains one consumer into the inbox: this costs 5 µs a message, and Pulsar's own runtime 135.
 
-    The consumer is on the function's own subscription, so that everything else stays Pulsar's: what is unacknowledged
-    when the instance dies goes to another one.
+    The consumer is on the function's own subscription, so Pulsar still does everything else: messages that are
+    unacknowledged when the instance dies go to another one.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ class DirectIntake:
     consumer
         A `alpes_wire.Consumer`.
     topic
-        The input that it reads a partition of.
+        The input that the consumer reads a partition of.
     inputs, inbox
-        See there.
+        See `Inputs` and `Inbox`.
     """
 
     def __init__(self, context: InstanceContext, consumer: Any, topic: str, inputs: Inputs, inbox: Inbox) -> None:
@@ -83,9 +83,9 @@ class DirectIntake:
         self._held: list[Received] = []
 
     def poll(self, timeout_s: float) -> bool:
-        """Take in what is there, waiting at most ``timeout_s`` for a message and for room; False for nothing."""
+        """Take in a group, waiting at most ``timeout_s`` for a message and for room; False if none was taken in."""
         if self._held:
-            # Nothing more is taken, but the connection is to last.
+            # The connection must stay alive although nothing is received.
             self._consumer.tend()
         elif self._consumer.ready(timeout_s):
             with self._lock:
@@ -100,17 +100,17 @@ class DirectIntake:
         return False
 
     def ready(self) -> bool:
-        """Whether a poll would find a message, or room for those at hand, now."""
+        """Whether a poll would find a message now, or room for the messages that it holds."""
         return self._inbox.has_room(self._held[0].role) if self._held else bool(self._consumer.ready(0.0))
 
     def close(self) -> None:
-        """Close the consumer, which sends grouped acknowledgements off and gives the rest back to the broker."""
+        """Close the consumer, which sends its grouped acknowledgements and returns other messages to the broker."""
         self._consumer.close()
 
     def _tell_silence(self, silence: Silent | None) -> None:
-        """Tell when something waits in the input and nothing comes, and when that is over."""
+        """Log and record when messages wait in the input and none arrives, and when that ends."""
         if self._topic == self._context.retry_input:
-            return  # Timers wait there: it is no wonder that nothing comes.
+            return  # Timers wait there, so silence is normal.
         self._context.record(f"{SILENT}.{local_name(self._topic)}", 1 if silence else -1)
         if silence is None:
             self._context.logger.info("%s is no longer silent", self._topic)
@@ -160,26 +160,26 @@ class DirectIntakes:
         self._open: list[DirectIntake] = []
 
     def open(self) -> Sequence[DirectIntake]:
-        """Open the consumers, waiting for the broker where it is away."""
+        """Open the consumers, waiting for a broker that is away."""
         host = self._context.host
         for topic in host.inputs:
             for partition in self._until_done(partial(host.client.get_topic_partitions, topic)):
                 consumer = self._until_done(partial(self._open_consumer, partition))
                 self._open.append(DirectIntake(self._context, consumer, topic, self._inputs, self._inbox))
-        # Where the host has consumers all the same, what they hold comes to ours.
+        # If the host opened consumers of its own, the broker moves the messages that they hold to ours.
         for runtime_consumer in list((host.runtime_consumers or {}).values()):
             runtime_consumer.close()
         return self._open
 
     def submit(self, message: PulsarMessage, topic: str, acknowledger: Acknowledger) -> None:
-        """Leave what the host hands over unacknowledged: it comes again, to our consumers."""
+        """Leave a message from the host unacknowledged: the broker redelivers it to our consumers."""
 
     def close(self) -> None:
         """Close every consumer."""
         for intake in self._open:
             try:
                 intake.close()
-            except Exception as error:  # noqa: BLE001 -- nothing is lost, whatever it is
+            except Exception as error:  # noqa: BLE001 -- no error at a close loses anything
                 self._context.logger.info("Closing an intake: %s", error)
 
     def _until_done(self, attempt: Callable[[], T]) -> T:
@@ -197,7 +197,7 @@ class DirectIntakes:
 
 
 class RuntimeIntake:
-    """Takes what Pulsar's runtime hands to ``process``, a message at a time."""
+    """Takes in the messages that Pulsar's runtime hands to ``process``, one at a time."""
 
     name = "runtime"
 
@@ -214,12 +214,12 @@ class RuntimeIntake:
         """Close nothing."""
 
     def submit(self, message: PulsarMessage, topic: str, acknowledger: Acknowledger) -> None:
-        """Take one message in. Waits for room, but neither past a stop nor for long: then it is put all the same.
+        """Take one message in, waiting up to `ROOM_TIMEOUT_S` for room; then add it regardless.
 
-        A message that isn't taken because of a stop, or because its input was shut, stays unacknowledged.
+        After a stop, or if its input was shut, the message is not taken and stays unacknowledged.
         """
         received = self._inputs.received(without_partition(topic), message, acknowledger)
-        # There is one thread for all inputs: what can't be taken now must not hold up the others.
+        # One thread serves all inputs: a message that can't be taken now must not block the others.
         if self._inbox.is_shut(received.role):
             return
         if self._inbox.passes_over(received.role):

@@ -1,4 +1,4 @@
-"""What comes in and what goes out: a received message, and an event to publish."""
+"""A received message, and an event to publish."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -37,17 +37,17 @@ class PulsarMessage(Protocol):
 
 
 class Acknowledger(Protocol):
-    """Where a message came from, and so where it is acknowledged."""
+    """Acknowledges messages where they came from, such as a consumer."""
 
     def acknowledge(self, message: Any) -> None:
-        """Tell the broker that the message is done with."""
+        """Tell the broker that the message is processed."""
         ...
 
 
 class Received:
-    """A message taken in and not yet acknowledged.
+    """A message that was taken in and is not yet acknowledged.
 
-    Key, properties and id are read only when asked for: most messages never need them.
+    Key, properties and id are read only on access: most messages never need them.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Received:
         self._acknowledger = acknowledger
 
     def answered(self, role: str, answer: Any) -> "Received":
-        """Return the same message for the handler ``role``, with an answer from outside."""
+        """Return the same message for the handler ``role``, with the answer of its external call."""
         same = copy(self)
         same.role = role
         same.answer = answer
@@ -86,17 +86,17 @@ class Received:
 
     @property
     def key(self) -> str:
-        """The message's key, empty without one or where it isn't UTF-8."""
+        """The message's key, empty if it has none or it isn't UTF-8."""
         return utf8_or("", self._message.partition_key)
 
     @property
     def properties(self) -> Mapping[str, str]:
-        """The message's own properties, none where they aren't UTF-8."""
+        """The message's own properties, empty if they aren't UTF-8."""
         return properties_of(self._message)
 
     @property
     def source_message_id(self) -> str:
-        """``(ledger,entry,partition,batch)`` in the topic that it first came from."""
+        """The message's id ``(ledger,entry,partition,batch)`` in the topic that it first came from."""
         if self.retried and SOURCE_MESSAGE_ID in self.properties:
             return self.properties[SOURCE_MESSAGE_ID]
         return str(self._message.message_id())
@@ -108,23 +108,23 @@ class Received:
 
     @property
     def attempt(self) -> int:
-        """1 for the first attempt."""
+        """The number of this attempt, from 1."""
         text = self.properties.get(ATTEMPT, "") if self.retried else ""
         return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
     @property
     def size(self) -> int:
-        """The bytes that it takes, its key and properties too where that is known."""
+        """The bytes of its payload, with key and properties if their size is known."""
         return int(getattr(self._message, "size", len(self.data)))
 
     @property
     def problem(self) -> str:
-        """Why the message can't be read, empty where it can; `data` is then what there is of it, as it is stored."""
+        """Why the message can't be read, empty if it can; `data` then has the bytes that are left, as stored."""
         problem: str = getattr(self._message, "problem", "")
         return problem
 
     def acknowledge(self) -> None:
-        """Tell the broker that all this message asked for is done."""
+        """Tell the broker that the message is processed."""
         self._acknowledger.acknowledge(self._message)
 
 
@@ -140,7 +140,7 @@ class Event(NamedTuple):
     payload
         Encoded content.
     properties
-        Message properties. Each costs microseconds: what every event carries belongs in its payload.
+        Message properties. Each costs microseconds: a field that every event has belongs in its payload.
     delay_ms
         Deliver no earlier than this many milliseconds from now; 0 delivers at once.
     """
@@ -152,7 +152,7 @@ class Event(NamedTuple):
     delay_ms: int = 0
 
     def fits(self) -> bool:
-        """Whether the broker takes it: an event that doesn't fit could never be published, however often tried."""
+        """Whether the broker accepts an event of this size; one that doesn't fit can never be published."""
         size = len(self.payload) + len(self.key.encode())
         if self.properties:
             size += sum(len(key.encode()) + len(value.encode()) for key, value in self.properties.items())
@@ -160,12 +160,12 @@ class Event(NamedTuple):
 
 
 def properties_of(message: PulsarMessage) -> Mapping[str, str]:
-    """Return a message's properties, none where they aren't UTF-8."""
+    """Return a message's properties, empty if they aren't UTF-8."""
     return utf8_or({}, message.properties)
 
 
 def utf8_or(default: T, read: Callable[[], T]) -> T:
-    """Return what the client reads, or ``default`` where that is nothing or isn't UTF-8."""
+    """Return what ``read`` returns, or ``default`` if that is empty or isn't UTF-8."""
     try:
         return read() or default
     except UnicodeDecodeError:
@@ -173,7 +173,7 @@ def utf8_or(default: T, read: Callable[[], T]) -> T:
 
 
 def local_name(topic: str) -> str:
-    """Return ``signup`` of ``persistent://acme/web/signup-partition-0``."""
+    """Return the topic's local name, such as ``signup`` for ``persistent://acme/web/signup-partition-0``."""
     return without_partition(topic).rsplit("/", 1)[-1]
 
 

@@ -1,16 +1,16 @@
-"""Waits for a dependency that is away: backs off, logs now and then, and says so outside of the log when it lasts."""
+"""Waits for a dependency that is away: backs off, logs now and then, and records a metric if the outage lasts."""
 
 from ._context import InstanceContext
 from .errors import Unavailable
 
 STUCK_AFTER_S = 5.0
-"""An outage that lasts so long is recorded as a metric, too; a shorter one is a reconnect."""
+"""An outage that lasts this long is also recorded as a metric; a shorter one is only a reconnect."""
 LOG_EVERY_S = 60.0
-"""A lasting outage is logged again after so long."""
+"""A lasting outage is logged again after this long."""
 
 
 class Outage:
-    """The outages of one dependency, one after the other.
+    """Handles the outages of one dependency.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Outage:
         self._stuck = False
 
     def wait(self, error: Exception) -> None:
-        """Wait after one more attempt that failed; a stop of the instance ends the wait."""
+        """Wait after a failed attempt; a stop of the instance ends the wait."""
         now = self._context.clock.monotonic()
         first = not self._backoff.failures
         if first:

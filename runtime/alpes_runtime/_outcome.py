@@ -1,4 +1,4 @@
-"""What a handler decides about a message. Values: only the pipeline acts on them."""
+"""What a handler decides about a message. Outcomes are values: only the pipeline acts on them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Done(NamedTuple):
-    """The message is dealt with: publish these events, then acknowledge it."""
+    """The message is processed: publish these events, then acknowledge it."""
 
     events: Sequence[Event] = ()
 
@@ -32,17 +32,17 @@ class Rejected(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """The message can't be processed now: look at it again later, dead-letter it after the last attempt.
+    """The message can't be processed now: try it again later, and dead-letter it after the last attempt.
 
     Attributes
     ----------
     error_type
-        Why, for the dead letter: ``early`` where the message came before what it needs.
+        The type of the error, for the dead letter: ``early`` if the message came before what it needs.
     reason
         What is missing, and where.
     until_known
-        There is no last attempt: something may have happened outside that nobody has heard of yet, and a dead letter
-        would say that nothing had.
+        Try without a last attempt: an external call may have had an effect that isn't known yet, and a dead letter
+        would suggest that it had none.
     """
 
     error_type: str
@@ -51,7 +51,7 @@ class Retry(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """The message needs an answer from outside: once the transaction is committed, ask; see `ExternalCall`."""
+    """The message needs an external call: ask the question once the transaction is committed; see `ExternalCall`."""
 
     question: Any
 
@@ -61,19 +61,19 @@ Outcome = Done | Rejected | Retry | Ask
 
 @dataclass(frozen=True)
 class ExternalCall(Generic[T]):
-    """A call of something outside, such as a payment gateway, that some messages of an input need an answer from.
+    """A call of an external system, such as a payment gateway, whose answer some messages of an input need.
 
-    It is asked by threads of their own, so that what waits for a slow answer holds up nothing else.
+    Separate threads make the calls, so a slow answer doesn't hold up other messages.
 
     Parameters
     ----------
     ask
-        Called with `Ask.question` in one of several threads, as often as the message is delivered: the question must
-        be one that may be asked twice. Returns the answer, or a `Retry` where there is none, in bounded time.
+        Called with `Ask.question` in one of several threads, each time that the message is delivered: the call must be
+        idempotent. Returns the answer in bounded time, or a `Retry` if there is none.
     apply
         Like `Handler.apply`, for ``(decoded message, answer)``.
     at_once
-        Most questions that are on their way at a time.
+        Most calls at the same time.
     """
 
     ask: Callable[[Any], Any]
@@ -83,7 +83,7 @@ class ExternalCall(Generic[T]):
 
 @dataclass(frozen=True)
 class Handler(Generic[T]):
-    """How a function deals with the messages of one input.
+    """How a function processes the messages of one input.
 
     Parameters
     ----------
@@ -92,14 +92,14 @@ class Handler(Generic[T]):
     apply
         Takes a transaction and a batch of decoded messages, and returns one outcome for each, in the same order. It
         must be idempotent: a batch may come again, whole or in part, mixed with others, here or in another instance.
-        What it wrote is committed before any of its events is published. An exception that comes from the messages'
-        content makes the runtime split the batch until the bad one is alone: then it is called for several parts of one
-        transaction, and what it did for some of them is undone.
+        What it wrote is committed before any of its events is published. If it raises an exception because of a
+        message, the runtime splits the batch until that message is alone: it calls ``apply`` for several parts in one
+        transaction, and undoes the parts that failed.
     batch_max
-        Most messages that share a transaction; None takes the configuration's. Small for messages that
-        ask for much work each.
+        Most messages that share a transaction; None takes the configuration's. Choose a small number if each message
+        means much work.
     external_call
-        What `Ask` asks, for a handler that returns any.
+        The call that answers `Ask`, for a handler that returns it.
     """
 
     decode: Callable[[Received], T]

@@ -1,4 +1,4 @@
-"""The stages between inbox and acknowledgement, as plain objects that can be polled one at a time.
+"""The stages between inbox and acknowledgement: plain objects that are polled.
 
     intakes ─▶ inbox ─▶ CommitStage ─▶ handoff ─▶ PublishStage ─▶ acknowledged
                  ▲           └─▶ AskStage ─┐
@@ -32,18 +32,18 @@ def handoff() -> Handoff:
 
 
 class CommitStage:
-    """Commits one group a time.
+    """Commits one group at a time.
 
     Parameters
     ----------
     inbox, committer
         Where groups come from, and what applies them.
     committed
-        Where they go.
+        Where committed groups go.
     batch_max
         Most messages of a group.
     questions
-        By role, where messages go that need an answer from outside.
+        By role, where messages go that need an external call.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class CommitStage:
         self._held: CommittedGroup | None = None
 
     def poll(self, timeout_s: float) -> bool:
-        """Take, commit and hand over a group; False when none came within ``timeout_s`` or the next stage is full."""
+        """Take, commit and hand over a group; False if none came within ``timeout_s`` or the next stage is full."""
         if self._held is None:
             group = self._inbox.take(self._batch_max, timeout_s)
             self._held = self._committer.commit(group) if group else None
@@ -88,7 +88,7 @@ class CommitStage:
 
 
 class PublishStage:
-    """Publishes and acknowledges one committed group a time.
+    """Publishes and acknowledges one committed group at a time.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ class PublishStage:
     publisher
         Confirms every event before it returns.
     withheld
-        Where messages wait whose events the broker does not take for their size.
+        Where messages wait whose events are too large for the broker.
     on_done
-        Told how many messages are done: ``(processed, rejected)``.
+        Called with the number of messages that are done: ``(processed, rejected)``.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class PublishStage:
         self._held: CommittedGroup | None = None
 
     def poll(self, timeout_s: float) -> bool:
-        """Publish a group and acknowledge it; False when there was none, or the broker didn't confirm it this time."""
+        """Publish a group and acknowledge it; False if there was none, or the broker didn't confirm it this time."""
         self._try_withheld()
         if self._held is None:
             self._held = self._next(timeout_s)
@@ -150,13 +150,13 @@ class PublishStage:
             return None
 
     def _published(self, group: CommittedGroup) -> int:
-        """Publish a group and acknowledge it, but for what is withheld; return how many messages are done."""
+        """Publish a group, withhold what is refused and acknowledge the rest; return how many messages are done."""
         try:
             if group.events:
                 self._publisher.publish(group.events)
         except Refused as error:
             return self._withheld.add(group.messages, group.caused(), error.events)
-        # Only now: the group is committed, and every event of it confirmed.
+        # Safe only here: the group is committed, and each of its events confirmed.
         for message in group.messages:
             message.acknowledge()
         return len(group.messages)
@@ -174,7 +174,7 @@ class PublishStage:
 
     @property
     def idle(self) -> bool:
-        """Whether no committed group waits to be published; what is withheld may wait for hours."""
+        """Whether no committed group waits to be published. Withheld messages don't count: they may wait for hours."""
         return self._held is None and self._committed.empty()
 
     @property

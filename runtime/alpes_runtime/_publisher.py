@@ -1,18 +1,19 @@
 """Publishes events and returns only when the broker has confirmed every one of them.
 
-``Producer.flush()`` confirms less than it seems to. It waits for the last entry only, and says OK although earlier
-messages were lost: over the size limit, in a batch too big through its properties, refused by the broker, dropped from
-a full queue, or expired. On a partitioned producer it returns the result of whichever partition finished last. So here:
+``Producer.flush()`` confirms less than it seems to. It waits for the last entry only, and returns OK although earlier
+messages were lost: over the size limit, in a batch that its properties made too large, refused by the broker, dropped
+from a full queue, or expired. On a partitioned producer it returns the result of the partition that finished last.
+Therefore the publisher uses:
 
 - one plain producer per partition, with our own routing, and only one thread that flushes;
-- one entry per flush: the producer itself never closes a batch, our own bound on payload, keys and properties does;
+- one entry per flush: our own bound on payload, keys and properties closes a batch, the producer never does;
 - a callback on the first message of each entry (a failed entry fails whole), and OK required from it and from flush;
-- after any failure the producer is closed and a new one made: a failed batch never gives its permits back.
+- a new producer after any failure: a failed batch never returns its permits.
 
-Nor does it return at all from an entry over a topic's own size limit: the broker refuses that by breaking the
-connection, without a word to a callback, and the client connects and sends it again, for ever. So the flush is
-asynchronous, the connection is watched while an entry is unconfirmed, and an entry that breaks it twice is cut smaller,
-down to single events (docs/decisions/0023).
+``Producer.flush()`` doesn't return at all if an entry is over a topic's own size limit. The broker then breaks the
+connection without calling back, and the client reconnects and sends the entry again, for ever. So the flush is
+asynchronous, the connection is watched while an entry is unconfirmed, and an entry that breaks it twice is cut into
+smaller ones, down to single events (docs/decisions/0023).
 
 A callback per message would cost 30 to 45 µs a message; this costs 9 to 15 (docs/decisions/0012).
 """
@@ -39,18 +40,17 @@ MAX_ENTRY_BYTES = 4_000_000
 MAX_ENTRY_MESSAGES = 10_000
 """Most messages in one entry, far below what a producer may have pending."""
 MESSAGE_OVERHEAD_BYTES = 64
-"""Bound on what the client adds to each message of an entry."""
+"""Upper bound of the bytes that the client adds to each message of an entry."""
 SEND_TIMEOUT_MS = 10_000
 """After this long an unconfirmed entry counts as failed, and is published again."""
 CONFIRM_TIMEOUT_S = 25.0
-"""How long the broker's word on an entry may take."""
+"""How long the broker may take to confirm an entry."""
 LOOK_S = 0.05
-"""An entry that takes longer is one whose connection is looked at, this often."""
+"""Time between two checks of the connection while an entry is unconfirmed."""
 CLOSE_TIMEOUT_S = 1.0
-"""How long is waited until the producer of an entry that broke its connection is closed, and breaks it no more."""
+"""Longest wait for the close of a producer whose entry broke the connection: until then it breaks it again."""
 BOUND_KEPT_S = 30.0
-"""How long a partition is sent no larger entries after one was refused for its size: finding the bound takes a second,
-and the limit may have been lifted."""
+"""How long a size limit that was found is assumed to hold: finding it takes a second, and it may have been raised."""
 
 
 class Publisher(Protocol):
@@ -62,26 +62,26 @@ class Publisher(Protocol):
         Raises
         ------
         PublishFailed
-            At least one may be missing; publish all of them again. Some may then be there twice.
+            At least one may be missing; publish all of them again. Some may then be published twice.
         Refused
-            Those that it names are not taken for their size, not even each alone; all the others are confirmed.
+            The broker refuses the events that it names for their size, even each alone; all others are confirmed.
         """
         ...
 
     def close(self) -> None:
-        """Give the producers back."""
+        """Close the producers."""
         ...
 
 
 class _Fault(Enum):
-    """How an entry failed, where its size may be why."""
+    """How an entry failed whose size may be the reason."""
 
     TOO_LARGE = "the client or the broker says that it is too large"
     DROPPED = "the broker broke the connection on it"
 
 
 class _Confirmation:
-    """Collects the broker's word on the entries of one flush. Its callback never raises: that would end the process."""
+    """Collects the confirmations of one flush's entries. Its callback never raises: that would end the process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -105,14 +105,14 @@ class _Confirmation:
                 self.done.set()
 
     def failure(self) -> _Fault | str | None:
-        """Return why an entry failed, None when all are confirmed."""
+        """Return why an entry failed, None if all are confirmed."""
         if self._failed == pulsar.Result.MessageTooBig:
             return _Fault.TOO_LARGE
         return None if self._failed is None else str(self._failed)
 
 
 class _Bound:
-    """How large an entry may be, as far as the partition has shown; forgotten after `BOUND_KEPT_S`."""
+    """The largest entry that a partition accepts, as far as is known; forgotten after `BOUND_KEPT_S`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -129,7 +129,7 @@ class _Bound:
         return min(self._bytes, MAX_ENTRY_BYTES)
 
     def refuses(self, entry: Sequence[Event]) -> bool:
-        """Whether it is known that not even this one event is taken: then it isn't tried."""
+        """Whether the entry is a single event that is known to be refused; then it isn't sent."""
         return self._refused is not None and len(entry) == 1 and event_bytes(entry[0]) >= self._refused
 
     def learn(self, entry: Sequence[Event]) -> None:
@@ -141,11 +141,11 @@ class _Bound:
             self._refused = min(self._refused or size, size)
 
     def suspect(self, event: Event) -> None:
-        """Remember that this event failed alone: it was its size if a smaller one goes through."""
+        """Remember that this event failed alone: its size was the reason if a smaller entry goes through."""
         self._suspected = event_bytes(event)
 
     def confirmed(self, entry: Sequence[Event]) -> None:
-        """See whether an entry that went through confirms what was suspected."""
+        """Check whether an entry that went through confirms the suspicion; see `suspect`."""
         if self._suspected is not None:
             if _bytes_of(entry) < self._suspected:
                 self.known, self._until = True, self._clock.monotonic() + BOUND_KEPT_S
@@ -172,7 +172,7 @@ class _Partition:
         self._producer: Any = None
 
     def publish(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Publish events in as many entries as it takes; return those that are refused for their size even alone."""
+        """Publish events in as many entries as needed; return those that are refused for their size even alone."""
         refused: list[Event] = []
         waiting = deque(entries(events, self._bound.look()))
         while waiting:
@@ -182,12 +182,12 @@ class _Partition:
                 continue
             fault = self._tried(entry)
             if fault is _Fault.DROPPED and (len(entry) == 1 or not self._bound.known):
-                # Any connection breaks now and then.
+                # Try once more: any connection breaks now and then.
                 fault = self._tried(entry)
             if fault is None:
                 continue
             if fault is _Fault.DROPPED and not self._bound.known:
-                # Is it for its size? The smallest event alone tells.
+                # If the smallest event alone goes through, the size of the entry was the reason.
                 smallest = min(entry, key=event_bytes)
                 if len(entry) == 1 or self._tried([smallest]) is not None:
                     self._bound.suspect(smallest)
@@ -220,7 +220,7 @@ class _Partition:
         closed = self._discard()
         if not isinstance(failure, _Fault):
             raise PublishFailed(f"{self._topic}: {failure}")
-        # The client sends it again and again until then, and the broker breaks the connection each time.
+        # Until the producer is closed, the client sends the entry again, and the broker breaks the connection again.
         with self._lock.released():
             self._clock.wait(closed, CLOSE_TIMEOUT_S)
         return failure
@@ -230,7 +230,7 @@ class _Partition:
         callback: Callable[..., None] | None = confirmation.expect()
         for position, (_topic, key, payload, properties, delay_ms) in enumerate(entry):
             if delay_ms:
-                # The client sends a delayed message at once, as an entry of its own.
+                # The client sends a delayed message immediately, as an entry of its own.
                 callback = callback if position == 0 else confirmation.expect()
                 delay = timedelta(milliseconds=delay_ms)
                 send(payload, callback, dict(properties or {}), partition_key=key or None, deliver_after=delay)
@@ -239,7 +239,7 @@ class _Partition:
             else:
                 send(payload, callback, partition_key=key or None)
             callback = None
-        # `Producer.flush()` would never return from an entry that the broker breaks the connection on.
+        # `Producer.flush()` would never return if the broker breaks the connection because of this entry.
         self._producer._producer.flush_async(confirmation.expect())  # noqa: SLF001
 
     def _awaited(self, confirmation: _Confirmation) -> _Fault | str | None:
@@ -258,13 +258,13 @@ class _Partition:
             producer.close()
 
     def _discard(self) -> threading.Event:
-        """Give the producer up; return what is set once it is closed."""
+        """Drop the producer; return an event that is set once it is closed."""
         closed = threading.Event()
         producer, self._producer = self._producer, None
         if producer is None:
             closed.set()
         else:
-            # Closing waits for the broker, which may be away: not on this thread.
+            # Closing waits for the broker, which may be away, so another thread does it.
             self._context.platform.in_background("close-producer", partial(_close_quietly, producer, closed))
         return closed
 
@@ -275,9 +275,9 @@ class PulsarPublisher:
     Parameters
     ----------
     context
-        The instance. Whoever calls `publish` holds its lock, which is released while the broker is waited for.
+        The instance. The caller of `publish` holds its lock, and `publish` releases it while it waits for the broker.
     schemas
-        Schema by topic, for topics that carry one. Events are encoded already: see `encoded`.
+        Schema by topic, for topics that have one. Events are already encoded: see `encoded`.
     """
 
     def __init__(self, context: InstanceContext, schemas: Mapping[str, Any]) -> None:
@@ -290,7 +290,7 @@ class PulsarPublisher:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish all events and wait until each one is confirmed; see `Publisher.publish`."""
-        # The flush of one caller would cut the entry of another in pieces that no callback watches.
+        # The flush of one caller would split the entry of another into parts without a callback.
         if not self._in_use.acquire(blocking=False):
             raise PublishFailed("another thread is publishing through this publisher, which serves one at a time")
         try:
@@ -303,12 +303,12 @@ class PulsarPublisher:
             raise Refused(refused)
 
     def close(self) -> None:
-        """Close every producer; an error here loses nothing, since all it sent is confirmed."""
+        """Close every producer; an error here loses nothing, since every event is confirmed already."""
         for partitions in self._partitions.values():
             for partition in partitions:
                 try:
                     partition.close()
-                except Exception as error:  # noqa: BLE001 -- nothing is lost, whatever it is
+                except Exception as error:  # noqa: BLE001 -- no error at a close loses anything
                     self._context.logger.info("Closing a producer: %s", error)
 
     def _route(self, events: Sequence[Event]) -> Iterator[tuple[_Partition, Sequence[Event]]]:
@@ -345,7 +345,7 @@ class PulsarPublisher:
             partition,
             send_timeout_millis=SEND_TIMEOUT_MS,
             batching_enabled=True,
-            # The bounds below are out of reach: a batch ends at our flush and nowhere else.
+            # No batch reaches the bounds below: only our flush ends a batch.
             batching_max_publish_delay_ms=10 * SEND_TIMEOUT_MS,
             batching_max_messages=2 * MAX_ENTRY_MESSAGES,
             batching_max_allowed_size_in_bytes=5_200_000,
@@ -357,7 +357,7 @@ class PulsarPublisher:
 
 
 def encoded(schema: Any) -> Any:
-    """Return a copy of a Pulsar schema for payloads that are encoded already: registered alike, encodes nothing."""
+    """Return a copy of a Pulsar schema for encoded payloads: it registers the same schema and encodes nothing."""
     kind = type(schema)
     copy: Any = object.__new__(type(f"Encoded{kind.__name__}", (kind,), {"encode": lambda _self, payload: payload}))
     copy.__dict__.update(schema.__dict__)
@@ -365,7 +365,7 @@ def encoded(schema: Any) -> Any:
 
 
 def entries(events: Sequence[Event], most_bytes: int) -> Iterator[Sequence[Event]]:
-    """Cut events into entries of at most so many bytes, a larger event alone; delayed events apart from the others."""
+    """Cut events into entries of at most ``most_bytes``, with a larger event alone and delayed events apart."""
     delayed = [event for event in events if event.delay_ms]
     yield from _cut([event for event in events if not event.delay_ms] if delayed else events, most_bytes)
     yield from _cut(delayed, most_bytes)
@@ -386,7 +386,7 @@ def _cut(events: Sequence[Event], most_bytes: int) -> Iterator[Sequence[Event]]:
 
 
 def event_bytes(event: Event) -> int:
-    """Return a bound on the bytes that an event takes within an entry."""
+    """Return an upper bound of the bytes that an event takes in an entry."""
     size = len(event.payload) + 4 * len(event.key) + MESSAGE_OVERHEAD_BYTES
     if event.properties:
         size += sum(4 * (len(key) + len(value)) + 8 for key, value in event.properties.items())
@@ -400,7 +400,7 @@ def _bytes_of(entry: Sequence[Event]) -> int:
 def _close_quietly(producer: Any, closed: threading.Event) -> None:
     try:
         producer.close()
-    except Exception:  # noqa: BLE001 -- it was given up already
+    except Exception:  # noqa: BLE001 -- the producer was dropped already
         return
     finally:
         closed.set()

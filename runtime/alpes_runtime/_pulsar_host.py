@@ -1,8 +1,8 @@
-"""The host that production has: Pulsar's Python instance. What is taken of it beyond the documented API is all in here.
+"""The host of production: Pulsar's Python instance. Only this module uses more of it than the documented API.
 
 The context that an instance passes to ``process`` is its ``ContextImpl``, which has more than the SDK's abstract class:
-the instance's consumers, its counters and its state table. What is missing in some version is None here, and the
-runtime does without (docs/architecture.md says what that costs). Read off Pulsar 4.0.8,
+the instance's consumers, its counters and its state table. If a Pulsar version lacks one of them, it is None here, and
+the runtime works without it (docs/architecture.md says what that costs). The source is Pulsar 4.0.8,
 ``instances/python-instance/{python_instance,contextimpl,function_stats,state_context}.py``.
 """
 
@@ -16,7 +16,7 @@ from alpes_wire import Endpoint, endpoint_of
 from ._message import utf8_or
 
 MAX_FRAMES = 8
-"""How far up the stack the running instance is looked for."""
+"""How many frames up the stack `running_instance` searches."""
 
 
 class PulsarHost:
@@ -45,12 +45,12 @@ class PulsarHost:
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Where the instance's Pulsar is, and how it is let in; None where its command line doesn't say."""
+        """The address of the instance's Pulsar and its authentication; None if its command line doesn't say."""
         return endpoint_of(sys.argv)
 
     @property
     def subscription(self) -> str | None:
-        """The function's own subscription, None where it can't be told."""
+        """The function's own subscription, None if it isn't known."""
         try:
             details = self._context.instance_config.function_details
             return str(details.source.subscriptionName) or f"{self.namespace}/{self.name}"
@@ -59,7 +59,7 @@ class PulsarHost:
 
     @property
     def runtime_consumers(self) -> Mapping[str, Any] | None:
-        """The consumers that the runtime opened, or believes it did, by topic; None where they can't be reached."""
+        """The consumers that the runtime opened, or believes it opened, by topic; None if they can't be reached."""
         consumers = getattr(self._context, "consumers", None)
         return consumers if isinstance(consumers, Mapping) else None
 
@@ -82,12 +82,12 @@ class PulsarHost:
                 metric.inc(amount)
 
     def record(self, metric: str, value: float) -> None:
-        """Record a user metric, a sum and a count."""
+        """Add a value to a user metric, which keeps their sum and count."""
         self._context.record_metric(metric, value)
 
 
 class HandedOver(NamedTuple):
-    """A message as Pulsar's context describes it while ``process`` runs; the next message overwrites the context."""
+    """A copy of what Pulsar's context says of a message during ``process``; the next message overwrites the context."""
 
     raw: bytes
     key: str
@@ -114,7 +114,7 @@ class HandedOver(NamedTuple):
         return self.id
 
     def publish_timestamp(self) -> int:
-        """Return Unix milliseconds, 0 where Pulsar doesn't say."""
+        """Return Unix milliseconds, 0 if Pulsar doesn't say."""
         return self.published_ms
 
     def acknowledge(self, message: "HandedOver") -> None:
@@ -128,7 +128,7 @@ def handed_over(given: object, context: Any) -> HandedOver:
     Raises
     ------
     TypeError
-        Pulsar's SerDe made something else of its bytes, and the context doesn't show them.
+        Pulsar's SerDe turned its bytes into another type, and the context doesn't have the bytes.
     """
     message = getattr(context, "message", None)
     return HandedOver(
@@ -145,8 +145,8 @@ def handed_over(given: object, context: Any) -> HandedOver:
 def _bytes_of(given: object, message: Any) -> bytes:
     """Return a message's bytes.
 
-    Pulsar's own SerDe makes a text or a number of what looks like one, and passes bytes on only where they are no
-    UTF-8. Most Protobuf messages are not, and now and then one is.
+    Pulsar's own SerDe turns bytes that look like a text or a number into one, and passes on only bytes that aren't
+    UTF-8. Most Protobuf messages aren't UTF-8, but some are.
     """
     if message is not None:
         return bytes(message.data())
@@ -154,11 +154,13 @@ def _bytes_of(given: object, message: Any) -> bytes:
         return given.encode()
     if isinstance(given, bytes):
         return given
-    raise TypeError(f"this Pulsar gives {given!r} for a message and doesn't show its bytes: set intake to direct")
+    raise TypeError(
+        f"this Pulsar passes {given!r} for a message, and its context lacks the bytes: set intake to direct"
+    )
 
 
 class NotSubscribed:
-    """Stands where the runtime would have a consumer: see `keep_from_subscribing`."""
+    """Takes the place of a consumer of Pulsar's runtime; see `keep_from_subscribing`."""
 
     def __init__(self, *_: object, **__: object) -> None:
         pass
@@ -168,10 +170,10 @@ class NotSubscribed:
 
 
 def keep_from_subscribing(instance: Any) -> None:
-    """Let an instance that is about to open consumers of its own do without, where the function will have its own.
+    """Keep an instance from opening its own consumers if the function will open some.
 
-    The client library's would begin to unpack what waits, in native code, before the function is there. Where the
-    function takes messages from the runtime, everything stays as it is.
+    The client library's consumers would begin to unpack waiting messages, in native code, before the function exists.
+    If the function takes messages from the runtime, nothing changes.
     """
     details = getattr(instance.instance_config, "function_details", None)
     own = json.loads(getattr(details, "userConfig", "") or "{}").get("intake", "direct") == "direct"
@@ -180,11 +182,11 @@ def keep_from_subscribing(instance: Any) -> None:
 
 
 def running_instance() -> Any:
-    """Return the ``PythonInstance`` that is constructing a function right now, None where there is none to be found.
+    """Return the ``PythonInstance`` that is constructing a function right now, None if there is none.
 
-    Its context exists a moment later, as ``contextimpl``. With it a function starts when its instance does, instead of
-    at the first message that happens to reach it: a configuration error is seen at once, and what a crash left behind
-    is caught up without waiting for somebody's next order.
+    Its context exists a moment later, as ``contextimpl``. With it a function starts when its instance does, and not at
+    the first message: a configuration error shows immediately, and messages that a crash left behind are processed
+    without waiting for a new one.
     """
     frame = sys._getframe(1)  # noqa: SLF001 -- the documented way to look at one's caller
     for _ in range(MAX_FRAMES):

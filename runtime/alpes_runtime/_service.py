@@ -16,13 +16,14 @@ class Service:
     Parameters
     ----------
     handlers
-        By the local name of the input topic, most urgent first. An input without one is dead-lettered.
+        By the local name of the input topic, most urgent first. An input without a handler has its messages
+        dead-lettered.
     database
         Where the handlers write.
     schemas
         Pulsar schema by output topic.
     views
-        What follows behind in the state store.
+        What the instance keeps up to date in the state store.
     """
 
     handlers: Mapping[str, AnyHandler]

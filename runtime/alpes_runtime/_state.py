@@ -1,4 +1,4 @@
-"""Pulsar's state store, many puts in flight: ``functions querystate`` reads what is written here."""
+"""Writes to Pulsar's state store with many puts in flight; ``functions querystate`` reads it."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -11,9 +11,9 @@ from ._compute_lock import ComputeLock
 from .errors import Misconfigured, Unavailable, Unreachable
 
 IN_FLIGHT = 64
-"""Puts on their way at once. One by one the store takes 244/s, from here on some thousands."""
+"""Puts in flight at once. The store takes 244 puts a second one by one, and some thousands with this many in flight."""
 PUT_TIMEOUT_S = 10.0
-"""After this long a put counts as failed; it is idempotent, so it is done again."""
+"""After this long a put counts as failed; puts are idempotent, so the caller repeats it."""
 
 
 class StateStore(Protocol):
@@ -25,12 +25,12 @@ class StateStore(Protocol):
         Raises
         ------
         Unavailable
-            Some may not have been written; write all of them again. `Unreachable` where nobody answered.
+            Some may not have been written; write all of them again. It is `Unreachable` if the store didn't answer.
         """
         ...
 
     def get(self, key: str) -> str | None:
-        """Return a value, None where there is none."""
+        """Return a value, None if there is none."""
         ...
 
 
@@ -64,7 +64,7 @@ class BookKeeperState:
                 raise kind(f"the state store refused {len(failures)} of {len(calls)} puts: {failures[0]}")
 
     def get(self, key: str) -> str | None:
-        """Return a value, None where there is none."""
+        """Return a value, None if there is none."""
         raw = key.encode()
         request = self._rpc.RangeRequest(key=raw, header=self._header(raw))
         try:
@@ -91,7 +91,7 @@ class BookKeeperState:
             code = call.result().header.code
         except grpc.RpcError as error:
             return _status(error)
-        # A table that is still cold answers with a code instead of an error.
+        # A table that is still starting answers with a code instead of an error.
         return f"code {code}" if code != 0 else ""
 
 
@@ -105,12 +105,12 @@ def open_state(table: Any, lock: ComputeLock, switch: str) -> BookKeeperState:
     lock
         See `BookKeeperState`.
     switch
-        The userConfig key that switches the need for a state store off.
+        The userConfig key that turns off what needs the store; named in the error.
 
     Raises
     ------
     Misconfigured
-        There is none; without this check Pulsar's calls would silently do nothing.
+        Pulsar has no state store. Without this check its calls would silently do nothing.
     """
     if table is None:
         raise Misconfigured(

@@ -1,7 +1,7 @@
 """Ends the instance when one of its threads has died or hangs, so that the worker starts a new one.
 
-What was in the hands of the ended instance is unacknowledged, and goes to the next. Going on with a dead thread would
-look healthy from outside and process nothing.
+The messages of the ended instance are unacknowledged, and go to the next one. An instance that went on with a dead
+thread would look healthy and process nothing.
 """
 
 import logging
@@ -13,25 +13,25 @@ from .clock import Clock
 
 CHECK_EVERY_S = 1.0
 HANG_LIMIT_S = 120.0
-"""A step that takes longer hangs. Longer than any wait within a step: a connect (30 s), a flush (10 s) with its
-confirmation (15 s), a statement (25 s)."""
+"""A step that takes longer counts as hanging. The limit exceeds every wait within a step: a connect (30 s), a flush
+(10 s) with its confirmation (15 s), a statement (25 s)."""
 EXIT_CODE = 70
 """EX_SOFTWARE of sysexits.h."""
 
 
 class Worker(threading.Thread):
-    """A thread that steps something until told to stop, and sends a heartbeat at each step.
+    """A thread that repeats a step until told to stop, and sends a heartbeat at each one.
 
     Parameters
     ----------
     name
         Shown when it dies or hangs.
     step
-        Called over and over; short when there is nothing to do.
+        Called again and again; short if there is nothing to do.
     until
-        Asked before each step; True ends the thread in good order.
+        Called before each step; True ends the thread cleanly.
     patient
-        Whether a step may take as long as it likes.
+        Whether a step may take any time.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Worker(threading.Thread):
         self.last_heartbeat = self._clock.monotonic()
 
     def trouble(self, now: float) -> str:
-        """Return what is wrong with the thread, empty when nothing is."""
+        """Return what is wrong with the thread, empty if nothing is."""
         if self.finished:
             return ""
         if self.error is not None:
@@ -80,14 +80,14 @@ class Worker(threading.Thread):
 
 
 def heartbeat() -> None:
-    """Tell the watchdog that the calling thread is alive, within a step that may rightly take long."""
+    """Tell the watchdog that the calling thread is alive, during a step that may take long."""
     thread = threading.current_thread()
     if isinstance(thread, Worker):
         thread.heartbeat()
 
 
 class Watchdog:
-    """Looks after the workers."""
+    """Checks the workers and ends the instance if one of them died or hangs."""
 
     def __init__(
         self, workers: Iterable[Worker], end_instance: Callable[[str], None], clock: Clock, stopping: threading.Event
@@ -98,7 +98,7 @@ class Watchdog:
         self._stopping = stopping
 
     def check(self) -> None:
-        """End the instance if a worker is in trouble."""
+        """End the instance if a worker died or hangs."""
         now = self._clock.monotonic()
         for worker in self._workers:
             if trouble := worker.trouble(now):
@@ -112,7 +112,7 @@ class Watchdog:
 
 
 def end_instance(logger: logging.Logger) -> Callable[[str], None]:
-    """Return what ends this process at once, after one line that says why."""
+    """Return a function that logs a reason and ends this process immediately."""
 
     def end(reason: str) -> None:
         try:
@@ -120,7 +120,7 @@ def end_instance(logger: logging.Logger) -> Callable[[str], None]:
             for handler in logging.getLogger().handlers + logger.handlers:
                 handler.flush()
         finally:
-            # Also where the line can't be written, such as on a full disk.
+            # The process ends even if the line can't be written, as on a full disk.
             os._exit(EXIT_CODE)
 
     return end

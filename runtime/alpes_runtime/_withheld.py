@@ -1,7 +1,7 @@
-"""Keeps the messages whose events the broker does not take for their size, while everything else goes on.
+"""Keeps the messages whose events are too large for the broker, while other messages go on.
 
-Such a message is committed and not acknowledged. Its events are tried again, and it is acknowledged once they are
-confirmed: when the limit is raised, nobody has to do anything else. Should the instance end before, it comes again.
+Such a message is committed and not acknowledged. Its events are published again from time to time, and it is
+acknowledged once they are confirmed: an operator only has to raise the limit. If the instance ends, it is redelivered.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,9 +14,9 @@ from ._publisher import Publisher, event_bytes
 from .errors import Refused, Unavailable
 
 MOST_MESSAGES = 1_000
-"""So many may be withheld, and less than a group more; then nothing more is published until some of them are."""
+"""From this many withheld messages on, no further group is published. The last group may exceed it."""
 MOST_BYTES = 16_000_000
-"""The same, for their bytes and those of their events."""
+"""The same limit for the bytes of withheld messages and their events."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """Bounds of the wait between two attempts."""
 
@@ -31,7 +31,7 @@ class _One(NamedTuple):
 
 
 class Withheld:
-    """Messages that wait for a topic to take events of their size.
+    """Messages that wait until a topic accepts events of their size.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Withheld:
 
     @property
     def full(self) -> bool:
-        """Whether nothing more should be published before some of these are."""
+        """Whether some of these must be published before any further group."""
         return len(self._all) >= MOST_MESSAGES or self._bytes >= MOST_BYTES
 
     @property
@@ -71,16 +71,17 @@ class Withheld:
         Parameters
         ----------
         messages
-            Of the group.
+            The messages of the group.
         caused
-            The events of each of them.
+            The events of each message.
         refused
-            Those that are refused. A dead letter among them is published smaller, as far as that helps.
+            The events that the broker refused. A dead letter among them is published in a smaller form if the broker
+            accepts that.
 
         Returns
         -------
         int
-            How many were acknowledged.
+            The number of messages that were acknowledged.
 
         Raises
         ------
@@ -99,15 +100,15 @@ class Withheld:
         for message in messages:
             if id(message) not in waiting:
                 message.acknowledge()
-        # One that comes again, as after a reconnect, takes the place of what can't be acknowledged any more.
+        # A redelivered message, as after a reconnect, replaces the earlier one, which can't be acknowledged any more.
         again = {one.place for one in fresh}
         self._keep([*(one for one in self._all if one.place not in again), *fresh])
         for topic in sorted({event.topic for event in still.values()}):
             sizes = [event_bytes(event) for event in still.values() if event.topic == topic]
             self._log.warning(
-                "Nothing is lost, withheld %d events of %s, which the broker does not take even alone: they have from "
-                "%d to %d bytes. Others go on, and these are tried again. Is the limit (maxMessageSize) of the topic, "
-                "its namespace or the broker below that?",
+                "Nothing is lost, withheld %d events of %s, which the broker refuses for their size even alone: they "
+                "have from %d to %d bytes. Others go on, and these are tried again. Is the limit (maxMessageSize) of "
+                "the topic, its namespace or the broker below that?",
                 len(sizes),
                 topic,
                 min(sizes),
@@ -116,7 +117,7 @@ class Withheld:
         return len(messages) - len(fresh)
 
     def try_again(self) -> int:
-        """Publish what is withheld and acknowledge what goes through; return how many messages that is."""
+        """Publish the withheld events again; return how many messages were acknowledged since theirs are confirmed."""
         events = [event for one in self._all for event in one.events]
         refused: Collection[int] = ()
         try:
@@ -125,15 +126,15 @@ class Withheld:
             refused = {id(event) for event in error.events}
         except Unavailable as error:
             self._again_at = self._clock.monotonic() + self._backoff.next()
-            self._log.info("What is withheld could not be tried: %s", error)
+            self._log.info("The withheld events could not be published again this time: %s", error)
             return 0
         kept: list[_One] = []
         acknowledged = 0
         try:
-            # A limit may have been raised for the smaller forms of a letter alone.
+            # The limit may now be high enough for a smaller form of a dead letter.
             refused = {id(event) for event in events if id(event) in refused and not self._published_smaller(event)}
         except Unavailable:
-            self._log.debug("What is withheld could not be tried in smaller forms")
+            self._log.debug("The withheld dead letters could not be published in smaller forms this time")
         for one in self._all:
             if left := [event for event in one.events if id(event) in refused]:
                 kept.append(_One(one.message, left))

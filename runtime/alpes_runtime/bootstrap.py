@@ -1,4 +1,4 @@
-"""Builds one instance: the whole wiring, on one screen. Nothing is opened here, and nothing runs yet."""
+"""Builds one instance: the whole wiring on one screen. It opens nothing and runs nothing."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,10 +21,10 @@ from .host import Host
 from .platform import Platform
 
 HALTED = "halted"
-"""User metric ``halted.<input>``: nothing more of this input is taken, see `halt`."""
+"""User metric ``halted.<input>``: the instance takes no more messages of this input; see `_halt`."""
 NO_DIRECT_INTAKE = (
-    "This Pulsar doesn't tell a function where its broker is, or lets it in by an authentication that is unknown here: "
-    "intake is 'runtime' instead of 'direct'"
+    "This Pulsar doesn't tell a function where its broker is, or wants an authentication that the direct intake "
+    "doesn't know: intake is 'runtime' instead of 'direct'"
 )
 
 
@@ -39,18 +39,18 @@ def bootstrap(
     Parameters
     ----------
     host
-        What runs it.
+        What runs the instance.
     config
-        Its configuration.
+        The function's configuration.
     build
         Builds the function's service.
     platform
-        What it takes from its machine; the real one without it.
+        Clock, connections and threads; the machine's own by default.
 
     Raises
     ------
     Misconfigured
-        ``build`` says so, or a handler has no input.
+        ``build`` raised it, or a handler has no input.
     """
     context = InstanceContext(host, config, platform)
     service = build(context)
@@ -85,7 +85,7 @@ def bootstrap(
 
 
 def _every_handler(context: InstanceContext, service: Service) -> dict[str, AnyHandler]:
-    """Return the service's handlers, those of answers, and for each other input one that refuses."""
+    """Return the service's handlers, those of answers, and a refusing one for each other input."""
     host = context.host
     known = {local_name(topic) for topic in host.inputs}
     if missing := sorted(set(service.handlers) - known):
@@ -110,7 +110,7 @@ def _refusing(reason: str) -> AnyHandler:
 
 
 def _halt(context: InstanceContext, inbox: Inbox, role: str) -> None:
-    """Take no more of a role, nor of the answers that its messages wait for."""
+    """Stop taking messages of a role, and the answers of its external calls."""
     role = asking(role)
     inbox.shut(role)
     inbox.shut(ANSWERED + role)

@@ -1,4 +1,4 @@
-"""Time, injected so that tests can turn it."""
+"""The clock, injected so that tests can control time."""
 
 import threading
 import time
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells and passes time."""
+    """Tells the time, and waits."""
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """Return seconds that never run backwards."""
         ...
 
     def now_ms(self) -> int:
@@ -25,7 +25,7 @@ class SystemClock:
     """The machine's clock."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment before the process started."""
+        """Return seconds since some moment before the process started."""
         return time.monotonic()
 
     def now_ms(self) -> int:

@@ -1,4 +1,4 @@
-"""Reads a function's userConfig into a frozen dataclass, refusing what it doesn't know."""
+"""Reads a function's userConfig into a frozen dataclass, and refuses unknown keys."""
 
 import dataclasses
 import difflib
@@ -17,22 +17,22 @@ FORMERLY = "formerly"
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionConfig:
-    """The keys that every function has; a function's own config inherits from it and adds fields.
+    """The keys that every function has; a function's own config inherits from this class and adds fields.
 
     Parameters
     ----------
     dsn_env
         Name of the environment variable that holds the DSN. The DSN itself must not be in userConfig: Pulsar logs that.
     intake
-        ``direct``: groups from a consumer of our own; ``runtime``: one by one, as Pulsar's runtime hands them over.
+        ``direct`` takes groups from consumers of our own; ``runtime`` takes messages one by one from Pulsar's runtime.
     batch_max
         Most messages that share a transaction, 1 to 5,000.
     retry_max_attempts, retry_initial_seconds
-        How often a message that came early is looked at, and the first wait in seconds; each further wait doubles.
+        Most attempts of a message that can't be processed yet, and the first wait in seconds; each later one doubles.
     """
 
     retry_suffix: ClassVar[str] = "-retry"
-    """The input named ``<function><retry_suffix>`` carries later attempts; a function's own config may name another."""
+    """The input named ``<function><retry_suffix>`` carries later attempts; a function's own config may set another."""
 
     dsn_env: str
     intake: Literal["direct", "runtime"] = "direct"
@@ -69,7 +69,7 @@ def require(holds: bool, key: str, value: object, allowed: str) -> None:  # noqa
 
 
 def formerly(name: str) -> dict[str, str]:
-    """Return the metadata of a field whose key had another name before, which still works."""
+    """Return the metadata of a field whose key had another name, which still works."""
     return {FORMERLY: name}
 
 
@@ -81,14 +81,14 @@ def parse_config(kind: type[C], user_config: Mapping[str, Any], warn: Callable[[
     kind
         The dataclass of the function's keys.
     user_config
-        What is configured.
+        The function's userConfig.
     warn
-        Is told of each key that has another name now; see `formerly`.
+        Called with a warning for each key that is given by its former name; see `formerly`.
 
     Raises
     ------
     Misconfigured
-        A key is unknown (the nearest known one is named), missing, there by both its names, or of the wrong type.
+        A key is unknown (the error names a similar one), missing, given by both its names, or of the wrong type.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}
     user_config = _by_present_names(fields, user_config, warn)

@@ -1,4 +1,4 @@
-"""What the runtime and the stores ask of a database, and its parameters; `postgres` has the real one."""
+"""The database that the runtime and the stores use, and its query parameters; `postgres` has the real one."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,14 +12,14 @@ class Transaction(Protocol):
     """An open transaction at READ COMMITTED."""
 
     def execute(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-        """Run one statement and return its rows, none for a statement that returns none.
+        """Run one statement and return its rows; the list is empty for a statement that returns none.
 
         Raises
         ------
         Unavailable
-            The database is away or asks to try again (connection lost, deadlock, disk full).
+            The database is away or a new attempt may succeed (connection lost, deadlock, disk full).
         BadData
-            The database refuses the values themselves.
+            The database refuses the values.
         """
         ...
 
@@ -28,14 +28,14 @@ class Transaction(Protocol):
         ...
 
     def savepoint(self) -> AbstractContextManager[None]:
-        """Return a context that undoes on an exception what was done in it; the transaction can go on. Not nested.
+        """Return a context that is undone on an exception; the transaction can go on. Savepoints can't be nested.
 
         Raises
         ------
         Unavailable
             The transaction is gone.
         BadData
-            At its end, where a statement in it had failed and that was passed over.
+            At its end, if a statement in it had failed and the handler ignored that.
         """
         ...
 
@@ -54,14 +54,14 @@ class Database(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connection back; a later transaction opens a new one."""
+        """Close the connection; a later transaction opens a new one."""
         ...
 
 
 def first_of_each(batch: Iterable[N]) -> dict[str, N]:
-    """Return, of the values with one key, the first, by key; a value's first field is its key.
+    """Return the first value of each key, by key; a value's first field is its key.
 
-    They are sorted by key, so that all instances lock rows in the same order.
+    The values are sorted by key, so that all instances lock rows in the same order.
     """
     first: dict[str, N] = {}
     for value in batch:
@@ -70,6 +70,6 @@ def first_of_each(batch: Iterable[N]) -> dict[str, N]:
 
 
 def columns(rows: Iterable[N], kind: type[N]) -> dict[str, Sequence[Any]]:
-    """Return the values of each field of the rows, by the field's name: the parameters of a query that unnests them."""
+    """Return the rows' values by field name: the parameters of a query that unnests them."""
     values = list(zip(*rows, strict=True)) or [()] * len(kind._fields)
     return {name: list(column) for name, column in zip(kind._fields, values, strict=True)}

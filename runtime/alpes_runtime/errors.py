@@ -1,4 +1,4 @@
-"""The errors of the runtime; each says what whoever meets it should do."""
+"""The errors of the runtime; each class says what the caller should do."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,14 +19,14 @@ class InvalidMessage(AlpesError):
 
 
 class Unavailable(AlpesError):
-    """Something that all messages need is away (PostgreSQL, the broker, the state store): keep the batch and try again.
+    """A dependency of all messages is away (PostgreSQL, the broker, the state store): keep the batch and try again.
 
-    Nothing was decided and nothing may be acknowledged.
+    Nothing was decided, and nothing may be acknowledged.
     """
 
 
 class Unreachable(Unavailable):
-    """Nobody answers there at all: it is down, or was restarted and will be cold."""
+    """The dependency doesn't answer at all: it is down, or is restarting and will be slow at first."""
 
 
 class PublishFailed(Unavailable):
@@ -34,20 +34,20 @@ class PublishFailed(Unavailable):
 
 
 class Refused(PublishFailed):
-    """The broker takes some events of a group not even alone, for their size; all the others are confirmed.
+    """The broker refuses some events of a group for their size, even each alone; all others are confirmed.
 
-    Keep those and whatever caused them, and go on with the others.
+    Keep the refused events and the messages that caused them, and go on with the others.
 
     Parameters
     ----------
     events
-        Those, the same objects as were given.
+        The refused events, as the same objects that were to be published.
     """
 
     def __init__(self, events: Sequence["Event"]) -> None:
         largest = max(events, key=lambda event: len(event.payload))
         super().__init__(
-            f"{len(events)} events are not taken for their size, not even alone; one of {largest.topic} has"
+            f"the broker refuses {len(events)} events for their size, even each alone; one of {largest.topic} has"
             f" {len(largest.payload):,} bytes"
         )
         self.events = events
@@ -58,10 +58,10 @@ class BadData(AlpesError):
 
 
 class Misconfigured(AlpesError):
-    """The function cannot run as it is configured: end with this one line, so that somebody mends the configuration."""
+    """The function can't run with its configuration: end with this one line, so that an operator can correct it."""
 
 
 def refuse_if(problem: str) -> None:
-    """Raise `InvalidMessage` where there is a problem to name."""
+    """Raise `InvalidMessage` unless ``problem`` is empty."""
     if problem:
         raise InvalidMessage(problem)

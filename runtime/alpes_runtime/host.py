@@ -1,4 +1,4 @@
-"""Where a function's instance runs, as the runtime sees it."""
+"""The host of a function's instance, as the runtime sees it."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from alpes_wire import Endpoint
 
 
 class Host(Protocol):
-    """What runs an instance of a function; `PulsarHost` is the one of production.
+    """What runs an instance of a function; `PulsarHost` is the one in production.
 
     Attributes
     ----------
@@ -17,9 +17,9 @@ class Host(Protocol):
     user_config
         The function's userConfig.
     name, namespace, instance_id
-        The function, its ``tenant/namespace``, and which of its instances this is.
+        The function's name, its ``tenant/namespace``, and the number of this instance.
     inputs, output
-        Full names of its topics; the output is empty where it has none.
+        Full names of its topics; the output is empty if it has none.
     """
 
     logger: logging.Logger
@@ -37,17 +37,17 @@ class Host(Protocol):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Where the instance's Pulsar is, and how it is let in; None where that isn't known."""
+        """The address of the instance's Pulsar and its authentication; None if that isn't known."""
         ...
 
     @property
     def subscription(self) -> str | None:
-        """The function's own subscription, None where that isn't known."""
+        """The function's own subscription, None if it isn't known."""
         ...
 
     @property
     def runtime_consumers(self) -> Mapping[str, Any] | None:
-        """The consumers that the host itself opened, or believes it did, by topic; None where they can't be reached."""
+        """The consumers that the host opened, or believes it opened, by topic; None if they can't be reached."""
         ...
 
     @property
@@ -60,5 +60,5 @@ class Host(Protocol):
         ...
 
     def record(self, metric: str, value: float) -> None:
-        """Record a user metric, a sum and a count."""
+        """Add a value to a user metric, which keeps their sum and count."""
         ...

@@ -1,4 +1,4 @@
-"""Brings a service's tables up to date: ordered `.sql` files, each applied once, safe to repeat and to race.
+"""Brings a service's tables up to date: ordered `.sql` files, each applied once. Safe to repeat and to run in parallel.
 
 ``python -m alpes_runtime.migrations DSN_VARIABLE DIRECTORY`` does it by hand.
 """
@@ -26,15 +26,14 @@ def migrate(dsn: str, directory: Path) -> list[str]:
     Returns
     -------
     list of str
-        Names of those applied now; empty when the database was up to date.
+        Names of the migrations applied now; empty if the database was up to date.
 
     Raises
     ------
     Misconfigured
-        A file that was applied before has changed since (add a new one instead), or has a wrong name, or one out of
-        order.
+        A file has changed since it was applied (add a new one instead), has a wrong name, or is out of order.
     psycopg.Error
-        The database can't be reached or refuses a statement; what came before in the order stays applied.
+        The database can't be reached or refuses a statement; the migrations before it stay applied.
     """
     queries = load_queries(_QUERIES)
     files = sorted(directory.glob("*.sql"))

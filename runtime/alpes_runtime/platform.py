@@ -1,4 +1,4 @@
-"""What an instance takes from the machine that it runs on: time, connections, threads. The simulation has its own."""
+"""What an instance needs from its machine: clock, connections, threads. A simulation replaces it."""
 
 import threading
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from .postgres import Postgres
 
 
 class Platform:
-    """Makes the real thing of everything that a test or a simulation replaces.
+    """Creates the real version of each part that a test or a simulation replaces.
 
     Parameters
     ----------
     clock
-        Tells and passes time; the machine's without one.
+        Tells the time, and waits; the machine's own by default.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -38,7 +38,7 @@ class Platform:
         return ComputeLock()
 
     def database(self, config: FunctionConfig, application: str, lock: ComputeLock | None) -> Database:
-        """Return a further connection to the service's database; see `Postgres`."""
+        """Return a new connection to the service's database; see `Postgres`."""
         return Postgres(config.dsn(), application, lock)
 
     def state(self, host: Host, lock: ComputeLock, switch: str) -> StateStore:
@@ -46,14 +46,14 @@ class Platform:
         return open_state(host.state_table, lock, switch)
 
     def deaths(self, host: Host) -> Deaths:
-        """Return what the instance remembers over its death; see `Deaths`."""
+        """Return the record of the instance's deaths; see `Deaths`."""
         endpoint = host.endpoint
         if endpoint is None:
             return Deaths(None)
         return Deaths(file_of(endpoint.service_url, f"{host.namespace}/{host.name}", host.instance_id))
 
     def consumer_opener(self, host: Host, properties: dict[str, str], deaths: Deaths) -> Callable[[str], Any] | None:
-        """Return what opens a consumer of a partition on the function's subscription; None where that can't be told."""
+        """Return a function that opens a consumer of a partition; None if the host doesn't say how to connect."""
         endpoint, subscription = host.endpoint, host.subscription
         if endpoint is None or subscription is None or host.runtime_consumers is None:
             return None
@@ -66,5 +66,5 @@ class Platform:
         return opened
 
     def in_background(self, name: str, work: Callable[[], None]) -> None:
-        """Do work that may take long and that nobody waits for, in a thread of that name."""
+        """Do work that may take long and that nobody waits for, in a thread with this name."""
         threading.Thread(target=work, name=name, daemon=True).start()

@@ -1,4 +1,4 @@
-"""PostgreSQL behind the `Database` protocol: one connection, opened when needed, errors translated once, here."""
+"""PostgreSQL behind the `Database` protocol: one connection, opened when needed, and the driver's errors translated."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,14 +21,14 @@ CONNECT_OPTIONS: Mapping[str, Any] = {
         "-c statement_timeout=25s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
     ),
 }
-"""A silent peer is noticed within 30 s, no statement keeps the function for longer, and a client that is gone or
-stopped in the middle of a transaction keeps nobody else for longer than a minute."""
+"""A silent peer is noticed within 30 s, and no statement takes longer. A client that is gone or suspended within a
+transaction blocks others for at most a minute."""
 STREAM_ROWS = 5_000
 """Rows fetched at a time by `stream`."""
 MESSAGE_FAULTS = ("21", "22", "23", "54")
-"""Classes of SQLSTATE that values can cause: cardinality, data, integrity, program limits. The rest is the system's."""
+"""Classes of SQLSTATE that values can cause: cardinality, data, integrity, program limits. Others are system errors."""
 PASSED_OVER = "25P02"
-"""A statement had failed before, and the handler goes on as if nothing were."""
+"""The SQLSTATE after a handler ignored a failed statement and went on."""
 
 
 class Postgres:
@@ -41,7 +41,7 @@ class Postgres:
     application
         Shown in ``pg_stat_activity``.
     lock
-        Held by the caller, released while the server works. None where the caller holds none.
+        Held by the caller, and released while the server works; None if the caller holds none.
     """
 
     def __init__(self, dsn: str, application: str, lock: ComputeLock | None = None) -> None:
@@ -67,7 +67,7 @@ class Postgres:
             raise
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -111,7 +111,7 @@ class PostgresTransaction:
                 cursor.execute(query.encode(), params)
             self._streams.append(cursor)
             try:
-                # The lock is released while rows are fetched, never while whoever reads them computes.
+                # The lock is released only while rows are fetched: the caller computes with them between two fetches.
                 while rows := self._fetched(cursor):
                     yield from rows
             finally:
@@ -123,7 +123,7 @@ class PostgresTransaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo on an exception what was done since; see `Transaction.savepoint`."""
+        """Undo the block on an exception; see `Transaction.savepoint`."""
         self.run("SAVEPOINT parte")
         try:
             yield
@@ -131,7 +131,7 @@ class PostgresTransaction:
         except Unavailable:
             raise
         except Exception:
-            # With the savepoint the database drops them: what then still wanted to close one would fail.
+            # The rollback drops the server's cursors, and to close one after it would fail.
             for stream in self._streams:
                 stream.close()
             self.run("ROLLBACK TO SAVEPOINT parte")
@@ -139,23 +139,23 @@ class PostgresTransaction:
             raise
 
     def run(self, command: str) -> None:
-        """Run BEGIN, COMMIT or another that steers the transaction.
+        """Run BEGIN, COMMIT or another command that controls the transaction.
 
-        Raises `BadData` where a statement had failed and the handler went on regardless.
+        Raises `BadData` if a statement had failed and the handler ignored that.
         """
-        # Through libpq at once: what the driver does for parameters and rows would cost twice as much again.
+        # Directly through libpq: the driver's handling of parameters and rows would add twice the cost.
         with _released(self._lock), translated(command):
             done = self._connection.pgconn.exec_(command.encode())
             if done.status != psycopg.pq.ExecStatus.COMMAND_OK:
                 raise psycopg.errors.error_from_result(done, self._connection.info.encoding)
         if done.command_status != command.split(maxsplit=1)[0].encode():
-            # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and no error.
+            # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, not with an error.
             answer = (done.command_status or b"").decode()
             raise BadData(f"{command} was answered with {answer}: a statement before it had failed")
 
 
 def send_lists_in_binary(connection: psycopg.Connection[Any]) -> None:
-    """Have the connection send lists in binary: in text, each element is searched for what has to be quoted."""
+    """Make the connection send lists in binary: as text, each element would be searched for characters to quote."""
     connection.adapters.register_dumper(list, ListBinaryDumper)
 
 

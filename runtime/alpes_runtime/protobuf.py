@@ -1,4 +1,4 @@
-"""Decodes Protobuf as `alpes_wire.decoding` does, and builds events; what decoding refuses is an invalid message."""
+"""Decodes Protobuf messages with `alpes_wire.decoding`, and builds events."""
 
 from typing import Protocol, TypeVar
 
@@ -28,7 +28,7 @@ def decode(kind: type[M], data: bytes) -> M:
 
 
 class Envelope(Protocol):
-    """The fields that every event's message has, whatever else it says."""
+    """The fields that every event's message has, beside its own."""
 
     event_id: str
     event_type: str
@@ -48,13 +48,14 @@ def enveloped(
     Parameters
     ----------
     topic, key
-        As of `Event`.
+        See `Event`.
     message
-        What the event says; its envelope is written here.
+        The event's content; this function fills in its envelope.
     kind, identity
-        The event's type, and what tells it from others of that type: together its id, such as ``orden-creada:order-1``.
+        The event's type, and what identifies it among events of that type. Together they are its id, such as
+        ``orden-creada:order-1``.
     trace
-        ``traceparent`` of what caused it, as `valid_traceparent` gives it; see `child_traceparent`.
+        ``traceparent`` of the event's cause, checked by `valid_traceparent`; see `child_traceparent`.
     schema_version
         Version of the contract that the event follows.
     """

@@ -11,14 +11,14 @@ from ._watchdog import Watchdog, Worker, end_instance
 POLL_S = 0.2
 """Longest wait within a step, and so the longest time until a stop is noticed."""
 GARBAGE_AFTER = 20_000
-"""So many objects more than before, and Python looks for cycles among the new ones. A group is thousands of objects
-that go without that: looking after every 700, as it does by itself, costs a function a fifteenth of its time."""
+"""Python searches new objects for cycles after this many. The objects of a group, thousands of them, have no cycles: a
+search after every 700 of them, Python's default, costs a function a fifteenth of its time."""
 M_MMAP_THRESHOLD = -3
-"""glibc's number of this option."""
+"""The number of this option in glibc."""
 LARGE_BYTES = 256 * 1024
-"""Blocks of so many bytes go back to the machine as soon as they are free. By itself glibc takes ever larger ones, up
-to 32 MB, out of heaps that it gives back late or never: after a flood of large messages an instance kept hundreds of
-MB."""
+"""Blocks of this size return to the operating system as soon as they are free. By default glibc takes larger and larger
+blocks, up to 32 MB, from heaps that it returns late or never: after a flood of large messages an instance kept hundreds
+of MB."""
 DRAIN_S = 5.0
 """Longest drain at a stop. Pulsar kills an instance about 10 s after it asked it to end."""
 
@@ -39,7 +39,7 @@ class Runner:
         self._workers: list[Worker] = []
 
     def start(self) -> None:
-        """Open the inputs and set everything going."""
+        """Open the inputs and start all threads."""
         _give_large_blocks_back()
         gc.collect()
         gc.freeze()
@@ -65,7 +65,7 @@ class Runner:
         )
 
     def stop(self) -> None:
-        """Finish what is in hand, within `DRAIN_S`, and give the rest back to the broker."""
+        """Finish the messages under way within `DRAIN_S`, and return the rest to the broker."""
         deadline = self._context.clock.monotonic() + DRAIN_S
         self.instance.stop()
         finishing = {self.instance.commit.name, self.instance.publish.name}
@@ -73,7 +73,7 @@ class Runner:
             if worker.name in finishing and worker.is_alive():
                 worker.join(max(0.0, deadline - self._context.clock.monotonic()))
         self.instance.terminate()
-        # Closing sends grouped acknowledgements off; bounded, for the broker may be away.
+        # Closing sends grouped acknowledgements. The wait is bounded, since the broker may be away.
         closer = threading.Thread(target=self.instance.close, name="close", daemon=True)
         closer.start()
         closer.join(max(1.0, deadline - self._context.clock.monotonic()))
@@ -85,6 +85,6 @@ class Runner:
 
 def _give_large_blocks_back() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    # Other C libraries have none, and no such heaps.
+    # Other C libraries have no `mallopt`, and don't keep memory so.
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)

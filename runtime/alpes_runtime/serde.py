@@ -1,4 +1,4 @@
-"""Hands the function its messages as they are, and is there before the runtime opens its consumers."""
+"""The SerDe that passes a message's bytes on unchanged, and runs before Pulsar opens its consumers."""
 
 import pulsar
 
@@ -8,8 +8,8 @@ from ._pulsar_host import keep_from_subscribing, running_instance
 class AsIs(pulsar.SerDe):
     """The SerDe to name for each input.
 
-    The runtime makes an input's SerDe right before it opens that input's consumer: the only moment at which a function
-    can have a say in that. See `keep_from_subscribing`.
+    Pulsar's runtime constructs an input's SerDe right before it opens that input's consumer. Only at this moment can a
+    function prevent it; see `keep_from_subscribing`.
     """
 
     def __init__(self) -> None:

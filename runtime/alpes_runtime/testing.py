@@ -1,7 +1,7 @@
-"""Tests a function without Pulsar and PostgreSQL: messages, a database, a state store, time, and what processes them.
+"""Fakes to test a function without Pulsar and PostgreSQL.
 
-`process` runs a function over some messages as an instance does, and returns what it would publish; README.md has a
-whole example. The other classes stand in for one part each. A function's zip leaves this module out.
+`process` runs a function over some messages as an instance does, and returns the events that it would publish;
+README.md has a whole example. Each class replaces one part. A function's zip leaves this module out.
 """
 
 import itertools
@@ -28,7 +28,7 @@ from .host import Host
 from .platform import Platform
 
 Answer = Callable[[Mapping[str, Any]], Sequence[Row]]
-"""Takes a query's parameters, and returns its rows."""
+"""Takes a query's parameters and returns its rows."""
 
 
 class FakeMessage(NamedTuple):
@@ -67,17 +67,17 @@ class FakeMessage(NamedTuple):
 
 
 class FakeDatabase:
-    """A database that answers each query by a function, and rolls nothing back.
+    """A database that answers each query with a function, and rolls nothing back.
 
     Parameters
     ----------
     answers
-        By the text of a query, what answers it.
+        By the text of a query, the function that answers it.
 
     Attributes
     ----------
     commits
-        Transactions that ended well.
+        The number of transactions that ended without an exception.
 
     Examples
     --------
@@ -118,7 +118,7 @@ class FakeDatabase:
 
 
 class FakeStateStore:
-    """Keeps what is put, every value that each key ever had, and fails on demand."""
+    """Keeps the present values and every put, and fails on demand."""
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
@@ -127,7 +127,7 @@ class FakeStateStore:
         self._failures: deque[tuple[int, bool]] = deque()
 
     def fail(self, times: int = 1, written: int = 0, *, away: bool = False) -> None:
-        """Let the next ``times`` puts fail after their first ``written`` values were kept, as a cold store does."""
+        """Make the next ``times`` puts keep their first ``written`` values and then fail, as a starting store does."""
         self._failures.extend([(written, away)] * times)
 
     def put(self, values: Mapping[str, str]) -> None:
@@ -141,17 +141,17 @@ class FakeStateStore:
             raise kind(f"the state store refused {len(values) - kept} of {len(values)} puts")
 
     def get(self, key: str) -> str | None:
-        """Return a value, None where there is none."""
+        """Return a value, None if there is none."""
         return self.values.get(key)
 
 
 class FakeClock:
-    """Time that passes only where somebody waits, or when a test says so.
+    """A clock that advances only when somebody waits or a test sets it.
 
     Parameters
     ----------
     on_wait
-        Called at each wait with its seconds; a test ends an outage here.
+        Called at each wait with its seconds; a test can end an outage here.
     """
 
     def __init__(self, on_wait: Callable[[float], None] = lambda _seconds: None) -> None:
@@ -183,7 +183,7 @@ class FakeHost:
     recorded
         Each user metric that was recorded, with its value.
     counted
-        Messages received and processed, as ``functions stats`` would count them.
+        The numbers of messages received and processed, as ``functions stats`` would show them.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class FakeHost:
         self.counted = (0, 0)
 
     def count(self, received: int, processed: int) -> None:
-        """Count."""
+        """Add to `counted`."""
         self.counted = (self.counted[0] + received, self.counted[1] + processed)
 
     def record(self, metric: str, value: float) -> None:
@@ -218,7 +218,7 @@ class FakeHost:
 
 
 class FakePlatform(Platform):
-    """A machine with this database and state store alone, where work in the background is done at once."""
+    """A platform with a given database and state store, which does background work immediately."""
 
     def __init__(
         self, clock: Clock | None = None, database: Database | None = None, state: StateStore | None = None
@@ -240,7 +240,7 @@ class FakePlatform(Platform):
         return Deaths(None)
 
     def in_background(self, name: str, work: Callable[[], None]) -> None:  # noqa: ARG002 -- there is no thread
-        """Do it at once."""
+        """Do the work in the calling thread."""
         work()
 
 
@@ -252,18 +252,18 @@ def instance_context(
     database: Database | None = None,
     state: StateStore | None = None,
 ) -> InstanceContext:
-    """Return the context of an instance that runs nowhere, for `BatchFunction.build` and for its parts.
+    """Return an instance context for `BatchFunction.build` and for the parts of an instance.
 
     Parameters
     ----------
     config
-        The function's configuration; the default one without it.
+        The function's configuration; by default one without keys.
     host
-        What runs it, a `FakeHost` without it.
+        What runs the instance; a `FakeHost` by default.
     clock
-        A `FakeClock` without it.
+        A `FakeClock` by default.
     database, state
-        What the function writes to.
+        Where the function writes.
     """
     return InstanceContext(
         host or FakeHost(), config or FunctionConfig(dsn_env="NONE"), FakePlatform(clock, database, state)
@@ -288,9 +288,9 @@ def received(
     topic
         Full name of the input that it first came from.
     payload, key, properties
-        What it is.
+        The message's content.
     retried
-        Whether it came through the retry topic; its property ``attempt`` then says which attempt this is.
+        Whether it came through the retry topic; its property ``attempt`` then has the number of the attempt.
     """
     message = FakeMessage(payload, key, properties, topic=f"{topic}-partition-0")
     return Received(local_name(topic), topic, message, Acknowledged(), retried=retried)
@@ -301,21 +301,21 @@ def process(
 ) -> list[Event]:
     """Process messages as an instance does, and return what it would publish: events, dead letters, later attempts.
 
-    Neighbours of one input share a transaction. External calls are made at once.
+    Successive messages of one input share a transaction. External calls are made in the calling thread.
 
     Parameters
     ----------
     function
         The class of the function.
     messages
-        What comes in; see `received`.
+        The messages to process; see `received`.
     context
-        What the function is built with; see `instance_context`.
+        The context that the function is built with; see `instance_context`.
 
     Raises
     ------
     AssertionError
-        Most messages of an input fail for a bug: an instance would halt it.
+        A bug fails most messages of an input: an instance would halt the input.
     """
     context = context or instance_context()
     service = object.__new__(function).build(context.config, context)
@@ -327,7 +327,7 @@ def process(
         while group:
             committed = committer.commit(group)
             if committed is None:
-                raise AssertionError(f"an instance would take no more of {role}; its log says why")
+                raise AssertionError(f"an instance would halt the input {role}; the log says why")
             events.extend(committed.events)
             call = service.handlers[role].external_call
             group = [asked.answered(ANSWERED + role, call.ask(question)) for asked, question in committed.asked if call]

@@ -1,4 +1,4 @@
-"""Continues a W3C trace without keeping any state: the same input gives the same ids, however often it is handled.
+"""Continues a W3C trace without state: the same input gives the same ids, however often it is processed.
 
 Format and validity: https://www.w3.org/TR/trace-context/#traceparent-header
 """
@@ -10,7 +10,7 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-
 
 
 def valid_traceparent(text: str) -> str:
-    """Return a valid ``traceparent``, empty where it isn't one: a broken trace is no broken message."""
+    """Return the text if it is a valid ``traceparent``, else an empty one: a message with a broken trace is valid."""
     return text if text and _TRACEPARENT.fullmatch(text) else ""
 
 
@@ -20,11 +20,11 @@ def child_traceparent(parent: str, trace_key: str, span_key: str) -> str:
     Parameters
     ----------
     parent
-        ``traceparent`` of what caused it, as `valid_traceparent` gives it: looked at once, where it comes in.
+        ``traceparent`` of the event's cause. Check it once with `valid_traceparent`, when the message is decoded.
     trace_key
-        What the trace is derived from where there is no parent, such as an order id.
+        The trace id is derived from this if there is no parent; an order id, for example.
     span_key
-        What the span is derived from, such as the event's id.
+        The span id is derived from this; the event's id, for example.
     """
     trace = parent[3:35] if parent else hashlib.blake2b(trace_key.encode(), digest_size=16).hexdigest()
     return f"00-{trace}-{hashlib.blake2b(span_key.encode(), digest_size=8).hexdigest()}-01"

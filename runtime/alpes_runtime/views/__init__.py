@@ -1,4 +1,4 @@
-"""What follows behind in the state store: each view is stepped by a thread of its own."""
+"""Views: values that a thread per view keeps up to date in the state store, behind the tables."""
 
 from ._totals import Totals
 from ._view import View

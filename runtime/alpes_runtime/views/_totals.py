@@ -11,10 +11,10 @@ from alpes_runtime.errors import Unavailable
 class Totals:
     """Keeps absolute values, computed from the tables, in the state store.
 
-    Computed, not counted: an increment would count twice whatever is delivered twice. The pause between two
-    computations is at least `COST_FACTOR` times what the last one took, also where that ended at the database's time
-    limit, so it takes a small, fixed share of the database at any size. They are written when they change, and every so
-    often although they don't: a store that was lost, or holds what somebody else wrote, is right again by itself.
+    They are computed and not counted, since an increment would count a redelivered message twice. The pause between two
+    computations is at least `COST_FACTOR` times the duration of the last one, even if that ended at the database's time
+    limit. The view therefore takes a small, fixed share of the database at any size. Values are written when they
+    change, and every `AGAIN_EVERY_S` even if they don't: so a store that was lost or overwritten becomes right again.
     """
 
     COST_FACTOR = 30
@@ -50,7 +50,7 @@ class Totals:
             raise
         cost = self._clock.monotonic() - started
         if values != self._written:
-            # Once more a period later: another instance that was stopped meanwhile may have written an older value.
+            # Write once more a period later: another instance, suspended meanwhile, may have written an older value.
             self._writes_until_sure = 2
         if self._writes_until_sure or started >= self._write_again_at:
             self._state.put(values)

@@ -1,4 +1,4 @@
-"""What follows behind in the state store, each in a thread of its own: see `write_behind` and `totals`."""
+"""A view, and the loop that runs it in a thread of its own; see `_write_behind` and `_totals` for the views."""
 
 from typing import Protocol
 
@@ -7,26 +7,26 @@ from alpes_runtime._outage import Outage
 
 
 class View(Protocol):
-    """Something that follows behind; stepped by a thread of its own."""
+    """Keeps values up to date in the state store; a thread of its own calls `step` again and again."""
 
     def step(self) -> float:
-        """Do one piece of work and return after how many seconds to do the next.
+        """Do one piece of work and return the seconds until the next.
 
         Raises
         ------
         Unavailable
-            Something is away; step again later.
+            A dependency is away; call again later.
         """
         ...
 
 
 def run_view(view: View, context: InstanceContext) -> None:
-    """Step a view until the instance stops; what is away is waited for, and an error never ends it."""
+    """Step a view until the instance stops. After an error it waits and steps again."""
     outage = Outage(context, "A view", initial=0.2, maximum=10.0)
     while not context.stopping.is_set():
         try:
             pause_s = view.step()
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the view's next step may do without
+        except Exception as error:  # noqa: BLE001 -- after any error the next step may succeed
             if not context.stopping.is_set():
                 outage.wait(error)
         else:

@@ -1,7 +1,7 @@
-"""Keeps each key's present value in the state store, behind the tables: never in a message's way, never skipping a key.
+"""Writes each key's present value to the state store, behind the tables: it delays no message and skips no key.
 
-The tables are the record. Which keys still have to be written stands in the tables too (a *mark*: the keys that one
-statement changed, inserted by that statement), so nothing in memory matters when an instance dies.
+The tables are the record. They also hold the *marks*: each statement that changes keys inserts a mark that names them,
+and they still have to be written. So nothing in memory matters when an instance dies.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,31 +14,31 @@ from alpes_runtime.database import Database, Transaction
 from alpes_runtime.errors import Unavailable, Unreachable
 
 CLAIM_MARKS = 16
-"""Marks taken at once, at most."""
+"""Most marks taken at once."""
 REMEMBERED_KEYS = 200_000
-"""Keys whose last written version is kept in memory, so that an order that is marked twice is written once."""
+"""Keys whose last written version is kept in memory, so that a key that is marked twice is written once."""
 FULL_SPEED_PUTS = IN_FLIGHT
-"""Puts between two looks at the time and at how many messages come through: as many as go out at once, so that even a
-store that hardly answers takes no longer for them than `PUT_TIMEOUT_S`."""
+"""Puts between two checks of the clock and of the message rate. They are all in flight at once, so even a store that
+hardly answers takes no longer for them than `PUT_TIMEOUT_S`."""
 LOOK_AGAIN_S = 20.0
-"""After so long the database is heard of again, and marks that were not begun are left to whoever comes next. With one
-call of the store more it is well below the time after which PostgreSQL ends an idle transaction: a step that was ended
-so would begin with all of it again, and never get to its end."""
+"""Longest time between two statements of a step; marks that were not begun by then are left to the next step. Together
+with one more call of the store it is well below PostgreSQL's limit for an idle transaction. A step that exceeded the
+limit would start all over again, and never end."""
 REST_S = 15.0
-"""For so long orders have to come through again before a store is written to that was away. One that was restarted
-first works off its journal, by itself and at the first write to each table: seconds of a core for what was written
-lately, and where it shares the machine with the broker, orders need them more."""
+"""After an outage of the store, messages must be processed for this long before the view writes to it again. A store
+that was restarted first replays its journal, which takes seconds of CPU. If it shares the machine with the broker, the
+messages need the CPU more."""
 LONGEST_REST_S = 30.0
-"""After so long it is tried whether orders come through or not."""
+"""After this long the view writes again even if no messages are processed."""
 IDLE_S = 0.2
-"""How often marks are looked for when there were none."""
+"""Pause after a step that found no marks."""
 GATHER_S = 0.1
-"""What is marked within so long is written together: at some hundred commits a second, a step for each mark costs more
-than its puts."""
+"""Changes that are marked within this time are written together: at some hundred commits a second, a step for each mark
+costs more than its puts."""
 LAGGING_S = 5.0
-"""A change that waits for longer is behind; at the start of an instance it means that something was away."""
+"""A change that waits longer makes the view lag. A lag at the start of an instance means that a dependency was away."""
 LAG_EVERY_S = 10.0
-"""How often the lag is reported while there is one."""
+"""Time between two reports of the lag."""
 
 
 class Versioned(NamedTuple):
@@ -54,9 +54,9 @@ class Mark(NamedTuple):
     Attributes
     ----------
     keys
-        Whose present value is to be written.
+        The keys whose present value has to be written.
     tried
-        Whether somebody began to write it before; what they left in the store is unknown.
+        Whether an earlier step began to write them; the store may hold an old or a new value.
     """
 
     keys: Sequence[str]
@@ -64,22 +64,22 @@ class Mark(NamedTuple):
 
 
 class Marks(Protocol):
-    """A function's marks of what is still to be written; SQL behind it."""
+    """A function's marks, kept in its tables."""
 
     def announce(self, transaction: Transaction, most: int) -> Mapping[int, Mark]:
-        """Record on up to ``most`` marks that nobody works on, oldest first, that their writing begins; by id."""
+        """Record on the oldest marks that nobody holds, at most ``most``, that work begins; return them by id."""
         ...
 
     def hold(self, transaction: Transaction, marks: Iterable[int]) -> Collection[int]:
-        """Lock these marks until the transaction ends; return those that are still there and that nobody else holds."""
+        """Lock these marks until the transaction ends; return those that still exist and that nobody else holds."""
         ...
 
     def current(self, transaction: Transaction, keys: Sequence[str]) -> Mapping[str, Versioned]:
-        """Return what is committed by now under each key."""
+        """Return the committed value of each key."""
         ...
 
     def clear(self, transaction: Transaction, marks: Iterable[int]) -> None:
-        """Remove marks whose keys are all written."""
+        """Remove marks; all their keys are written."""
         ...
 
     def lag(self, transaction: Transaction) -> tuple[int, float]:
@@ -90,36 +90,37 @@ class Marks(Protocol):
 class WriteBehind:
     """Writes each marked key's present value to the state store.
 
-    A mark is removed only when every value written for it is still the present one, so a writer that was stopped for a
-    while can't leave an old value over a newer one: whoever writes looks again, and writes again. Marks are row-locked
-    while they are worked on: two instances share them, and those of one that dies are free at once, known to have been
-    tried, so that their keys are written again whatever memory says.
+    A mark is removed only if every value written for it is still the present one. A writer reads the tables again after
+    its puts, and writes again if a value has changed. So a writer that was suspended can't leave an old value over a
+    newer one.
 
-    That is also why all marks of a step are locked at once, before the first put, and in one transaction to its end. A
-    mark is announced as tried for whoever comes later; who announced it remembers that it was *not* tried before. That
-    holds as long as nobody else can have held it since with an older value than memory knows of: so nothing is put
-    between the two, and what the step has no time for is not held again, but announced again, as tried.
+    Marks are row-locked while a step works on them, so two instances share the work. If an instance dies, its marks are
+    free immediately and known as tried. Their keys are then written again, whatever version is remembered.
+
+    A step first announces its marks as tried, in a transaction of its own, and remembers which were *not* tried before.
+    It then locks all of them in a second transaction, before the first put. This is safe only if no other instance can
+    have held a mark in between and put an older value than this one remembers: so the step puts nothing between the two
+    transactions. Marks that it has no time for are announced again later, as tried.
 
     Parameters
     ----------
     marks
-        What is to be written.
+        The marks to write.
     database
-        An own connection: the one that orders use never waits for the state store.
+        A separate connection, so that the handlers' connection never waits for the state store.
     state
-        Where it is written.
+        Where values are written.
     context
         The instance.
     busy_from
-        While more messages a second come through, at most ``per_second`` puts are made; otherwise as many as the store
-        takes.
+        The instance is busy while it processes more messages a second than this.
     per_second
-        The budget while busy.
+        Most puts a second while the instance is busy; otherwise the store's speed is the limit.
 
     Attributes
     ----------
     unverified
-        Keys that were put, and not looked at again since.
+        Keys that were put, and whose tables were not read again since.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class WriteBehind:
         self._away_since: float | None = None
 
     def step(self) -> float:
-        """Write what a few marks name; see `View.step`."""
+        """Write the keys of a few marks; see `View.step`."""
         self._report_lag()
         self._rest()
         if self.unverified:
@@ -168,7 +169,7 @@ class WriteBehind:
         return 0.0 if len(marks) == most else max(0.0, started + GATHER_S - self._clock.monotonic())
 
     def _claim(self) -> int:
-        """Return how many marks to take at once: while it is busy, what its budget lets it write within `GATHER_S`."""
+        """Return how many marks to take at once; while busy, as many as the budget allows within `GATHER_S`."""
         if not self._busy():
             return CLAIM_MARKS
         return max(1, min(CLAIM_MARKS, int(GATHER_S * self._per_second / self._keys_of_a_mark)))
@@ -177,7 +178,7 @@ class WriteBehind:
         return self._context.traffic.per_second() > self._busy_from
 
     def _rest(self) -> None:
-        """Leave a store that was away alone until orders flow, or for long enough."""
+        """After an outage of the store, wait for `REST_S` of processed messages, at most `LONGEST_REST_S`."""
         flowing_since: float | None = None
         while self._away_since is not None and not self._stopping.is_set():
             now = self._clock.monotonic()
@@ -193,14 +194,14 @@ class WriteBehind:
                 self._report_lag()
 
     def _write_again(self) -> None:
-        """Write some of what was put, and not looked at before something failed: it may lie over a newer value."""
+        """Write some unverified keys again: before the failure, an older value may have overwritten a newer one."""
         keys = set(sorted(self.unverified)[: self._keys_at_once()])
         with self._database.transaction() as transaction:
             self._forget(keys)
             self._write(transaction, keys)
 
     def _work_off(self, transaction: Transaction, held: Mapping[int, Mark]) -> None:
-        """Write what the marks name, and remove them, part by part until the time is up; the first part always."""
+        """Write the marks' keys and remove the marks, part by part until `LOOK_AGAIN_S` is over; at least one part."""
         started = self._clock.monotonic()
         self._forget({key for mark in held.values() if mark.tried for key in mark.keys})
         for part in self._parts(held):
@@ -210,7 +211,7 @@ class WriteBehind:
                 return
 
     def _parts(self, held: Mapping[int, Mark]) -> Iterator[Sequence[int]]:
-        """Cut marks into parts that even the budget gets through in time; a larger mark is one for itself."""
+        """Cut marks into parts that the budget can write in time; a larger mark is a part of its own."""
         part: list[int] = []
         keys = 0
         for number, mark in held.items():
@@ -226,7 +227,7 @@ class WriteBehind:
         return max(1, int(LOOK_AGAIN_S * self._per_second))
 
     def _write(self, transaction: Transaction, keys: AbstractSet[str]) -> None:
-        """Put keys, some between two looks, until each was looked at after its put and had not changed."""
+        """Put keys until the tables, read again after each put, show no newer value."""
         while keys:
             current = self._marks.current(transaction, sorted(keys))
             stale = [(key, value) for key, value in current.items() if self._written.get(key, 0) < value.version]
@@ -237,11 +238,11 @@ class WriteBehind:
             keys = {key for key, _ in stale}
 
     def _put(self, values: Sequence[tuple[str, Versioned]]) -> None:
-        """Put values, or as many of them as there is time for."""
+        """Put values, or as many of them as `LOOK_AGAIN_S` allows."""
         place, until = 0, self._clock.monotonic() + LOOK_AGAIN_S
         while place < len(values) and (started := self._clock.monotonic()) < until:
             if self._stopping.is_set():
-                raise Unavailable("stopping; what is still to be written stays marked")
+                raise Unavailable("stopping; values that are not written yet stay marked")
             busy = self._busy()
             most = min(max(1, self._per_second // 10), FULL_SPEED_PUTS) if busy else FULL_SPEED_PUTS
             chunk = values[place : place + most]
@@ -258,7 +259,7 @@ class WriteBehind:
                 self._clock.wait(self._stopping, max(0.0, len(chunk) / self._per_second - spent))
 
     def _forget(self, keys: Iterable[str]) -> None:
-        """Forget what was written, so that it is written whatever it was."""
+        """Forget the written versions of these keys, so that they are written again."""
         for key in keys:
             self._written.pop(key, None)
 
@@ -276,7 +277,7 @@ class WriteBehind:
         if self._next_lag is not None:
             if now < self._next_lag:
                 return
-            # First of all: a lag that can't be had must not keep everything else from being done.
+            # Set before the query: if that fails, the next step must not repeat it and fail again.
             self._next_lag = now + LAG_EVERY_S
         with self._database.transaction() as transaction:
             keys, seconds = self._marks.lag(transaction)
