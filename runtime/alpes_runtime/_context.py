@@ -95,7 +95,7 @@ class InstanceContext:
 
     @property
     def retry_input(self) -> str | None:
-        """The input that carries later attempts, None where the function has none."""
+        """The input that carries later attempts, None if the function has none."""
         return next((topic for topic in self.host.inputs if local_name(topic) == self._retry_name), None)
 
     @property

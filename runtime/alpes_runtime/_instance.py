@@ -124,7 +124,7 @@ class Instance:
         ]
 
     def followers(self) -> Sequence[Callable[[], None]]:
-        """Return one function per view that keeps it up to date; call each once, it returns at the instance's stop."""
+        """Return for each view a function that keeps it up to date until the instance stops; call each once."""
         return [partial(run_view, view, self.context) for view in self.views]
 
     def stop(self) -> None:

@@ -142,7 +142,7 @@ class Event(NamedTuple):
     properties
         Message properties. Each costs microseconds: a field that every event has belongs in its payload.
     delay_ms
-        Deliver no earlier than this many milliseconds from now; 0 delivers at once.
+        Deliver no earlier than this many milliseconds from now; 0 delivers immediately.
     """
 
     topic: str

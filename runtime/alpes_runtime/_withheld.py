@@ -1,7 +1,7 @@
 """Keeps the messages whose events are too large for the broker, while other messages go on.
 
-Such a message is committed and not acknowledged. Its events are published again from time to time, and it is
-acknowledged once they are confirmed: an operator only has to raise the limit. If the instance ends, it is redelivered.
+Such a message is committed and not acknowledged: if the instance ends, the broker redelivers it. Its events are
+published again from time to time, and it is acknowledged once they are confirmed: an operator only raises the limit.
 """
 
 from collections.abc import Collection, Sequence

@@ -50,7 +50,7 @@ class Totals:
             raise
         cost = self._clock.monotonic() - started
         if values != self._written:
-            # Write once more a period later: another instance, suspended meanwhile, may have written an older value.
+            # Write again one period later: an instance that was suspended may have written an older value meanwhile.
             self._writes_until_sure = 2
         if self._writes_until_sure or started >= self._write_again_at:
             self._state.put(values)
