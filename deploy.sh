@@ -88,7 +88,7 @@ command_env() {
         return
     fi
     local name
-    for name in PULSAR_SERVICE_URL PULSAR_ADMIN_URL $(configured dsn_env) PULSAR_ADMIN; do
+    for name in $(compgen -e PULSAR_) $(configured dsn_env); do
         [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
     done
 }

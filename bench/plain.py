@@ -17,7 +17,6 @@ from typing import Any
 from alpes_runtime.bootstrap import bootstrap
 from alpes_runtime.config import parse_config
 from alpes_runtime.runner import Runner
-from alpes_wire import Endpoint
 from bench import variants
 from bench.child import Child, Link
 from bench.errors import UsageError
@@ -41,7 +40,7 @@ class PlainHost:
     """
 
     def __init__(
-        self, config: PulsarFunctionConfig, user_config: Mapping[str, Any], client: Any, table: Any, service_url: str
+        self, config: PulsarFunctionConfig, user_config: Mapping[str, Any], client: Client, table: Any
     ) -> None:
         self.logger = logging.getLogger(f"plain.{config.name}")
         self.user_config = user_config
@@ -52,7 +51,7 @@ class PlainHost:
         self.output = str(config.values.get("output", ""))
         self.subscription = config.subscription
         self.client = client
-        self.endpoint = Endpoint(service_url)
+        self.endpoint = client.endpoint
         self.runtime_consumers: Mapping[str, Any] = {}
         self.state_table = table
 
@@ -91,12 +90,12 @@ def serve(
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=f"{service}: %(levelname)s %(message)s")
     os.environ.update(variables)
-    config, service_url = function_configs.load()[service], variables["PULSAR_SERVICE_URL"]
+    config = function_configs.load()[service]
     module, _, name = config.class_name.rpartition(".")
     kind = getattr(importlib.import_module(module), name)
     table = state_table(state_url, config) if state_url else None
-    client = Client(service_url)
-    host = PlainHost(config, user_config, client, table, service_url)
+    client = Client(variables["PULSAR_SERVICE_URL"])
+    host = PlainHost(config, user_config, client, table)
     function = kind()
     parsed = parse_config(kind.Config, host.user_config)
     runner = Runner(bootstrap(host, parsed, partial(function.build, parsed)))

@@ -31,6 +31,11 @@ class Client(pulsar.Client):
         See `opened`.
     operation_timeout_s
         See `opened`.
+
+    Attributes
+    ----------
+    endpoint : alpes_wire.Endpoint
+        Where readers and consumers of our own connect.
     """
 
     def __init__(self, service_url: str, *, operation_timeout_s: int = OPERATION_TIMEOUT_S) -> None:
@@ -41,15 +46,15 @@ class Client(pulsar.Client):
             operation_timeout_seconds=operation_timeout_s,
             connection_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
         )
-        self._endpoint = Endpoint(service_url)
+        self.endpoint = Endpoint(service_url)
 
     def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
         """Open a reader of a partition; see `alpes_wire.Reader`."""
-        return Reader(self._endpoint, partition, start)
+        return Reader(self.endpoint, partition, start)
 
     def acknowledge(self, partition: str, subscription: str, entry: MessageId) -> None:
         """Acknowledge a whole entry for a subscription; see `alpes_wire.acknowledge`."""
-        acknowledge(self._endpoint, partition, subscription, [entry])
+        acknowledge(self.endpoint, partition, subscription, [entry])
 
 
 @contextmanager
