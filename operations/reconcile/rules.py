@@ -9,14 +9,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA, STATUSES, TRANSACTION_STATUSES
+from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA, STATUSES
 
 ABSENT = "absent"
 ORDENES = (ABSENT, *STATUSES)
 """The states of an order in Ordenes."""
 
 INTENTO, IMPOSIBLE, AJENO, SIN_COBRO = "intento", "imposible", "ajeno", "sin cobro"
-PAGOS = (ABSENT, INTENTO, *TRANSACTION_STATUSES, IMPOSIBLE, AJENO, SIN_COBRO)
+PAGOS = (ABSENT, INTENTO, APROBADA, RECHAZADA, REEMBOLSADA, IMPOSIBLE, AJENO, SIN_COBRO)
 """Its states in Pagos: no row; asked for at the gateway, outcome unknown; a transaction; an approved one that was
 paid back; a refused one that was paid back; an approved one with a refund of another transaction, amount or currency; a
 refund without a transaction."""

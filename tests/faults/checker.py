@@ -23,8 +23,11 @@ from tests.faults.history import History, Letter, Message, OrdenRow, Unreadable
 
 T = TypeVar("T")
 
-NONE, CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA = range(6)
+NONE = 0
 STATUSES = {status: number for number, status in enumerate(ORDER_STATUSES, 1)}
+CREADA, APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA = (
+    STATUSES[status] for status in ("creada", "aprobada", "rechazada", "expirada", "reembolsada")
+)
 NAMES = ("absent", *STATUSES)
 FINAL = frozenset({APROBADA, RECHAZADA, EXPIRADA, REEMBOLSADA})
 CHARGED_AS = {
