@@ -77,7 +77,8 @@ def orden_actualizada(topic: str, guardada: OrdenGuardada) -> Event:
         updated_at_ms=guardada.updated_at_ms,
         transaction_id=guardada.transaction_id,
     )
-    return enveloped(topic, orden.id, message, "orden-actualizada", orden.id, guardada.version, trace=orden.traceparent)
+    identity = f"{orden.id}:{guardada.version}"
+    return enveloped(topic, orden.id, message, "orden-actualizada", identity, trace=orden.traceparent)
 
 
 def _fields(orden: Orden) -> dict[str, Any]:

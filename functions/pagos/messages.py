@@ -63,6 +63,5 @@ def transaccion_reembolsada(topic: str, refund: Reembolso) -> Event:
         currency=refund.currency,
         processed_at_ms=refund.refunded_at_ms,
     )
-    return enveloped(
-        topic, refund.order_id, message, KIND, refund.transaction_id, REEMBOLSADA, trace=refund.traceparent
-    )
+    identity = f"{refund.transaction_id}:{REEMBOLSADA}"
+    return enveloped(topic, refund.order_id, message, KIND, identity, trace=refund.traceparent)

@@ -71,5 +71,5 @@ def _part(
         content_type=content_type,
         error=error,
     )
-    identity = (pedido.report_id, generated_at_ms, part)
-    return enveloped(topic, pedido.report_id, message, "reporte-generado", *identity, trace=pedido.traceparent)
+    identity = f"{pedido.report_id}:{generated_at_ms}:{part}"
+    return enveloped(topic, pedido.report_id, message, "reporte-generado", identity, trace=pedido.traceparent)

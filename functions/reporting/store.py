@@ -1,6 +1,7 @@
 """The read model in PostgreSQL."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from alpes_runtime import Transaction, load_queries
@@ -16,7 +17,7 @@ def keep_newest(transaction: Transaction, batch: Sequence[Cambio]) -> None:
     newest = Newest()
     for change in batch:
         newest.add(change)
-    transaction.execute(_SQL["upsert"], columns(sorted(newest.take()), Cambio))
+    transaction.execute(_SQL["upsert"], columns(sorted(newest.take(), key=attrgetter("id")), Cambio))
 
 
 def every_order(transaction: Transaction) -> Iterator[Cambio]:

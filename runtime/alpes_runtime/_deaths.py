@@ -36,7 +36,7 @@ def file_of(service_url: str, function: str, instance: str) -> Path:
 
 
 class Deaths:
-    """A `alpes_wire.Guard` in a file.
+    """An `alpes_wire.Guard` in a file.
 
     The file exists from the start until a clean end. If the next start finds it, the instance before died.
 

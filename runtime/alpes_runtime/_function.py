@@ -68,7 +68,8 @@ class BatchFunction(pulsar.Function):
         """Take one message from Pulsar's runtime. Never raises: Pulsar would acknowledge it negatively after 60 s."""
         try:
             runner = self._started(context)
-            if runner is not None and not self._terminated:
+            # Own consumers take everything; what comes this way nevertheless comes to them again.
+            if runner is not None and not self._terminated and runner.instance.intake.name == "runtime":
                 message = handed_over(given, context)
                 runner.instance.intake.submit(message, message.topic, message)
         except Exception as error:

@@ -64,7 +64,7 @@ class DirectIntake:
     context
         The instance.
     consumer
-        A `alpes_wire.Consumer`.
+        An `alpes_wire.Consumer`.
     topic
         The input that the consumer reads a partition of.
     inputs, inbox

@@ -1,4 +1,4 @@
-"""Builds one instance: the whole wiring on one screen. It opens nothing and runs nothing."""
+"""Builds one instance: the whole wiring on one screen. It opens no connection and runs nothing."""
 
 from collections.abc import Callable
 from functools import partial

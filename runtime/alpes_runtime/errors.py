@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from alpes_wire.errors import AlpesError as AlpesError  # the root, of both packages
+
 if TYPE_CHECKING:
     from ._message import Event
-
-
-class AlpesError(Exception):
-    """Base of every error that the runtime raises on purpose."""
 
 
 class InvalidMessage(AlpesError):

@@ -41,7 +41,7 @@ class Envelope(Protocol):
 
 
 def enveloped(
-    topic: str, key: str, message: Envelope, kind: str, *identity: object, trace: str, schema_version: int = 1
+    topic: str, key: str, message: Envelope, kind: str, identity: str, *, trace: str, schema_version: int = 1
 ) -> Event:
     """Return an event to publish, with its envelope filled in. The same input gives the same bytes.
 
@@ -59,7 +59,7 @@ def enveloped(
     schema_version
         Version of the contract that the event follows.
     """
-    event_id = ":".join((kind, *map(str, identity)))
+    event_id = f"{kind}:{identity}"
     message.event_id = event_id
     message.event_type = kind
     message.schema_version = schema_version

@@ -5,10 +5,12 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from .errors import AlpesError
+
 M = TypeVar("M", bound=Message)
 
 
-class Undecodable(ValueError):
+class Undecodable(AlpesError):
     """The bytes aren't the expected message, or it breaks a rule. The text says which field is wrong, and how."""
 
 

@@ -14,7 +14,7 @@ HOW_MANY, WHERE = 3, 4
 """Request ids of the questions how large the backlog is and up to where all is acknowledged."""
 SUSPICIOUS_AFTER_S = 3.0
 """Time without an entry after which the broker is asked for the backlog."""
-STUCK_AFTER_S = 30.0
+OVERDUE_AFTER_S = 30.0
 """Time without progress of the acknowledged position after which withheld entries are looked for, whatever arrives."""
 SILENT_AFTER_S = 30.0
 """Time without an entry, despite a backlog, after which the input is reported as silent."""
@@ -85,7 +85,7 @@ class StallDetector:
     def ask(self, link: Link) -> None:
         """Ask the broker for the backlog if it is time to."""
         now = self._monotonic()
-        is_stuck = now - self._asked_where_at > STUCK_AFTER_S
+        is_stuck = now - self._asked_where_at > OVERDUE_AFTER_S
         if is_stuck or min(now - self._heard_at, now - self._asked_at) > SUSPICIOUS_AFTER_S:
             self._asked_at = now
             asking = BaseCommand(type=BaseCommand.CONSUMER_STATS)
@@ -127,7 +127,7 @@ class StallDetector:
     def _schedule_look(self, last: tuple[int, int] | None) -> None:
         """Schedule a look for withheld entries where no entry came, or the acknowledged position stood still."""
         now = self._monotonic()
-        if now - self._heard_at >= SUSPICIOUS_AFTER_S or now - self._mark_at >= STUCK_AFTER_S:
+        if now - self._heard_at >= SUSPICIOUS_AFTER_S or now - self._mark_at >= OVERDUE_AFTER_S:
             self._look_due = (last,)
 
     def _check_stats(self, link: Link, stats: CommandConsumerStatsResponse) -> None:
