@@ -106,7 +106,8 @@ main() {
         return
     fi
     venv_ensure dev
-    export PATH=$VENV/bin:$PATH
+    # The environment may be another checkout's, too: what is installed in it leads there.
+    export PATH=$VENV/bin:$PATH PYTHONPATH=$PWD:$PWD/runtime
     if [ "${1:-}" = faults ]; then
         shift
         ALPES_FAULTS=long exec pytest tests/faults "$@"

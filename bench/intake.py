@@ -13,7 +13,7 @@ import yaml
 
 from bench.errors import BenchError
 from bench.system import System
-from connection.client import Client
+from connection.client import NEW_TOPIC_TIMEOUT_S, Client
 from connection.errors import PulsarError
 from deployment import instances, packages
 from deployment.function_configs import PulsarFunctionConfig
@@ -86,7 +86,7 @@ def _topic(system: System) -> Iterator[None]:
 
 
 def _fill(system: System, messages: int) -> None:
-    client = Client(system.service_url)
+    client = Client(system.service_url, operation_timeout_s=NEW_TOPIC_TIMEOUT_S)
     try:
         producer = client.create_producer(
             FULL_TOPIC,

@@ -14,7 +14,7 @@ from bench.system import System
 from bench.workload import Workload
 from connection import reading
 from connection.admin import Admin
-from connection.client import Client
+from connection.client import NEW_TOPIC_TIMEOUT_S, Client
 from schemas.tienda.topics import full_name
 
 RECEIVER_QUEUE = 2_000
@@ -31,7 +31,7 @@ def watch(link: Link, service_url: str, workload: Workload) -> "array[int]":
     array
         When the first message of each order arrived, in Unix microseconds, by the order's number.
     """
-    client = Client(service_url)
+    client = Client(service_url, operation_timeout_s=NEW_TOPIC_TIMEOUT_S)
     received = blank(workload.orders)
     stop = threading.Event()
     readers = [
@@ -93,7 +93,7 @@ def last_published(system: System, workload: Workload, since_us: int) -> int:
 
 def _publications(system: System, name: str, workload: Workload, since_us: int) -> Iterator[tuple[int, int]]:
     """Yield the order's number and the publish time in Unix microseconds of each message of a run on a topic."""
-    client, admin = Client(system.service_url), Admin(system.admin_url)
+    client, admin = Client(system.service_url, operation_timeout_s=NEW_TOPIC_TIMEOUT_S), Admin(system.admin_url)
     try:
         for partition in reading.partitions(admin, name):
             start = reading.start_at(admin, partition, since_us // 1_000 - 1_000)

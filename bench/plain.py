@@ -21,7 +21,7 @@ from bench import variants
 from bench.child import Child, Link
 from bench.errors import UsageError
 from bench.system import SERVICES, System
-from connection.client import Client
+from connection.client import NEW_TOPIC_TIMEOUT_S, Client
 from deployment import function_configs
 from deployment.function_configs import PulsarFunctionConfig
 
@@ -94,7 +94,7 @@ def serve(
     module, _, name = config.class_name.rpartition(".")
     kind = getattr(importlib.import_module(module), name)
     table = state_table(state_url, config) if state_url else None
-    client = Client(variables["PULSAR_SERVICE_URL"])
+    client = Client(variables["PULSAR_SERVICE_URL"], operation_timeout_s=NEW_TOPIC_TIMEOUT_S)
     host = PlainHost(config, user_config, client, table)
     function = kind()
     parsed = parse_config(kind.Config, host.user_config)

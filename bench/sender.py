@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.child import Link
 from bench.hops import NEVER, blank
 from bench.workload import Workload
-from connection.client import Client
+from connection.client import NEW_TOPIC_TIMEOUT_S, Client
 from schemas.tienda.topics import full_name
 
 SHORTEST_SLEEP_S = 0.001
@@ -46,7 +46,7 @@ def send_orders(link: Link, service_url: str, workload: Workload, rate: float | 
         How long the client waits for more orders before it sends a batch; 0 sends each order as an entry of its own.
     """
     commands = workload.commands(time.time_ns() // 1_000_000)
-    client = Client(service_url)
+    client = Client(service_url, operation_timeout_s=NEW_TOPIC_TIMEOUT_S)
     producer = client.create_producer(
         full_name("crear-orden"),
         send_timeout_millis=SEND_TIMEOUT_MS,

@@ -19,6 +19,8 @@ CONNECT_TIMEOUT_S = 2.0
 # A broker under load answers a lookup within this. What listens but isn't Pulsar may never answer.
 LOOKUP_TIMEOUT_S = 5.0
 OPERATION_TIMEOUT_S = 10
+NEW_TOPIC_TIMEOUT_S = 30
+"""For the first producer or consumer of a topic that was just created, on a broker that may be cold."""
 DEFAULT_PORTS = {"pulsar": 6650, "pulsar+ssl": 6651}
 
 

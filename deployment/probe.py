@@ -17,7 +17,7 @@ import pulsar
 import yaml
 
 from connection.admin import Admin
-from connection.client import opened
+from connection.client import NEW_TOPIC_TIMEOUT_S, opened
 from connection.errors import PulsarError
 from deployment import instances, releases
 from deployment.errors import FunctionFailedError, WorkerNotReadyError
@@ -25,7 +25,6 @@ from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.packages import BUILD
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import Target
-from deployment.topology import OPERATION_TIMEOUT_S
 
 SOURCE = Path(__file__).with_name("probe_function") / "alpes_probe.py"
 TENANT = "alpes-probe"
@@ -149,7 +148,7 @@ def _ask(configs: Sequence[PulsarFunctionConfig], target: Target, count: int) ->
     question = {"modules": modules(), "variables": [c.dsn_variable for c in configs if c.dsn_variable]}
     answered: set[str] = set()
     problems: dict[str, None] = {}
-    with opened(target.service_url, operation_timeout_s=OPERATION_TIMEOUT_S) as client:
+    with opened(target.service_url, operation_timeout_s=NEW_TOPIC_TIMEOUT_S) as client:
         answers = client.subscribe(ANSWERS, "deployment", initial_position=pulsar.InitialPosition.Earliest)
         producer = client.create_producer(QUESTIONS, batching_enabled=False)
         deadline = time.monotonic() + ANSWER_S

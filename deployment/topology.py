@@ -11,13 +11,11 @@ import yaml
 
 from alpes_wire.names import DEAD_LETTER_SUFFIX
 from connection.admin import Admin
-from connection.client import opened
+from connection.client import NEW_TOPIC_TIMEOUT_S, opened
 from connection.errors import PulsarError
 from deployment.errors import DeploymentError
 from schemas.tienda.topics import NAMESPACE
 
-OPERATION_TIMEOUT_S = 30
-"""A broker takes longer over the first producer or consumer of a topic that was just created."""
 TENANT = NAMESPACE.split("/")[0]
 PATH = Path(__file__).with_name("topics.yaml")
 
@@ -162,7 +160,7 @@ def _apply_schemas(topology: Topology, api: Admin, service_url: str) -> list[str
         return []
     names = ", ".join(topic.name for topic in missing)
     try:
-        with opened(service_url, operation_timeout_s=OPERATION_TIMEOUT_S) as client:
+        with opened(service_url, operation_timeout_s=NEW_TOPIC_TIMEOUT_S) as client:
             for topic in missing:
                 schema = pulsar.schema.ProtobufNativeSchema(topic.message_class())
                 client.create_producer(f"persistent://{NAMESPACE}/{topic.name}", schema=schema).close()

@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -75,12 +76,15 @@ def _end(code: Any) -> NoReturn:
     """
     if isinstance(code, str):
         sys.exit(code)  # which prints it
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, OutputError):
+                stream.flush()
     os._exit(code or 0)
 
 
 class _Guarded(io.FileIO):
-    """Standard output or error that raises the first error at most, and drops everything after it."""
+    """Standard output or error. Output raises its first error at most, and drops everything after it."""
 
     def __init__(self, descriptor: int, *, raises: bool, outlives_reader: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -94,7 +98,7 @@ class _Guarded(io.FileIO):
             try:
                 return super().write(data)
             except OSError as error:
-                self._gone = True
+                self._gone = self._raises or error.errno == errno.EPIPE
                 if self._raises and error.errno != errno.EPIPE:
                     raise OutputError(STANDARD_OUTPUT, error) from error
                 if self._raises and not self._outlives_reader:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from alpes_wire.errors import AlpesError as AlpesError  # the root, of both packages
+from alpes_wire.errors import AlpesError as AlpesError  # noqa: PLC0414 -- the base of both packages' errors
 
 if TYPE_CHECKING:
     from ._message import Event
