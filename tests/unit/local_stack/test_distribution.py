@@ -30,7 +30,7 @@ def nothing_leads_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def server(*says: bytes, keeps_open: bool = False, certificate: Path | None = None) -> Iterator[int]:
-    """Give the port of a server that answers one connection so, and then closes it or is silent."""
+    """Return the port of a server that answers one connection so, and then closes it or is silent."""
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

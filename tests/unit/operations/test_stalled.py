@@ -22,7 +22,7 @@ def now_ms() -> int:
 def broker(
     messages: Sequence[Message], subscribed: Mapping[str, Any] | None = None, *, silent: float = 1.0, told_to: int = 0
 ) -> FakePulsar:
-    """Give a broker with these messages in the commands, of which readers aren't given the last `told_to`."""
+    """Return a broker with these messages in the commands, of which readers aren't given the last `told_to`."""
     told = {"instances": [{"metrics": {"userMetrics": {"user_metric_silent.crear-orden_sum": silent}}}]}
     answers: dict[str, Any] = {
         f"/admin/v3/functions/{NAMESPACE}/{function}/stats": told if function == COMMANDS.function else {}

@@ -39,7 +39,7 @@ def cursor(function: str, mark: str = "1:-1", acknowledged: str = "[]") -> dict[
 def broker(
     topics: Mapping[Input, Sequence[Message]], cursors: Mapping[Input, dict[str, Any]] | None = None
 ) -> FakePulsar:
-    """Give a broker with these messages in the inputs, none of them acknowledged where no cursor says so."""
+    """Return a broker with these messages in the inputs, none of them acknowledged where no cursor says so."""
     answers = {
         f"{source.topic}-partition-0/internalStats": (cursors or {}).get(source) or cursor(source.function)
         for source in DOWNSTREAM
