@@ -23,11 +23,11 @@ from local_stack.errors import LocalStackError
 from local_stack.settings import CHECKOUT, Settings, from_environment
 from terminal import progress
 
-SERVICES = ("ordenes", "pagos", "reporting")
 HOME = CHECKOUT / ".alpes-bench"
 PORT_OFFSET = 3300
 """Leaves free the ports of stacks with the offsets 0, 1000 and 2000."""
-DSNS = {service: f"ALPES_{service.upper()}_DSN" for service in SERVICES}
+DSNS = {name: config.dsn_variable for name, config in function_configs.load().items()}
+SERVICES = tuple(DSNS)
 UNSET = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values())
 """Unset for a stack of our own: these variables would make the deployment take it for a cluster."""
 

@@ -11,6 +11,8 @@ REVOKE CONNECT ON DATABASE :"service" FROM PUBLIC;
 SQL
 }
 
-create ordenes "${ORDENES_PASSWORD:?}"
-create pagos "${PAGOS_PASSWORD:?}"
-create reporting "${REPORTING_PASSWORD:?}"
+# docker-compose.yml gives each service's password as SERVICE_PASSWORD. POSTGRES_PASSWORD is the superuser's.
+for name in $(compgen -e | grep '_PASSWORD$' | sort); do
+    service=${name%_PASSWORD}
+    [ "$service" = POSTGRES ] || create "${service,,}" "${!name:?}"
+done

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from terminal.errors import INTERRUPTED, OutputError
+from terminal.errors import INTERRUPTED, CommandError, OutputError
 
 STANDARD_OUTPUT = "to standard output"
 
@@ -44,7 +44,7 @@ def enter(module: str, *, name: str = "", outlives_reader: bool = False) -> NoRe
         sys.stdout.flush()
     except BrokenPipeError:
         code = 0
-    except OutputError as error:
+    except CommandError as error:
         print(f"{prefix}{error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:

@@ -106,6 +106,21 @@ def test_no_secret_is_written_down(services: dict[str, Any]) -> None:
     assert re.findall(r"^\w+_PASSWORD=(.+)$", example, re.MULTILINE) == []
 
 
+def test_each_password_makes_a_role_and_a_database(tmp_path: Path) -> None:
+    psql = tmp_path / "psql"
+    psql.write_text('#!/bin/sh\ncat >/dev/null\necho "$5 $7"\n')
+    psql.chmod(0o755)
+    given = {name: f"of-{name}" for name in SECRETS}
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_USER": "postgres", **given}
+    command = [ROOT / "docker" / "postgres-init.sh"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        f"service={service} password=of-{service.upper()}_PASSWORD" for service in sorted(SERVICES)
+    ]
+    empty = {**environment, "PAGOS_PASSWORD": ""}
+    assert subprocess.run(command, env=empty, capture_output=True, check=False).returncode != 0
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_function_has_a_service_that_deploys_it_alone(services: dict[str, Any], service: str) -> None:
     assert services[service]["command"][-3:] == ["./deploy.sh", "deploy", service]

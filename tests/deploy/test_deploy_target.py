@@ -16,9 +16,10 @@ from tests.deploy.conftest import Checkout
 CLUSTER = {
     "PULSAR_SERVICE_URL": "pulsar://pulsar.example:6650",
     "PULSAR_ADMIN_URL": "http://pulsar.example:8080",
-    "ALPES_ORDENES_DSN": "postgresql://ordenes:secreta@db.example/ordenes",
-    "ALPES_PAGOS_DSN": "postgresql://pagos:secreta@db.example/pagos",
-    "ALPES_REPORTING_DSN": "postgresql://reporting:secreta@db.example/reporting",
+    **{
+        config.dsn_variable: f"postgresql://{name}:secreta@db.example/{name}"
+        for name, config in function_configs.load().items()
+    },
 }
 
 
@@ -70,8 +71,9 @@ def test_a_part_of_a_cluster_is_refused_by_what_is_missing_and_shows_no_password
 
 def test_one_function_needs_its_own_database_only(local: dict[str, str]) -> None:
     chosen = function_configs.select(function_configs.load(), ["ordenes"])
-    given = {name: value for name, value in CLUSTER.items() if name not in {"ALPES_PAGOS_DSN", "ALPES_REPORTING_DSN"}}
-    assert resolve(chosen, {**local, **given}).dsns == {"ALPES_ORDENES_DSN": CLUSTER["ALPES_ORDENES_DSN"]}
+    own = {"ALPES_ORDENES_DSN": CLUSTER["ALPES_ORDENES_DSN"]}
+    given = {name: value for name, value in CLUSTER.items() if not name.endswith("_DSN")}
+    assert resolve(chosen, {**local, **given, **own}).dsns == own
 
 
 def test_databases_of_an_earlier_local_stack_are_told_from_a_cluster(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local_stack import credentials, environment
+from local_stack import credentials, environment, services
 from local_stack.errors import NotSetUpError
 from local_stack.settings import Settings, from_environment
 
@@ -14,9 +14,7 @@ NAMES = (
     "PULSAR_SERVICE_URL",
     "PULSAR_ADMIN_URL",
     "PULSAR_ADMIN",
-    "ALPES_ORDENES_DSN",
-    "ALPES_PAGOS_DSN",
-    "ALPES_REPORTING_DSN",
+    *services.dsn_variables().values(),
 )
 
 

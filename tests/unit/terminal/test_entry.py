@@ -65,6 +65,11 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path, lead: str,
     assert "Traceback" not in err
 
 
+def test_an_error_of_the_imports_is_one_line(tmp_path: Path) -> None:
+    module = "from terminal.errors import CommandError\nraise CommandError('A file is wrong.')\n"
+    assert _run(tmp_path, module) == (1, "", "A file is wrong.\n")
+
+
 def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
     code, _, err = _run(tmp_path, COMMAND, '| true; exit "${PIPESTATUS[0]}"')
     assert code == 0
