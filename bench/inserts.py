@@ -5,9 +5,15 @@ from typing import Any
 
 import psycopg
 
-from alpes_runtime import load_queries
+from alpes_runtime import Received, load_queries
+from alpes_runtime.database import columns
 from alpes_runtime.postgres import send_lists_in_binary
+from alpes_runtime.testing import FakeMessage
+from functions.ordenes.domain import Orden
+from functions.ordenes.messages import decode_crear_orden
 from local_stack.settings import CHECKOUT
+from schemas.tienda.topics import CREAR_ORDEN, full_name
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 SQL = CHECKOUT / "functions" / "ordenes" / "sql" / "ordenes.sql"
 SCHEMA = "bench_limite"
@@ -50,13 +56,23 @@ def limit(dsn: str, seconds: float, rows: int) -> float:
 
 
 def parameters(rows: int) -> dict[str, Any]:
-    """Return the parameters of an insert of so many orders, without their ids."""
-    return {
-        "client_id": [n % 10_000 for n in range(rows)],
-        "address": [f"Calle {n % 180} # {n % 99}-{n % 60}, Bogotá" for n in range(rows)],
-        "total_cents": [100 + n for n in range(rows)],
-        "currency": ["USD"] * rows,
-        "created_at_ms": [1_767_225_600_000 + n for n in range(rows)],
-        "traceparent": [f"00-{n:032x}-{n:016x}-01" for n in range(rows)],
-        "mark": False,
-    }
+    """Return the parameters of an insert of so many orders, as Ordenes makes them from commands."""
+    return {**columns([_orden(n) for n in range(1, rows + 1)], Orden), "mark": False}
+
+
+def _orden(n: int) -> Orden:
+    command = CrearOrden(
+        id=str(n),
+        client_id=n % 10_000,
+        address=f"Calle {n % 180} # {n % 99}-{n % 60}, Bogotá",
+        total_cents=100 + n,
+        created_at_ms=1_767_225_600_000 + n,
+        traceparent=f"00-{n:032x}-{n:016x}-01",
+    )
+    message = FakeMessage(command.SerializeToString())
+    return decode_crear_orden(Received(CREAR_ORDEN, full_name(CREAR_ORDEN), message, _Nowhere()))
+
+
+class _Nowhere:
+    def acknowledge(self, message: object) -> None:
+        """Do nothing: the commands come from no topic."""

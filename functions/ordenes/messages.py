@@ -25,8 +25,7 @@ def decode_crear_orden(received: Received) -> Orden:
     """Read a `CrearOrden`. Raises `InvalidMessage` naming the field that is wrong."""
     message = decode(CrearOrden, received.data)
     refuse_if(rules.id_problem("id", message.id))
-    if not 0 < len(message.address) <= rules.MAX_ADDRESS_CHARS or "\0" in message.address:
-        raise InvalidMessage(f"address must have 1 to {rules.MAX_ADDRESS_CHARS} characters, none of them NUL")
+    refuse_if(rules.text_problem("address", message.address))
     total_cents = rules.total_cents(message)
     refuse_if(rules.total_problem(total_cents))
     currency = message.currency or rules.DEFAULT_CURRENCY

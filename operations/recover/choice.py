@@ -73,7 +73,7 @@ def _command(message: Any, orden: OrdenRow | None, _pago: PagoRow | None) -> int
     if orden is not None:
         return BEST * ((cents, currency, message.client_id) == orden[3:6])
     wrong = rules.total_problem(cents) or rules.currency_problem(currency)
-    return 0 if wrong or len(message.address) > rules.MAX_ADDRESS_CHARS else BEST
+    return 0 if wrong or len(message.address) > rules.MAX_TEXT_CHARS else BEST
 
 
 def _transaction(message: Any, _orden: OrdenRow | None, pago: PagoRow | None) -> int:

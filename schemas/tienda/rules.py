@@ -11,8 +11,8 @@ DEFAULT_CURRENCY = "USD"
 """Currency of an order that names none."""
 CURRENCY = re.compile(r"[A-Z]{3}")
 """ISO 4217 code."""
-MAX_ADDRESS_CHARS = 1000
-"""Longest address."""
+MAX_TEXT_CHARS = 1000
+"""Longest text, such as an address."""
 LAST_TIME_MS = 253_402_300_799_999
 """Latest Unix milliseconds that a message may carry: the end of the year 9999."""
 
@@ -36,6 +36,13 @@ def id_problem(field: str, value: str) -> str:
     return (
         "" if ORDER_ID.fullmatch(value) else f"{field} is {value[:40]!r}, must be 1 to 128 characters of [A-Za-z0-9._-]"
     )
+
+
+def text_problem(field: str, value: str) -> str:
+    """Return what is wrong with a text that must not be empty, empty when nothing is."""
+    if 0 < len(value) <= MAX_TEXT_CHARS and "\0" not in value:
+        return ""
+    return f"{field} must have 1 to {MAX_TEXT_CHARS} characters, none of them NUL"
 
 
 def status_problem(status: str, allowed: Sequence[str]) -> str:

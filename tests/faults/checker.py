@@ -639,7 +639,7 @@ def _id_of(message: Any) -> str:
 def _command(data: bytes) -> CrearOrden | None:
     """Return the command, None for one that nobody may accept: the contract's rules."""
     order: CrearOrden | None = _decoded(CrearOrden, data)
-    if order is None or not 0 < len(order.address) <= rules.MAX_ADDRESS_CHARS or "\0" in order.address:
+    if order is None or rules.text_problem("address", order.address):
         return None
     if rules.total_problem(rules.total_cents(order)):
         return None

@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -17,15 +16,11 @@ from functions.reporting.formats import formats
 from functions.reporting.handlers import ReportingHandlers
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
+from tests.integration.reporting import cambio
 from tests.integration.server import Rows
 
 SERVICE = "reporting"
 HANDLERS = ReportingHandlers("t", formats(), 12_000, lambda: 1_767_225_700_000)
-
-
-def orden(order_id: str = "a", version: int = 2, status: str = "aprobada", **changes: Any) -> Cambio:
-    made = Cambio(order_id, 42, status, 1250, "USD", version, 1_767_225_600_123, 1_767_225_601_000 + version)
-    return made._replace(**changes)
 
 
 def actualizar(database: Postgres, *batch: Cambio) -> None:
@@ -43,29 +38,29 @@ def test_the_highest_version_stays_in_whatever_order_they_come(together: bool, d
     statuses = {1: "rechazada", 2: "expirada", 3: "aprobada", 4: "reembolsada"}
     orders = list(itertools.permutations(statuses))
     for number, order in enumerate(orders):
-        batch = [orden(f"o{number:02d}", version, statuses[version]) for version in order]
+        batch = [cambio(f"o{number:02d}", version, statuses[version]) for version in order]
         for group in [batch] if together else [[one] for one in batch]:
             actualizar(database, *group)
-    assert everything(database) == [orden(f"o{number:02d}", 4, "reembolsada") for number in range(len(orders))]
+    assert everything(database) == [cambio(f"o{number:02d}", 4, "reembolsada") for number in range(len(orders))]
 
 
 def test_a_change_that_comes_again_changes_nothing(database: Postgres, rows: Rows) -> None:
-    actualizar(database, orden("a"), orden("b"))
+    actualizar(database, cambio("a"), cambio("b"))
     before = rows("SELECT *, xmin::text FROM ordenes ORDER BY id")
-    actualizar(database, orden("b"), orden("a"), orden("a"))
+    actualizar(database, cambio("b"), cambio("a"), cambio("a"))
     assert rows("SELECT *, xmin::text FROM ordenes ORDER BY id") == before
 
 
 def test_every_order_comes_sorted_and_as_it_was_stored(database: Postgres) -> None:
     names = ["b", "B", "a", "_", "0", "-", "."]
-    batch = [orden(name, total_cents=n * 2**59, client_id=n - 3) for n, name in enumerate(names)]
+    batch = [cambio(name, total_cents=n * 2**59, client_id=n - 3) for n, name in enumerate(names)]
     actualizar(database, *batch)
     assert everything(database) == sorted(batch)
 
 
 def test_totals_are_those_of_the_table_and_name_every_final_status(database: Postgres) -> None:
-    actualizar(database, orden("a"), orden("b"), orden("c", status="rechazada", total_cents=7))
-    actualizar(database, orden("a"))
+    actualizar(database, cambio("a"), cambio("b"), cambio("c", status="rechazada", total_cents=7))
+    actualizar(database, cambio("a"))
     with database.transaction() as transaction:
         assert store.totals(transaction) == {
             "total:aprobada": "2",
@@ -80,7 +75,7 @@ def test_totals_are_those_of_the_table_and_name_every_final_status(database: Pos
 
 
 def test_a_total_may_be_larger_than_any_amount(database: Postgres) -> None:
-    actualizar(database, *(orden(f"o{n}", total_cents=2**63 - 1) for n in range(3)))
+    actualizar(database, *(cambio(f"o{n}", total_cents=2**63 - 1) for n in range(3)))
     with database.transaction() as transaction:
         assert store.totals(transaction)["total_cents:aprobada"] == str(3 * (2**63 - 1))
 
@@ -96,7 +91,7 @@ def report(database: Postgres, name: str) -> bytes:
 
 
 def test_a_report_of_many_parts_has_every_order_once(database: Postgres) -> None:
-    actualizar(database, *(orden(f"orden-{n:06d}") for n in range(12_000)))
+    actualizar(database, *(cambio(f"orden-{n:06d}") for n in range(12_000)))
     listed = list(csv.DictReader(io.StringIO(report(database, "csv").decode(), newline="")))
     assert [row["id"] for row in listed] == [f"orden-{n:06d}" for n in range(12_000)]
     whole = json.loads(report(database, "json"))
@@ -105,7 +100,7 @@ def test_a_report_of_many_parts_has_every_order_once(database: Postgres) -> None
 
 
 def test_a_report_of_more_orders_than_it_may_have_is_refused(database: Postgres) -> None:
-    actualizar(database, *(orden(f"o{n}") for n in range(3)))
+    actualizar(database, *(cambio(f"o{n}") for n in range(3)))
     for most, refused in ((2, True), (3, False)):
         with database.transaction() as transaction:
             (outcome,) = replace(HANDLERS, most=most).generar(transaction, [Pedido("r", "csv", "")])
@@ -115,7 +110,7 @@ def test_a_report_of_more_orders_than_it_may_have_is_refused(database: Postgres)
 
 
 def test_two_reports_in_one_group_and_one_of_no_format_are_all_answered(database: Postgres) -> None:
-    actualizar(database, orden("a"))
+    actualizar(database, cambio("a"))
     pedidos = [Pedido("r1", "csv", ""), Pedido("r2", "xml", ""), Pedido("r3", "json", "")]
     with database.transaction() as transaction:
         outcomes = HANDLERS.generar(transaction, pedidos)

@@ -42,6 +42,7 @@ from tests.integration.ordenes import (
     told,
 )
 from tests.integration.pagos import SLOW, cobro, pagos, por_reembolsar
+from tests.integration.reporting import cambio
 from tests.integration.server import UNINDEXABLE
 from tests.integration.server import Server as RealServer
 from tests.integration.simulated import KEYS, NOW, Act, Both, comparable
@@ -399,7 +400,7 @@ def test_what_a_statement_waited_for_is_seen_by_the_next_one_alone(play: Play) -
     one, other = play.begin(), play.begin()
     one.does(crear("a"))
     assert other.does(runs("current_status", ids=["a"])) == []
-    new = columns([Orden("a", 1, "", 1, "USD", 1, "")], Orden)
+    new = columns([orden("a")], Orden)
     other.waits(runs("insert_new", **new, mark=False), on=one)
     one.commits()
     assert other.answered() == []
@@ -880,7 +881,7 @@ def test_who_pays_back_sees_what_is_charged_when_that_is_committed(play: Play) -
 
 
 def reported(order_id: str, version: int) -> Cambio:
-    return Cambio(order_id, 1, "aprobada" if version == 2 else "reembolsada", 100, "USD", version, 5, 6)
+    return cambio(order_id, version, "aprobada" if version == 2 else "reembolsada")
 
 
 def keeps(*batch: Cambio) -> Act:

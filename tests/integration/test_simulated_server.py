@@ -15,10 +15,10 @@ from functions.pagos.domain import Cobro, PorReembolsar
 from functions.pagos.gateways import GATEWAYS, GatewayOptions
 from functions.pagos.handlers import PagosHandlers
 from functions.reporting import store as reporting
-from schemas.tienda.cambios import Cambio
 from schemas.tienda.v1.ordenes_pb2 import VencerOrdenes
 from tests.integration.ordenes import PEERS, TOPICS, orden, pago
 from tests.integration.pagos import SLOW
+from tests.integration.reporting import cambio
 from tests.integration.simulated import Act, Both
 from tests.simulation.statements import BY_NAME, FILES
 
@@ -142,7 +142,7 @@ def _reporting_step(draw: random.Random) -> Act:
     chosen = draw.choices(IDS, k=draw.randint(1, 6))
     statuses = ("aprobada", "expirada")
     batch = [
-        Cambio(order_id, 1, draw.choice(statuses), draw.randint(0, 9), "USD", draw.randint(1, 4), 5, 6)
+        cambio(order_id, draw.randint(1, 4), draw.choice(statuses), total_cents=draw.randint(0, 9), updated_at_ms=6)
         for order_id in chosen
     ]
     acts: list[Act] = [

@@ -6,10 +6,12 @@ Held against the SQL itself, in random sequences, by tests/integration/test_simu
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alpes_runtime import load_queries
 from alpes_runtime.database import Row
+from functions.ordenes.domain import Orden, OrdenGuardada
+from schemas.tienda.cambios import Cambio
 from tests.simulation.server import Statement, View
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -29,6 +31,11 @@ def _rows(params: Params, *columns: str, **renamed: str) -> list[dict[str, Any]]
     ]
 
 
+def _by_column(kind: type[NamedTuple]) -> dict[str, str]:
+    """Return a record's fields, by the columns that hold them: a time in milliseconds is a timestamp there."""
+    return {field.removesuffix("_ms"): field for field in kind._fields}
+
+
 def _insert_new(view: View, table: str, key: str, rows: list[dict[str, Any]]) -> list[Any]:
     """INSERT … ON CONFLICT DO NOTHING RETURNING the key."""
     return [row[key] for row in rows if view.insert(table, row[key], row)]
@@ -40,19 +47,8 @@ def _found(view: View, table: str, keys: list[Any]) -> list[dict[str, Any]]:
 
 # -- Ordenes
 
-GUARDADA = (
-    "id",
-    "client_id",
-    "address",
-    "total_cents",
-    "currency",
-    "created_at",
-    "traceparent",
-    "status",
-    "version",
-    "updated_at",
-    "transaction_id",
-)
+ACEPTADA = _by_column(Orden)
+GUARDADA = [*ACEPTADA, *[column for column in _by_column(OrdenGuardada) if column != "orden"]]
 
 
 def _guardada(row: dict[str, Any]) -> Row:
@@ -60,8 +56,7 @@ def _guardada(row: dict[str, Any]) -> Row:
 
 
 def insert_new(view: View, params: Params) -> list[Row]:
-    named = ("id", "client_id", "address", "total_cents", "currency", "traceparent")
-    rows = _rows(params, *named, created_at="created_at_ms")
+    rows = _rows(params, **ACEPTADA)
     more = {"status": "creada", "version": 1, "accepted_at": view.now_ms, "updated_at": view.now_ms}
     new = _insert_new(view, "ordenes", "id", [{**row, **more, "transaction_id": ""} for row in rows])
     _mark(view, params, new)
@@ -251,13 +246,11 @@ def refunds(view: View, params: Params) -> list[Row]:
 
 # -- Reporting
 
-ORDEN = ("id", "client_id", "status", "total_cents", "currency", "version", "created_at", "updated_at")
+ORDEN = _by_column(Cambio)
 
 
 def upsert(view: View, params: Params) -> list[Row]:
-    named = ("id", "client_id", "status", "total_cents", "currency", "version")
-    rows = _rows(params, *named, created_at="created_at_ms", updated_at="updated_at_ms")
-    for row in rows:
+    for row in _rows(params, **ORDEN):
         latest = view.lock("ordenes", row["id"])
         if latest is None or latest["version"] < row["version"]:
             view.put("ordenes", row["id"], row)
