@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
@@ -25,7 +25,7 @@ class PagosConfig(FunctionConfig):
     Parameters
     ----------
     gateway
-        Who decides: ``simulada`` or ``http``.
+        Who decides: a name of `GATEWAYS`.
     approval_rate
         Simulated: share of orders whose payment is approved, 0 to 1.
     gateway_url
@@ -42,7 +42,7 @@ class PagosConfig(FunctionConfig):
 
     retry_suffix: ClassVar[str] = RETRY_SUFFIX
 
-    gateway: Literal["simulada", "http"] = "simulada"
+    gateway: str = "simulada"
     approval_rate: float = 0.9
     gateway_url: str = ""
     gateway_token_env: str = ""
@@ -53,6 +53,7 @@ class PagosConfig(FunctionConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.approval_rate <= 1, "approval_rate", self.approval_rate, "0 to 1")
+        require(self.gateway in GATEWAYS, "gateway", self.gateway, " or ".join(map(repr, GATEWAYS)))
         remote = GATEWAYS[self.gateway].remote
         known = self.gateway_url.startswith(("http://", "https://"))
         require(known or not remote, "gateway_url", self.gateway_url, "http://… or https://…")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -31,27 +32,19 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        [],
-        ["send"],
-        ["show"],
-        ["report"],
-        ["dlq"],
-        ["dlq", "list"],
-        ["dlq", "show"],
-        ["dlq", "replay"],
-        ["dlq", "discard"],
-        ["reconcile"],
-        ["recover"],
-        ["trace"],
-        ["rebuild"],
-        ["rebuild", "reporting"],
-        ["rebuild", "state"],
-    ],
-)
-def test_help_has_an_example(command: list[str]) -> None:
+def _paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a command, and of all below it."""
+    yield path
+    if isinstance(command, click.Group):
+        with click.Context(command) as context:
+            for name in command.list_commands(context):
+                below = command.get_command(context, name)
+                assert below is not None
+                yield from _paths(below, (*path, name))
+
+
+@pytest.mark.parametrize("command", list(_paths(alpes)), ids=" ".join)
+def test_help_has_an_example(command: tuple[str, ...]) -> None:
     code, out, _ = _run(*command, "--help")
     assert code == 0
     assert f"  alpes {' '.join(command)}" in out
