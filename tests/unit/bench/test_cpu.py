@@ -26,7 +26,13 @@ def test_an_instance_is_known_by_its_function_and_number() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [[], ["python3", "-m", "bench"], command(url="pulsar://127.0.0.1:6650"), command("envios"), ["vi", *command()][:3]],
+    [
+        [],
+        ["python3", "-m", "bench"],
+        command(url="pulsar://127.0.0.1:6650"),
+        command("somebodys"),
+        ["vi", *command()][:3],
+    ],
 )
 def test_everything_else_is_nobodys(other: list[str]) -> None:
     assert instance_name(other, URL) == ""

@@ -24,6 +24,7 @@ from bench.hops import NEVER
 from bench.results import Run, Sample
 from bench.sender import first, paced
 from bench.sink.function import Counted, Nowhere, payload
+from bench.system import SERVICES
 from bench.topics import Written, messages_per_entry
 from deployment import function_configs, packages
 from functions.ordenes.function import OrdenesConfig
@@ -157,9 +158,9 @@ def test_on_a_shared_system_an_order_may_be_on_its_way_and_none_may_be_lost() ->
 
 def test_functions_are_scaled_together_and_each_alone() -> None:
     found = dict(scaling.cases([1, 2, 4], alone=True))
-    assert len(found) == 9
-    assert found["all × 4"] == {"ordenes": 4, "pagos": 4, "reporting": 4}
-    assert found["pagos × 2"] == {"ordenes": 1, "pagos": 2, "reporting": 1}
+    assert len(found) == 3 + 2 * len(SERVICES)
+    assert found["all × 4"] == dict.fromkeys(SERVICES, 4)
+    assert found["pagos × 2"] == {**dict.fromkeys(SERVICES, 1), "pagos": 2}
     assert list(dict(scaling.cases([1, 2], alone=False))) == ["all × 1", "all × 2"]
 
 
