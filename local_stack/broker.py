@@ -13,7 +13,7 @@ import psutil
 
 from connection.admin import Admin
 from connection.errors import PulsarError
-from local_stack import conf_files, credentials, distribution, java, processes, state_store
+from local_stack import conf_files, credentials, distribution, environment, java, processes, state_store
 from local_stack.errors import StartError
 from local_stack.settings import Settings
 
@@ -41,6 +41,8 @@ CLI_OPTIONS = (
     "-XX:TieredStopAtLevel=1",
     "-Dio.netty.leakDetection.level=disabled",
 )
+LATER_VARIABLES = "ALPES_LATER_VARIABLES"
+"""Names the file in which functions find variables that were added after Pulsar's start: see alpes_runtime.config."""
 # Prefixes of variables that the shell may have set for another Pulsar.
 FOREIGN_PREFIXES = ("PULSAR_", "BOOKIE_", "BOOKKEEPER_", "BK_", "PYTHONPATH", "PYTHONHOME", "CLASSPATH", "FUNCTIONS_")
 
@@ -105,6 +107,7 @@ def broker_environment(settings: Settings, known: credentials.Credentials) -> di
             "PULSAR_STANDALONE_USE_ZOOKEEPER": "1",
             "PULSAR_SERVICE_URL": settings.service_url,
             "PULSAR_ADMIN_URL": settings.admin_url,
+            LATER_VARIABLES: str(environment.path(settings)),
         }
     )
     environ.update(known.dsns(settings.ports.postgres))
@@ -112,7 +115,7 @@ def broker_environment(settings: Settings, known: credentials.Credentials) -> di
 
 
 def lacking(settings: Settings, known: credentials.Credentials) -> list[str]:
-    """Return the DSN variables that the running Pulsar lacks because they were added after its start."""
+    """Return the DSN variables that functions of the running Pulsar can't get, since its release was an earlier one."""
     pid = pid_file(settings).running()
     try:
         environ = psutil.Process(pid).environ() if pid else None
@@ -120,7 +123,9 @@ def lacking(settings: Settings, known: credentials.Credentials) -> list[str]:
         # The process is another user's, or has just ended.
         environ = None
     wanted = known.dsns(settings.ports.postgres)
-    return [] if environ is None else [name for name, dsn in wanted.items() if environ.get(name) != dsn]
+    if environ is None or environ.get(LATER_VARIABLES) == str(environment.path(settings)):
+        return []
+    return [name for name, dsn in wanted.items() if environ.get(name) != dsn]
 
 
 def start(settings: Settings, known: credentials.Credentials) -> None:

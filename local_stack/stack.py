@@ -89,7 +89,7 @@ def up(settings: Settings) -> bool:
             known = credentials.load_or_make(settings)
             ports.claim(settings)
         if not with_broker and (lacking := broker.lacking(settings, known)):
-            doing = f"Restarting Pulsar, since its functions inherit its environment and {', '.join(lacking)} is new"
+            doing = f"Restarting Pulsar, whose functions can't get {', '.join(lacking)}"
             with progress.step(f"{doing}: stopping it", "Pulsar stopped; no message is lost"):
                 broker.stop(settings)
             with_broker = True

@@ -2,17 +2,21 @@
 
 import dataclasses
 import difflib
+import json
 import os
 import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from .errors import Misconfigured
 
 C = TypeVar("C", bound="FunctionConfig")
 FORMERLY = "formerly"
+LATER_VARIABLES = "ALPES_LATER_VARIABLES"
+"""Variable that may name a JSON file with variables that were added after the worker's start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +52,28 @@ class FunctionConfig:
     def dsn(self, environment: Mapping[str, str] = os.environ) -> str:
         """Return the DSN from the variable that the config names.
 
+        A worker that was started before the variable was there has it in the file that `LATER_VARIABLES` names.
+
         Raises
         ------
         Misconfigured
             The variable isn't set in the worker's environment.
         """
-        dsn = environment.get(self.dsn_env, "")
+        dsn = environment.get(self.dsn_env, "") or _later_variables(environment).get(self.dsn_env, "")
         if not dsn:
             raise Misconfigured(
                 f"The worker's environment has no {self.dsn_env} (userConfig: dsn_env): "
                 "set it to the service's PostgreSQL DSN where the function worker is started"
             )
         return dsn
+
+
+def _later_variables(environment: Mapping[str, str]) -> Mapping[str, str]:
+    path = environment.get(LATER_VARIABLES)
+    try:
+        return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path else {}
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{path}, which {LATER_VARIABLES} names, can't be read: {error}") from error
 
 
 def require(holds: bool, key: str, value: object, allowed: str) -> None:  # noqa: FBT001 -- reads as a sentence

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local_stack import broker, credentials, distribution, ports, processes, stack
+from local_stack import broker, credentials, distribution, environment, ports, processes, stack
 from local_stack.cli import main
 from local_stack.errors import (
     ChecksumError,
@@ -55,6 +55,7 @@ def test_functions_inherit_our_python_the_dsns_and_nothing_of_another_pulsar(
     assert environ["PULSAR_HOME"] == str(settings.distribution)
     assert environ["PULSAR_STANDALONE_USE_ZOOKEEPER"] == "1"
     assert "PYTHONPATH" not in environ
+    assert environ["ALPES_LATER_VARIABLES"] == str(environment.path(settings))
     assert environ["ALPES_PAGOS_DSN"] == f"postgresql://pagos:{known.passwords['pagos']}@127.0.0.1:54420/pagos"
 
 

@@ -14,7 +14,7 @@ from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests import checkouts
 from tests.documented import DOCUMENT, documented_files
-from tests.e2e.tienda import Tienda, new_prefix, orders, wait_until
+from tests.e2e.tienda import FUNCTIONS, Tienda, new_prefix, orders, wait_until
 from tests.stack import deploy, uses_environment
 
 FUNCTION = f"/admin/v3/functions/{NAMESPACE}/envios"
@@ -30,8 +30,10 @@ def envios(stack: Tienda, tmp_path: Path) -> Iterator[Tienda]:
     checkout = copy_of_checkout(tmp_path / "checkout")
     environment = {**stack.environment, "ALPES_VENV": sys.prefix}
     remove(stack)
+    instances = [process.pid for function in FUNCTIONS for process in stack.processes(function)]
     try:
         deploy("up", environment=environment, checkout=checkout)
+        assert [process.pid for function in FUNCTIONS for process in stack.processes(function)] == instances
         deploy("deploy", "envios", environment=environment, checkout=checkout)
         dsn = dsns(deploy("env", environment=environment, checkout=checkout))["ALPES_ENVIOS_DSN"]
         yield replace(stack, dsns={**stack.dsns, "envios": dsn})

@@ -213,6 +213,17 @@ def test_the_dsn_comes_from_the_variable_that_the_config_names() -> None:
     assert config.dsn({"ALPES_ORDENES_DSN": "postgresql://o", "ALPES_PAGOS_DSN": "postgresql://p"}) == "postgresql://o"
 
 
+def test_a_dsn_that_is_newer_than_its_worker_is_found_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "environment.json"
+    file.write_text('{"ALPES_ORDENES_DSN": "postgresql://o"}')
+    config = parse_config(Config, LEAST)
+    assert config.dsn({"ALPES_LATER_VARIABLES": str(file)}) == "postgresql://o"
+    assert config.dsn({"ALPES_LATER_VARIABLES": str(file), "ALPES_ORDENES_DSN": "postgresql://n"}) == "postgresql://n"
+    file.unlink()
+    with pytest.raises(Misconfigured, match=r"environment\.json, which ALPES_LATER_VARIABLES names, can't be read"):
+        config.dsn({"ALPES_LATER_VARIABLES": str(file)})
+
+
 @pytest.mark.parametrize("environment", [{}, {"ALPES_ORDENES_DSN": ""}, {"ALPES_PAGOS_DSN": "postgresql://secret"}])
 def test_a_missing_dsn_is_named_by_its_variable_and_shows_no_other(environment: dict[str, str]) -> None:
     with pytest.raises(Misconfigured, match="no ALPES_ORDENES_DSN") as caught:
