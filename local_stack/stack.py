@@ -6,13 +6,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from local_stack import broker, credentials, distribution, environment, locks, ports, postgres
-from local_stack.errors import LocalStackError
+from local_stack.errors import LocalStackError, StartError
 from local_stack.settings import Settings
 from terminal import progress
 
 # Room for the first data and logs.
 NEEDED_BYTES = 500_000_000
 LOCK_NAME = "lock"
+MOST_CHOICES = 3
+"""Of ports, if others take them before this stack listens."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,7 @@ def up(settings: Settings) -> bool:
         with_postgres = postgres.find(settings) is None
         with_broker = broker.find(settings) is None
         bound = broker.has_data(settings) or not (with_postgres and with_broker)
-        with ports.one_at_a_time(settings):
-            settings = ports.choose(settings, bound=bound)
-            # Check the ports before anything has to be undone, and before they are stored.
-            needed = {"PostgreSQL": settings.ports.postgres} if with_postgres else {}
-            if with_broker:
-                needed |= settings.ports.of_pulsar()
-            ports.require_free(needed, ports.advice(bound=bound))
-            known = credentials.load_or_make(settings)
-            ports.claim(settings)
+        settings, known = _choose_ports(settings, bound=bound, with_postgres=with_postgres, with_broker=with_broker)
         if not with_broker and (lacking := broker.lacking(settings, known)):
             doing = f"Restarting Pulsar, whose functions can't get {', '.join(lacking)}"
             with progress.step(f"{doing}: stopping it", "Pulsar stopped; no message is lost"):
@@ -99,7 +93,7 @@ def up(settings: Settings) -> bool:
             distribution.require_space(settings.home, NEEDED_BYTES, "ALPES_HOME")
         if with_postgres:
             with progress.step("Starting PostgreSQL", "PostgreSQL started"):
-                postgres.start(settings, known)
+                settings, known = _start_postgres(settings, known, bound=bound)
             undo.callback(postgres.stop, settings)
         # A killed run may have left a PostgreSQL that is still starting.
         elif not postgres.is_ready(settings, known):
@@ -116,6 +110,39 @@ def up(settings: Settings) -> bool:
         environment.write(settings)
         undo.pop_all()
         return with_postgres or with_broker
+
+
+def _choose_ports(
+    settings: Settings, *, bound: bool, with_postgres: bool, with_broker: bool
+) -> tuple[Settings, credentials.Credentials]:
+    """Choose the ports of the parts that are to be started, check that they are free, and store them."""
+    with ports.one_at_a_time(settings):
+        settings = ports.choose(settings, bound=bound)
+        # Check the ports before anything has to be undone, and before they are stored.
+        needed = {"PostgreSQL": settings.ports.postgres} if with_postgres else {}
+        if with_broker:
+            needed |= settings.ports.of_pulsar()
+        ports.require_free(needed, ports.advice(bound=bound))
+        known = credentials.load_or_make(settings)
+        ports.claim(settings)
+    return settings, known
+
+
+def _start_postgres(
+    settings: Settings, known: credentials.Credentials, *, bound: bool
+) -> tuple[Settings, credentials.Credentials]:
+    """Start PostgreSQL. If another stack took its port since the choice, choose anew: that stack has all of them."""
+    for _ in range(MOST_CHOICES - 1):
+        try:
+            postgres.start(settings, known)
+        except StartError:
+            if bound or settings.asked_offset is not None or not ports.is_taken(settings.ports.postgres):
+                raise
+            settings, known = _choose_ports(settings, bound=False, with_postgres=True, with_broker=True)
+        else:
+            return settings, known
+    postgres.start(settings, known)
+    return settings, known
 
 
 def down(settings: Settings) -> bool:
