@@ -298,7 +298,7 @@ def test_the_next_run_waits_for_the_pip_of_one_whose_script_was_killed(checkout:
     python = checkout / ".venv" / "bin" / "python"
     python.write_text(f"""#!/bin/sh
 case "$*" in
-    "-m pip install "*) echo begins >>"{log}"; sleep 1; echo ends >>"{log}" ;;
+    "-m pip install "*) echo begins >>"{log}"; [ -e "{log}.2" ] || sleep 4; touch "{log}.2"; echo ends >>"{log}" ;;
     "-m pip "*) ;;
     *) exec {shlex.quote(sys.executable)} "$@" ;;
 esac
