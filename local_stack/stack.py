@@ -132,16 +132,15 @@ def _start_postgres(
     settings: Settings, known: credentials.Credentials, *, bound: bool
 ) -> tuple[Settings, credentials.Credentials]:
     """Start PostgreSQL. If another stack took its port since the choice, choose anew: that stack has all of them."""
-    for _ in range(MOST_CHOICES - 1):
+    fixed = bound or settings.asked_offset is not None
+    for left in reversed(range(MOST_CHOICES)):
         try:
             postgres.start(settings, known)
+            break
         except StartError:
-            if bound or settings.asked_offset is not None or not ports.is_taken(settings.ports.postgres):
+            if not left or fixed or not ports.is_taken(settings.ports.postgres):
                 raise
             settings, known = _choose_ports(settings, bound=False, with_postgres=True, with_broker=True)
-        else:
-            return settings, known
-    postgres.start(settings, known)
     return settings, known
 
 
