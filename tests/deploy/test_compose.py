@@ -181,5 +181,5 @@ def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(
     assert lines[:2] == ["# journalSyncData=", "journalSyncData=true"]
     assert all(lines.count(f"{key}={value}") == 1 for key, value in broker_settings().items())
     assert sum(line.startswith("advertisedListeners=") for line in lines) == 1
-    assert worker == "instanceLivenessCheckFreqMs: 2000\nworkerPort: 6750\n"
+    assert worker == "instanceLivenessCheckFreqMs: 5000\nworkerPort: 6750\n"
     assert apply() == (broker, worker)

@@ -49,7 +49,7 @@ def test_the_worker_follows_the_shifted_ports_and_keeps_what_it_had() -> None:
     assert worker["pulsarWebServiceUrl"] == "http://127.0.0.1:8180"
     assert worker["stateStorageServiceUrl"] == "bk://127.0.0.1:4281"
     assert worker["configurationMetadataStoreUrl"] == "zk:127.0.0.1:2281"
-    assert worker["instanceLivenessCheckFreqMs"] == 2000, "it notices a dead instance within seconds"
+    assert worker["instanceLivenessCheckFreqMs"] == 5000, "it notices a dead instance within seconds"
     assert worker["downloadDirectory"].startswith("/somewhere/alpes/")
     assert worker["functionRuntimeFactoryConfigs"]["logDirectory"] == "/somewhere/alpes/logs"
 
