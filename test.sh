@@ -96,8 +96,10 @@ install_programs() {
 }
 
 # Runs the lanes of tests/lanes.py in parallel, in more processes than there are cores: many tests only wait.
-in_parallel() { # PYTEST ARGUMENT...
-    pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder "$@"
+in_parallel() { # PROCESSES PYTEST-ARGUMENT...
+    local processes=$1
+    shift
+    pytest --numprocesses "$processes" --dist loadscope --no-loadscope-reorder "$@"
 }
 
 main() {
@@ -117,12 +119,13 @@ main() {
     fi
     static_checks
     # The first part that fails ends the run, so that pytest's summary is the last line.
-    in_parallel -m "not extended"
+    in_parallel 4 -m "not extended"
     if [ "${1:-}" = all ]; then
         install_programs </dev/null
         # Measurements run alone.
         pytest -m "extended and bench"
-        in_parallel -m "extended and not bench"
+        # One process less: up to three stacks run then, and what is timed on them needs the processors.
+        in_parallel 3 -m "extended and not bench"
     fi
 }
 

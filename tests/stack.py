@@ -13,6 +13,7 @@ from deployment import function_configs
 from local_stack import ports
 from local_stack.errors import LocalStackError
 from local_stack.settings import from_environment, noted_offset
+from tests import checkouts
 from tests.e2e.tienda import ROOT, Tienda
 
 DSNS = {name: config.dsn_variable for name, config in function_configs.load().items()}
@@ -59,7 +60,7 @@ def asked(tienda: Tienda, *arguments: str, seconds: float = 120) -> "subprocess.
 
 def own_environment() -> dict[str, str]:
     """Return this process's environment with a folder and ports of the tests' own, unless it names others."""
-    environment = {name: value for name, value in os.environ.items() if name not in UNSET}
+    environment = {**checkouts.JVM, **{name: value for name, value in os.environ.items() if name not in UNSET}}
     environment.setdefault("ALPES_HOME", str(_home()))
     if "ALPES_PORT_OFFSET" not in environment:
         # Not the usual ones: a shop of the developer's own that is down for the moment comes back to those.

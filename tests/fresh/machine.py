@@ -70,7 +70,7 @@ class Machine:
                 os.chown(path, self._user.pw_uid, self._user.pw_gid, follow_symlinks=False)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         programs = [part for part in kept["PATH"].split(os.pathsep) if not part.startswith(sys.prefix)]
-        self.environment = {**kept, "HOME": str(self.home), "PATH": os.pathsep.join(programs)}
+        self.environment = {**kept, **checkouts.JVM, "HOME": str(self.home), "PATH": os.pathsep.join(programs)}
         if python is not None:
             self.environment["ALPES_PYTHON"] = python
 

@@ -457,7 +457,7 @@ def test_naive_flush_never_returns_from_an_entry_over_the_topics_limit(namespace
     flusher.join(3)
     assert flusher.is_alive()
     naive.producer.close()
-    flusher.join(5)
+    flusher.join(30)
     assert not flusher.is_alive()
 
 
