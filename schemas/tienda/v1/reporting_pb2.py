@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tienda/v1/reporting.proto\x12\ttienda.v1\"g\n\x0eGenerarReporte\x12\x1b\n\treport_id\x18\x01 \x01(\tR\x08reportId\x12\x16\n\x06\x66ormat\x18\x02 \x01(\tR\x06\x66ormat\x12 \n\x0btraceparent\x18\n \x01(\tR\x0btraceparent\"\xec\x02\n\x0fReporteGenerado\x12\x1b\n\treport_id\x18\x01 \x01(\tR\x08reportId\x12\x16\n\x06\x66ormat\x18\x02 \x01(\tR\x06\x66ormat\x12&\n\x0fgenerated_at_ms\x18\x03 \x01(\x03R\rgeneratedAtMs\x12\x12\n\x04part\x18\x04 \x01(\x05R\x04part\x12\x12\n\x04last\x18\x05 \x01(\x08R\x04last\x12\x18\n\x07\x63ontent\x18\x06 \x01(\x0cR\x07\x63ontent\x12!\n\x0c\x63ontent_type\x18\x07 \x01(\tR\x0b\x63ontentType\x12\x14\n\x05\x65rror\x18\x08 \x01(\tR\x05\x65rror\x12 \n\x0btraceparent\x18\n \x01(\tR\x0btraceparent\x12\x19\n\x08\x65vent_id\x18\x0b \x01(\tR\x07\x65ventId\x12\x1d\n\nevent_type\x18\x0c \x01(\tR\teventType\x12%\n\x0eschema_version\x18\r \x01(\x05R\rschemaVersionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tienda/v1/reporting.proto\x12\ttienda.v1\"\xab\x01\n\x0eGenerarReporte\x12\x1b\n\treport_id\x18\x01 \x01(\tR\x08reportId\x12\x16\n\x06\x66ormat\x18\x02 \x01(\tR\x06\x66ormat\x12\x12\n\x04\x66rom\x18\x03 \x01(\tR\x04\x66rom\x12\x0e\n\x02to\x18\x04 \x01(\tR\x02to\x12\x0e\n\x02tz\x18\x05 \x01(\tR\x02tz\x12\x0e\n\x02\x62y\x18\x06 \x01(\tR\x02\x62y\x12 \n\x0btraceparent\x18\n \x01(\tR\x0btraceparent\"\xda\x03\n\x0fReporteGenerado\x12\x1b\n\treport_id\x18\x01 \x01(\tR\x08reportId\x12\x16\n\x06\x66ormat\x18\x02 \x01(\tR\x06\x66ormat\x12&\n\x0fgenerated_at_ms\x18\x03 \x01(\x03R\rgeneratedAtMs\x12\x12\n\x04part\x18\x04 \x01(\x05R\x04part\x12\x12\n\x04last\x18\x05 \x01(\x08R\x04last\x12\x18\n\x07\x63ontent\x18\x06 \x01(\x0cR\x07\x63ontent\x12!\n\x0c\x63ontent_type\x18\x07 \x01(\tR\x0b\x63ontentType\x12\x14\n\x05\x65rror\x18\x08 \x01(\tR\x05\x65rror\x12 \n\x0btraceparent\x18\n \x01(\tR\x0btraceparent\x12\x19\n\x08\x65vent_id\x18\x0b \x01(\tR\x07\x65ventId\x12\x1d\n\nevent_type\x18\x0c \x01(\tR\teventType\x12%\n\x0eschema_version\x18\r \x01(\x05R\rschemaVersion\x12\x1c\n\x07\x66rom_ms\x18\x0e \x01(\x03H\x00R\x06\x66romMs\x88\x01\x01\x12\x18\n\x05to_ms\x18\x0f \x01(\x03H\x01R\x04toMs\x88\x01\x01\x12\x0e\n\x02tz\x18\x10 \x01(\tR\x02tz\x12\x0e\n\x02\x62y\x18\x11 \x01(\tR\x02\x62yB\n\n\x08_from_msB\x08\n\x06_to_msb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tienda.v1.reporting_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GENERARREPORTE']._serialized_start=40
-  _globals['_GENERARREPORTE']._serialized_end=143
-  _globals['_REPORTEGENERADO']._serialized_start=146
-  _globals['_REPORTEGENERADO']._serialized_end=510
+  _globals['_GENERARREPORTE']._serialized_start=41
+  _globals['_GENERARREPORTE']._serialized_end=212
+  _globals['_REPORTEGENERADO']._serialized_start=215
+  _globals['_REPORTEGENERADO']._serialized_end=689
 # @@protoc_insertion_point(module_scope)

@@ -5,17 +5,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerarReporte(_message.Message):
-    __slots__ = ("report_id", "format", "traceparent")
+    __slots__ = ("report_id", "format", "to", "tz", "by", "traceparent")
     REPORT_ID_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    TZ_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     report_id: str
     format: str
+    to: str
+    tz: str
+    by: str
     traceparent: str
-    def __init__(self, report_id: _Optional[str] = ..., format: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    def __init__(self, report_id: _Optional[str] = ..., format: _Optional[str] = ..., to: _Optional[str] = ..., tz: _Optional[str] = ..., by: _Optional[str] = ..., traceparent: _Optional[str] = ..., **kwargs) -> None: ...
 
 class ReporteGenerado(_message.Message):
-    __slots__ = ("report_id", "format", "generated_at_ms", "part", "last", "content", "content_type", "error", "traceparent", "event_id", "event_type", "schema_version")
+    __slots__ = ("report_id", "format", "generated_at_ms", "part", "last", "content", "content_type", "error", "traceparent", "event_id", "event_type", "schema_version", "from_ms", "to_ms", "tz", "by")
     REPORT_ID_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     GENERATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +35,10 @@ class ReporteGenerado(_message.Message):
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FROM_MS_FIELD_NUMBER: _ClassVar[int]
+    TO_MS_FIELD_NUMBER: _ClassVar[int]
+    TZ_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
     report_id: str
     format: str
     generated_at_ms: int
@@ -40,4 +51,8 @@ class ReporteGenerado(_message.Message):
     event_id: str
     event_type: str
     schema_version: int
-    def __init__(self, report_id: _Optional[str] = ..., format: _Optional[str] = ..., generated_at_ms: _Optional[int] = ..., part: _Optional[int] = ..., last: _Optional[bool] = ..., content: _Optional[bytes] = ..., content_type: _Optional[str] = ..., error: _Optional[str] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., schema_version: _Optional[int] = ...) -> None: ...
+    from_ms: int
+    to_ms: int
+    tz: str
+    by: str
+    def __init__(self, report_id: _Optional[str] = ..., format: _Optional[str] = ..., generated_at_ms: _Optional[int] = ..., part: _Optional[int] = ..., last: _Optional[bool] = ..., content: _Optional[bytes] = ..., content_type: _Optional[str] = ..., error: _Optional[str] = ..., traceparent: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., schema_version: _Optional[int] = ..., from_ms: _Optional[int] = ..., to_ms: _Optional[int] = ..., tz: _Optional[str] = ..., by: _Optional[str] = ...) -> None: ...
