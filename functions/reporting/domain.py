@@ -4,8 +4,18 @@ from typing import NamedTuple
 
 
 class Pedido(NamedTuple):
-    """A report that was asked for."""
+    """A report that was asked for.
+
+    Attributes
+    ----------
+    start, end, tz, by
+        The period, as the command's `from`, `to`, `tz` and `by` say it; empty where they say nothing.
+    """
 
     report_id: str
     format: str
     traceparent: str
+    start: str = ""
+    end: str = ""
+    tz: str = ""
+    by: str = ""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from alpes_runtime import Done, Outcome, Transaction
 from alpes_runtime.clock import now_ms
 from schemas.tienda.cambios import Cambio
+from schemas.tienda.periodo import Periodo, periodo
+from schemas.tienda.times import UnknownTime
 
 from . import messages, store
 from .domain import Pedido
@@ -51,20 +53,24 @@ class ReportingHandlers:
 
     def _report(self, transaction: Transaction, pedido: Pedido) -> Outcome:
         now_ms = self.now_ms()
-        if refusal := self._refusal(transaction, pedido):
+        try:
+            asked = periodo(pedido.start, pedido.end, pedido.tz, pedido.by)
+        except UnknownTime as error:
+            return Done((messages.reporte_refused(self.topic, pedido, now_ms, str(error)),))
+        if refusal := self._refusal(transaction, pedido, asked):
             return Done((messages.reporte_refused(self.topic, pedido, now_ms, refusal),))
         chosen = self.formats[pedido.format]
-        content = chosen.render(Report(now_ms, self._lively(store.every_order(transaction))))
-        return Done(tuple(messages.reporte_parts(self.topic, pedido, now_ms, chosen.content_type, content)))
+        content = chosen.render(Report(now_ms, asked, self._lively(store.orders_of(transaction, asked))))
+        return Done(tuple(messages.reporte_parts(self.topic, pedido, now_ms, asked, chosen.content_type, content)))
 
-    def _refusal(self, transaction: Transaction, pedido: Pedido) -> str:
+    def _refusal(self, transaction: Transaction, pedido: Pedido, asked: Periodo) -> str:
         """Return why there is no such report and what to do, empty when there is one."""
         if pedido.format not in self.formats:
             return f"there is no report format {pedido.format!r}; there are: {', '.join(sorted(self.formats))}"
-        if store.has_more_than(transaction, self.most):
+        if store.has_more_than(transaction, self.most, asked):
             return (
-                f"there are more than {self.most:,} orders, the most that a report may have: read the table ordenes of "
-                "Reporting's database, or raise report_max_rows in Reporting's userConfig"
+                f"there are more than {self.most:,} orders, the most that a report may have: ask for a shorter period, "
+                "read the table ordenes of Reporting's database, or raise report_max_rows in Reporting's userConfig"
             )
         return ""
 

@@ -15,6 +15,7 @@ from functions.reporting.domain import Pedido
 from functions.reporting.formats import formats
 from functions.reporting.handlers import ReportingHandlers
 from schemas.tienda.cambios import Cambio
+from schemas.tienda.periodo import periodo
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 from tests.integration.reporting import cambio
 from tests.integration.server import Rows
@@ -30,7 +31,7 @@ def actualizar(database: Postgres, *batch: Cambio) -> None:
 
 def everything(database: Postgres) -> list[Cambio]:
     with database.transaction() as transaction:
-        return list(store.every_order(transaction))
+        return list(store.orders_of(transaction, periodo()))
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one group", "one by one"])
@@ -120,3 +121,26 @@ def test_two_reports_in_one_group_and_one_of_no_format_are_all_answered(database
         ("r2", True, False),
         ("r3", False, True),
     ]
+
+
+def listed(database: Postgres, **asked: str) -> list[str]:
+    with database.transaction() as transaction:
+        (outcome,) = HANDLERS.generar(transaction, [Pedido("r", "csv", "", **asked)])
+    (event,) = outcome.events  # type: ignore[union-attr]
+    answer = ReporteGenerado.FromString(event.payload)
+    assert not answer.error
+    return [row["id"] for row in csv.DictReader(io.StringIO(answer.content.decode(), newline=""))]
+
+
+def test_a_period_has_the_orders_from_its_start_to_just_before_its_end(database: Postgres) -> None:
+    # 2026-01-01T00:00 in Mexico City, ten minutes before and a millisecond around it.
+    midnight = 1_767_247_200_000
+    for name, at_ms in {"a": -600_000, "b": -1, "c": 0, "d": 1}.items():
+        actualizar(database, cambio(name, created_at_ms=midnight + at_ms, updated_at_ms=midnight - at_ms))
+    mexico = {"tz": "America/Mexico_City"}
+    assert listed(database, start="2025-12-31T23:50", end="2026-01-01", **mexico) == ["a", "b"]
+    assert listed(database, start="2025-12-31", end="2026-01-01", by="updated", **mexico) == ["d"]
+    assert listed(database, start="2026-01-01", **mexico) == ["c", "d"]
+    assert listed(database, end="2026-01-01", **mexico) == ["a", "b"]
+    assert listed(database, start="2026-01-01", end="2026-01-02") == ["a", "b", "c", "d"]
+    assert listed(database, **mexico) == ["a", "b", "c", "d"]

@@ -15,6 +15,7 @@ from functions.pagos.domain import Cobro, PorReembolsar
 from functions.pagos.gateways import GATEWAYS, GatewayOptions
 from functions.pagos.handlers import PagosHandlers
 from functions.reporting import store as reporting
+from schemas.tienda.periodo import BY, periodo
 from schemas.tienda.v1.ordenes_pb2 import VencerOrdenes
 from tests.integration.ordenes import PEERS, TOPICS, orden, pago
 from tests.integration.pagos import SLOW
@@ -142,13 +143,22 @@ def _reporting_step(draw: random.Random) -> Act:
     chosen = draw.choices(IDS, k=draw.randint(1, 6))
     statuses = ("aprobada", "expirada")
     batch = [
-        cambio(order_id, draw.randint(1, 4), draw.choice(statuses), total_cents=draw.randint(0, 9), updated_at_ms=6)
+        cambio(
+            order_id,
+            draw.randint(1, 4),
+            draw.choice(statuses),
+            total_cents=draw.randint(0, 9),
+            created_at_ms=draw.randint(1, 9),
+            updated_at_ms=draw.randint(1, 9),
+        )
         for order_id in chosen
     ]
+    limits = [None, *range(1, 10)]
+    of = periodo()._replace(from_ms=draw.choice(limits), to_ms=draw.choice(limits), by=draw.choice(BY))
     acts: list[Act] = [
         lambda t: reporting.keep_newest(t, batch),
         lambda t: sorted(reporting.totals(t).items()),
-        lambda t: list(reporting.every_order(t)),
-        lambda t: [reporting.has_more_than(t, number) for number in range(len(IDS) + 1)],
+        lambda t: list(reporting.orders_of(t, of)),
+        lambda t: [reporting.has_more_than(t, number, of) for number in range(len(IDS) + 1)],
     ]
     return draw.choice(acts)

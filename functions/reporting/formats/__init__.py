@@ -8,8 +8,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from schemas.tienda.cambios import Cambio
+from schemas.tienda.periodo import Periodo
+from schemas.tienda.times import iso
 
 
 class Report(NamedTuple):
@@ -19,12 +22,20 @@ class Report(NamedTuple):
     ----------
     generated_at_ms
         Unix milliseconds.
+    periodo
+        What it covers, and the zone in which it shows times.
     ordenes
-        Every order, sorted by id, all of one moment. Can be iterated once.
+        Every order of the period, sorted by id, all of one moment. Can be iterated once.
     """
 
     generated_at_ms: int
+    periodo: Periodo
     ordenes: Iterator[Cambio]
+
+
+def readable_times(orden: Cambio, zone: ZoneInfo) -> dict[str, str]:
+    """Return an order's times as ISO 8601 in a zone: `created_at` and `updated_at`."""
+    return {"created_at": iso(orden.created_at_ms, zone), "updated_at": iso(orden.updated_at_ms, zone)}
 
 
 class Format(NamedTuple):

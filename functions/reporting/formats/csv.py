@@ -4,12 +4,13 @@ import csv
 import io
 from collections.abc import Iterator
 
-from functions.reporting.formats import Report
+from functions.reporting.formats import Report, readable_times
 from schemas.tienda.cambios import Cambio
 
 CONTENT_TYPE = "text/csv"
 
-COLUMNS = [name for name in Cambio._fields if name != "version"]
+STORED = [name for name in Cambio._fields if name != "version"]
+COLUMNS = [*STORED, "created_at", "updated_at"]
 
 
 def render(report: Report) -> Iterator[bytes]:
@@ -19,7 +20,8 @@ def render(report: Report) -> Iterator[bytes]:
     writer.writerow(COLUMNS)
     for orden in report.ordenes:
         yield _emptied(line)
-        writer.writerow([getattr(orden, column) for column in COLUMNS])
+        stored = [getattr(orden, column) for column in STORED]
+        writer.writerow([*stored, *readable_times(orden, report.periodo.zone).values()])
     yield _emptied(line)
 
 

@@ -1,22 +1,37 @@
-"""One JSON object: when it was made, every order, and the totals per status."""
+"""One JSON object: when it was made, what it covers, every order, and the totals per status."""
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
-from functions.reporting.formats import Report
+from functions.reporting.formats import Report, readable_times
 
 CONTENT_TYPE = "application/json"
 
 
 def render(report: Report) -> Iterator[bytes]:
     """Yield the object, an order at a time; the totals come last, since they are added up on the way."""
+    zone = report.periodo.zone
     totals: dict[str, dict[str, int]] = {}
-    yield f'{{"generated_at_ms": {report.generated_at_ms},\n"orders": ['.encode()
+    yield f'{json.dumps(_about(report))[:-1]},\n"orders": ['.encode()
     separator = "\n"
     for orden in report.ordenes:
         total = totals.setdefault(orden.status, {"orders": 0, "total_cents": 0})
         total["orders"] += 1
         total["total_cents"] += orden.total_cents
-        yield (separator + json.dumps(orden._asdict())).encode()
+        yield (separator + json.dumps(orden._asdict() | readable_times(orden, zone))).encode()
         separator = ",\n"
     yield f'\n],\n"totals": {json.dumps(totals, sort_keys=True)}}}\n'.encode()
+
+
+def _about(report: Report) -> dict[str, Any]:
+    """Return what comes before the orders: `from` and `to` are null where the period has no such end."""
+    periodo = report.periodo
+    return {
+        "generated_at_ms": report.generated_at_ms,
+        "generated_at": periodo.shown(report.generated_at_ms),
+        "from": periodo.shown(periodo.from_ms),
+        "to": periodo.shown(periodo.to_ms),
+        "tz": periodo.zone.key,
+        "by": periodo.by,
+    }

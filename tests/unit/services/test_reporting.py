@@ -4,8 +4,10 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,6 +25,7 @@ from functions.reporting.handlers import ORDERS_PER_SIGN, ReportingHandlers
 from schemas.tienda import rules
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.orden import FINAL_STATUSES
+from schemas.tienda.periodo import Periodo, periodo
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 from tests.fakes import FakeDatabase
@@ -33,6 +36,7 @@ from tests.simulation.statements import STATEMENTS
 from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order
 
 ORDEN = Cambio("orden-1", 42, "aprobada", 1250, "USD", 2, 1_767_225_600_123, 1_767_225_601_456)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PEDIDO = Pedido("reporte-1", "csv", "")
 ORDENES = st.builds(
     Cambio,
@@ -47,8 +51,9 @@ ORDENES = st.builds(
 )
 
 
-def rendered(format_name: str, *ordenes: Cambio) -> bytes:
-    return b"".join(formats()[format_name].render(Report(1_767_225_700_000, iter(ordenes))))
+def rendered(format_name: str, *ordenes: Cambio, of: Periodo | None = None) -> bytes:
+    report = Report(1_767_225_700_000, of or periodo(), iter(ordenes))
+    return b"".join(formats()[format_name].render(report))
 
 
 def test_the_formats_are_csv_and_json() -> None:
@@ -71,15 +76,27 @@ def test_a_new_format_is_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @given(ordenes=st.lists(ORDENES, max_size=5))
 def test_a_csv_report_reads_back_as_the_same_orders(ordenes: list[Cambio]) -> None:
     rows = list(csv.DictReader(io.StringIO(rendered("csv", *ordenes).decode(), newline="")))
-    assert rows == [
-        {name: str(value) for name, value in orden._asdict().items() if name != "version"} for orden in ordenes
-    ]
+    for row, orden in zip(rows, ordenes, strict=True):
+        assert row == {name: str(value) for name, value in orden._asdict().items() if name != "version"} | {
+            "created_at": read_back(row["created_at"], orden.created_at_ms),
+            "updated_at": read_back(row["updated_at"], orden.updated_at_ms),
+        }
+
+
+def read_back(text: str, milliseconds: int) -> str:
+    """Return a time's text, which must say exactly that time."""
+    moment = datetime.fromisoformat(text)
+    assert (moment - EPOCH) / timedelta(milliseconds=1) == milliseconds
+    return text
 
 
 @given(ordenes=st.lists(ORDENES, max_size=5))
 def test_a_json_report_reads_back_as_the_same_orders_with_their_totals(ordenes: list[Cambio]) -> None:
     report = json.loads(rendered("json", *ordenes))
-    assert [Cambio(**row) for row in report["orders"]] == ordenes
+    for row, orden in zip(report["orders"], ordenes, strict=True):
+        read_back(row.pop("created_at"), orden.created_at_ms)
+        read_back(row.pop("updated_at"), orden.updated_at_ms)
+        assert Cambio(**row) == orden
     assert report["generated_at_ms"] == 1_767_225_700_000
     assert sum(total["orders"] for total in report["totals"].values()) == len(ordenes)
     assert sum(total["total_cents"] for total in report["totals"].values()) == sum(o.total_cents for o in ordenes)
@@ -90,9 +107,36 @@ def test_a_json_report_reads_back_as_the_same_orders_with_their_totals(ordenes: 
 def test_a_report_without_orders_is_a_whole_report(name: str) -> None:
     content = rendered(name)
     if name == "csv":
-        assert content == b"id,client_id,status,total_cents,currency,created_at_ms,updated_at_ms\r\n"
+        assert (
+            content == b"id,client_id,status,total_cents,currency,created_at_ms,updated_at_ms,created_at,updated_at\r\n"
+        )
     else:
-        assert json.loads(content) == {"generated_at_ms": 1_767_225_700_000, "orders": [], "totals": {}}
+        assert json.loads(content) == {
+            "generated_at_ms": 1_767_225_700_000,
+            "generated_at": "2026-01-01T00:01:40.000+00:00",
+            "from": None,
+            "to": None,
+            "tz": "UTC",
+            "by": "created",
+            "orders": [],
+            "totals": {},
+        }
+
+
+def test_a_report_shows_times_in_its_zone_and_says_what_it_covers() -> None:
+    of = periodo("2025-12-31", "2026-01-01", "America/Mexico_City", "updated")
+    (row,) = csv.DictReader(io.StringIO(rendered("csv", ORDEN, of=of).decode(), newline=""))
+    assert (row["created_at"], row["created_at_ms"]) == ("2025-12-31T18:00:00.123-06:00", "1767225600123")
+    assert (row["updated_at"], row["updated_at_ms"]) == ("2025-12-31T18:00:01.456-06:00", "1767225601456")
+    report = json.loads(rendered("json", ORDEN, of=of))
+    assert report["orders"][0]["updated_at"] == row["updated_at"]
+    assert (report["from"], report["to"]) == ("2025-12-31T00:00:00.000-06:00", "2026-01-01T00:00:00.000-06:00")
+    assert (report["tz"], report["by"]) == ("America/Mexico_City", "updated")
+
+
+def test_a_time_that_is_past_the_calendar_in_its_zone_is_shown_in_utc() -> None:
+    last = ORDEN._replace(created_at_ms=rules.LAST_TIME_MS)
+    assert b",9999-12-31T23:59:59.999+00:00," in rendered("csv", last, of=periodo(tz="Asia/Kathmandu"))
 
 
 @pytest.mark.parametrize("name", ["csv", "json"])
@@ -105,12 +149,13 @@ def test_a_format_holds_no_more_than_a_few_orders_at_a_time(name: str) -> None:
             taken += 1
             yield ORDEN
 
-    for number, _piece in enumerate(formats()[name].render(Report(1, counted()))):
+    for number, _piece in enumerate(formats()[name].render(Report(1, periodo(), counted()))):
         assert taken <= number + 3
 
 
 def parts(pedido: Pedido, *pieces: bytes) -> list[ReporteGenerado]:
-    events = list(messages.reporte_parts("t", pedido, 7, "text/csv", pieces))
+    of = periodo("2026-01-01", tz="America/Bogota")
+    events = list(messages.reporte_parts("t", pedido, 7, of, "text/csv", pieces))
     assert {(event.topic, event.key) for event in events} == {("t", pedido.report_id)}
     return [ReporteGenerado.FromString(event.payload) for event in events]
 
@@ -124,6 +169,8 @@ def test_the_parts_of_a_report_are_the_report(sizes: list[int]) -> None:
     assert [part.last for part in made] == [False] * (len(made) - 1) + [True]
     assert all(len(part.content) < messages.PART_BYTES + 400_000 for part in made)
     assert len({part.event_id for part in made}) == len(made)
+    assert {part.from_ms for part in made} == {1_767_243_600_000}
+    assert {(part.HasField("to_ms"), part.tz, part.by) for part in made} == {(False, "America/Bogota", "created")}
 
 
 def test_a_report_without_content_is_one_part() -> None:
@@ -137,11 +184,16 @@ FILAS = 2500
 
 
 def generado(
-    database: FakeDatabase, name: str = "csv", *, most: int = FILAS, heartbeat: Callable[[], None] = lambda: None
+    database: FakeDatabase,
+    name: str = "csv",
+    *,
+    most: int = FILAS,
+    heartbeat: Callable[[], None] = lambda: None,
+    pedido: Pedido = PEDIDO,
 ) -> Sequence[Event]:
     handler = ReportingHandlers("t", formats(), most, now_ms=lambda: 7, heartbeat=heartbeat)
     with database.transaction() as transaction:
-        (outcome,) = handler.generar(transaction, [PEDIDO._replace(format=name)])
+        (outcome,) = handler.generar(transaction, [pedido._replace(format=name)])
     assert isinstance(outcome, Done)
     return outcome.events
 
@@ -162,11 +214,11 @@ def many() -> FakeDatabase:
 
 @pytest.mark.parametrize("name", ["csv", "json"])
 def test_a_report_has_no_more_orders_than_it_may(name: str, many: FakeDatabase) -> None:
-    assert only(generado(many, name)).content.count(b"orden-") == FILAS
+    assert sum(event.payload.count(b"orden-") for event in generado(many, name)) == FILAS
     answer = only(generado(many, name, most=FILAS - 1))
     assert answer.error == (
-        "there are more than 2,499 orders, the most that a report may have: read the table ordenes of Reporting's "
-        "database, or raise report_max_rows in Reporting's userConfig"
+        "there are more than 2,499 orders, the most that a report may have: ask for a shorter period, read the table "
+        "ordenes of Reporting's database, or raise report_max_rows in Reporting's userConfig"
     )
     assert (answer.last, answer.content, answer.report_id) == (True, b"", "reporte-1")
 
@@ -195,6 +247,31 @@ def test_an_unknown_format_is_answered_with_those_there_are() -> None:
     answer = only(generado(FakeDatabase({}), "xml"))
     assert answer.error == "there is no report format 'xml'; there are: csv, json"
     assert (answer.last, answer.content, answer.report_id) == (True, b"", "reporte-1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"tz": "America/Bogotá"}, "there is no time zone 'America/Bogotá'; did you mean America/Bogota?"),
+        ({"tz": "../../etc/passwd"}, "there is no time zone '../../etc/passwd', such as America/Bogota or UTC"),
+        ({"by": "accepted"}, "by is 'accepted', must be created or updated"),
+        ({"start": "yesterday"}, "'yesterday' is no date or time in ISO 8601"),
+        ({"start": "2026-01-02", "end": "2026-01-01"}, "no time lies between from (2026-01-02) and to (2026-01-01)"),
+    ],
+)
+def test_a_period_that_is_none_is_answered_with_what_would_be_one(asked: dict[str, Any], why: str) -> None:
+    answer = only(generado(FakeDatabase({}), pedido=PEDIDO._replace(**asked)))
+    assert answer.error.startswith(why)
+    assert (answer.last, answer.content, answer.tz) == (True, b"", "")
+
+
+def test_only_the_orders_of_the_period_count_towards_the_most(many: FakeDatabase) -> None:
+    for row in list(many.server.tables["ordenes"].values())[:10]:
+        row["created_at"] = 1_767_225_600_122
+    asked = PEDIDO._replace(start="2026-01-01T00:00:00.122Z", end="2026-01-01T00:00:00.123Z")
+    answer = only(generado(many, most=10, pedido=asked))
+    assert answer.content.count(b"orden-") == 10
+    assert "more than 9 orders" in only(generado(many, most=9, pedido=asked)).error
 
 
 def actualizada(**more: object) -> bytes:
@@ -242,6 +319,9 @@ def test_a_report_without_a_proper_id_is_refused(bad: str) -> None:
 def test_a_report_is_asked_for_by_id_and_format() -> None:
     assert messages.decode_generar_reporte(arrived(text(1, "reporte-1") + text(2, "csv"))) == PEDIDO
     assert len(messages.decode_generar_reporte(arrived(text(1, "r") + text(2, "x" * 5000))).format) == 100
+    period = text(3, "2026-01-01") + text(4, "2026-02-01") + text(5, "America/Bogota") + text(6, "updated")
+    decoded = messages.decode_generar_reporte(arrived(text(1, "reporte-1") + text(2, "csv") + period))
+    assert decoded == PEDIDO._replace(start="2026-01-01", end="2026-02-01", tz="America/Bogota", by="updated")
 
 
 @pytest.mark.parametrize("payload", [b"\xff\xff\xff", b"not protobuf", b"\x0a\x05ab", text(1, b"\xff\xfe")])
