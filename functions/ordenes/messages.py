@@ -30,6 +30,7 @@ def decode_crear_orden(received: Received) -> Orden:
     refuse_if(rules.total_problem(total_cents))
     currency = message.currency or rules.DEFAULT_CURRENCY
     refuse_if(rules.currency_problem(currency))
+    refuse_if(rules.sent_time_problem("created_at_ms", message.created_at_ms))
     created_at_ms = message.created_at_ms or received.publish_time_ms
     refuse_if(rules.time_problem("created_at_ms", created_at_ms))
     trace = valid_traceparent(message.traceparent)

@@ -15,6 +15,8 @@ MAX_TEXT_CHARS = 1000
 """Longest text, such as an address."""
 LAST_TIME_MS = 253_402_300_799_999
 """Latest Unix milliseconds that a message may carry: the end of the year 9999."""
+LAST_SECONDS = 10**11
+"""Up to here, a time that a client sent counts as seconds by mistake. As Unix milliseconds, this is March 1973."""
 
 _MIN_DERIVED_CENTS = 100
 _DERIVED_RANGE_CENTS = 49_901
@@ -67,6 +69,19 @@ def time_problem(field: str, milliseconds: int) -> str:
     if 0 < milliseconds <= LAST_TIME_MS:
         return ""
     return f"{field} is {milliseconds}, must be Unix milliseconds up to the year 9999"
+
+
+def sent_time_problem(field: str, milliseconds: int) -> str:
+    """Return what is wrong with a time that a client sent, empty when nothing is; 0 means that it sent none.
+
+    For commands alone: events may carry what was accepted before this rule.
+    """
+    if 0 < milliseconds <= LAST_SECONDS:
+        return (
+            f"{field} is {milliseconds}, which looks like seconds: it must be Unix milliseconds, such as "
+            f"{milliseconds * 1000}"
+        )
+    return time_problem(field, milliseconds) if milliseconds else ""
 
 
 def event_type_problem(event_type: str, expected: str) -> str:

@@ -645,7 +645,7 @@ def _command(data: bytes) -> CrearOrden | None:
         return None
     if rules.currency_problem(order.currency or rules.DEFAULT_CURRENCY):
         return None
-    if order.created_at_ms and rules.time_problem("created_at_ms", order.created_at_ms):
+    if rules.sent_time_problem("created_at_ms", order.created_at_ms):
         return None
     return order
 

@@ -77,9 +77,10 @@ CURRENCIES = {"currency": ["usd", "'; DROP TABLE ordenes; --", "<script>", "U\0D
 FAR = [-1, -INT64, INT64 - 1, 253_402_300_800_000]
 STATUS = {"status": ["pagada", "APROBADA", "", "aprobada ", "<b>aprobada</b>", "aprobada\0"]}
 TIMES = {"created_at_ms": FAR}
+SENT_TIMES = {"created_at_ms": [*FAR, 1, 1_767_225_600]}
 ADDRESSES = {"address": ["", "a\0b", "x" * 10_000]}
 KINDS: dict[str, Kind] = {
-    "crear-orden": Kind(CREAR, TRANSACCION, TOTALS | CURRENCIES | TIMES | ADDRESSES),
+    "crear-orden": Kind(CREAR, TRANSACCION, TOTALS | CURRENCIES | SENT_TIMES | ADDRESSES),
     "orden-creada": Kind(CREADA, GENERAR, TOTALS | CURRENCIES | {"event_type": ["orden-actualizada"]}),
     "transaccion-creada": Kind(TRANSACCION, CREAR, STATUS | {"id": ["../x", "a\0b", "x" * 10_000]}),
     "reembolsar-transaccion": Kind(
@@ -187,7 +188,7 @@ def extremes(start: str) -> list[CrearOrden]:
         {"created_at": -float("inf")},
         {"created_at": -1.0},
         {"created_at": 3e38},
-        {"created_at_ms": 1},
+        {"created_at_ms": 100_000_000_001},
         {"created_at_ms": 253_402_300_799_999},
         {"total_cents": 0},
         *({"total_cents": INT64 - 1} for _ in range(3)),

@@ -176,6 +176,21 @@ def test_every_field_of_today_is_taken() -> None:
     assert decoded == Orden("a.B_c-9", -1, "Carrera 7 # 71-21, Bogotá 🏙", 5, "COP", rules.LAST_TIME_MS, TRACE)
 
 
+def test_seconds_sent_as_milliseconds_are_refused_with_what_they_would_be() -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        messages.decode_crear_orden(arrived(seed_order() + whole(7, 1_767_225_600)))
+    assert str(refused.value) == (
+        "created_at_ms is 1767225600, which looks like seconds: it must be Unix milliseconds, such as 1767225600000"
+    )
+
+
+@pytest.mark.parametrize("off_ms", [-365 * 86_400_000, -3_600_000, 3_600_000, 365 * 86_400_000])
+def test_the_time_of_a_clock_that_is_wrong_is_kept(off_ms: int) -> None:
+    sent = seed_order() + whole(7, PUBLISHED_MS + off_ms)
+    assert messages.decode_crear_orden(arrived(sent)).created_at_ms == PUBLISHED_MS + off_ms
+    assert messages.decode_crear_orden(arrived(seed_order() + whole(7, 10**11 + 1))).created_at_ms == 10**11 + 1
+
+
 def test_a_broken_trace_is_dropped_and_the_order_taken() -> None:
     assert messages.decode_crear_orden(arrived(seed_order() + text(10, "garbage"))).traceparent == ""
 
@@ -195,6 +210,8 @@ BAD_IDS = ["", "a b", "ñ", "a/b", "a\n", "a" * 129, "a:b", "a\0"]
         *[("currency", seed_order() + text(9, bad)) for bad in ("usd", "US", "USDX", "U$D", "USD\n")],
         ("created_at_ms", seed_order() + whole(7, -1)),
         ("created_at_ms", seed_order() + whole(7, rules.LAST_TIME_MS + 1)),
+        ("created_at_ms", seed_order() + whole(7, 1)),
+        ("created_at_ms", seed_order() + whole(7, 10**11)),
     ],
 )
 def test_an_invalid_order_is_refused_with_the_fields_name(field: str, payload: bytes) -> None:
