@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from client.stats import latency_percentiles, per_second
 from schemas.tienda.orden import CREADA
+from schemas.tienda.times import iso
 
 DEAD_LETTERED = "dead_lettered"
 UNSENT = "unsent"
@@ -173,15 +175,20 @@ class RunSummary:
         """Orders whose end is unknown."""
         return self.outcomes[UNSENT] + self.outcomes[UNACCOUNTED]
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the summary as a JSON object, with times in milliseconds since the epoch."""
+    def as_json(self, zone: ZoneInfo) -> dict[str, Any]:
+        """Return the summary as a JSON object: times in milliseconds since the epoch, and as ISO 8601 in a zone."""
+        times = {
+            "started_at": _milliseconds(self.started_at_ns),
+            "first_finished_at": _milliseconds(self.first_finished_at_ns),
+            "last_finished_at": _milliseconds(self.last_finished_at_ns),
+        }
         return {
             "orders": self.orders,
             "outcomes": self.outcomes,
             "existed": self.existed,
-            "started_at_ms": _milliseconds(self.started_at_ns),
-            "first_finished_at_ms": _milliseconds(self.first_finished_at_ns),
-            "last_finished_at_ms": _milliseconds(self.last_finished_at_ns),
+            **{f"{name}_ms": at_ms for name, at_ms in times.items()},
+            **{name: None if at_ms is None else iso(at_ms, zone) for name, at_ms in times.items()},
+            "tz": zone.key,
             "orders_per_second": self.orders_per_second,
             "latency_ms": self.latency_ms,
             "dead_letter_reasons": self.dead_letter_reasons,

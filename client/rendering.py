@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 
 from client.ledger import DEAD_LETTERED, UNACCOUNTED, UNSENT, RunSummary
+from terminal.text import moment
 
 OUTCOME_STYLES = {
     "aprobada": "green",
@@ -61,8 +63,8 @@ class RunProgress:
             self._progress.update(self._finished, completed=finished)
 
 
-def show_summary(console: Console, summary: RunSummary) -> None:
-    """Print how the orders of a run ended, how fast, and what needs attention."""
+def show_summary(console: Console, summary: RunSummary, zone: ZoneInfo) -> None:
+    """Print how the orders of a run ended, when and how fast, and what needs attention."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("outcome")
     table.add_column("orders", justify="right")
@@ -74,6 +76,9 @@ def show_summary(console: Console, summary: RunSummary) -> None:
     console.print(table)
     if summary.existed:
         console.print(_existed(summary), soft_wrap=True)
+    if summary.started_at_ns is not None and summary.last_finished_at_ns is not None:
+        first, last = (moment(at // 1_000_000, zone) for at in (summary.started_at_ns, summary.last_finished_at_ns))
+        console.print(f"time        {first} to {last}, {zone.key}", soft_wrap=True)
     if summary.orders_per_second is not None:
         console.print(
             f"throughput  {summary.orders_per_second:,.1f} orders/s, from the first sent to the last end",

@@ -14,6 +14,7 @@ from alpes_wire import Message
 from client.errors import ReportRefusedError
 from connection.client import Client
 from connection.tail import Tail
+from schemas.tienda.periodo import Periodo
 from schemas.tienda.topics import GENERAR_REPORTE, REPORTE_GENERADO, full_name
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 from terminal.errors import NoAnswerError
@@ -39,10 +40,13 @@ class ReportAssembler:
     ----------
     report_id
         The report; parts of others are ignored.
+    asked
+        The period that it must cover.
     """
 
-    def __init__(self, report_id: str) -> None:
+    def __init__(self, report_id: str, asked: Periodo) -> None:
         self._report_id = report_id
+        self._asked = asked
         self._generations: dict[int, _Generation] = {}
 
     def take(self, part: ReporteGenerado) -> bytes | None:
@@ -56,12 +60,14 @@ class ReportAssembler:
         Raises
         ------
         ReportRefusedError
-            If the part says why there is no report.
+            If the part says why there is no report, or the report covers another period.
         """
         if part.report_id != self._report_id:
             return None
         if part.error:
             raise ReportRefusedError(f"Reporting refused: {part.error}")
+        if problem := _other_period(part, self._asked):
+            raise ReportRefusedError(problem)
         generation = self._generations.setdefault(part.generated_at_ms, _Generation())
         generation.parts[part.part] = part.content
         if part.last:
@@ -71,7 +77,30 @@ class ReportAssembler:
         return b"".join(generation.parts[number] for number in range(generation.last + 1))
 
 
-def fetch_report(client: Client, report_format: str, timeout_seconds: float, stop: threading.Event) -> bytes | None:
+def _other_period(part: ReporteGenerado, asked: Periodo) -> str:
+    """Return how the period of a report differs from the one that was asked for, empty if it is the same."""
+    from_ms = part.from_ms if part.HasField("from_ms") else None
+    to_ms = part.to_ms if part.HasField("to_ms") else None
+    if not asked.bounded or (from_ms, to_ms, part.by) == (asked.from_ms, asked.to_ms, asked.by):
+        return ""
+    if not part.tz:
+        return (
+            "Reporting is of a version that makes no reports of a period: this one has all orders. Update it with "
+            "./deploy.sh deploy, or ask without --from and --to."
+        )
+    covered = f"orders {part.by} from {asked.shown(from_ms)} to {asked.shown(to_ms)}"
+    return f"Reporting made a report of another period: {covered}. Ask again."
+
+
+def command(report_id: str, report_format: str, asked: Periodo) -> GenerarReporte:
+    """Return the command for a report. Its times have an offset: Reporting's time zones may be of another version."""
+    limits = {"from": asked.shown(asked.from_ms), "to": asked.shown(asked.to_ms)}
+    return GenerarReporte(report_id=report_id, format=report_format, tz=asked.zone.key, by=asked.by, **limits)
+
+
+def fetch_report(
+    client: Client, report_format: str, asked: Periodo, timeout_seconds: float, stop: threading.Event
+) -> bytes | None:
     """Ask for a report and wait for it.
 
     Parameters
@@ -80,6 +109,8 @@ def fetch_report(client: Client, report_format: str, timeout_seconds: float, sto
         A connected Pulsar client.
     report_format
         The format's name, passed on unchanged.
+    asked
+        The period that it is to cover.
     timeout_seconds
         Give up when no part has arrived for this long.
     stop
@@ -95,7 +126,7 @@ def fetch_report(client: Client, report_format: str, timeout_seconds: float, sto
     NoAnswerError
         If no part arrived in time.
     ReportRefusedError
-        If Reporting can't make it.
+        If Reporting can't make it, or knows no periods and one was asked for.
     """
     report_id = str(uuid.uuid4())
     parts: queue.SimpleQueue[ReporteGenerado] = queue.SimpleQueue()
@@ -108,11 +139,10 @@ def fetch_report(client: Client, report_format: str, timeout_seconds: float, sto
         if part.report_id == report_id:
             parts.put(part)
 
-    assembler = ReportAssembler(report_id)
+    assembler = ReportAssembler(report_id, asked)
     with Tail(client, [REPORTE_GENERADO], take):
         producer = client.create_producer(full_name(GENERAR_REPORTE))
-        command = GenerarReporte(report_id=report_id, format=report_format)
-        producer.send(command.SerializeToString(), partition_key=report_id)
+        producer.send(command(report_id, report_format, asked).SerializeToString(), partition_key=report_id)
         producer.close()
         last_part = time.monotonic()
         while not stop.is_set():

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
+import tzlocal
+
+from schemas.tienda import times
 
 
 class Positive(click.FloatRange):
@@ -22,6 +26,39 @@ class Positive(click.FloatRange):
             self.fail(f"{value} is no finite number {least}.", param, ctx)
         return number
 
+
+class Zone(click.ParamType[ZoneInfo]):
+    """A time zone, by its IANA name."""
+
+    name = "zone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
+        """Return the zone."""
+        if isinstance(value, ZoneInfo):
+            return value
+        try:
+            return times.zone(value)
+        except times.UnknownTime as error:
+            self.fail(str(error), param, ctx)
+
+
+def machines_zone() -> ZoneInfo:
+    """Return the zone of this machine: that of the variable TZ, or of /etc; UTC if neither has a zone's name."""
+    try:
+        return times.zone(tzlocal.get_localzone_name() or "UTC")
+    except (times.UnknownTime, ZoneInfoNotFoundError):
+        return times.zone("UTC")
+
+
+tz_option = click.option(
+    "--tz",
+    "zone",
+    type=Zone(),
+    default=machines_zone,
+    show_default="this machine's",
+    metavar="ZONE",
+    help="Show times in this time zone: an IANA name, such as America/Bogota.",
+)
 
 service_url_option = click.option(
     "--service-url",

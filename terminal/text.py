@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from schemas.tienda import times
 
 
 def printable(text: str) -> str:
@@ -32,29 +34,19 @@ def money(cents: int, currency: str) -> str:
     return f"{cents // 100:,}.{cents % 100:02d} {currency}"
 
 
-def moment(milliseconds: int) -> str:
-    """Format a time (Unix milliseconds) in local time, to the millisecond, with its zone."""
-    return _time(milliseconds, f".{milliseconds % 1000:03d}")
+def moment(milliseconds: int, zone: ZoneInfo) -> str:
+    """Format a time (Unix milliseconds) as ISO 8601 in a zone, to the millisecond."""
+    return times.iso(milliseconds, zone)
 
 
-def second(milliseconds: int) -> str:
-    """Format a time (Unix milliseconds) in local time, to the second, with its zone."""
-    return _time(milliseconds, "")
+def second(milliseconds: int, zone: ZoneInfo) -> str:
+    """Format a time (Unix milliseconds) as ISO 8601 in a zone, to the second."""
+    return times.iso(milliseconds, zone, "seconds")
 
 
-def local(iso: str) -> str:
-    """Format an ISO 8601 time in local time, to the second; return any other text unchanged."""
+def converted(iso: str, zone: ZoneInfo) -> str:
+    """Format an ISO 8601 time in a zone, to the second; return any other text unchanged."""
     try:
-        return second(int(datetime.fromisoformat(iso).timestamp() * 1000))
-    except (OverflowError, ValueError, OSError):
+        return second(times.instant(iso, zone), zone)
+    except times.UnknownTime:
         return iso
-
-
-def _time(milliseconds: int, fraction: str) -> str:
-    try:
-        time = datetime.fromtimestamp(milliseconds // 1000, UTC).astimezone()
-    except (OverflowError, ValueError, OSError):
-        return str(milliseconds)
-    zone = f"{time:%Z}"
-    # Some zones have no name but their offset from UTC: "-05".
-    return f"{time:%Y-%m-%d %H:%M:%S}{fraction} {'UTC' if zone[:1] in '+-' else ''}{zone}"

@@ -6,6 +6,7 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -19,7 +20,7 @@ from connection.client import connected
 from schemas.tienda.topics import CREAR_ORDEN, full_name
 from terminal.console import table_console
 from terminal.interrupt import interruptible
-from terminal.options import Positive, service_url_option
+from terminal.options import Positive, service_url_option, tz_option
 from terminal.output import OutputFile, writing
 
 MOST_ORDERS = 2_000_000
@@ -67,14 +68,16 @@ MOST_ORDERS = 2_000_000
     metavar="FILE",
     help="Write the summary to this file too, as JSON.",
 )
+@tz_option
 @service_url_option
 def send(
     orders: int,
     rate: float | None,
     seed: int | None,
-    follow: bool,  # noqa: FBT001 - click passes it by name
+    follow: bool,  # noqa: FBT001 - the same
     timeout: float,
     summary_json: Path | None,
+    zone: ZoneInfo,
     service_url: str,
 ) -> None:
     """Send made-up orders and follow them to their end.
@@ -104,21 +107,23 @@ def send(
             complete = follower is None or follower.wait(timeout, stop, tick)
             tick()
         summary = ledger.close()
-    _summarise(summary, confirmed=sender.confirmed, seed=chosen_seed, follow=follow, file=summary_json)
+    _summarise(summary, confirmed=sender.confirmed, seed=chosen_seed, follow=follow, file=summary_json, zone=zone)
     if stop.is_set():
         raise KeyboardInterrupt
     if summary.outcomes[UNSENT] or (follow and not (complete and summary.missing == 0)):
         sys.exit(1)
 
 
-def _summarise(summary: RunSummary, *, confirmed: int, seed: int, follow: bool, file: Path | None) -> None:
+def _summarise(
+    summary: RunSummary, *, confirmed: int, seed: int, follow: bool, file: Path | None, zone: ZoneInfo
+) -> None:
     if file is not None:
-        content = summary.as_json() | {"confirmed": confirmed, "followed": follow, "seed": seed}
+        content = summary.as_json(zone) | {"confirmed": confirmed, "followed": follow, "seed": seed}
         with writing(file) as summary_file:
             summary_file.write(json.dumps(content, indent=2).encode() + b"\n")
     console = table_console()
     if follow:
-        show_summary(console, summary)
+        show_summary(console, summary, zone)
         return
     console.print(f"Pulsar has {confirmed:,} of {summary.orders:,} orders. They were not followed.")
     for reason, count in summary.send_errors.items():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -28,7 +29,7 @@ from operations.dlq.setting_aside import set_aside as set_entry_aside
 from operations.options import json_option
 from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
-from terminal.options import admin_url_option, service_url_option
+from terminal.options import admin_url_option, service_url_option, tz_option
 from terminal.text import one_line
 
 error_option = click.option(
@@ -155,12 +156,13 @@ def _session(service_url: str, admin_url: str) -> Iterator[_Session]:
     metavar="N",
     help="Name at most this many letters, the oldest of each topic first.",
 )
-@_with(error_option, topic_option, json_option, service_url_option, admin_url_option)
+@_with(error_option, topic_option, json_option, tz_option, service_url_option, admin_url_option)
 def list_(
     limit: int,
     errors: tuple[str, ...],
     topics: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click passes it by name
+    zone: ZoneInfo,
     service_url: str,
     admin_url: str,
 ) -> None:
@@ -187,13 +189,19 @@ def list_(
                 first.append(letter)
         session.tell_if_none_matched(selection)
     if not as_json:
-        rendering.show_list(table_console(), counts, first)
+        rendering.show_list(table_console(), counts, first, zone)
 
 
 @dlq.command()
 @click.argument("letter_id", metavar="ID")
-@_with(json_option, service_url_option, admin_url_option)
-def show(letter_id: str, as_json: bool, service_url: str, admin_url: str) -> None:  # noqa: FBT001 - by name
+@_with(json_option, tz_option, service_url_option, admin_url_option)
+def show(
+    letter_id: str,
+    as_json: bool,  # noqa: FBT001 - click passes it by name
+    zone: ZoneInfo,
+    service_url: str,
+    admin_url: str,
+) -> None:
     """Show one dead letter: its message, why it failed each time, and what was done with it.
 
     \b
@@ -208,7 +216,7 @@ def show(letter_id: str, as_json: bool, service_url: str, admin_url: str) -> Non
     if as_json:
         click.echo(json.dumps(rendering.as_json(letter, entries), indent=2))
     else:
-        rendering.show_letter(table_console(), letter, entries)
+        rendering.show_letter(table_console(), letter, entries, zone)
 
 
 def _selected(ids: tuple[str, ...], everything: bool, errors: tuple[str, ...], topics: tuple[str, ...]) -> Selection:  # noqa: FBT001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -11,7 +12,7 @@ from connection.admin import Admin
 from operations.errors import AmbiguousOrderError, UnknownOrderError
 from operations.options import ORDER_ID, dsn_option, json_option
 from operations.state import order_status
-from terminal.options import admin_url_option
+from terminal.options import admin_url_option, tz_option
 from terminal.text import moment, money, one_line
 
 STATEMENT_TIMEOUT_S = 30
@@ -40,9 +41,16 @@ class _Orden(NamedTuple):
 @click.command()
 @click.argument("order_id", type=ORDER_ID)
 @json_option
+@tz_option
 @dsn_option("ordenes")
 @admin_url_option
-def show(order_id: str, as_json: bool, ordenes_dsn: str | None, admin_url: str) -> None:  # noqa: FBT001 - by name
+def show(
+    order_id: str,
+    as_json: bool,  # noqa: FBT001 - click passes it by name
+    zone: ZoneInfo,
+    ordenes_dsn: str | None,
+    admin_url: str,
+) -> None:
     """Show one order: its status, amount, client, address and times.
 
     Reads the table `ordenes` if ALPES_ORDENES_DSN names its database. There, the beginning of an id is enough if no
@@ -60,7 +68,7 @@ def show(order_id: str, as_json: bool, ordenes_dsn: str | None, admin_url: str) 
     if ordenes_dsn:
         orden = _find(ordenes_dsn, order_id)
         described = {**orden._asdict(), "source": "table"}
-        lines = _lines(orden)
+        lines = _lines(orden, zone)
     else:
         status = order_status(Admin(admin_url), order_id)
         described = {"order_id": order_id, "status": status, "source": "state"}
@@ -107,15 +115,16 @@ def chosen(start: str, found: list[_Orden]) -> _Orden:
     return found[0]
 
 
-def _lines(orden: _Orden) -> dict[str, str]:
+def _lines(orden: _Orden, zone: ZoneInfo) -> dict[str, str]:
     lines = {
         "order": orden.order_id,
         "status": f"{orden.status}, version {orden.version}",
         "amount": money(orden.total_cents, orden.currency),
         "client": str(orden.client_id),
         "address": orden.address,
-        "created": f"{moment(orden.created_at_ms)}, as the client says",
-        "accepted": moment(orden.accepted_at_ms),
-        "changed": moment(orden.updated_at_ms),
+        "created": f"{moment(orden.created_at_ms, zone)}, as the client says",
+        "accepted": moment(orden.accepted_at_ms, zone),
+        "changed": moment(orden.updated_at_ms, zone),
+        "zone": zone.key,
     }
     return lines | ({"transaction": orden.transaction_id} if orden.transaction_id else {})

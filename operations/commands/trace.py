@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -26,7 +27,7 @@ from terminal.advice import ALPES, explained
 from terminal.console import Counting, table_console
 from terminal.errors import CommandError
 from terminal.interrupt import interruptible
-from terminal.options import Positive, admin_url_option, service_url_option
+from terminal.options import Positive, admin_url_option, service_url_option, tz_option
 from terminal.text import moment, money, one_line
 
 
@@ -44,6 +45,7 @@ from terminal.text import moment, money, one_line
     "--all", "everything", is_flag=True, help="Read the topics whole. This is slow with millions of messages."
 )
 @json_option
+@tz_option
 @dsn_option("ordenes")
 @dsn_option("pagos")
 @dsn_option("reporting")
@@ -54,6 +56,7 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
     margin: float,
     everything: bool,  # noqa: FBT001 - the same
     as_json: bool,  # noqa: FBT001 - the same
+    zone: ZoneInfo,
     ordenes_dsn: str | None,
     pagos_dsn: str | None,
     reporting_dsn: str | None,
@@ -97,7 +100,7 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
     if as_json:
         click.echo(json.dumps(shown.as_json(), indent=2))
     else:
-        shown.show(table_console())
+        shown.show(table_console(), zone)
     if not shown.hops:
         raise UnknownOrderError(f"There is no trace of an order {order_id} in what was looked at.")
 
@@ -150,7 +153,7 @@ class _Trace:
     def _trace_id(self) -> str:
         return self.rows.trace_id or next((hop.trace_id for hop in self.hops if hop.trace_id), "")
 
-    def show(self, console: Console) -> None:
+    def show(self, console: Console, zone: ZoneInfo) -> None:
         trace_id = self._trace_id()
         console.print(f"[bold]order[/]      {self.order_id}, {self._outcome()}", soft_wrap=True)
         if trace_id:
@@ -158,11 +161,11 @@ class _Trace:
         console.print(f"[bold]reporting[/]  {self._reporting()}")
         console.print(f"[bold]state[/]      {self._state()}\n")
         if self.hops:
-            console.print(self._table(trace_id))
+            console.print(self._table(trace_id, zone))
             console.print()
         span = "whole"
         if self.span.since_ms is not None and self.span.until_ms is not None:
-            span = f"from {moment(self.span.since_ms)} to {moment(self.span.until_ms)}"
+            span = f"from {moment(self.span.since_ms, zone)} to {moment(self.span.until_ms, zone)}"
         console.print(
             f"looked at  databases {', '.join(self.databases) or 'none'}; {len(self.found.topics)} topics {span}: "
             f"{self.found.messages:,} messages",
@@ -186,9 +189,9 @@ class _Trace:
             return f"can't be asked{pending}"
         return f"{escape(one_line(self.state)) or 'nothing'}{pending}"
 
-    def _table(self, trace_id: str) -> Table:
+    def _table(self, trace_id: str, zone: ZoneInfo) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("time", no_wrap=True)
+        table.add_column(f"time ({zone.key})", no_wrap=True)
         table.add_column("after", justify="right", no_wrap=True)
         table.add_column("where", no_wrap=True)
         table.add_column("what", overflow="fold")
@@ -199,7 +202,9 @@ class _Trace:
             if hop.trace_id and trace_id and hop.trace_id != trace_id:
                 what += f" (of another trace, {escape(one_line(hop.trace_id))})"
             style = "red" if hop.place.endswith(DEAD_LETTER_SUFFIX) else ""
-            table.add_row(moment(hop.at_ms), _after(hop.at_ms, before), hop.place, what, hop.message_id, style=style)
+            table.add_row(
+                moment(hop.at_ms, zone), _after(hop.at_ms, before), hop.place, what, hop.message_id, style=style
+            )
             before = hop.at_ms
         return table
 

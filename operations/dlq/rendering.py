@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,7 +17,7 @@ from operations.dlq import decoding, history
 from operations.dlq.actions import ActionResult
 from operations.dlq.letters import Letter
 from operations.dlq.log import Entry
-from terminal.text import local, one_line, printable, second
+from terminal.text import converted, one_line, printable, second
 
 SHOWN_CHARS = 200
 """How much of a property's value is shown; --json has all of it."""
@@ -28,7 +29,7 @@ Counts = Counter[tuple[str, str, str]]
 """Letters by topic, error type and function."""
 
 
-def show_list(console: Console, counts: Counts, letters: list[Letter]) -> None:
+def show_list(console: Console, counts: Counts, letters: list[Letter], zone: ZoneInfo) -> None:
     """Print how many letters wait and why, and some of them."""
     total = counts.total()
     if not total:
@@ -43,11 +44,11 @@ def show_list(console: Console, counts: Counts, letters: list[Letter]) -> None:
     if not letters:
         return
     console.print()
-    rows = _table("id", "since", "error", "key", "why")
+    rows = _table("id", f"since ({zone.key})", "error", "key", "why")
     for letter in letters:
         cells = (
             letter.id,
-            second(letter.published_ms),
+            second(letter.published_ms, zone),
             letter.error_type,
             _cut(letter.key, MAX_KEY_CHARS),
             _last_line(letter),
@@ -58,23 +59,23 @@ def show_list(console: Console, counts: Counts, letters: list[Letter]) -> None:
         console.print(f"… and {total - len(letters):,} more; --limit shows more of them, --json all.", style="dim")
 
 
-def show_letter(console: Console, letter: Letter, entries: list[Entry]) -> None:
+def show_letter(console: Console, letter: Letter, entries: list[Entry], zone: ZoneInfo) -> None:
     """Print all that is known of a letter."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    described = as_json(letter) | {"since": second(letter.published_ms)}
-    for name in ("id", "topic", "key", "since", "error", "function", "attempt", "source_message_id"):
+    described = as_json(letter) | {"since": second(letter.published_ms, zone), "zone": zone.key}
+    for name in ("id", "topic", "key", "since", "zone", "error", "function", "attempt", "source_message_id"):
         table.add_row(name.replace("_", " "), escape(one_line(str(described[name]))))
     for entry in entries:
         why = f": {entry.reason}" if entry.reason else ""
-        table.add_row(entry.action, escape(one_line(f"{local(entry.at)} by {entry.by}{why}")))
+        table.add_row(entry.action, escape(one_line(f"{converted(entry.at, zone)} by {entry.by}{why}")))
     console.print(table)
     console.print("\n[bold]why[/]", escape(printable(letter.error_message)), sep="\n", soft_wrap=True)
     for replay in history.history(letter.properties):
         values = replay.values
         what = f"failed before as {values.get('error.type', '?')} in {values.get('error.function', '?')}"
-        when = f"sent again {local(values.get('at', '?'))} by {values.get('by', '?')}"
+        when = f"sent again {converted(values.get('at', '?'), zone)} by {values.get('by', '?')}"
         told = one_line(f"{what}; {when}, from letter {values.get('letter', '?')}")
         console.print(f"\n[bold]replay {replay.number}[/]", escape(told), soft_wrap=True)
         console.print(escape(printable(values.get(ERROR_MESSAGE, ""))), soft_wrap=True)

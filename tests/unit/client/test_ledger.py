@@ -1,8 +1,11 @@
 """The summary of a run's orders."""
 
+from zoneinfo import ZoneInfo
+
 from client.ledger import Ledger, RunSummary
 
 MS = 1_000_000
+UTC = ZoneInfo("UTC")
 
 
 def _ledger(*order_ids: str) -> Ledger:
@@ -36,7 +39,7 @@ def test_an_order_that_was_created_at_another_time_than_it_was_sent_at_existed()
     ledger.dead_lettered("new-dead", "conflict", 1_010 * MS)
     summary = ledger.close()
     assert summary.existed == 1
-    assert summary.as_json()["existed"] == 1
+    assert summary.as_json(UTC)["existed"] == 1
 
 
 def test_an_order_that_ended_is_none_that_could_not_be_sent_though_nobody_confirmed_it() -> None:
@@ -132,7 +135,7 @@ def test_the_summary_has_milliseconds_and_a_rate() -> None:
     ledger = _ledger("a", "b")
     ledger.updated("a", "aprobada", 2, 1_500 * MS)
     ledger.updated("b", "rechazada", 2, 2_000 * MS)
-    summary = ledger.close().as_json()
+    summary = ledger.close().as_json(UTC)
     assert summary["orders"] == 2
     assert (summary["started_at_ms"], summary["first_finished_at_ms"], summary["last_finished_at_ms"]) == (
         1000,

@@ -1,46 +1,64 @@
 """What a person reads of a run, and texts, amounts and times in a terminal."""
 
 import io
-import time
+import os
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
 
 from client.ledger import Ledger
 from client.rendering import show_summary
-from operations.commands.show import _Orden, chosen
+from operations.commands.show import _lines, _Orden, chosen
 from operations.dlq import rendering
 from operations.dlq.letters import Letter, LetterId
 from operations.errors import AmbiguousOrderError, UnknownOrderError
 from terminal.console import PIPE_WIDTH
-from terminal.text import local, moment, one_line, second
+from terminal.options import machines_zone
+from terminal.text import converted, moment, one_line, second
+
+BOGOTA = ZoneInfo("America/Bogota")
 
 
-@pytest.fixture(params=["UTC", "America/Bogota", "Europe/Madrid"])
-def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("TZ", request.param)
-    time.tzset()
-    yield request.param
-    monkeypatch.undo()
-    time.tzset()
-
-
-def test_times_are_local_and_name_their_zone(zone: str) -> None:
-    expected = {
-        "UTC": ("2026-11-25 03:46:43", "UTC"),
-        "America/Bogota": ("2026-11-24 22:46:43", "UTC-05"),
-        "Europe/Madrid": ("2026-11-25 04:46:43", "CET"),
-    }
-    at, name = expected[zone]
-    assert moment(1_795_578_403_007) == f"{at}.007 {name}"
-    assert second(1_795_578_403_999) == f"{at} {name}"
-    assert local("2026-11-25T03:46:43+00:00") == f"{at} {name}"
+@pytest.mark.parametrize(
+    ("name", "at", "offset"),
+    [
+        ("UTC", "2026-11-25T03:46:43", "+00:00"),
+        ("America/Bogota", "2026-11-24T22:46:43", "-05:00"),
+        ("Europe/Madrid", "2026-11-25T04:46:43", "+01:00"),
+        ("Asia/Kathmandu", "2026-11-25T09:31:43", "+05:45"),
+    ],
+)
+def test_times_are_iso_8601_in_the_chosen_zone(name: str, at: str, offset: str) -> None:
+    zone = ZoneInfo(name)
+    assert moment(1_795_578_403_007, zone) == f"{at}.007{offset}"
+    assert second(1_795_578_403_999, zone) == f"{at}{offset}"
+    assert converted("2026-11-25T03:46:43+00:00", zone) == f"{at}{offset}"
 
 
 def test_what_is_no_time_is_shown_as_it_is() -> None:
-    assert (moment(10**20), local("?"), local("")) == (str(10**20), "?", "")
+    assert (moment(10**20, BOGOTA), converted("?", BOGOTA), converted("", BOGOTA)) == (str(10**20), "?", "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"), [("America/Bogota", "America/Bogota"), (":Europe/Madrid", "Europe/Madrid")]
+)
+def test_the_machines_zone_is_that_of_the_variable_tz(variable: str, name: str) -> None:
+    # In a process of its own, since a process looks its zone up once.
+    asked = "from terminal.options import machines_zone; print(machines_zone().key)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "TZ": variable}
+    done = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == name
+
+
+@pytest.mark.parametrize("found", [None, "", "local", "EST5EDT,M3.2.0,M11.1.0"])
+def test_a_machine_whose_zone_has_no_name_counts_as_utc(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tzlocal.get_localzone_name", lambda: found)
+    assert machines_zone().key == "UTC"
 
 
 def test_a_text_of_others_stays_in_its_row() -> None:
@@ -49,7 +67,7 @@ def test_a_text_of_others_stays_in_its_row() -> None:
 
 def _shown(ledger: Ledger) -> str:
     out = io.StringIO()
-    show_summary(Console(file=out, width=200), ledger.close())
+    show_summary(Console(file=out, width=200), ledger.close(), BOGOTA)
     return out.getvalue()
 
 
@@ -67,6 +85,21 @@ def test_a_run_says_which_of_its_orders_existed() -> None:
     assert "All 2 orders existed already, and sending them again changed nothing." in _shown(_run([5, 6]))
 
 
+def test_a_run_says_when_it_was_and_in_which_zone() -> None:
+    ledger = _run([1_000])
+    assert "1969-12-31T19:00:01.000-05:00 to 1969-12-31T19:00:01.010-05:00, America/Bogota\n" in _shown(ledger)
+    summary = ledger.close().as_json(BOGOTA)
+    assert (summary["started_at_ms"], summary["started_at"]) == (1_000, "1969-12-31T19:00:01.000-05:00")
+    assert (summary["last_finished_at"], summary["tz"]) == ("1969-12-31T19:00:01.010-05:00", "America/Bogota")
+    assert Ledger().close().as_json(BOGOTA)["started_at"] is None
+
+
+def test_an_order_is_shown_with_its_times_and_their_zone() -> None:
+    lines = _lines(_orden("a")._replace(created_at_ms=1_767_225_600_123), BOGOTA)
+    assert lines["created"] == "2025-12-31T19:00:00.123-05:00, as the client says"
+    assert lines["zone"] == "America/Bogota"
+
+
 def test_what_ended_is_not_said_to_be_unsent() -> None:
     ledger = _run([1_000])
     ledger.unsent("0", "AlreadyClosed")
@@ -81,10 +114,11 @@ def test_a_list_of_letters_has_a_row_for_each_and_cuts_no_id_where_there_is_no_t
         for number, said in enumerate([{"error.type": "x" * 100, "error.message": "why " * 50}] * 3)
     ]
     out = io.StringIO()
-    rendering.show_list(Console(file=out, width=PIPE_WIDTH), Counter({("t", "e", "f"): 3}), letters)
-    rows = out.getvalue().splitlines()[-3:]
+    rendering.show_list(Console(file=out, width=PIPE_WIDTH), Counter({("t", "e", "f"): 3}), letters, BOGOTA)
+    head, *rows = out.getvalue().splitlines()[-4:]
+    assert " since (America/Bogota) " in head
     for letter, row in zip(letters, rows, strict=True):
-        assert row.startswith(f"{letter.id}  1970-01-01 ")
+        assert row.startswith(f"{letter.id}  1969-12-31T19:00:00-05:00 ")
         assert f"k\\n{letter.id.batch}" in row
 
 
