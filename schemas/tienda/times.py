@@ -28,9 +28,10 @@ def zone(name: str) -> ZoneInfo:
 
 
 def _meant(name: str) -> str:
-    lowered = {known.lower(): known for known in zoneinfo.available_timezones()}
+    every = sorted(zoneinfo.available_timezones())
+    lowered = {known.rpartition("/")[2].lower(): known for known in every} | {known.lower(): known for known in every}
     near = difflib.get_close_matches(name[:60].lower(), lowered, n=1, cutoff=0.8)
-    return f"; did you mean {lowered[near[0]]}?" if near else ", such as America/Bogota or UTC"
+    return f"; did you mean {lowered[near[0]]}?" if near else "; write an IANA name, such as America/Bogota or UTC"
 
 
 def iso(milliseconds: int, where: ZoneInfo, timespec: str = "milliseconds") -> str:

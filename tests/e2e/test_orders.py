@@ -1,10 +1,12 @@
 """Orders from command to report, through topics and tables, as an outside client sees them."""
 
+import csv
 import json
 import os
 import subprocess
 import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pulsar
@@ -207,6 +209,29 @@ def test_a_report_lists_every_order_once(stack: Tienda, shape: str, tmp_path: Pa
     else:
         ids = [line.split(",")[0] for line in text.split()[1:]]
     assert sorted(ids) == sorted(row[0] for row in stack.rows("reporting", "SELECT id FROM ordenes"))
+
+
+def test_a_report_of_a_period_has_its_orders_alone_and_shows_times_in_its_zone(stack: Tienda) -> None:
+    start, midnight = new_prefix("t"), datetime(2041, 1, 1, 6, tzinfo=UTC)  # midnight in Mexico City
+    lots = {"first": 0, "last": 86_399_999, "next": 86_400_000}
+    for name, after_ms in lots.items():
+        created_at_ms = int(midnight.timestamp() * 1000) - 86_400_000 + after_ms
+        order = CrearOrden(id=start + name, client_id=1, address="Calle 1", created_at_ms=created_at_ms, total_cents=1)
+        stack.publish("crear-orden", [(order.id, order.SerializeToString())])
+    wait_until(lambda: len(stack.statuses("reporting", start)) == len(lots), 30, "Reporting has the orders")
+    day = ("--from", "2040-12-31", "--to", "2041-01-01", "--tz", "America/Mexico_City")
+    done = alpes("report", *day, tienda=stack)
+    assert done.returncode == 0, done.stderr
+    times = {
+        row["id"]: row["created_at"] for row in csv.DictReader(done.stdout.splitlines()) if row["id"].startswith(start)
+    }
+    assert times == {
+        f"{start}first": "2040-12-31T00:00:00.000-06:00",
+        f"{start}last": "2040-12-31T23:59:59.999-06:00",
+    }
+    assert done.stderr.endswith("times in America/Mexico_City.\n")
+    by_change = alpes("report", *day, "--by", "updated", tienda=stack)
+    assert (by_change.returncode, len(by_change.stdout.splitlines())) == (0, 1)
 
 
 def test_an_unknown_report_format_is_refused_by_reporting_which_names_those_there_are(stack: Tienda) -> None:
