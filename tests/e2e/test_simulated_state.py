@@ -1,10 +1,9 @@
-"""What the simulation, and the views' tests, take for the state store does what it does: the same tests on all."""
+"""What the simulation, and the views' tests, take for the state store does what it does: the same tests on both."""
 
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from random import Random
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -21,8 +20,6 @@ from alpes_runtime.testing import FakeStateStore
 from local_stack.settings import from_environment
 from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import wait_until
-from tests.simulation.instance import SimulatedState
-from tests.simulation.scheduler import Scheduler
 
 WARM_S = 60.0
 """Within so long a store that is there answers."""
@@ -83,35 +80,8 @@ def _answers(store: StateStore) -> bool:
     return True
 
 
-class Unanswered(Random):
-    """Draws that nobody answers, where a put fails."""
-
-    def choice(self, seq: Any) -> Any:
-        assert set(seq) == {Unavailable, Unreachable}
-        return Unreachable
-
-
-class Simulated:
-    """The simulation's."""
-
-    def __init__(self) -> None:
-        self._state = SimulatedState(Scheduler(Random(1)), Unanswered(1))
-
-    def store(self) -> StateStore:
-        return self._state
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        self._state.failing = 1.0
-        yield
-        self._state.failing = 0.0
-
-    def close(self) -> None:
-        pass
-
-
 class Fake:
-    """That of the other tests."""
+    """The store of the simulation and of the views' tests."""
 
     def __init__(self) -> None:
         self._state = FakeStateStore()
@@ -128,13 +98,13 @@ class Fake:
         pass
 
 
-@pytest.fixture(params=["fake", "simulated", "real"])
+@pytest.fixture(params=["fake", "real"])
 def system(request: pytest.FixtureRequest) -> Iterator[System]:
     if request.param == "real":
         stack = request.getfixturevalue("stack")
         found: Any = Real(from_environment(stack.environment).ports.state)
     else:
-        found = Fake() if request.param == "fake" else Simulated()
+        found = Fake()
     yield found
     found.close()
 

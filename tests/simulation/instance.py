@@ -17,9 +17,9 @@ from alpes_runtime._instance import Instance as RunInstance
 from alpes_runtime._instance import Stage
 from alpes_runtime.bootstrap import bootstrap
 from alpes_runtime.config import parse_config
-from alpes_runtime.errors import Unavailable, Unreachable
 from alpes_runtime.host import Host
 from alpes_runtime.platform import Platform
+from alpes_runtime.testing import FakeStateStore
 from functions.ordenes import function as ordenes
 from functions.ordenes.function import Ordenes, OrdenesConfig
 from functions.pagos import function as pagos
@@ -116,33 +116,6 @@ class SteadyRandom(Random):
 STEADY = SteadyRandom(0)
 
 
-class SimulatedState:
-    """The state store: keeps values, slowly, and refuses some or all, or does not answer, when it is told to.
-
-    tests/e2e/test_simulated_state.py holds it against the real one.
-    """
-
-    def __init__(self, scheduler: Scheduler, random: Random) -> None:
-        self.values: dict[str, str] = {}
-        self.changes = 0
-        self.failing = 0.0
-        self._scheduler = scheduler
-        self._random = random
-
-    def put(self, values: Mapping[str, str]) -> None:
-        """Write all values, each in a step of its own; see `StateStore.put`."""
-        for key, value in values.items():
-            self._scheduler.pause("put")
-            if self._random.random() < self.failing:
-                raise self._random.choice((Unavailable, Unreachable))("the state store put nothing")
-            self.values[key] = value
-            self.changes += 1
-
-    def get(self, key: str) -> str | None:
-        """Return a value."""
-        return self.values.get(key)
-
-
 class Charged(NamedTuple):
     """What the gateway's ledger says of an order's charge."""
 
@@ -235,8 +208,8 @@ class SimulatedPlatform(Platform):
         self._instance.connections.append(connection)
         return connection
 
-    def state(self, _host: Host, _lock: Any, _switch: str) -> SimulatedState:
-        """Return the function's simulated state store."""
+    def state(self, _host: Host, _lock: Any, _switch: str) -> FakeStateStore:
+        """Return the function's state store."""
         return self._world.states[self._function]
 
     def deaths(self, _host: Host) -> Deaths:

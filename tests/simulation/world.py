@@ -10,6 +10,8 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from alpes_runtime.errors import Unavailable, Unreachable
+from alpes_runtime.testing import FakeStateStore
 from alpes_runtime.views import _write_behind as write_behind
 from alpes_wire.names import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS, GatewayKind
@@ -17,7 +19,7 @@ from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOr
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.simulation.aims import CRASH, HOLD, Aim
 from tests.simulation.broker import MAX_MESSAGE_BYTES, Broken, Broker, Message
-from tests.simulation.instance import FUNCTIONS, LARGEST, Instance, SimulatedGateway, SimulatedState, built_once, topic
+from tests.simulation.instance import FUNCTIONS, LARGEST, Instance, SimulatedGateway, built_once, topic
 from tests.simulation.one_thread import one_thread
 from tests.simulation.scheduler import Actor, Scheduler, Stuck
 from tests.simulation.server import Server
@@ -224,7 +226,9 @@ class World:
         self.servers = {
             name: Server(STATEMENTS[name], clock_ms, self.scheduler.pause, self.scheduler.until) for name in FUNCTIONS
         }
-        self.states = {name: SimulatedState(self.scheduler, self.random) for name in FUNCTIONS}
+        self.states = {name: FakeStateStore() for name in FUNCTIONS}
+        for state in self.states.values():
+            state.before_each = self._before_each_put
         self.gateway = SimulatedGateway(self.scheduler, self.random)
         self.sent = Sent()
         self.instances: list[Instance] = []
@@ -240,7 +244,8 @@ class World:
         self._calm = False
         self._chaos_ends = 0
         self._generation = 0
-        self._totals_seen = (-1, -1)
+        self._puts_failing = 0.0
+        self._totals_seen: tuple[int, dict[str, str]] = (-1, {})
         self._totals_behind = False
 
     def run(self) -> None:
@@ -344,7 +349,7 @@ class World:
     def totals_are_behind(self) -> bool:
         """Whether the view of Reporting shows less than its table."""
         server, state = self.servers["reporting"], self.states["reporting"]
-        if (seen := (server.commits, state.changes)) != self._totals_seen:
+        if (seen := (server.commits, dict(state.values))) != self._totals_seen:
             self._totals_seen, self._totals_behind = seen, self._totals_differ()
         return self._totals_behind
 
@@ -415,8 +420,7 @@ class World:
         broker.failing, broker.duplicating = weather.failing, weather.duplicating
         broker.losing_acks, broker.reordering = weather.losing_acks, weather.reordering
         self.gateway.failing = weather.asks
-        for state in self.states.values():
-            state.failing = weather.puts
+        self._puts_failing = weather.puts
 
     def _soothe(self) -> None:
         """Mend everything, and bring every function up."""
@@ -427,9 +431,7 @@ class World:
         broker = self.broker
         broker.away = broker.reordering = False
         broker.failing = broker.duplicating = broker.losing_acks = broker.spreading = 0.0
-        self.gateway.failing = 0.0
-        for state in self.states.values():
-            state.failing = 0.0
+        self.gateway.failing = self._puts_failing = 0.0
         for server in self.servers.values():
             server.away = False
         for instance in self.instances:
@@ -438,6 +440,11 @@ class World:
         for function in FUNCTIONS:
             if not any(each.function == function for each in self.instances):
                 self._start(function)
+
+    def _before_each_put(self) -> None:
+        self.scheduler.pause("put")
+        if self.random.random() < self._puts_failing:
+            raise self.random.choice((Unavailable, Unreachable))("the state store put nothing")
 
     def _deadlock(self) -> bool:
         return not self._calm and self.random.random() < self.weather.commits / 4
