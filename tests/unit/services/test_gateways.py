@@ -367,34 +367,25 @@ def test_an_answer_may_leave_out_what_it_is_about(said: dict[str, object]) -> No
 def test_what_each_answer_means(status: int, body: bytes, expected: str | None) -> None:
     seen: list[dict[str, str]] = []
 
-    class Answering(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        seen.append(dict(handler.headers))
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(0 if status == 204 else len(body)))
+        handler.send_header("Location", "http://127.0.0.1:9/")
+        handler.end_headers()
+        handler.wfile.write(b"" if status == 204 else body)
 
-        def do_POST(self) -> None:
-            seen.append(dict(self.headers))
-            json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            self.send_header("Content-Length", str(0 if status == 204 else len(body)))
-            self.send_header("Location", "http://127.0.0.1:9/")
-            self.end_headers()
-            self.wfile.write(b"" if status == 204 else body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        answer = client(f"http://127.0.0.1:{server.server_address[1]}/", token="secret").charge(COBRO)
-        server.shutdown()
+    with answering(answer) as url:
+        answered = client(f"{url}/", token="secret").charge(COBRO)
     if expected in ("aprobada", "rechazada"):
-        assert answer == expected
+        assert answered == expected
     elif expected is None:
-        assert isinstance(answer, Retry)
-        assert answer.until_known
+        assert isinstance(answered, Retry)
+        assert answered.until_known
     else:
-        assert isinstance(answer, Rejected)
-        assert answer.error_type == expected
+        assert isinstance(answered, Rejected)
+        assert answered.error_type == expected
     assert seen[0]["Idempotency-Key"] == "orden-1"
     assert seen[0]["Authorization"] == "Bearer secret"
     assert seen[0]["traceparent"] == COBRO.traceparent
-    assert "secret" not in str(answer)
+    assert "secret" not in str(answered)
