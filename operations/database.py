@@ -10,8 +10,6 @@ import psycopg
 from operations.errors import NoDatabaseError
 from terminal.errors import CommandError
 
-SERVICES = ("ordenes", "pagos", "reporting")
-"""The services whose tables the operators' subcommands read."""
 CONNECT_TIMEOUT_S = 5
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from deployment import function_configs
 from operations.database import dsn_variable
+from schemas.tienda import topics
 
 ROOT = Path(__file__).parent.parent
 SERVICES = tuple(function_configs.load())
@@ -176,6 +177,7 @@ def test_every_migration_has_a_number_of_its_own() -> None:
 
 
 def test_a_function_config_names_a_variable_and_no_secret() -> None:
+    assert set(topics.SERVICES) <= set(SERVICES)
     for name, config in function_configs.load().items():
         assert config.dsn_variable == dsn_variable(name)
         assert "postgresql://" not in config.path.read_text(), name

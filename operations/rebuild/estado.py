@@ -11,6 +11,7 @@ import psycopg
 
 from connection.admin import Admin
 from operations.queries import query
+from schemas.tienda.orden import APROBADA
 from schemas.tienda.topics import NAMESPACE
 from terminal.errors import CommandError, NoAnswerError
 
@@ -24,7 +25,7 @@ SWITCHES = {
     "reporting": ("totals_per_status", "totales_por_estado"),
 }
 """Each function's key that switches its state off, and the key's former name."""
-TOTAL = "total:aprobada"
+TOTAL = f"total:{APROBADA}"
 """One of the totals; all are written together."""
 
 
@@ -43,17 +44,12 @@ class Progress(NamedTuple):
     after_id: str
 
 
-class _Page(NamedTuple):
-    orders: int
-    after_id: str
-
-
 def require_switched_on(admin: Admin, function: str) -> None:
     """Raise an error if a function is configured not to write to the state store.
 
     Raises
     ------
-    NotDeployedError
+    NotFoundError
         If there is no such function.
     CommandError
         If it writes no state.
@@ -96,7 +92,7 @@ def rewrite_orders(
         If nothing has been written for that long.
     """
     done, last_id, ended = Progress(0, after_id), after_id, False
-    waiting: dict[int, _Page] = {}
+    waiting: dict[int, Progress] = {}
     before, moved = 0, time.monotonic()
     while waiting or not ended:
         while not ended and len(waiting) < PAGES_AT_ONCE and not stop.is_set():
@@ -104,7 +100,7 @@ def rewrite_orders(
             if row is None or row[0] is None:
                 ended = True
             else:
-                waiting[row[0]] = _Page(row[1], last_id)
+                waiting[row[0]] = Progress(row[1], last_id)
                 last_id = row[2]
         oldest, there = _left(connection, waiting)
         if oldest != before:

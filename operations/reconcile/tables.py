@@ -8,10 +8,11 @@ from typing import Any
 
 import psycopg
 
-from operations.database import SERVICES, database, dsn_variable
+from operations.database import database, dsn_variable
 from operations.errors import NoDatabaseError
 from operations.queries import query
 from operations.reconcile.merge import Rows, merged
+from schemas.tienda.topics import SERVICES
 
 READ_ORDER = tuple(reversed(SERVICES))
 """Services are read against the flow: what one of them has was in the next one before."""

@@ -9,10 +9,10 @@ from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.handlers import Plazo
-from operations.database import SERVICES
 from operations.reconcile.merge import facts
 from operations.reconcile.rules import Verdict, judge
 from operations.reconcile.tables import Tables
+from schemas.tienda.topics import SERVICES
 from tests.integration.ordenes import crear, handlers, liquidar, orden, pago
 
 SERVICE = "ordenes"

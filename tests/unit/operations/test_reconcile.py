@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from operations.database import SERVICES
 from operations.errors import NoDatabaseError
 from operations.reconcile import rendering
 from operations.reconcile.check import Account, Check
@@ -38,6 +37,7 @@ from operations.reconcile.stalled import Holder, Stall, Subscription
 from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import Waits
 from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA
+from schemas.tienda.topics import SERVICES
 
 EVERY_STATE = [Facts(*state) for state in itertools.product(ORDENES, PAGOS, REPORTING, (True, False), (True, False))]
 ENDED = {
