@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -237,6 +238,20 @@ def test_help_names_every_command_and_needs_no_environment(script: Script, optio
     for command in ("up", "deploy", "status", "env", "scale", "logs", "kill", "down", "destroy"):
         assert f"\n  {command}" in done.stdout
     assert "exit code 3 when a part is not running" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line", ['{}: "{}"', "{}: '{}'  # it's quoted", "{}: {} # 'why'", '"{}" : "{}" # "why": so', "'{}':  {}  "]
+)
+def test_a_function_config_may_be_written_in_any_style(script: Script, line: str) -> None:
+    usual = script.run("--help").stdout
+    for config in function_configs.load(script.root / "function-configs").values():
+        text = config.path.read_text()
+        config.path.write_text(
+            re.sub(r"(?m)\b(name|dsn_env): (\w+)$", lambda found: line.format(*found.groups()), text)
+        )
+        assert function_configs.load(config.path.parent)[config.name].values == config.values
+    assert script.run("--help").stdout == usual
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
