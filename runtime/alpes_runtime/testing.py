@@ -140,8 +140,8 @@ class FakeStateStore:
             self.values[key] = value
         self.on_put(values)
         if kept is not None:
-            kind = Unreachable if away else Unavailable
-            raise kind(f"the state store refused {len(values) - kept} of {len(values)} puts")
+            reason = f"the state store refused {len(values) - kept} of {len(values)} puts"
+            raise Unreachable(reason) if away else Unavailable(reason)
 
     def get(self, key: str) -> str | None:
         """Return a value, None if there is none."""
