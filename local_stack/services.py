@@ -31,6 +31,5 @@ def read_configs(folder: Path = FOLDER) -> dict[Path, dict[str, Any]]:
 
 def dsn_variables(folder: Path = FOLDER) -> dict[str, str]:
     """Return each service's environment variable for its DSN. Role and database have the service's name."""
-    configs = read_configs(folder).values()
-    found = {config.get("name"): (config.get("userConfig") or {}).get("dsn_env") for config in configs}
+    found = {each.get("name"): (each.get("userConfig") or {}).get("dsn_env") for each in read_configs(folder).values()}
     return {str(service): str(variable) for service, variable in found.items() if service and variable}
