@@ -47,12 +47,12 @@ class Follower:
     def __exit__(self, *_: object) -> None:
         self._tail.__exit__()
 
-    def wait(self, patience_seconds: float, stop: threading.Event, tick: Callable[[], None]) -> bool:
+    def wait(self, patience_s: float, stop: threading.Event, tick: Callable[[], None]) -> bool:
         """Wait until every order has ended.
 
         Parameters
         ----------
-        patience_seconds
+        patience_s
             Give up when no order has ended for this long.
         stop
             Give up when this is set.
@@ -71,7 +71,7 @@ class Follower:
             now = time.monotonic()
             if self._ledger.finished != finished:
                 finished, last_progress = self._ledger.finished, now
-            if stop.is_set() or now - last_progress > patience_seconds:
+            if stop.is_set() or now - last_progress > patience_s:
                 return False
         return True
 

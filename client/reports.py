@@ -71,7 +71,7 @@ class ReportAssembler:
         return b"".join(generation.parts[number] for number in range(generation.last + 1))
 
 
-def fetch_report(client: Client, report_format: str, timeout_seconds: float, stop: threading.Event) -> bytes | None:
+def fetch_report(client: Client, report_format: str, timeout_s: float, stop: threading.Event) -> bytes | None:
     """Ask for a report and wait for it.
 
     Parameters
@@ -80,7 +80,7 @@ def fetch_report(client: Client, report_format: str, timeout_seconds: float, sto
         A connected Pulsar client.
     report_format
         The format's name, passed on unchanged.
-    timeout_seconds
+    timeout_s
         Give up when no part has arrived for this long.
     stop
         Give up when this is set.
@@ -119,10 +119,10 @@ def fetch_report(client: Client, report_format: str, timeout_seconds: float, sto
             try:
                 part = parts.get(timeout=WAIT_S)
             except queue.Empty:
-                silent_seconds = time.monotonic() - last_part
-                if silent_seconds > timeout_seconds:
+                silent_s = time.monotonic() - last_part
+                if silent_s > timeout_s:
                     raise NoAnswerError(
-                        f"Reporting sent no report within {timeout_seconds:g} s. "
+                        f"Reporting sent no report within {timeout_s:g} s. "
                         "See whether it runs: ./deploy.sh status, ./deploy.sh logs reporting."
                     ) from None
                 continue

@@ -117,7 +117,7 @@ def reconcile(
     with (
         _reading(),
         interruptible() as stop,
-        Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
+        Tables.opened(dsns, statement_timeout_s=statement_timeout) as tables,
         connected(service_url) as client,
         Scratch() as scratch,
     ):

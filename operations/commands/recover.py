@@ -101,7 +101,7 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
     dsns = {service: os.environ.get(dsn_variable(service)) for service in SERVICES}
     admin = Admin(admin_url)
     with (
-        Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
+        Tables.opened(dsns, statement_timeout_s=statement_timeout) as tables,
         connected(service_url) as client,
         Retained() as retained,
     ):

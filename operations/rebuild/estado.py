@@ -66,7 +66,7 @@ def rewrite_orders(
     show: Callable[[Progress], None],
     *,
     after_id: str = "",
-    patience_seconds: float,
+    patience_s: float,
     page: int = PAGE,
 ) -> Progress:
     """Mark every order for writing, a few pages at a time, and wait until Ordenes has written them.
@@ -81,7 +81,7 @@ def rewrite_orders(
         Called with the progress.
     after_id
         Leave out the orders up to this id.
-    patience_seconds
+    patience_s
         Give up when nothing has been written for this long, neither of these marks nor of earlier ones.
     page
         Orders in one mark.
@@ -112,9 +112,9 @@ def rewrite_orders(
             show(done)
         if stop.is_set():
             return done
-        if waiting and time.monotonic() - moved > patience_seconds:
+        if waiting and time.monotonic() - moved > patience_s:
             raise NoAnswerError(
-                f"Ordenes has written nothing to the state store for {patience_seconds:.0f} s: see ./deploy.sh status "
+                f"Ordenes has written nothing to the state store for {patience_s:.0f} s: see ./deploy.sh status "
                 f"and ./deploy.sh logs ordenes. {done.orders:,} orders are written. Ordenes writes what is marked "
                 f"as soon as it can. Continue with --after '{done.after_id}'."
             )
@@ -134,7 +134,7 @@ def totals_version(admin: Admin) -> int:
     return int(state.get("version", 0))
 
 
-def wait_for_totals(admin: Admin, before: int, stop: threading.Event, *, patience_seconds: float) -> bool:
+def wait_for_totals(admin: Admin, before: int, stop: threading.Event, *, patience_s: float) -> bool:
     """Wait until Reporting's totals have another version than before; return False if stopped.
 
     Raises
@@ -142,13 +142,13 @@ def wait_for_totals(admin: Admin, before: int, stop: threading.Event, *, patienc
     NoAnswerError
         If they haven't in time.
     """
-    until = time.monotonic() + patience_seconds
+    until = time.monotonic() + patience_s
     while not stop.wait(POLL_S * 5):
         if totals_version(admin) != before:
             return True
         if time.monotonic() > until:
             raise NoAnswerError(
-                f"Reporting has not written its totals within {patience_seconds:.0f} s: see ./deploy.sh status and "
+                f"Reporting has not written its totals within {patience_s:.0f} s: see ./deploy.sh status and "
                 "./deploy.sh logs reporting."
             )
     return False

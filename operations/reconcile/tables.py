@@ -33,7 +33,7 @@ class Tables:
 
     @classmethod
     @contextmanager
-    def opened(cls, dsns: Mapping[str, str | None], *, statement_timeout_seconds: int) -> Iterator[Tables]:
+    def opened(cls, dsns: Mapping[str, str | None], *, statement_timeout_s: int) -> Iterator[Tables]:
         """Connect to all three for the length of a `with` block; see `operations.database.database`.
 
         Raises
@@ -44,7 +44,7 @@ class Tables:
         with ExitStack() as stack:
             connections = {}
             for service in READ_ORDER:
-                opening = database(service, dsns[service], statement_timeout_seconds=statement_timeout_seconds)
+                opening = database(service, dsns[service], statement_timeout_s=statement_timeout_s)
                 connection = stack.enter_context(opening)
                 connection.execute(query(None, "reconcile/settings"))
                 _require_primary(service, connection)

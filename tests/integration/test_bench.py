@@ -38,7 +38,7 @@ def filled(dsns: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, s
 
 def test_prefilled_orders_have_ended_alike_everywhere(filled: dict[str, str]) -> None:
     with (
-        ReconcileTables.opened(filled, statement_timeout_seconds=30) as opened,
+        ReconcileTables.opened(filled, statement_timeout_s=30) as opened,
         opened.snapshot() as rows,
     ):
         verdicts = [judge(facts(each.orden, each.pago, each.reporting)).verdict for each in rows]

@@ -21,7 +21,7 @@ def client_that(verdict: Callable[[int], Any] = lambda _n: pulsar.Result.Ok) -> 
 
 def _send(broker: ScriptedClient, count: int, **options: Any) -> tuple[Sender, Ledger]:
     ledger = Ledger()
-    sender = Sender(broker.create_producer, ledger, backoff_seconds=0.0)
+    sender = Sender(broker.create_producer, ledger, backoff_s=0.0)
     sender.send(order_stream(1, count), options.pop("stop", threading.Event()), lambda: None, **options)
     return sender, ledger
 
@@ -86,7 +86,7 @@ def test_no_new_producer_to_be_had_is_reported_too() -> None:
         return broker.create_producer()
 
     ledger = Ledger()
-    Sender(open_once, ledger, backoff_seconds=0.0).send(order_stream(1, 3), threading.Event(), lambda: None)
+    Sender(open_once, ledger, backoff_s=0.0).send(order_stream(1, 3), threading.Event(), lambda: None)
     assert ledger.close().outcomes[UNSENT] == 3
 
 

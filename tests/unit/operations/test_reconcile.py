@@ -217,11 +217,11 @@ def test_a_standby_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     standby = "pagos"
     with (
         pytest.raises(NoDatabaseError, match=r"ALPES_PAGOS_DSN names a standby.*Name the primary"),
-        Tables.opened(dsns, statement_timeout_seconds=1),
+        Tables.opened(dsns, statement_timeout_s=1),
     ):
         pass
     standby = ""
-    with Tables.opened(dsns, statement_timeout_seconds=1) as tables:
+    with Tables.opened(dsns, statement_timeout_s=1) as tables:
         assert tables is not None
 
 
