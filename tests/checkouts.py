@@ -1,13 +1,12 @@
 """Copies of the checkout, to start or to change in a test, and how their Pulsar runs."""
 
-import os
 import shutil
 from pathlib import Path
 
 from local_stack.settings import PULSAR_MEMORY
+from tests.lanes import BESIDE_OTHERS
 
 ROOT = Path(__file__).parents[1]
-BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
 JVM = {"ALPES_PULSAR_MEM": f"{PULSAR_MEMORY} -XX:TieredStopAtLevel=1"} if BESIDE_OTHERS else {}
 """Where several stacks run beside each other, a JVM that optimises less: it starts with half the CPU time."""
 

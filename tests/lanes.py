@@ -5,6 +5,12 @@ the faults on a stack of their own. Any other file is one lane, too. A process t
 one, and the lanes that last longest come first.
 """
 
+import os
+
+BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
+PATIENCE = 3 if BESIDE_OTHERS else 1
+"""How many times longer a test waits for something where several stacks share the machine."""
+
 ON_A_STACK = ("e2e", "faults")
 LONGEST_FIRST = ("fresh", "simulation", "planted_bugs", "integration", "deploy", "contract", "unit")
 """The other layers; a file that is of none of them comes last."""

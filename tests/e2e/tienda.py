@@ -28,6 +28,7 @@ from deployment import function_configs
 from local_stack.settings import from_environment
 from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+from tests.lanes import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 INPUTS = {
@@ -108,6 +109,7 @@ class Tienda:
 
     def wait_ended(self, prefix: str, number: int, seconds: float) -> None:
         """Wait until so many orders of this prefix have ended; what still waits is shown where they don't."""
+        seconds *= PATIENCE
         started = time.monotonic()
         while (ended := self.ended(prefix)) != number:
             assert time.monotonic() - started < seconds, (
@@ -367,6 +369,7 @@ def alpes(*arguments: str, tienda: Tienda, timeout: float = 300, answer: str = "
 
 def wait_until(holds: Callable[[], object], seconds: float, what: str, every: float = 0.2) -> float:
     """Wait until something holds; return the seconds that took. Fails with ``what`` otherwise."""
+    seconds *= PATIENCE
     started = time.monotonic()
     while not holds():
         assert time.monotonic() - started < seconds, f"after {seconds:.0f} s it still isn't so that {what}"

@@ -23,6 +23,7 @@ from tests.faults.load import Load
 from tests.faults.probes import Probe
 from tests.faults.progress import Fault
 from tests.faults.recorder import Recorder
+from tests.lanes import PATIENCE
 
 LONG = os.environ.get("ALPES_FAULTS") == "long"
 """The long form, ``./test.sh faults``; the short one is part of the normal test run."""
@@ -30,7 +31,7 @@ SEED = os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(1_000
 """All that is drawn comes from it."""
 STATE_SAMPLE = 50_000
 """Most orders whose status the state store is asked for."""
-RECOVERY_S = 10.0 if LONG else 30.0
+RECOVERY_S = 10.0 if LONG else 30.0 * PATIENCE
 """Within this time after a total outage the flow is normal again, unless an ordeal says otherwise; the short form also
 runs where other work is done."""
 LONGEST_RETRY_S = 40.0
@@ -199,7 +200,7 @@ class Ordeal:
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until nothing is under way, the state store included; return whether that came about."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         still = 0
         while time.monotonic() < deadline and still < 2:
             still = still + 1 if self._at_rest() else 0

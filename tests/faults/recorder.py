@@ -34,6 +34,7 @@ from tests.faults.history import (
     TransaccionRow,
     Unreadable,
 )
+from tests.lanes import PATIENCE
 
 RETRIES = ("ordenes-reintento", "pagos-reintento", "reporting-reintento")
 DEAD_LETTER_SOURCES = (COMMANDS, *EVENTS, REFUNDS, "generar-reporte", *RETRIES)
@@ -241,4 +242,4 @@ def _ask(stub: Any, stream: int, order_id: str) -> Any:
     key = order_id.encode()
     request = kv_rpc_pb2.RangeRequest(key=key, header=kv_rpc_pb2.RoutingHeader(stream_id=stream, r_key=key))
     metadata = [("bk-rt-sid-bin", to_bytes(stream, 8, "big")), ("bk-rt-key-bin", key)]
-    return stub.Range.future(request, metadata=metadata, timeout=10)
+    return stub.Range.future(request, metadata=metadata, timeout=10 * PATIENCE)
