@@ -5,7 +5,6 @@ python -m tests.planted_bugs ack-before-commit   this one
 python -m tests.planted_bugs --list              what there is
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -16,6 +15,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import click
 
 from tests.planted_bugs.bugs import BUGS, SIMULATION, Bug
 from tests.planted_bugs.planting import changed
@@ -125,18 +126,17 @@ def chosen(names: Sequence[str]) -> list[Bug]:
     return [known[name] for name in names or known]
 
 
-def main() -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.planted_bugs", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("names", nargs="*", metavar="BUG", help="plant these; without any: every one")
-    parser.add_argument("--list", action="store_true", help="say what there is")
-    parser.add_argument("--seeds", type=int, default=10_000, help="most seeds that a simulation gets (10000)")
-    options = parser.parse_args()
-    if options.list:
+@click.command(help=(__doc__ or "").split("\n", 1)[0], context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, metavar="[BUG]...")
+@click.option("--list", "listing", is_flag=True, help="Say what there is.")
+@click.option("--seeds", default=10_000, show_default=True, help="The most seeds that a simulation gets.")
+def main(names: tuple[str, ...], seeds: int, *, listing: bool) -> None:
+    """Run the command line, and exit with 1 if a bug was missed, or with 2 if a suite fails without any bug."""
+    if listing:
         for bug in BUGS:
             print(f"{bug.name:<44} {bug.suite:<50} {bug.what}")
-        return 0
-    bugs = chosen(options.names)
+        return
+    bugs = chosen(names)
     verdicts: list[Caught] = []
     with tempfile.TemporaryDirectory(prefix="alpes-bugs-") as folder:
         root = Path(folder)
@@ -144,10 +144,10 @@ def main() -> int:
         for suite in sorted({bug.suite for bug in bugs}):
             if run(suite, BASELINE_SEEDS, root).returncode:
                 print(f"{suite} fails without any bug: it can't show one", flush=True)
-                return 2
+                sys.exit(2)
         print("| bug | what it does | caught by | after | what was seen first |\n|---|---|---|---|---|", flush=True)
         for bug in bugs:
-            verdict = judge(bug, options.seeds, root)
+            verdict = judge(bug, seeds, root)
             verdicts.append(verdict)
             by = bug.suite if verdict.caught else f"**not caught** ({bug.suite})"
             print(f"| {bug.name} | {bug.what} | {by} | {verdict.after} | {verdict.by} |", flush=True)
@@ -155,8 +155,8 @@ def main() -> int:
     print(
         f"\n{len(verdicts) - len(missed)} of {len(verdicts)} bugs were caught" + "".join(f"; not {n}" for n in missed)
     )
-    return 1 if missed else 0
+    sys.exit(1 if missed else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

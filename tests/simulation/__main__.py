@@ -9,7 +9,6 @@ Where no seed has interrupted two steps of a function in one of the two ways, a 
 struck there: `--aim` with a seed replays that.
 """
 
-import argparse
 import multiprocessing
 import os
 import sys
@@ -19,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from multiprocessing.pool import Pool
 from random import Random, SystemRandom
 from typing import NamedTuple
+
+import click
 
 from tests.simulation.aims import Aim, Run, is_of_a_function, missing, parse, remember
 from tests.simulation.checks import violations
@@ -148,22 +149,18 @@ def report(result: Result, seconds: float) -> None:
     print(f"{result.totals['seeds']:,} seeds in {seconds:.0f} s, {len(result.failed)} failed")
 
 
-def options_of(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("seed", nargs="?", type=int, help="replay this seed and show every step")
-    parser.add_argument("--aim", action="append", type=parse, default=[], help="with a seed: strike there, too")
-    parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds (10000)")
-    parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
-    parser.add_argument("--fresh", type=int, default=0, help="how many more, drawn from ALPES_SEED (0)")
-    parser.add_argument("--stop", action="store_true", help="stop at the first seed that fails")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="processes (one a core)")
-    return parser.parse_args(arguments)
-
-
-def main() -> int:
-    """Run the command line; returns the exit code."""
-    options = options_of(sys.argv[1:])
+@click.command(help=(__doc__ or "").split("\n", 1)[0], context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("seed", type=int, required=False)
+@click.option("--aim", "aims", type=parse, multiple=True, help="With a seed: strike there, too.")
+@click.option("--seeds", default=10_000, show_default=True, help="How many seeds.")
+@click.option("--first", default=1, show_default=True, help="The first of them.")
+@click.option("--fresh", "more", default=0, show_default=True, help="How many more, drawn from ALPES_SEED.")
+@click.option("--stop", is_flag=True, help="Stop at the first seed that fails.")
+@click.option("--processes", default=os.cpu_count(), help="Processes; one a core if not given.")
+def main(
+    seed: int | None, aims: tuple[Aim, ...], seeds: int, first: int, more: int, processes: int, *, stop: bool
+) -> None:
+    """Replay a seed, or run many, and exit with 1 if something was violated or never interrupted."""
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Sets of texts are iterated in an order that depends on it.
         os.execve(  # noqa: S606 -- the same program again
@@ -171,25 +168,20 @@ def main() -> int:
             [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
             {**os.environ, "PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"},
         )
-    if options.seed is not None:
-        return replay(Run(options.seed, tuple(options.aim)))
-    return run_seeds(options)
-
-
-def run_seeds(options: argparse.Namespace) -> int:
-    """Run many seeds, and what they leave out; prints what they came to and returns the exit code."""
+    if seed is not None:
+        sys.exit(replay(Run(seed, aims)))
     started = time.monotonic()
     base = os.environ.get("ALPES_SEED") or str(SystemRandom().randrange(10**6))
-    runs = [Run(seed) for seed in range(options.first, options.first + options.seeds)] + fresh(base, options.fresh)
+    runs = [Run(each) for each in range(first, first + seeds)] + fresh(base, more)
     total, aimed = Result.empty(), list[Run]()
-    with multiprocessing.Pool(options.processes) as pool:
-        run_all(pool, runs, total, stop=options.stop)
+    with multiprocessing.Pool(processes) as pool:
+        run_all(pool, runs, total, stop=stop)
         if not total.failed:
             aimed = run_aimed(pool, total)
     report(total, time.monotonic() - started)
-    if options.fresh:
-        print(f"{options.fresh} of them drawn with ALPES_SEED={base}")
-    return tell(total, aimed)
+    if more:
+        print(f"{more} of them drawn with ALPES_SEED={base}")
+    sys.exit(tell(total, aimed))
 
 
 def tell(total: Result, aimed: Iterable[Run]) -> int:
@@ -205,4 +197,4 @@ def tell(total: Result, aimed: Iterable[Run]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
