@@ -67,7 +67,8 @@ def _declines(key: str) -> bool:
     return Random(key).random() < 0.1
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
     request_queue_size = 256
 
     def handle_error(self, *_: object) -> None:
@@ -101,8 +102,7 @@ class GatewayServer:
         self.slowed: set[str] = set()
         self.slow_s = slow_s
         self.random = Random(seed)
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = QuietServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property

@@ -4,8 +4,7 @@ import itertools
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -23,19 +22,6 @@ from tests.integration.ordenes import AT_ONCE, HOUR_MS, events, handlers, liquid
 from tests.integration.server import Connect, Rows, blocked, wait_until
 
 SERVICE = "ordenes"
-
-
-@pytest.fixture
-def connect_to() -> Iterator[Callable[[str], Postgres]]:
-    """Opens connections to any database."""
-    with ExitStack() as opened:
-
-        def make(dsn: str) -> Postgres:
-            database = Postgres(dsn, "alpes pruebas")
-            opened.callback(database.close)
-            return database
-
-        yield make
 
 
 def crear(database: Postgres, by: OrdenesHandlers, *ids: str) -> list[Event]:

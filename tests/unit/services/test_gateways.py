@@ -17,7 +17,7 @@ from functions.pagos.domain import Cobro, Reembolso
 from functions.pagos.gateways import GATEWAYS, Gateway, GatewayOptions
 from functions.pagos.gateways.http import HttpGateway
 from schemas.tienda.rules import id_problem
-from tests.faults.gateway_server import FAULTS, GatewayServer
+from tests.faults.gateway_server import FAULTS, GatewayServer, QuietServer
 
 COBRO = Cobro("orden-1", 1250, "USD", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 REFUND = Reembolso("orden-1", "t-1", 1250, "USD", 1, "")
@@ -33,13 +33,6 @@ def server() -> Iterator[GatewayServer]:
 def client(url: str, **options: Any) -> Gateway:
     settings = GatewayOptions(approval_rate=0.5, url=url, **{"timeout_s": 0.4, "tries": 2, **options})
     return GATEWAYS["http"].make(settings)
-
-
-class QuietServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing: whoever asked waits no more."""
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from alpes_wire.message import Entry
 from alpes_wire.reader import NOTHING
 from alpes_wire.undelivered import PAUSE_S, Undelivered
 from tests.unit.wire.entries import metadata
+from tests.unit.wire.held_link import Clock
 
 Position = tuple[int, int]
 
@@ -33,13 +34,6 @@ class Reader:
 
     def close(self) -> None:
         return
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
