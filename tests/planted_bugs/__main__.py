@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 
+from tests import checkouts
 from tests.planted_bugs.bugs import BUGS, SIMULATION, Bug
 from tests.planted_bugs.planting import changed
 
@@ -53,12 +54,10 @@ class Caught:
 
 def copy_checkout(to: Path) -> None:
     """Copy the files of the checkout, those not committed yet included."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True).stdout
-    for name in filter(None, names.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, to / name)
+    for file in checkouts.files():
+        copy = to / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, copy)
     if (ROOT / ".venv").exists():
         (to / ".venv").symlink_to(ROOT / ".venv")
 
