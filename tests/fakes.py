@@ -59,7 +59,7 @@ class FakeDatabase(Connection):
         self._failures[step] += times
 
     def pause(self, step: str) -> None:
-        """Raise `Unavailable` where `fail` was told to."""
+        """Raise `Unavailable` if `fail` was called for this step."""
         if self._failures[step]:
             self._failures[step] -= 1
             raise Unavailable(f"the database is away ({step})")
@@ -129,7 +129,7 @@ class FakeSubscription:
 
     @property
     def waiting(self) -> list[Message]:
-        """What no consumer has."""
+        """The messages that no consumer holds."""
         return self._broker.subscription(self.topic, "test").waiting
 
     def publish(self, payload: bytes, key: str = "", properties: Mapping[str, str] | None = None) -> Message:

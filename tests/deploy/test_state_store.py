@@ -1,4 +1,4 @@
-"""What a killed state store left in ZooKeeper is removed, while it is certain that nobody else's is met."""
+"""What a killed state store left in ZooKeeper is removed, if it is certain that no other store uses it."""
 
 import time
 from dataclasses import replace

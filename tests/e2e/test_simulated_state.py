@@ -1,4 +1,4 @@
-"""What the simulation, and the views' tests, take for the state store does what it does: the same tests on both."""
+"""The state store's fake does what the real one does: the same tests pass on both."""
 
 import uuid
 from collections.abc import Iterator
@@ -22,21 +22,21 @@ from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import wait_until
 
 WARM_S = 60.0
-"""Within so long a store that is there answers."""
+"""A store that runs answers within this time."""
 
 
 class System(Protocol):
-    """A function's state store, and the way to have it away."""
+    """A function's state store, and a way to make it unreachable."""
 
     def store(self) -> StateStore:
         """Return what an instance of the function writes to."""
 
     def away(self) -> AbstractContextManager[None]:
-        """Let nobody answer a put within the ``with``."""
+        """Let no put be answered within the ``with`` block."""
 
 
 class Real:
-    """Ordenes' table in the store of the stack; the keys used here are no order's."""
+    """The table of Ordenes in the stack's state store; the tests use keys that no order has."""
 
     def __init__(self, port: int) -> None:
         self._settings = StorageClientSettings(service_uri=f"bk://127.0.0.1:{port}")
@@ -67,12 +67,12 @@ class Real:
         self._nobody.close()
 
     def _put(self, put: Any, request: Any, **how: Any) -> Any:
-        """Put; while the store is to be away, there where none is."""
+        """Put a value; while the store is to be away, send the request to a port where nothing listens."""
         return (self._nowhere.Put if self._away else put).future(request, **how)
 
 
 def _answers(store: StateStore) -> bool:
-    """Whether a store does anything; one that is still cold refuses."""
+    """Whether a store takes a put yet; while it starts, it refuses."""
     try:
         store.put({key(): "warm"})
     except Unavailable:
@@ -164,7 +164,7 @@ def test_a_put_that_nobody_answers_says_so_and_is_done_again(system: System, sto
     values = {name: "aprobada", new: "aprobada"}
     with system.away(), pytest.raises(Unreachable):
         store.put(values)
-    # Some may have been written, and nothing else was.
+    # Each key has its old value or its new one.
     assert store.get(name) in ("creada", "aprobada")
     assert store.get(new) in (None, "aprobada")
     store.put(values)

@@ -33,7 +33,7 @@ def test_an_orders_way_is_told_from_its_sending_to_its_end(stack: Tienda) -> Non
     order.address = "elsewhere"
     stack.publish("crear-orden", [*orders(start, 200), (order_id, payload), (order_id, payload)])
     stack.wait_ended(start, 201, 60)
-    # Another order under its id, and an event of a transaction that isn't its own.
+    # Send another order under its id, and an event of another transaction.
     stack.publish("crear-orden", [(order_id, order.SerializeToString())])
     wait_until(lambda: order_id in keys(stack.read("crear-orden-DLQ")), 30, "the other one is dead-lettered")
     status = stack.statuses("ordenes", start)[order_id]
