@@ -89,7 +89,7 @@ def test_every_requirement_is_locked() -> None:
 
 
 def docstrings(tree: ast.Module) -> set[int]:
-    """Ids of the nodes that are docstrings: they may speak of SQL."""
+    """Return the ids of the nodes that are docstrings, which may speak of SQL."""
     return {
         id(node.body[0].value)
         for node in ast.walk(tree)

@@ -1,4 +1,4 @@
-"""The read model and the state store are damaged under load, rebuilt, and equal to the row what they should be."""
+"""The read model and the state store are damaged under load and rebuilt; then every row is right again."""
 
 import json
 import urllib.request
@@ -14,7 +14,7 @@ from tests.e2e.tienda import LAST, Tienda, alpes, flowing, new_prefix, note, ord
 
 LOAD = 3_000
 LOOKED_AT = 5_000
-"""Orders whose state is compared after all of it was rebuilt."""
+"""How many orders' states are compared after the whole state was rebuilt."""
 LOT = 200
 INVENTED = "inventada"
 """A status that no reader takes."""
@@ -37,7 +37,7 @@ def table(stack: Tienda, start: str) -> list[tuple[Any, ...]]:
 
 
 def told(stack: Tienda, start: str) -> list[tuple[Any, ...]]:
-    """Fold the topic: of each order that is called so, the change with the highest version that is none of a test's."""
+    """Fold the topic: return, for each order with this prefix, the highest version's change, without invented ones."""
     newest: dict[str, OrdenActualizada] = {}
     for message in stack.read("orden-actualizada"):
         if message.partition_key().startswith(start):

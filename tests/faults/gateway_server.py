@@ -35,7 +35,7 @@ class Ledger:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def perform(self, path: str, key: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Do what is asked, or answer again what was done for the key."""
+        """Do what is asked, or repeat the answer if the key was used before."""
         with self.lock:
             if key in self.done:
                 before, answer = self.done[key]
@@ -72,7 +72,7 @@ class QuietServer(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: whoever asked died, or waits no more."""
+        """Say nothing: the caller has died, or no longer waits."""
 
 
 class GatewayServer:

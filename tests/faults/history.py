@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Unreadable(Exception):
-    """A part of the history could not be read: nothing can be said about it."""
+    """A part of the history could not be read, so it can't be judged."""
 
 
 class Sent(NamedTuple):

@@ -51,7 +51,7 @@ def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool
 
 
 def _finish(ordeal: Ordeal, injected: Counter[str]) -> bool:
-    """Judge, and tell what came of it; return whether everything held."""
+    """Judge the run and print the result; return whether everything held."""
     failure: AssertionError | None = None
     try:
         ordeal.finish(seconds=900, idle_seconds=1800, with_report=True)
@@ -65,7 +65,7 @@ def _finish(ordeal: Ordeal, injected: Counter[str]) -> bool:
 
 
 def _tell(ordeal: Ordeal, injected: Counter[str]) -> None:
-    """Print what came of it, as far as is known."""
+    """Print the result as far as it is known."""
     _say(f"injected: {', '.join(f'{name} {count}' for name, count in injected.most_common())}")
     _say(table.markdown(table.LINES))
     _say("\n".join(FIGURES))

@@ -120,13 +120,13 @@ class Recorder:
         )
 
     def shows_totals(self) -> bool:
-        """Whether the state store's running totals are those of Reporting's table."""
+        """Whether the running totals in the state store equal those of Reporting's table."""
         return all(shown == counted for _status, shown, counted in self._totals())
 
     # -- topics
 
     def seconds_since_last_retry(self) -> float:
-        """Return how long ago a message was last put off for another attempt; timers don't count."""
+        """Return the time since a message was last put off for another attempt; timers don't count."""
         last_ms = 0
         for topic in RETRIES:
             for message in self._read(topic):

@@ -1,4 +1,4 @@
-"""An instance that is stopped for a while, and then goes on with what it had in its hands."""
+"""An instance is stopped for a while, and then goes on with the messages that it had."""
 
 import signal
 import time
@@ -54,6 +54,6 @@ def _stop_and_go_on(stack: Tienda, function: str) -> None:
 
 
 def _committed(stack: Tienda, function: str, process: psutil.Process, since: float) -> bool:
-    """Whether a transaction of this very process was committed since then: the server says so, by the client's port."""
+    """Whether this very process has committed since then; the server knows it by the port of its connection."""
     ports = [connection.laddr.port for connection in process.net_connections("tcp")]
     return stack.rows(function, COMMITTED, ports, since) != [(0,)]

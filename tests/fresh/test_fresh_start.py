@@ -1,4 +1,4 @@
-"""The README's first command where this project was never seen: with each Python, as root and not, in an odd folder."""
+"""The README's first command on a new machine: with each Python, as root and another user, in an odd folder."""
 
 import re
 import time

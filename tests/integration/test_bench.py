@@ -1,4 +1,4 @@
-"""What the benchmark asks and writes, on the tables as the migrations make them."""
+"""The benchmark's statements on the tables that the migrations make."""
 
 import os
 import time
@@ -113,7 +113,7 @@ def test_figures_grow(dsns: dict[str, str]) -> None:
 
 
 class Played:
-    """A child whose work is played: told to go, it has the orders of the run end in the tables at once."""
+    """Stands in for the benchmark's child: told to go, it lets all orders of the run end in the tables at once."""
 
     pid = os.getpid()
     dsns: ClassVar[dict[str, str]] = {}

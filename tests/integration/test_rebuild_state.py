@@ -1,4 +1,4 @@
-"""The client has every order's status written again, by the view that Ordenes has; a real table, a fake store."""
+"""The client makes Ordenes' view write every order's status again; the table is real, the store a fake."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ def test_whatever_stood_in_the_store_each_order_has_its_status_again(
         writer.step()
     expected = {f"o{number:02d}": "creada" for number in range(25)}
     assert state.values == expected
-    # The view remembers what it wrote, and would not write it again for a mark like any other.
+    # The view remembers what it wrote, and would not write it again for an ordinary mark.
     state.values.update({"o03": "aprobada", "o24": "nonsense"})
     del state.values["o11"]
     seen: list[Progress] = []

@@ -1,4 +1,4 @@
-"""What `alpes reconcile` reads of the tables: the services' rows by order, and which orders it leaves to a timer."""
+"""What `alpes reconcile` reads from the tables: each order's rows, and which orders a timer will look at."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -60,7 +60,7 @@ INSERT INTO intentos (order_id, amount_cents, currency) VALUES
 
 
 def test_rows_are_read_alike_all_together_and_one_by_one(dsn_of: Callable[[str], str]) -> None:
-    """A refund is held against its transaction, and found where it has none; an order has one row each, by id."""
+    """A refund is compared with its transaction, and found if it has none; each order has one row in each service."""
     with ExitStack() as stack:
         connections = {
             service: stack.enter_context(psycopg.connect(dsn_of(service), autocommit=True)) for service in SERVICES

@@ -1,4 +1,4 @@
-"""Plants bugs one by one in a copy of the checkout, and sees that the suite which has to notice each one does.
+"""Plants bugs one by one in a copy of the checkout, and checks that each one's suite notices it.
 
 python -m tests.planted_bugs                     every bug, and a table
 python -m tests.planted_bugs ack-before-commit   this one
@@ -25,9 +25,9 @@ from tests.planted_bugs.planting import changed
 ROOT = Path(__file__).parents[2]
 HANGS_S = 1800.0
 SHOWN = 70
-"""Characters of what was found."""
+"""How many characters of a finding are shown."""
 BASELINE_SEEDS = 60
-"""Seeds that must hold without any bug before one is planted."""
+"""How many seeds must hold before a bug is planted."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def run(suite: str, seeds: int, root: Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--stop"]
     else:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *suite.split()]
-    # The environment's packages are the checkout's own: without this the copy's runtime would not be the one that runs.
+    # The environment leads to the checkout's packages; with this, the copy's own run instead.
     paths = os.pathsep.join(map(str, (root, root / "runtime")))
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": paths}
     try:
@@ -104,7 +104,7 @@ def judge(bug: Bug, seeds: int, root: Path) -> Caught:
 
 
 def _ran(bug: Bug, done: subprocess.CompletedProcess[str]) -> bool:
-    """Whether the suite came to a verdict: one that could not even start has caught nothing."""
+    """Whether the suite came to a verdict; a suite that could not start has caught nothing."""
     return "VIOLATED" in done.stdout if bug.suite == SIMULATION else done.returncode == 1
 
 

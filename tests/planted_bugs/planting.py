@@ -19,7 +19,7 @@ NAMES = {"arg", "attr", "id", "name"}
 
 
 class NotThereError(ValueError):
-    """The code has changed: what a change replaces isn't there, or is there more than once."""
+    """The code has changed: what a bug replaces is missing, or occurs more than once."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _functions(tree: ast.AST, wanted: str, prefix: str = "") -> Iterator[ast.AST
 
 
 def _changed(scope: ast.AST, before: list[ast.stmt], after: list[ast.stmt]) -> Iterator[None]:
-    """Change a tree at each place that the pattern fits, in turn: at the next one it is as it was."""
+    """Change a tree at each place that fits the pattern in turn, and undo the change before the next."""
     wanted: list[Any] = before
     made: list[Any] = after
     match before, after:

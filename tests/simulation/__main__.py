@@ -31,11 +31,11 @@ CHUNK = 25
 FRESH_SEEDS = range(10**6, 10**9)
 """What fresh seeds are drawn from."""
 SMALL_CHUNK = 4
-"""The same where the first failure ends it all."""
+"""The same, if the first failure ends the run."""
 
 
 class Result(NamedTuple):
-    """What some runs came to; ``first`` is by pair of steps the run that met it first."""
+    """The results of some runs; ``first`` holds, for each pair of steps, the run that met it first."""
 
     failed: dict[Run, list[str]]
     pairs: dict[Pair, Met]
@@ -45,11 +45,11 @@ class Result(NamedTuple):
 
     @classmethod
     def empty(cls) -> "Result":
-        """Return that of no run."""
+        """Return the result of no run."""
         return cls({}, {}, {}, Counter(), Counter())
 
     def add(self, other: "Result") -> None:
-        """Count these runs, too."""
+        """Add the results of further runs."""
         self.failed.update(other.failed)
         add_up(self.pairs, other.pairs)
         for pair, run in other.first.items():
@@ -70,7 +70,7 @@ def judge(world: World) -> list[str]:
 
 
 def add_up(total: dict[Pair, Met], pairs: dict[Pair, Met]) -> None:
-    """Add what some pairs of steps went through."""
+    """Add up what happened between pairs of steps."""
     for pair, met in pairs.items():
         total.setdefault(pair, Met()).add(met)
 
@@ -90,7 +90,7 @@ def run_chunk(runs: Sequence[Run]) -> Result:
 
 
 def counted(world: World) -> Counter[str]:
-    """Return what a world came to, in numbers."""
+    """Return the figures of a world."""
     totals = Counter(row["status"] for row in world.servers["ordenes"].rows("ordenes"))
     totals["seeds"] = not world.aims
     totals["steps"] = world.scheduler.steps
@@ -112,7 +112,7 @@ def replay(run: Run) -> int:
 
 
 def run_all(pool: Pool, runs: Sequence[Run], total: Result, *, stop: bool) -> None:
-    """Make runs on all processes, until the first one that fails where ``stop`` says so."""
+    """Make runs on all processes; with ``stop``, until the first one fails."""
     size = SMALL_CHUNK if stop else CHUNK
     for result in pool.imap_unordered(run_chunk, [runs[start : start + size] for start in range(0, len(runs), size)]):
         total.add(result)
@@ -135,12 +135,12 @@ def run_aimed(pool: Pool, total: Result) -> list[Run]:
 
 
 def fresh(base: str, number: int) -> list[Run]:
-    """Draw seeds that nobody has seen."""
+    """Draw new seeds."""
     return [Run(seed) for seed in Random(f"simulation {base}").sample(FRESH_SEEDS, number)]
 
 
 def report(result: Result, seconds: float) -> None:
-    """Print what all seeds went through."""
+    """Print the figures of all seeds."""
     print(f"{'actor':<18} {'between':<14} {'and':<14} {'others ran':>11} {'died there':>11} {'went on':>11}")
     for (actor, before, after), met in sorted(result.pairs.items()):
         print(f"{actor:<18} {before:<14} {after:<14} {met.others_ran:>11,} {met.died:>11,} {met.went_on:>11,}")
@@ -162,7 +162,7 @@ def main(
 ) -> None:
     """Replay a seed, or run many, and exit with 1 if something was violated or never interrupted."""
     if os.environ.get("PYTHONHASHSEED") != "0":
-        # Sets of texts are iterated in an order that depends on it.
+        # The order in which sets of texts are iterated depends on it.
         os.execve(  # noqa: S606 -- the same program again
             sys.executable,
             [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
@@ -185,7 +185,7 @@ def main(
 
 
 def tell(total: Result, aimed: Iterable[Run]) -> int:
-    """Print what was aimed at and what is wrong; returns the exit code."""
+    """Print what was aimed at and what is wrong; return the exit code."""
     for run in aimed:
         print(f"not interrupted by chance, so aimed at: {run.command}")
     for run, found in sorted(total.failed.items())[:5]:

@@ -119,7 +119,7 @@ QUEUE: Any = SimpleNamespace(Queue=Queue, SimpleQueue=Queue, Empty=Empty, Full=F
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let the runtime use these as long as it lasts."""
+    """Make the runtime use these classes within the ``with`` block."""
     try:
         _swap(THREADING, QUEUE)
         yield

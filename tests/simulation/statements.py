@@ -32,7 +32,7 @@ def _rows(params: Params, *columns: str, **renamed: str) -> list[dict[str, Any]]
 
 
 def _by_column(kind: type[NamedTuple]) -> dict[str, str]:
-    """Return a record's fields, by the columns that hold them: a time in milliseconds is a timestamp there."""
+    """Return a record's fields by their columns; a time in milliseconds becomes a timestamp."""
     return {field.removesuffix("_ms"): field for field in kind._fields}
 
 

@@ -1,4 +1,4 @@
-"""One seed: orders, instances of the three functions, all that can go wrong, then a calm in which everything ends."""
+"""Runs one seed: orders, instances of the three functions, all that can go wrong, then a calm to end in."""
 
 import hashlib
 from collections import Counter
@@ -28,20 +28,20 @@ from tests.simulation.statements import STATEMENTS
 ORDERS = 30
 APPROVAL_RATE = 0.7
 POOL = 100
-"""Orders are drawn from a pool of so many, so that one run without faults says how each of them ends."""
+"""Orders are drawn from a pool of this size, so that one run without faults shows how each one ends."""
 CHAOS_STEPS = 1500
-"""Longest time in which things go wrong, in steps; twice as long where orders are paid back."""
+"""For how many steps, at most, things go wrong; twice as many if orders are paid back."""
 REFUSED = "an address that the database refuses"
 HUGE = b"\xff" * (MAX_MESSAGE_BYTES - 100)
-"""No order, and so near the size limit that a dead letter with all of it would not fit."""
+"""Bytes that are no order, and so many that a dead letter with all of them would not fit."""
 LOOK_AGAIN_S = 0.01
-"""How long a view of Ordenes puts between two looks at the tables: so short that it leaves marks over."""
+"""How long a view of Ordenes waits between two looks at the tables; so short that some marks are left over."""
 FREEZING = 0.3
-"""Share of the aimed incidents in which an instance is stopped for a while; in the others it crashes."""
+"""The share of aimed incidents that stop an instance for a while; the others crash it."""
 FEWEST, MOST = 2, 4
-"""Instances of each function, except while one is being replaced."""
+"""The fewest and the most instances of each function, except while one is being replaced."""
 CALM_STEPS = 60_000
-"""Within so many steps more everything must have ended."""
+"""In the calm, everything must end within so many steps."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Weather:
 
     @classmethod
     def drawn(cls, random: Random) -> "Weather":
-        """Draw how bad it gets."""
+        """Draw a weather."""
         return cls(
             step_s=random.choice([0.001, 0.005]),
             breaking=random.choice([0.0, 0.005, 0.01, 0.02]),
@@ -249,7 +249,7 @@ class World:
         self._totals_behind = False
 
     def run(self) -> None:
-        """Let it all happen. Raises `Stuck` where it doesn't end."""
+        """Run the world. Raises `Stuck` if it doesn't end."""
         hurried = patch.object(write_behind, "LOOK_AGAIN_S", LOOK_AGAIN_S)
         gateways = {"http": GatewayKind(self.gateway, remote=True)}
         with patch.dict(GATEWAYS, gateways), hurried, one_thread(), built_once():
@@ -282,7 +282,7 @@ class World:
     # -- what happens by itself
 
     def _send(self) -> None:
-        """Send the orders, some twice, and between them what is no order, or another one under the same id."""
+        """Send the orders, some twice, and between them invalid messages and other orders under the same ids."""
         random, sent = self.random, self.sent
         for number in self._numbers:
             self.scheduler.pause("send")
@@ -300,7 +300,7 @@ class World:
             elif draw < 0.15:
                 sent.invalid.add(self.broker.publish(crear, b"\xff\xfe garbage", "garbage").id)
             elif draw < 0.2:
-                # Whichever comes first is the order, so the other must come when the order stands.
+                # The one that comes first is the order, so the other must come after it is stored.
                 self.scheduler.until(lambda number=number: self._stands(order(number).id), "the order stands")  # type: ignore[misc]
                 other = CrearOrden.FromString(raw)
                 other.address = "elsewhere"
@@ -321,7 +321,7 @@ class World:
     sent_all = False
 
     def _send_rivals(self, one: CrearOrden) -> None:
-        """Send an order and another one under its id at once, in any order."""
+        """Send an order and a rival under its id at the same time, in random order."""
         other = CrearOrden(id=one.id, client_id=one.client_id + 1, address="elsewhere", currency=one.currency)
         other.total_cents, other.created_at_ms = one.total_cents + 100, one.created_at_ms
         both = [one, other]
@@ -342,7 +342,7 @@ class World:
         return not self.state_is_behind() and not self.totals_are_behind()
 
     def state_is_behind(self) -> bool:
-        """Whether there is something for a view of Ordenes to write, or to look at again."""
+        """Whether a view of Ordenes still has something to write or to look at again."""
         marked = self.servers["ordenes"].tables.get("estado_pendiente")
         return bool(marked) or any(instance.unverified for instance in self.instances)
 
@@ -372,7 +372,7 @@ class World:
             "dsn_env": "X",
             "batch_max": random.choice([1, 3, 10, LARGEST]),
             "intake": "runtime" if random.random() < weather.runtime else "direct",
-            # In Pagos, where nothing comes early, few: a charge whose outcome is not known is asked for all the same.
+            # Pagos gets few, since nothing comes early there, and a charge with an unknown outcome is asked for anyway.
             "retry_max_attempts": 2 if function == "pagos" else 6,
             "retry_initial_seconds": 0.5,
         }
@@ -394,7 +394,7 @@ class World:
         self.instances.append(Instance(self, function, self._generation, config))
 
     def retire(self, instance: Instance) -> None:
-        """Let an instance be gone that has drained."""
+        """Remove an instance that has drained."""
         self.scheduler.defer(lambda: self._end(instance))
 
     def died(self, instance: Instance, error: Exception) -> None:
@@ -423,7 +423,7 @@ class World:
         self._puts_failing = weather.puts
 
     def _soothe(self) -> None:
-        """Mend everything, and bring every function up."""
+        """Mend everything, and start every function that has no instance."""
         self._calm = True
         self.scheduler.breaking = self.scheduler.aiming = 0.0
         self.scheduler.burst = 0.6
@@ -461,7 +461,7 @@ class World:
         getattr(self, "_" + incident.replace(" ", "_"))()
 
     def _strike(self, actor: Actor) -> None:
-        """Crash the instance that an actor belongs to, where it stands, stop it for a while, or let others go first."""
+        """Crash the actor's instance where it stands, stop it for a while, or let others go first."""
         instance = actor.owner
         if instance not in self.instances:
             return
@@ -472,7 +472,7 @@ class World:
             self._end(instance)
             self._start(instance.function)
         elif how == HOLD:
-            # Somebody who can go: all others may have nothing to do.
+            # Start an instance that can run, since all others may have nothing to do.
             self._start(instance.function)
             self.scheduler.hold(actor)
         else:
@@ -515,7 +515,7 @@ class World:
             self._later(seconds, lambda: None)
 
     def _accepting(self) -> Instance | None:
-        """Return an instance that has accepted an order and not committed it, None where there is none."""
+        """Return an instance with an accepted and uncommitted order; None if there is none."""
         busy = {
             id(transaction.connection)
             for transaction in self.servers["ordenes"].open
@@ -559,7 +559,7 @@ class World:
             self.random.choice(found).rewind()
 
     def _repeat(self) -> None:
-        """Publish some messages of an input again, as a relay does that delivers twice."""
+        """Publish some messages of an input again, as a relay that delivers twice does."""
         inputs = [topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names if "reintento" not in name]
         stored = self.broker.topics.get(self.random.choice(inputs), [])
         once = self.sent.once if stored and stored[0].topic == topic("crear-orden") else set()
@@ -577,7 +577,7 @@ class World:
     # -- what is seen at once
 
     def _committed(self, written: Mapping[tuple[str, Any], Any]) -> None:
-        """See that every order that waits has a window that is open."""
+        """Check that every waiting order has an open window."""
         server = self.servers["ordenes"]
         windows = server.tables.get("vencimientos", {})
         for (table, window), row in written.items():
@@ -597,7 +597,7 @@ class World:
             ]
 
     def _acknowledged(self, message: Message) -> None:
-        """See that what a message asked for is done when it is acknowledged."""
+        """Check that what a message asks for is done by the time it is acknowledged."""
         if message.topic == TIMERS and SOURCE_TOPIC not in message.own:
             self._timer_acknowledged(VencerOrdenes.FromString(message.payload))
         followers = FOLLOWERS.get(message.topic)
@@ -611,7 +611,7 @@ class World:
         self.early_acks.append(f"{name} {key} was acknowledged, and nothing had followed from it")
 
     def _timer_acknowledged(self, timer: VencerOrdenes) -> None:
-        """See that every expired order is told when its window is closed, or is to be closed."""
+        """Check that every expired order of a window is published before the window is closed."""
         server = self.servers["ordenes"]
         start, end = window = (timer.accepted_from_ms, timer.accepted_until_ms)
         if not timer.done and window in server.tables.get("vencimientos", {}):
@@ -641,7 +641,7 @@ _FOLLOWERS = {
     "reembolsar-transaccion": ("transaccion-creada", "pagos-reintento", "reembolsar-transaccion-DLQ"),
 }
 FOLLOWERS = {topic(name): tuple(map(topic, followers)) for name, followers in _FOLLOWERS.items()}
-"""Where something of the same key must be when a message is acknowledged: in one of these topics."""
+"""When a message is acknowledged, one of these topics must have a message with its key."""
 
 TIMERS = topic("ordenes-reintento")
 INPUTS = {topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names}

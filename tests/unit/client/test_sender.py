@@ -61,7 +61,7 @@ def test_what_a_failed_producer_left_unanswered_is_sent_again() -> None:
 
 
 def test_what_a_producer_says_when_it_is_closed_costs_no_attempt() -> None:
-    """It calls back for all that it left unanswered, after these were sent again on the next one."""
+    """The closed producer calls back for its unanswered messages, which were sent again on the next one by then."""
     broker = client_that(lambda n: {1: AT_CLOSE, 2: AT_CLOSE, 3: pulsar.Result.Timeout}.get(n, pulsar.Result.Ok))
     sender, ledger = _send(broker, 5)
     assert (sender.confirmed, len(broker.opened)) == (5, 2)
@@ -93,7 +93,7 @@ def test_no_new_producer_to_be_had_is_reported_too() -> None:
 def test_a_stop_ends_the_sending_though_nothing_is_answered() -> None:
     stop = threading.Event()
     timer = threading.Timer(0.2, stop.set)
-    # Once all are sent: making the first one takes longer than that on a busy machine.
+    # Stop only after all are sent: on a busy machine, making the first order takes longer than that.
     _, ledger = _send(client_that(lambda n: timer.start() if n == 10 else None), 10, stop=stop)
     timer.join()
     assert ledger.close().outcomes["unaccounted"] == 10

@@ -1,4 +1,4 @@
-"""A server in place of Pulsar's admin API, that says what it is told to."""
+"""A stub of Pulsar's admin API that gives the answers it is told to."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Dead letters without Pulsar: ids, histories, choices, and what a terminal is shown."""
+"""Dead letters without Pulsar: ids, histories, choices, and what a terminal shows."""
 
 import string
 from dataclasses import replace

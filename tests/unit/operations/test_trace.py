@@ -1,4 +1,4 @@
-"""What a message, and a row, says of an order's way."""
+"""What messages and rows say about an order's way."""
 
 import threading
 from typing import Any

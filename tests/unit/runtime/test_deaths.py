@@ -1,4 +1,4 @@
-"""What an instance remembers over its death."""
+"""What an instance remembers beyond its death."""
 
 import errno
 import os

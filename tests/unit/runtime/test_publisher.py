@@ -1,4 +1,4 @@
-"""Publishing on a client that fails when told: nothing counts as published without the broker's word on each entry."""
+"""Nothing counts as published until the broker has confirmed each entry; the client fails when told to."""
 
 import contextlib
 import sys
@@ -181,7 +181,7 @@ def test_the_lock_is_held_again_after_a_failure() -> None:
         pass
 
 
-# An entry that the broker doesn't take for its size: it breaks the connection, and no callback tells.
+# An entry that is too large for the broker breaks the connection, and no callback reports it.
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A thread that has died or hangs takes the instance with it; one that is done does not."""
+"""A thread that dies or hangs ends the instance; a thread that is done does not."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The HTTP gateway against one that fails in every way: charged at most once, and no answer is guessed."""
+"""The client of an HTTP gateway that fails in every way charges at most once, and guesses no answer."""
 
 import http.server
 import json
@@ -37,7 +37,7 @@ def client(url: str, **options: Any) -> Gateway:
 
 @contextmanager
 def answering(answer: Answer) -> Iterator[str]:
-    """Run a gateway that answers every request so; yields its URL."""
+    """Run a gateway that gives every request this answer; yields its URL."""
 
     class Answering(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -167,7 +167,7 @@ def test_a_gateway_that_is_not_there_is_waited_for() -> None:
 
 
 def test_a_gateway_that_says_it_is_still_at_it_is_asked_again(server: GatewayServer) -> None:
-    """Many answer 409 to a key whose first call they have not finished."""
+    """Many gateways answer 409 to a key whose first call isn't finished."""
     gateway = client(server.url)
     gateway.charge(COBRO)
     answer = gateway.charge(COBRO._replace(amount_cents=1))
@@ -217,7 +217,7 @@ def test_a_pause_that_is_asked_for_wrongly_is_none(wait: str) -> None:
 
 
 def test_no_further_try_is_begun_when_the_time_of_all_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name with many addresses that don't answer takes a timeout for each of them."""
+    """A name with many addresses that don't answer takes one timeout for each address."""
     tries: list[object] = []
 
     def connect(*address: object, **_: object) -> socket.socket:
@@ -232,7 +232,7 @@ def test_no_further_try_is_begun_when_the_time_of_all_is_used_up(monkeypatch: py
 
 
 def charged_at_last(gateway: Gateway) -> list[object]:
-    """Charge until it says something: its timeout is short, and this machine may be busy."""
+    """Charge until there is an answer: the timeout is short, and this machine may be busy."""
     answers: list[object] = []
     while len(answers) < 10 and (not answers or isinstance(answers[-1], Retry)):
         answers.append(gateway.charge(COBRO))
