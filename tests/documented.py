@@ -28,7 +28,7 @@ def run_the_readmes_test(python: str, folder: Path, pythonpath: str = "") -> Non
         command, cwd=folder, env={"PYTHONPATH": pythonpath}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert folder.as_posix() in done.stdout or pythonpath, "it is the installed runtime that was tested"
+    assert folder.as_posix() in done.stdout or pythonpath, "another runtime than the installed one was tested"
 
 
 def write_tree(folder: Path) -> Path:

@@ -1,8 +1,8 @@
 """Decides which tests run one after another, and which beside each other, in several processes.
 
-A lane is run by one process, in order. What shares a stack, or would disturb it, is one lane: the end-to-end tests, and
-the faults on a stack of their own. Any other file is one lane, too. A process takes the next lane when it has done with
-one, and the lanes that last longest come first.
+One process runs a lane, in order. Tests that share or would disturb a stack form one lane: the end-to-end tests, and
+the faults on a stack of their own. Any other file is a lane too. A process that has finished a lane takes the next
+one, and the longest lanes come first.
 """
 
 import os

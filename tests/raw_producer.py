@@ -21,7 +21,7 @@ Fields = dict[int, int | bytes]
 
 
 class Raw(NamedTuple):
-    """An entry as it is sent. Without a checksum, which the broker doesn't ask for.
+    """An entry as it is sent, without a checksum, which the broker doesn't require.
 
     Attributes
     ----------
@@ -78,9 +78,9 @@ class RawProducer:
         return place
 
     def send_all(self, entries: Iterable[Raw]) -> list[str | None]:
-        """Send entries, many on the way at once; return where each lies, None for one that the broker did not take.
+        """Send entries, many at once; return the place of each, None for an entry that the broker refused.
 
-        A broker that closes the connection takes nothing that is on the way; what follows goes over a new one.
+        If the broker closes the connection, all entries on the way are refused; the next ones use a new connection.
         """
         places: list[str | None] = []
         window: list[Raw] = []

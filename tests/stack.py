@@ -73,7 +73,7 @@ def own_environment() -> dict[str, str]:
 
 
 def require_unused(environment: Mapping[str, str]) -> None:
-    """See that nobody else uses the folder and the ports of the tests' own stack.
+    """Check that no other run uses the folder and the ports of the tests' own stack.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""The benchmark's small form, and what the function worker costs by it: that ratio must not fall.
+"""The benchmark's small form shows what the function worker costs; that ratio must not fall.
 
-A machine that does something else meanwhile can make a figure fall once; a change for the worse does so again.
+A machine that is busy with something else can lower a figure once; a change for the worse lowers it again.
 """
 
 import signal

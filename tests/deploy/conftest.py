@@ -125,7 +125,7 @@ def checkout(
 ) -> Checkout:
     """Return a checkout whose local stack is the stub.
 
-    What the worker's Python has is looked at in tests marked ``usefixtures("worker_check")`` alone.
+    Only tests marked ``usefixtures("worker_check")`` check what the worker's Python has.
     """
     root = tmp_path / "checkout"
     for folder in ("function-configs", "functions", "runtime", "schemas"):

@@ -142,7 +142,7 @@ def test_two_operators_and_an_interruption_lose_no_letter(stack: Tienda) -> None
     told = json.loads(interrupted.communicate(timeout=60)[0] or '{"done": 0}')
     killed.wait(60)
     left = len(waiting(stack, start))
-    assert told["done"] <= LETTERS - left, "what was reported as done is noted"
+    assert told["done"] <= LETTERS - left, "everything reported as done is in the log"
     both = [operator(), operator()]
     for one_of_them in both:
         one_of_them.communicate(timeout=120)

@@ -33,7 +33,7 @@ def prefix() -> str:
 def check_agreement(stack: Tienda, start: str, number: int, lots: Sequence[str] = ("",)) -> None:
     """Every order has one outcome, the same in each table and topic, and one transaction of the right amount.
 
-    With lots, so many orders were sent for each of these further parts of the prefix.
+    With lots, this many orders were sent for each of these continuations of the prefix.
     """
     accepted = {f"{start}{lot}{n:06d}": 100 + n for lot in lots for n in range(number)}
     query = "SELECT id, status, total_cents FROM ordenes WHERE id >= %s AND id < %s"
@@ -42,13 +42,13 @@ def check_agreement(stack: Tienda, start: str, number: int, lots: Sequence[str] 
     query = "SELECT order_id, status, amount_cents FROM transacciones WHERE order_id >= %s AND order_id < %s"
     paid = stack.rows("pagos", query, start, start + LAST)
     pagos = {row[0]: row[1:] for row in paid}
-    assert ordenes.keys() == accepted.keys(), "lost or invented"
-    assert len(paid) == len(accepted), "paid twice, or not"
+    assert ordenes.keys() == accepted.keys(), "an order was lost or invented"
+    assert len(paid) == len(accepted), "an order was paid twice, or not at all"
     assert ordenes == pagos == reporting
     assert {order_id: row[1] for order_id, row in ordenes.items()} == accepted
     outcomes = {row[0] for row in ordenes.values()}
     assert outcomes <= {"aprobada", "rechazada"}
-    assert len(outcomes) == 2 or number < 100, "of many, some are refused"
+    assert len(outcomes) == 2 or number < 100, "of many orders, some must be refused"
     settled = {order_id: {row} for order_id, row in ordenes.items()}
     assert told(stack, "orden-actualizada", OrdenActualizada, start) == settled
     assert told(stack, "transaccion-creada", TransaccionProcesada, start) == settled

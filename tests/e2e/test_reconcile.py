@@ -127,7 +127,7 @@ def test_what_was_planted_is_named_and_what_was_mended_no_more(stack: Tienda, tm
     }
     with written.open(newline="") as file:
         assert {unseen, dearer, unpaid, vanished} <= {row["id"] for row in csv.DictReader(file)}
-    assert vanished not in said_of(reconcile(stack, "--grace", "1")[1], start), "only its command says that it was"
+    assert vanished not in said_of(reconcile(stack, "--grace", "1")[1], start), "only the topic shows it"
 
     # The topics deliver again what each service lacks, as an operator would make them.
     stack.rows("ordenes", raise_total, -1, dearer)

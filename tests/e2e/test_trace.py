@@ -65,7 +65,7 @@ def test_an_orders_way_is_told_from_its_sending_to_its_end(stack: Tienda) -> Non
     assert {hop["trace_id"] for hop in told["hops"] if hop["message_id"]} <= {TRACE, ""}
     assert any(hop["place"] == "ordenes-reintento" and "timer" in hop["what"] for hop in told["hops"])
     everything = trace(stack, order_id, "--all")[1]
-    assert everything["hops"] == told["hops"], "the span around the tables' times has all of it"
+    assert everything["hops"] == told["hops"], "the span around the tables' times covers every hop"
     looked, whole = told["looked_at"]["messages"], everything["looked_at"]["messages"]
     note(f"trace: {took:.1f} s, looked at {looked} of {whole} messages")
 

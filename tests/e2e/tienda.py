@@ -79,9 +79,9 @@ class Tienda:
         return sent
 
     def read(self, topic: str, since_ms: int | None = None) -> list[Message]:
-        """Return all messages of a topic that can be read: a test before may have left others.
+        """Return all readable messages of a topic; an earlier test may have left unreadable ones.
 
-        Of those that were published before a time (Unix milliseconds) only some are returned.
+        Of the messages published before the given time (Unix milliseconds), only some are returned.
         """
         admin = Admin(self.admin_url)
         return [
@@ -372,7 +372,7 @@ def wait_until(holds: Callable[[], object], seconds: float, what: str, every: fl
     seconds *= PATIENCE
     started = time.monotonic()
     while not holds():
-        assert time.monotonic() - started < seconds, f"after {seconds:.0f} s it still isn't so that {what}"
+        assert time.monotonic() - started < seconds, f"after {seconds:.0f} s, still not: {what}"
         time.sleep(every)
     return time.monotonic() - started
 

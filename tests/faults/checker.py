@@ -1,10 +1,10 @@
-"""The independent checker: reads a recorded history against a small model, and says holds, violated or unknown.
+"""The independent checker: compares a recorded history with a small model, and says holds, violated or unknown.
 
 It knows the contracts (`schemas`) and nothing of the functions' code or counters. The model: an order id is *accepted*
 when a well-formed command with it is in the topic ``crear-orden``. At rest every accepted id has exactly one outcome:
 one final status, the same wherever it shows, or a dead letter.
 
-A million orders take some hundred bytes each: every id has a number, and what is known of it stands in arrays.
+To hold a million orders in some hundred bytes each, it numbers the ids and keeps what it knows in arrays.
 """
 
 from array import array
@@ -65,7 +65,7 @@ class _MessageName(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checker says.
+    """The checker's verdict.
 
     Attributes
     ----------

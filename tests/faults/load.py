@@ -1,7 +1,7 @@
-"""An open-loop client: sends orders at a rate of its own, whatever becomes of them, and keeps what it was told.
+"""An open-loop client: sends orders at a fixed rate, whatever happens to them, and keeps the confirmations.
 
-It goes on through outages of the broker by itself: what was not confirmed is sent again on a new producer, so an order
-may be in the topic more than once, and one that the client was told is accepted must never be missing.
+It goes on through outages of the broker, and sends unconfirmed orders again on a new producer. So an order may be in
+the topic more than once, and a confirmed order must never be missing.
 """
 
 import contextlib

@@ -190,7 +190,7 @@ class Ordeal:
         self._print(verdict, len(self.faults) + more_faults)
         assert verdict.name == "holds", f"seed {self.seed}: {verdict}"
         told, found = verdict.figures["told"], verdict.figures.get("dead_lettered", 0)
-        assert told == self.load.sent, f"the client was told that {told} of {self.load.sent} orders are accepted"
+        assert told == self.load.sent, f"the client got confirmations for {told} of {self.load.sent} orders"
         assert found == dead_lettered, f"{found} orders are dead-lettered, not {dead_lettered}"
         self._see_progress()
         return verdict

@@ -28,8 +28,8 @@ Rows = dict[tuple[str, str], tuple[Any, ...]]
 class Relay:
     """Publishes each message of a topic once more, with its key and its properties.
 
-    What is published again of a repeated message is itself relayed only where its content is new: every content comes
-    at least twice, and the number of messages stays in bounds.
+    The relay repeats a message that is itself a repetition only if its content is new. So every content comes at least
+    twice, and the number of messages stays bounded.
     """
 
     def __init__(self, client: Any, topic: str) -> None:

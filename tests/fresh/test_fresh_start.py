@@ -25,7 +25,7 @@ def start(fresh: Machine, what: str) -> None:
     note(f"first ./deploy.sh from nothing, {what}: {time.monotonic() - began:.0f} s")
     assert said_in_order(output, STEPS)
     assert not re.search(r"DEPRECATION|WARNING|Traceback", output), output
-    assert [(path, path.stat().st_mode) for path, _ in above] == above, "folders above the checkout are as they were"
+    assert [(path, path.stat().st_mode) for path, _ in above] == above, "folders above the checkout are unchanged"
     (order,) = re.findall(r"^  \./alpes show (\S+)$", output, re.MULTILINE)
     code, shown = fresh.run("alpes", "show", order[:13])
     assert (code, order in shown) == (0, True), shown
@@ -37,7 +37,7 @@ def start(fresh: Machine, what: str) -> None:
     assert code == 0, output
     assert fresh.wait_for_none() == []
     assert not (fresh.checkout / ".alpes").exists()
-    assert not data.exists(), "the data are removed where they lie elsewhere, too"
+    assert not data.exists(), "data outside the checkout are removed too"
 
 
 @pytest.mark.core

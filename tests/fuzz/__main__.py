@@ -1,4 +1,4 @@
-"""Sends mutated entries to the inputs of functions on a stack of its own, and sees that none stops it.
+"""Sends mutated entries to the inputs of functions on a stack of its own, and checks that none stops a function.
 
 python -m tests.fuzz --entries 10000
 """

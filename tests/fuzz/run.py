@@ -107,7 +107,7 @@ def fuzz(stack: Tienda, functions: Sequence[str], entries: int, seed: str) -> Fu
     ended = set(stack.statuses("reporting", start))
     assert len(stack.statuses("ordenes", start)) == len(ended)
     lost = [case for case in sent if not case.mutated and None not in case.places and not set(case.ids) <= ended]
-    assert not lost, f"orders that were sent as they should be are lost: {lost[:3]}"
+    assert not lost, f"valid orders are lost: {lost[:3]}"
     return Fuzzed(
         sum(len(case.places) for case in sent),
         sum(case.places.count(None) for case in sent),

@@ -72,4 +72,4 @@ def wait_until(true: Callable[[], bool]) -> None:
         if true():
             return
         threading.Event().wait(0.01)
-    pytest.fail("it never came to that")
+    pytest.fail("the condition never held")

@@ -1,4 +1,4 @@
-"""A rebuild makes Reporting's table equal its topic, but keeps rows that the topic may have lost, unless told not to."""
+"""A rebuild makes Reporting's table equal its topic; rows that the topic may have lost stay, unless told otherwise."""
 
 import threading
 from typing import Any

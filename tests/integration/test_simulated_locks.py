@@ -1,7 +1,7 @@
 """Two transactions at once wait for, see and undo the same on the simulated PostgreSQL and on the real one.
 
-Each test tells a few transactions what to do, step by step. Each step is done on both, and then on both the same
-transactions wait for the same others, have answered the same, and the same rows are committed.
+Each test tells a few transactions what to do, step by step. After each step, the same transactions must wait for the
+same others on both servers, with the same answers and the same committed rows.
 """
 
 import queue

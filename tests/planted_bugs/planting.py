@@ -1,4 +1,4 @@
-"""Changes code by what it means: a change survives other formatting, comments, moved files and most renames.
+"""Changes code by its meaning: a change survives new formatting, new comments, moved files and most renames.
 
 A change to Python names a folder, a function in it and a piece of its syntax tree; one to SQL a query and some of its
 words. Each must be there exactly once.
@@ -95,7 +95,7 @@ Change = Code | Query
 def changed(changes: Sequence[Change], root: Path) -> dict[Path, str]:
     """Return the files that some changes touch, with their content, by path.
 
-    Raises `NotThereError` where one can't be made, or could be in several places.
+    Raises `NotThereError` if a change fits no place, or several places.
     """
     texts: dict[Path, str] = {}
     for change in changes:

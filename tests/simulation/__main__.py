@@ -5,8 +5,8 @@ python -m tests.simulation --fresh 300        300 more, drawn from ALPES_SEED, o
 python -m tests.simulation 4711               seed 4711 step by step, and what was violated
 python -m tests.simulation --seeds 500 --stop until the first seed that fails
 
-Where no seed has interrupted two steps of a function in one of the two ways, a seed that met them is run again and
-struck there: `--aim` with a seed replays that.
+If no seed has interrupted a pair of a function's steps in one of the two ways, a seed that met the pair is run again
+and struck there; `--aim` with a seed replays that.
 """
 
 import multiprocessing
@@ -122,9 +122,9 @@ def run_all(pool: Pool, runs: Sequence[Run], total: Result, *, stop: bool) -> No
 
 
 def run_aimed(pool: Pool, total: Result) -> list[Run]:
-    """Interrupt what was never interrupted, in a run that met it; returns those runs.
+    """Interrupt each pair of steps that was never interrupted, in a run that met it; return these runs.
 
-    They may meet what no run had met before, so it goes on until each has had its run.
+    They may meet new pairs, so this goes on until each pair has had its run.
     """
     tried: dict[Aim, Run] = {}
     while aims := [aim for aim in missing(total.pairs) if aim not in tried]:

@@ -1,6 +1,6 @@
-"""What chance left out is aimed at: a run that met two steps is run again, and struck between them.
+"""Aims at what chance left out: a run that met two steps is repeated, and struck between them.
 
-A run is its seed's word for word until then, so whatever has been met once can be interrupted for certain.
+Until then the run is the same as its seed's, so a pair of steps that was met once can certainly be interrupted.
 """
 
 from collections.abc import Iterable, Mapping

@@ -79,7 +79,7 @@ class Message:
 
 
 class Broker:
-    """All topics and subscriptions, and how reliable everything is just now.
+    """All topics and subscriptions, and how reliable they are at the moment.
 
     Attributes
     ----------

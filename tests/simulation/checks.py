@@ -32,9 +32,9 @@ EVENTS: dict[str, Any] = {
 
 @cache
 def without_faults() -> dict[str, Rows]:
-    """Return by table the business columns of every order of the pool after a run in which nothing went wrong.
+    """Return, by table, the business columns of the pool's orders after a run without faults.
 
-    An order is missing where even that run lost it.
+    An order is missing if even that run lost it.
     """
     world = World(0, CALM, list(range(POOL)))
     with suppress(Stuck):

@@ -133,10 +133,10 @@ class Refunded(NamedTuple):
 
 
 class SimulatedGateway:
-    """A payment gateway that keeps a ledger by order, and whose answers get lost.
+    """A payment gateway that keeps a ledger by order, and loses requests and answers.
 
-    Its approvals are those of the simulated one, so that a run with it ends like one without.
-    tests/unit/services/test_simulated_gateway.py holds it against the one that is asked over HTTP.
+    It approves the same orders as `simulada`, so that a run with it ends like a run without it.
+    tests/unit/services/test_simulated_gateway.py compares it with a gateway over HTTP.
     """
 
     def __init__(self, scheduler: Scheduler, random: Random) -> None:
@@ -250,7 +250,7 @@ class SimulatedHost:
 
 
 class Instance:
-    """An instance under way.
+    """A running instance.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""One thread, many actors: a seeded scheduler that decides at every step who goes on, and a clock that only it moves.
+"""One thread, many actors: a seeded scheduler decides at every step which actor goes on, and alone moves the clock.
 
-Each stage of each instance is an actor, a greenlet that runs the real code. The code never knows: where it would wait
-for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over to the scheduler.
+Each stage of each instance is an actor, a greenlet that runs the real code. The code doesn't notice: where it would
+wait for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over to the scheduler.
 """
 
 import threading
@@ -90,7 +90,7 @@ class Actor:
 
 
 class Scheduler:
-    """Decides who goes on.
+    """Decides which actor goes on.
 
     Parameters
     ----------
@@ -223,9 +223,9 @@ class Scheduler:
                 actor.greenlet.throw()
 
     def freeze(self, owner: Any, seconds: float) -> None:
-        """Let nobody of an owner go on for so long, as if its process were stopped.
+        """Let no actor of an owner go on for so long, as if its process were stopped.
 
-        Who is within a put is spared: what may come of that is not promised (docs/reliability.md).
+        An actor within a put is spared, since its outcome isn't promised (docs/reliability.md).
         """
         until = self.now + seconds
         for actor in self.actors:
@@ -256,7 +256,7 @@ class Scheduler:
     def run(self, done: Callable[[], bool], most: int) -> bool:
         """Step actors until nobody has anything at hand and all is ``done``; False where ``most`` steps aren't enough.
 
-        Raises `Stuck` when nobody can ever go on.
+        Raises `Stuck` if no actor can ever go on.
         """
         last = self.steps + most
         while self._runnable or not done():

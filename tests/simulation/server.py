@@ -2,9 +2,9 @@
 
 Each statement sees what was committed when it began, and its own transaction's writes. A row that another open
 transaction has written is waited for; then the statement goes on with that row as it was left (PostgreSQL rechecks it).
-Whoever runs the simulation decides what happens in between, through two hooks: `pause`, called before every step, and
-`until`, called where a step has to wait. tests/integration/test_simulated_server.py holds it against the real one, and
-test_simulated_locks.py does where several transactions are open.
+Two hooks decide what happens in between: `pause`, called before every step, and `until`, called when a step must wait.
+tests/integration/test_simulated_server.py compares it with the real server, and test_simulated_locks.py with several
+open transactions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ def _at_once(holds: Callable[[], bool], what: str) -> None:
 
 
 class Server:
-    """The tables of one service, and who works on them.
+    """The tables of one service, and their open transactions.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """What every query of the three services does, in Python, for the simulated server.
 
-Held against the SQL itself, in random sequences, by tests/integration/test_simulated_server.py.
+tests/integration/test_simulated_server.py compares them with the SQL itself, in random sequences.
 """
 
 import re

@@ -135,7 +135,7 @@ CALM = Weather(
 
 @dataclass
 class Sent:
-    """What the client sent, by what must become of it.
+    """What the client sent, by the outcome that it must have.
 
     Attributes
     ----------
@@ -179,7 +179,7 @@ def order(number: int) -> CrearOrden:
 
 
 class World:
-    """Everything of one seed.
+    """The whole world of one seed.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ class World:
         chaos = int(self.random.uniform(0.3, 1.0) * CHAOS_STEPS)
         if self.weather.patience_s <= 2 and self.weather.gateway == "http":
             chaos *= 2  # refunds come late
-        with suppress(Stuck):  # when all that is left are acknowledgements that were kept back
+        with suppress(Stuck):  # only withheld acknowledgements may be left
             self.scheduler.run(self._all_ended, chaos)
         self._soothe()
         if not self.scheduler.run(self._all_ended, CALM_STEPS):
@@ -338,7 +338,7 @@ class World:
         if not self.sent_all or not self.broker.at_rest():
             return False
         if not self.broker.subscriptions.keys() >= INPUTS:
-            return False  # somebody has not even begun
+            return False  # a function has not begun to read
         return not self.state_is_behind() and not self.totals_are_behind()
 
     def state_is_behind(self) -> bool:

@@ -125,7 +125,7 @@ def eventually(holds: Callable[[], bool], what: str, timeout_s: float = 15.0) ->
     timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s in vain until {what}"
+        assert time.monotonic() < deadline, f"after {timeout_s:.0f} s, still not: {what}"
         time.sleep(0.05)
 
 

@@ -62,7 +62,7 @@ class Publishing:
                 self.publish(events)
             except PublishFailed:
                 failures += 1
-                assert time.monotonic() < deadline, f"published {failures} times in vain"
+                assert time.monotonic() < deadline, f"{failures} attempts to publish failed"
                 time.sleep(0.1)
             else:
                 return failures

@@ -1,7 +1,7 @@
-"""Each way in which ``flush()`` confirms what was lost: first that the trap is real, then that the publisher avoids it.
+"""Each way in which ``flush()`` confirms a lost message: one test shows the trap, the next one how it is avoided.
 
-A test named `test_naive…` may fail with a newer client because the trap is gone: then delete it. The one after it must
-pass whatever the client does.
+If a test named `test_naive…` fails with a newer client, the trap is gone: delete the test. The one after it must pass
+with every client.
 """
 
 import contextlib

@@ -200,7 +200,7 @@ def test_a_long_answer_is_not_read_to_its_end(status: int) -> None:
 
     with answering(answer) as url:
         assert isinstance(client(url, timeout_s=5.0).charge(COBRO), Retry)
-    assert max(sent.values(), default=0) < 50_000_000, "what fits into the buffers between, and no more"
+    assert max(sent.values(), default=0) < 50_000_000, "the server sent more than the buffers hold"
 
 
 @pytest.mark.parametrize("wait", ["soon", "9" * 5000, "Mon, 99 Jan 99999999999 99:99:99 GMT"])

@@ -75,7 +75,7 @@ def test_an_upsetting_entry_that_comes_again_while_it_is_in_hand_is_no_further_m
     consumer.acknowledge(message)
     consumer._link = HeldLink(upsetting)  # type: ignore[assignment]
     consumer._is_to_reopen = False
-    assert len(received(consumer)) == 1, "the broker has not taken note of it"
+    assert len(received(consumer)) == 1, "the broker has not noted the acknowledgement"
 
 
 def test_a_connection_that_breaks_is_given_up_and_what_is_done_is_told_to_the_next_one() -> None:

@@ -86,7 +86,7 @@ def test_what_was_in_hand_is_taken_in_lots_and_the_rest_as_ever() -> None:
         done(consumer, messages[:1])
         assert received(consumer) == []
         done(consumer, messages[1:])
-    assert guard.open == [], "nobody is blamed"
+    assert guard.open == [], "no entry is blamed"
 
 
 def test_then_it_is_taken_one_by_one_and_known_which() -> None:
