@@ -12,9 +12,8 @@ from rich.table import Table
 from client.ledger import DEAD_LETTERED, UNACCOUNTED, UNSENT, RunSummary
 from schemas.tienda.orden import APROBADA, RECHAZADA
 
-OUTCOME_STYLES = {APROBADA: "green", RECHAZADA: "yellow"} | dict.fromkeys(
-    (DEAD_LETTERED, UNSENT, UNACCOUNTED), "bold red"
-)
+OUTCOME_STYLES = {APROBADA: "green", RECHAZADA: "yellow"}
+OUTCOME_STYLES |= dict.fromkeys((DEAD_LETTERED, UNSENT, UNACCOUNTED), "bold red")
 OUTCOME_NAMES = {DEAD_LETTERED: "dead-lettered"}
 
 

@@ -22,7 +22,6 @@ TIMER_KEY = "vencer:"
 RETRY_SUFFIX = "-reintento"
 """Suffix of the topics with a function's later attempts at messages that it could not process yet."""
 RETRY_TOPICS = tuple(f"{service}{RETRY_SUFFIX}" for service in SERVICES)
-
 ORDER_DEAD_LETTERS = tuple(f"{topic}{DEAD_LETTER_SUFFIX}" for topic in (CREAR_ORDEN, ORDEN_CREADA, TRANSACCION_CREADA))
 """An order ends in one of these when a function can't take it further."""
 
