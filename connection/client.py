@@ -17,7 +17,7 @@ from schemas.tienda.topics import CREAR_ORDEN, full_name
 
 CONNECT_TIMEOUT_S = 2.0
 HANDSHAKE_TIMEOUT_S = 10.0
-"""For a connection of the library's. A broker that has just started on a busy machine needs longer than its port does."""
+"""For a connection of the library's. On a busy machine a freshly started broker needs longer than its port does."""
 # A broker under load answers a lookup within this. What listens but isn't Pulsar may never answer.
 LOOKUP_TIMEOUT_S = 5.0
 OPERATION_TIMEOUT_S = 10
