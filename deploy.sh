@@ -15,8 +15,8 @@ WRONG_USAGE=2
 WORK=
 
 # Prints the value of a key (top level or userConfig) in each file of function-configs/
-configured() { # KEY
-    sed -n "s/^ *$1: *//p" function-configs/*.yaml
+configured() { # KEY    its value may be quoted, and a comment may follow
+    sed -nE "s/^ *[\"']?$1[\"']? *: *(\"([^\"]*)\"|'([^']*)'|([^\"'# ][^ ]*)) *( #.*)?\$/\2\3\4/p" function-configs/*.yaml
 }
 
 usage() {

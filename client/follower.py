@@ -5,27 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 from google.protobuf.message import DecodeError
 
 from alpes_wire import Message
-from alpes_wire.names import ERROR_TYPE
+from alpes_wire.names import DEAD_LETTER_SUFFIX, ERROR_TYPE
 from client.ledger import Ledger
 from connection.client import Client
 from connection.reading import key, properties
 from connection.tail import Tail
+from schemas.tienda.contracts import CONTRACTS
 from schemas.tienda.topics import ORDEN_ACTUALIZADA, ORDER_DEAD_LETTERS
-from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
-from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 
 TICK_S = 0.1
-
-_DEAD_LETTER_TYPES: dict[str, Callable[[bytes], str]] = {
-    "crear-orden-DLQ": lambda payload: CrearOrden.FromString(payload).id,
-    "orden-creada-DLQ": lambda payload: OrdenCreada.FromString(payload).id,
-    "transaccion-creada-DLQ": lambda payload: TransaccionProcesada.FromString(payload).order_id,
-}
 
 
 class Follower:
@@ -43,7 +38,7 @@ class Follower:
 
     def __init__(self, client: Client, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._tail = Tail(client, (ORDEN_ACTUALIZADA, *ORDER_DEAD_LETTERS), self._take)
+        self._tail = Tail(client, (ORDEN_ACTUALIZADA, *ORDER_DEAD_LETTERS), partial(record, ledger))
 
     def __enter__(self) -> Self:
         self._tail.__enter__()
@@ -52,15 +47,12 @@ class Follower:
     def __exit__(self, *_: object) -> None:
         self._tail.__exit__()
 
-    def _take(self, topic: str, message: Message, arrived_ns: int) -> None:
-        record(self._ledger, topic, message, arrived_ns)
-
-    def wait(self, patience_seconds: float, stop: threading.Event, tick: Callable[[], None]) -> bool:
+    def wait(self, patience_s: float, stop: threading.Event, tick: Callable[[], None]) -> bool:
         """Wait until every order has ended.
 
         Parameters
         ----------
-        patience_seconds
+        patience_s
             Give up when no order has ended for this long.
         stop
             Give up when this is set.
@@ -79,7 +71,7 @@ class Follower:
             now = time.monotonic()
             if self._ledger.finished != finished:
                 finished, last_progress = self._ledger.finished, now
-            if stop.is_set() or now - last_progress > patience_seconds:
+            if stop.is_set() or now - last_progress > patience_s:
                 return False
         return True
 
@@ -100,7 +92,8 @@ def record(ledger: Ledger, topic: str, message: Message, arrived_ns: int) -> Non
 def _dead_order_id(topic: str, message: Message) -> str:
     if order_id := key(message):
         return order_id
+    contract = CONTRACTS[topic.removesuffix(DEAD_LETTER_SUFFIX)]
     try:
-        return _DEAD_LETTER_TYPES[topic](message.data())
+        return str(getattr(contract.kind.FromString(message.data()), contract.id_field))
     except DecodeError:
         return ""

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from client.stats import latency_percentiles, per_second
-from schemas.tienda.orden import CREADA
+from schemas.tienda.orden import APROBADA, CREADA, RECHAZADA
 from schemas.tienda.times import iso
 
 DEAD_LETTERED = "dead_lettered"
@@ -113,7 +113,7 @@ class Ledger:
         last_ns = max((t.ended_ns for t in ended), default=None)
         return RunSummary(
             orders=len(traces),
-            outcomes={name: outcomes.pop(name, 0) for name in ("aprobada", "rechazada")}
+            outcomes={name: outcomes.pop(name, 0) for name in (APROBADA, RECHAZADA)}
             | dict(sorted((k, n) for k, n in outcomes.items() if k not in (DEAD_LETTERED, UNSENT, UNACCOUNTED)))
             | {name: outcomes.get(name, 0) for name in (DEAD_LETTERED, UNSENT, UNACCOUNTED)},
             started_at_ns=started_ns,

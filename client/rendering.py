@@ -11,15 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 
 from client.ledger import DEAD_LETTERED, UNACCOUNTED, UNSENT, RunSummary
+from schemas.tienda.orden import APROBADA, RECHAZADA
 from terminal.text import moment
 
-OUTCOME_STYLES = {
-    "aprobada": "green",
-    "rechazada": "yellow",
-    DEAD_LETTERED: "bold red",
-    UNSENT: "bold red",
-    UNACCOUNTED: "bold red",
-}
+OUTCOME_STYLES = {APROBADA: "green", RECHAZADA: "yellow"}
+OUTCOME_STYLES |= dict.fromkeys((DEAD_LETTERED, UNSENT, UNACCOUNTED), "bold red")
 OUTCOME_NAMES = {DEAD_LETTERED: "dead-lettered"}
 
 

@@ -99,7 +99,7 @@ def command(report_id: str, report_format: str, asked: Periodo) -> GenerarReport
 
 
 def fetch_report(
-    client: Client, report_format: str, asked: Periodo, timeout_seconds: float, stop: threading.Event
+    client: Client, report_format: str, asked: Periodo, timeout_s: float, stop: threading.Event
 ) -> bytes | None:
     """Ask for a report and wait for it.
 
@@ -111,7 +111,7 @@ def fetch_report(
         The format's name, passed on unchanged.
     asked
         The period that it is to cover.
-    timeout_seconds
+    timeout_s
         Give up when no part has arrived for this long.
     stop
         Give up when this is set.
@@ -149,10 +149,10 @@ def fetch_report(
             try:
                 part = parts.get(timeout=WAIT_S)
             except queue.Empty:
-                silent_seconds = time.monotonic() - last_part
-                if silent_seconds > timeout_seconds:
+                silent_s = time.monotonic() - last_part
+                if silent_s > timeout_s:
                     raise NoAnswerError(
-                        f"Reporting sent no report within {timeout_seconds:g} s. "
+                        f"Reporting sent no report within {timeout_s:g} s. "
                         "See whether it runs: ./deploy.sh status, ./deploy.sh logs reporting."
                     ) from None
                 continue

@@ -84,7 +84,7 @@ class Sender:
         trusted with the rest.
     ledger
         Records each order before it is sent, and those that could not be sent.
-    backoff_seconds
+    backoff_s
         Pause before the second attempt; doubled for each further one.
     """
 
@@ -92,11 +92,11 @@ class Sender:
         self,
         open_producer: Callable[[], Producer],
         ledger: Ledger,
-        backoff_seconds: float = BACKOFF_S,
+        backoff_s: float = BACKOFF_S,
     ) -> None:
         self._open_producer = open_producer
         self._ledger = ledger
-        self._backoff_seconds = backoff_seconds
+        self._backoff_s = backoff_s
         self._pending: dict[int, _Pending] = {}
         # The library's thread appends to it; a deque needs no lock for that.
         self._answers: deque[_Answer] = deque()
@@ -211,7 +211,7 @@ class Sender:
     def _start_over(self, failure: Any) -> None:
         """Replace the producer and send again what it left unconfirmed."""
         self._close_producer()
-        time.sleep(min(self._backoff_seconds * 2**self._failures, 8.0))
+        time.sleep(min(self._backoff_s * 2**self._failures, 8.0))
         self._failures += 1
         self._generation += 1
         self._last_answer = time.monotonic()

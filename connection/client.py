@@ -16,6 +16,8 @@ from connection.errors import BrokerUnreachableError, NotFoundError, PulsarError
 from schemas.tienda.topics import CREAR_ORDEN, full_name
 
 CONNECT_TIMEOUT_S = 2.0
+HANDSHAKE_TIMEOUT_S = 10.0
+"""For a connection of the library's. On a busy machine a freshly started broker needs longer than its port does."""
 # A broker under load answers a lookup within this. What listens but isn't Pulsar may never answer.
 LOOKUP_TIMEOUT_S = 5.0
 OPERATION_TIMEOUT_S = 10
@@ -46,7 +48,7 @@ class Client(pulsar.Client):
             # The library logs a lot to stdout; what matters reaches us as exceptions.
             logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
             operation_timeout_seconds=operation_timeout_s,
-            connection_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
+            connection_timeout_ms=int(HANDSHAKE_TIMEOUT_S * 1000),
         )
         self.endpoint = Endpoint(service_url)
 

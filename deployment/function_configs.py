@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from deployment.errors import DeploymentError, UsageError
+from local_stack.services import FOLDER, read_configs
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-FOLDER = CHECKOUT / "function-configs"
+CHECKOUT = FOLDER.parent
 REQUIRED = ("tenant", "namespace", "name", "className", "inputSpecs", "subName")
 
 
@@ -102,16 +100,13 @@ def load(folder: Path = FOLDER) -> dict[str, PulsarFunctionConfig]:
     Raises
     ------
     DeploymentError
-        There is no file, or one is no YAML, or lacks a key that every function needs.
+        There is no file, or one lacks a key that every function needs.
+    LocalStackError
+        A file isn't valid YAML.
     """
     configs = {}
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            values = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise DeploymentError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
-        missing = [key for key in REQUIRED if not isinstance(values, dict) or not values.get(key)]
-        if missing:
+    for path, values in read_configs(folder).items():
+        if missing := [key for key in REQUIRED if not values.get(key)]:
             raise DeploymentError(f"{path.name} lacks {', '.join(missing)}.")
         config = PulsarFunctionConfig(path, values)
         configs[config.name] = config

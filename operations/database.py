@@ -10,8 +10,6 @@ import psycopg
 from operations.errors import NoDatabaseError
 from terminal.errors import CommandError
 
-SERVICES = ("ordenes", "pagos", "reporting")
-"""The services whose tables the operators' subcommands read."""
 CONNECT_TIMEOUT_S = 5
 
 
@@ -22,7 +20,7 @@ def dsn_variable(service: str) -> str:
 
 @contextmanager
 def database(
-    service: str, dsn: str | None, *, statement_timeout_seconds: int, read_only: bool = False
+    service: str, dsn: str | None, *, statement_timeout_s: int, read_only: bool = False
 ) -> Iterator[psycopg.Connection]:
     """Connect to a service's database for the length of a `with` block; statements commit unless in a transaction.
 
@@ -32,7 +30,7 @@ def database(
         Whose database, such as `reporting`.
     dsn
         The database's DSN; None if none is set.
-    statement_timeout_seconds
+    statement_timeout_s
         How long one statement may take.
     read_only
         Whether the database refuses every change.
@@ -50,7 +48,7 @@ def database(
             f'{variable} is not set: set it to a DSN, for the local stack with eval "$(./deploy.sh env)".'
         )
     settings = {
-        "statement_timeout": f"{statement_timeout_seconds}s",
+        "statement_timeout": f"{statement_timeout_s}s",
         "timezone": "UTC",
         "default_transaction_read_only": "on" if read_only else "off",
     }

@@ -19,6 +19,12 @@ class NoDatabaseError(CommandError):
     exit_code = WRONG_USAGE
 
 
+class MistypedError(CommandError):
+    """The text names no dead letter, or no entry of a topic: correct it as the error says."""
+
+    exit_code = WRONG_USAGE
+
+
 class AmbiguousOrderError(CommandError):
     """The ids of several orders begin so: give more of the id."""
 

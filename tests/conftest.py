@@ -1,4 +1,4 @@
-"""Says of each test its layer, when it runs and beside what; shares the stack, and shows what was measured."""
+"""Gives each test its layer and its place in the order, shares the stack, and shows what was measured."""
 
 import os
 from collections.abc import Generator
@@ -31,9 +31,9 @@ TIMEOUTS = {
     "planted_bugs": 900,
 }
 COSTLY = {"bench", "e2e", "faults", "fresh", "planted_bugs"}
-"""Layers whose tests are extended, but for those marked as core."""
+"""Layers whose tests are extended, except those marked as core."""
 FIGURE, FAULT = "figure", "fault"
-"""Names of the properties by which a report carries what a test measured: it may have run in another process."""
+"""Properties of a report that carry what a test measured, since the test may have run in another process."""
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
@@ -58,13 +58,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if layer in TIMEOUTS and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TIMEOUTS[layer]))
     if hasattr(config, "workerinput"):
-        # Of several processes each takes the next lane: what lasts longest begins first.
+        # Each process takes the next lane, so the lane that lasts longest begins first.
         items.sort(key=lambda item: place_of(item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failure on the running system how the functions' logs end, and have the report carry the figures."""
+    """If a test on the running system fails, show the ends of the functions' logs; add the figures to the report."""
     report = yield
     tienda = getattr(item, "funcargs", {}).get("stack")
     if report.when == "call" and report.failed and isinstance(tienda, Tienda):
@@ -80,7 +80,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the tests measured, and write the faults' table where documents take it from."""
+    """Show what the tests measured, and write the table of faults that documents quote."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     carried = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     if lines := [table.Line(**value) for name, value in carried if name == FAULT]:

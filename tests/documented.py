@@ -1,4 +1,4 @@
-"""The files that documents show: taken out of them, so that they can be tested as they stand."""
+"""Takes out of the documents the files that they show, so that they can be tested as they stand."""
 
 import re
 import shutil
@@ -28,11 +28,11 @@ def run_the_readmes_test(python: str, folder: Path, pythonpath: str = "") -> Non
         command, cwd=folder, env={"PYTHONPATH": pythonpath}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert folder.as_posix() in done.stdout or pythonpath, "it is the installed runtime that was tested"
+    assert folder.as_posix() in done.stdout or pythonpath, "another runtime than the installed one was tested"
 
 
 def write_tree(folder: Path) -> Path:
-    """Write a checkout that has the documented function, and what it needs of ours, into ``folder``."""
+    """Write into ``folder`` a checkout with the documented function and what it needs of this project."""
     for part in ("runtime", "schemas"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)

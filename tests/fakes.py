@@ -1,7 +1,7 @@
 """Stand-ins for Pulsar, PostgreSQL, the state store and time: in memory, deterministic, and able to fail on demand.
 
-None has a thread or waits: a test steps the runtime's own objects against them, in any order. Whoever wants to see the
-order of what happened gives several of them one `journal`.
+None has a thread or waits: a test steps the runtime's own objects against them, in any order. A `journal` that several
+of them share shows the order of events.
 """
 
 import sys
@@ -22,9 +22,9 @@ Journal = list[tuple[str, Any]]
 
 
 class FakeDatabase(Connection):
-    """A connection to the simulated PostgreSQL, with failures to order; a row that somebody else holds is a timeout.
+    """A connection to the simulated PostgreSQL that fails on demand; a row that another transaction holds is a timeout.
 
-    So two instances can be stepped through each other.
+    So a test can step two instances in turn.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class FakeDatabase(Connection):
         self._failures[step] += times
 
     def pause(self, step: str) -> None:
-        """Raise `Unavailable` where `fail` was told to."""
+        """Raise `Unavailable` if `fail` was called for this step."""
         if self._failures[step]:
             self._failures[step] -= 1
             raise Unavailable(f"the database is away ({step})")
@@ -109,9 +109,9 @@ class FakePublisher:
 
 
 class FakeSubscription:
-    """A topic of the simulated Pulsar and the one subscription to it, with nothing that goes wrong.
+    """A topic of the simulated Pulsar and its one subscription, without faults.
 
-    What its consumers don't acknowledge comes again when they close or lose their connection.
+    Unacknowledged messages come again when their consumer closes or loses its connection.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class FakeSubscription:
 
     @property
     def waiting(self) -> list[Message]:
-        """What no consumer has."""
+        """The messages that no consumer holds."""
         return self._broker.subscription(self.topic, "test").waiting
 
     def publish(self, payload: bytes, key: str = "", properties: Mapping[str, str] | None = None) -> Message:

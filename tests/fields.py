@@ -1,4 +1,4 @@
-"""Protobuf written by hand, field by field, so that nothing of ours has a say in the bytes."""
+"""Writes Protobuf by hand, field by field, so that no code of the project determines the bytes."""
 
 import struct
 

@@ -1,25 +1,31 @@
-"""Which tests run one after another, and which beside them, where several processes run the tests.
+"""Decides which tests run one after another, and which beside each other, in several processes.
 
-A lane is run by one process, in order. What shares a stack, or would disturb it, is one lane: the end-to-end tests, and
-the faults on a stack of their own. Any other file is one lane, too. A process takes the next lane when it has done with
-one, and the lanes that last longest come first.
+One process runs a lane, in order. Tests that share or would disturb a stack form one lane: the end-to-end tests, and
+the faults on a stack of their own. Any other file is a lane too. A process that has finished a lane takes the next
+one, and the longest lanes come first.
 """
+
+import os
+
+BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
+PATIENCE = 3 if BESIDE_OTHERS else 1
+"""How many times longer a test waits for something where several stacks share the machine."""
 
 ON_A_STACK = ("e2e", "faults")
 LONGEST_FIRST = ("fresh", "simulation", "planted_bugs", "integration", "deploy", "contract", "unit")
-"""The other layers; a file that is of none of them comes last."""
+"""The other layers; files of any further layer come last."""
 
 LEAVE_MUCH = ("test_guarantees.py", "test_limits.py")
-"""Files of tests that leave so many messages on their stack that others would take longer to read its topics."""
+"""Test files that leave so many messages that later tests would take longer to read the topics."""
 
 
 def place_of(nodeid: str) -> tuple[int, bool]:
-    """Return what a test comes after: that of its lane among all, and whether it is among the last there."""
+    """Return a test's place in the order: that of its lane, and whether it comes last in its lane."""
     return lane_of(nodeid)[0], nodeid.partition("::")[0].endswith(LEAVE_MUCH)
 
 
 def lane_of(nodeid: str) -> tuple[int, str]:
-    """Return where a test's lane comes among all, and its name.
+    """Return the place of a test's lane among all lanes, and the lane's name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A producer that speaks Pulsar's protocol by hand, as a client with a bug does: it sends any bytes as an entry."""
+"""A producer that speaks Pulsar's protocol by hand and sends any bytes as an entry, as a client with a bug does."""
 
 import socket
 import uuid
@@ -21,7 +21,7 @@ Fields = dict[int, int | bytes]
 
 
 class Raw(NamedTuple):
-    """An entry as it is sent. Without a checksum, which the broker doesn't ask for.
+    """An entry as it is sent, without a checksum, which the broker doesn't require.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Raw(NamedTuple):
 
 
 class Refused(Exception):
-    """The broker did not take an entry, or closed the connection for it; says what it said."""
+    """The broker refused an entry, or closed the connection because of it; the text is the broker's."""
 
 
 class RawProducer:
@@ -78,9 +78,9 @@ class RawProducer:
         return place
 
     def send_all(self, entries: Iterable[Raw]) -> list[str | None]:
-        """Send entries, many on the way at once; return where each lies, None for one that the broker did not take.
+        """Send entries, many at once; return the place of each, None for an entry that the broker refused.
 
-        A broker that closes the connection takes nothing that is on the way; what follows goes over a new one.
+        If the broker closes the connection, all entries on the way are refused; the next ones use a new connection.
         """
         places: list[str | None] = []
         window: list[Raw] = []
@@ -122,7 +122,7 @@ class RawProducer:
         self._incoming = self._stream.makefile("rb")
         self._command(CONNECT, text(1, "raw") + whole(4, PROTOCOL_VERSION))
         self._answer()
-        # Asked who has the topic, a broker takes it where nobody has.
+        # A broker that is asked who serves the topic takes it, if no other one does.
         self._command(LOOKUP, text(1, self._topic) + whole(2, 0))
         self._answer()
         name = f"raw-{uuid.uuid4().hex[:8]}"
@@ -139,7 +139,7 @@ class RawProducer:
         self._stream.sendall(pack(">II", 4 + len(command) + len(rest), len(command)) + command + rest)
 
     def _answer(self) -> tuple[int, Fields]:
-        """Return the next command that asks for no sign of life: its number and its content."""
+        """Return the number and content of the next command that isn't a ping."""
         while True:
             frame = self._exactly(unpack(">I", self._exactly(4))[0])
             command = fields(frame[4 : 4 + unpack(">I", frame[:4])[0]])
@@ -177,7 +177,7 @@ def _bytes(value: int | bytes) -> bytes:
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number, and where it ends. Raises `IndexError` where it doesn't."""
+    """Return a number, and where it ends. Raises `IndexError` if it is cut off."""
     value = shift = 0
     while True:
         byte = data[at]

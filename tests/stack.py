@@ -19,11 +19,11 @@ from tests.e2e.tienda import ROOT, Tienda
 DSNS = {name: config.dsn_variable for name, config in function_configs.load().items()}
 
 MOST_PROCESSES = 8
-"""That run tests beside each other, each with a stack of its own."""
+"""The most processes that run tests beside each other, each with a stack of its own."""
 OFFSETS = range(1005, 2000, 10)
-"""Of the ports of the tests' own stack. The 5 keeps them from those of any usual one, some of which lie 1000 apart."""
+"""The ports of the tests' stack are this much higher. The 5 keeps them apart from those of usual stacks."""
 UNSET = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL", "PULSAR_ADMIN", *DSNS.values())
-"""What would make deploy.sh take our own stack for somebody's cluster."""
+"""Variables that would make deploy.sh take our own stack for a cluster."""
 
 
 def uses_environment() -> bool:
@@ -52,7 +52,7 @@ def status(tienda: Tienda) -> tuple[int, str]:
 
 
 def asked(tienda: Tienda, *arguments: str, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
-    """Run ``./deploy.sh`` on a system."""
+    """Run ``./deploy.sh`` on a running system."""
     command = [str(ROOT / "deploy.sh"), *arguments]
     environment = {**os.environ, **tienda.environment}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
@@ -63,7 +63,7 @@ def own_environment() -> dict[str, str]:
     environment = {**checkouts.JVM, **{name: value for name, value in os.environ.items() if name not in UNSET}}
     environment.setdefault("ALPES_HOME", str(_home()))
     if "ALPES_PORT_OFFSET" not in environment:
-        # Not the usual ones: a shop of the developer's own that is down for the moment comes back to those.
+        # Not the usual ports: a stack of the developer that is down for the moment needs them again.
         noted = noted_offset(Path(environment["ALPES_HOME"]))
         if noted is None:
             own = OFFSETS[_process() :: MOST_PROCESSES]
@@ -73,7 +73,7 @@ def own_environment() -> dict[str, str]:
 
 
 def require_unused(environment: Mapping[str, str]) -> None:
-    """See that nobody else uses the folder and the ports of the tests' own stack.
+    """Check that no other run uses the folder and the ports of the tests' own stack.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def bring_up(environment: dict[str, str]) -> dict[str, str]:
 
 
 def connect(found: dict[str, str], environment: dict[str, str]) -> Tienda:
-    """Return the system that the variables of ``found`` lead to; ``environment`` is for whoever runs deploy.sh."""
+    """Return the system that the variables of ``found`` lead to; ``environment`` is that of deploy.sh."""
     return Tienda(
         found["PULSAR_SERVICE_URL"],
         found["PULSAR_ADMIN_URL"],
@@ -135,17 +135,17 @@ def stack() -> Iterator[Tienda]:
 
 @pytest.fixture
 def databases(stack: Tienda, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the environment name the databases, as `alpes` looks for them."""
+    """Make the environment name the databases, as `alpes` looks for them."""
     for service, dsn in stack.dsns.items():
         monkeypatch.setenv(DSNS[service], dsn)
 
 
 def _home() -> Path:
-    # Always the same: the next run finds what one that was told to keep its stack, or was killed, has left.
+    # Always the same folder, so that the next run finds a stack that was kept, or left by a killed run.
     number = _process()
     return ROOT / (f".alpes-pruebas-{number}" if number else ".alpes-pruebas")
 
 
 def _process() -> int:
-    """Return which of several processes that run tests this is, 0 where it is the only one or the first."""
+    """Return the number of this process among those that run tests; 0 for the first or only one."""
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

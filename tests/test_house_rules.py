@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import pytest
 
 from deployment import function_configs
 from operations.database import dsn_variable
+from schemas.tienda import topics
+from tests import checkouts
 
 ROOT = Path(__file__).parent.parent
 SERVICES = tuple(function_configs.load())
@@ -22,16 +23,6 @@ FUNCTION_SOURCES = sorted(
 )
 
 
-def files_of_the_checkout() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    ).stdout
-    return [path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file()]
-
-
 def text_of(path: Path) -> str:
     data = path.read_bytes()
     return "" if b"\0" in data else data.decode()
@@ -42,7 +33,7 @@ def test_no_file_carries_a_path_of_somebodys_machine() -> None:
     this = Path(__file__)
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
-        for path in files_of_the_checkout()
+        for path in checkouts.files()
         if path != this
         for number, line in enumerate(text_of(path).splitlines(), 1)
         if a_machine.search(line)
@@ -98,7 +89,7 @@ def test_every_requirement_is_locked() -> None:
 
 
 def docstrings(tree: ast.Module) -> set[int]:
-    """Ids of the nodes that are docstrings: they may speak of SQL."""
+    """Return the ids of the nodes that are docstrings, which may speak of SQL."""
     return {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -129,7 +120,7 @@ def test_what_is_private_to_the_runtime_is_imported_by_the_runtime_and_tests_alo
     private = re.compile(r"^\s*(?:from|import) alpes_runtime(?:\.\w+)*(?:\._\w+| import _\w+)", re.MULTILINE)
     found = [
         f"{path.relative_to(ROOT)}: {line.strip()}"
-        for path in files_of_the_checkout()
+        for path in checkouts.files()
         if path.suffix == ".py" and path.relative_to(ROOT).parts[0] not in {"runtime", "tests"}
         for line in private.findall(text_of(path))
     ]
@@ -176,6 +167,7 @@ def test_every_migration_has_a_number_of_its_own() -> None:
 
 
 def test_a_function_config_names_a_variable_and_no_secret() -> None:
+    assert set(topics.SERVICES) <= set(SERVICES)
     for name, config in function_configs.load().items():
         assert config.dsn_variable == dsn_variable(name)
         assert "postgresql://" not in config.path.read_text(), name

@@ -76,7 +76,7 @@ def reporting(
     with (
         interruptible() as stop,
         connected(service_url) as client,
-        database("reporting", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S) as connection,
+        database("reporting", dsn, statement_timeout_s=STATEMENT_TIMEOUT_S) as connection,
         Counting(Console(stderr=True), "events read") as counting,
     ):
         work = ReportingRebuild(client, admin, connection, stop, counting.show)
@@ -141,7 +141,7 @@ def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url:
     started = time.monotonic()
     with (
         interruptible() as stop,
-        database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S) as connection,
+        database("ordenes", dsn, statement_timeout_s=STATEMENT_TIMEOUT_S) as connection,
         Counting(Console(stderr=True), "orders written") as counting,
     ):
         before = estado.totals_version(admin)
@@ -150,9 +150,9 @@ def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url:
             stop,
             lambda progress: counting.show(progress.orders),
             after_id=after,
-            patience_seconds=timeout,
+            patience_s=timeout,
         )
-        totals = not stop.is_set() and estado.wait_for_totals(admin, before, stop, patience_seconds=timeout)
+        totals = not stop.is_set() and estado.wait_for_totals(admin, before, stop, patience_s=timeout)
     seconds = time.monotonic() - started
     if as_json:
         click.echo(json.dumps({"orders": done.orders, "after": done.after_id, "totals": totals, "seconds": seconds}))

@@ -18,7 +18,7 @@ from rich.console import Console
 from connection.admin import Admin
 from connection.client import connected
 from connection.errors import PulsarError
-from operations.database import SERVICES, dsn_variable
+from operations.database import dsn_variable
 from operations.options import json_option, statement_timeout_option
 from operations.reconcile import messages, rendering
 from operations.reconcile.check import Account, Check
@@ -27,6 +27,7 @@ from operations.reconcile.scratch import Scratch
 from operations.reconcile.stalled import stalled, subscription
 from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
+from schemas.tienda.topics import SERVICES
 from terminal.advice import ALPES, explained
 from terminal.console import Counting, table_console
 from terminal.errors import CommandError, OutputError
@@ -116,7 +117,7 @@ def reconcile(
     with (
         _reading(),
         interruptible() as stop,
-        Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
+        Tables.opened(dsns, statement_timeout_s=statement_timeout) as tables,
         connected(service_url) as client,
         Scratch() as scratch,
     ):

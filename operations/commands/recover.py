@@ -17,7 +17,7 @@ from rich.table import Table
 
 from connection.admin import Admin
 from connection.client import Client, connected
-from operations.database import SERVICES, dsn_variable
+from operations.database import dsn_variable
 from operations.options import ORDER_ID, json_option, statement_timeout_option
 from operations.reconcile import messages
 from operations.reconcile.check import Check
@@ -27,6 +27,7 @@ from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
 from operations.recover import sending
 from operations.recover.retained import Retained
+from schemas.tienda.topics import SERVICES
 from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option
@@ -100,7 +101,7 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
     dsns = {service: os.environ.get(dsn_variable(service)) for service in SERVICES}
     admin = Admin(admin_url)
     with (
-        Tables.opened(dsns, statement_timeout_seconds=statement_timeout) as tables,
+        Tables.opened(dsns, statement_timeout_s=statement_timeout) as tables,
         connected(service_url) as client,
         Retained() as retained,
     ):

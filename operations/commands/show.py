@@ -88,7 +88,7 @@ def _find(dsn: str, start: str) -> _Orden:
     from operations.queries import query  # noqa: PLC0415
 
     values = {"start": start, "end": start + AFTER_EVERY_ID, "most": NAMED + 1}
-    with database("ordenes", dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S, read_only=True) as connection:
+    with database("ordenes", dsn, statement_timeout_s=STATEMENT_TIMEOUT_S, read_only=True) as connection:
         found = [_Orden(*row) for row in connection.execute(query("ordenes", "show/beginning"), values)]
     return chosen(start, found)
 

@@ -16,13 +16,13 @@ from alpes_wire.names import DEAD_LETTER_SUFFIX
 from connection.admin import Admin
 from connection.client import connected
 from connection.errors import PulsarError
-from operations.database import SERVICES
 from operations.errors import NotDeployedError, UnknownOrderError
 from operations.options import ORDER_ID, dsn_option, json_option
 from operations.state import order_status
 from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, TraceRows, in_order
 from operations.trace.messages import Found, Span, find
 from operations.trace.tables import read_rows
+from schemas.tienda.topics import SERVICES
 from terminal.advice import ALPES, explained
 from terminal.console import Counting, table_console
 from terminal.errors import CommandError

@@ -7,44 +7,40 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
 
-from schemas.tienda.v1 import ordenes_pb2, pagos_pb2, reporting_pb2
+from schemas.tienda.contracts import CONTRACTS
+from schemas.tienda.topics import GENERAR_REPORTE, REPORTE_GENERADO, RETRY_SUFFIX
+from schemas.tienda.v1.ordenes_pb2 import VencerOrdenes
+from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 
 TYPES: dict[str, type[Message]] = {
-    "crear-orden": ordenes_pb2.CrearOrden,
-    "orden-creada": ordenes_pb2.OrdenCreada,
-    "orden-actualizada": ordenes_pb2.OrdenActualizada,
-    "transaccion-creada": pagos_pb2.TransaccionProcesada,
-    "reembolsar-transaccion": pagos_pb2.ReembolsarTransaccion,
-    "ordenes-reintento": ordenes_pb2.VencerOrdenes,
-    "generar-reporte": reporting_pb2.GenerarReporte,
-    "reporte-generado": reporting_pb2.ReporteGenerado,
+    **{topic: contract.kind for topic, contract in CONTRACTS.items()},
+    f"ordenes{RETRY_SUFFIX}": VencerOrdenes,
+    GENERAR_REPORTE: GenerarReporte,
+    REPORTE_GENERADO: ReporteGenerado,
 }
 SHOWN_BYTES = 256
 
 
 def fields(topic: str, payload: bytes) -> dict[str, Any] | None:
     """Return a message's fields by name, or None if its topic has no known type or the bytes don't fit it."""
-    kind = TYPES.get(topic)
-    if kind is None:
-        return None
+    message = _decoded(topic, payload)
     try:
-        message = kind.FromString(payload)
-        values: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
-    except (DecodeError, ValueError):
+        return None if message is None else MessageToDict(message, preserving_proto_field_name=True)
+    except ValueError:
         return None
-    return values
 
 
 def order_id(topic: str, payload: bytes) -> str:
     """Return the id of the order that a message names; empty if it names none or can't be decoded."""
-    kind = TYPES.get(topic)
-    if kind is None:
-        return ""
-    try:
-        message = kind.FromString(payload)
-    except DecodeError:
-        return ""
+    message = _decoded(topic, payload)
     return str(getattr(message, "order_id", "") or getattr(message, "id", ""))
+
+
+def _decoded(topic: str, payload: bytes) -> Message | None:
+    try:
+        return TYPES[topic].FromString(payload)
+    except (KeyError, DecodeError):
+        return None
 
 
 def hexadecimal(payload: bytes) -> str:

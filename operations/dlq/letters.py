@@ -12,6 +12,7 @@ from alpes_wire.names import DEAD_LETTER_SUFFIX, ERROR_FUNCTION, ERROR_MESSAGE, 
 from connection.admin import Admin
 from connection.client import Client
 from connection.reading import Partition, key, partitions, properties, read
+from operations.errors import MistypedError
 from terminal.errors import CommandError
 
 _ID = re.compile(
@@ -24,12 +25,6 @@ _SHOWN_CHARS = 80
 
 class UnknownLetterError(CommandError):
     """There is no such letter: look at `alpes dlq list`."""
-
-
-class MistypedLetterError(CommandError):
-    """The text can't be a letter's id: `alpes dlq list` shows the ids."""
-
-    exit_code = 2
 
 
 class LetterId(NamedTuple):
@@ -59,7 +54,7 @@ class LetterId(NamedTuple):
 
         Raises
         ------
-        MistypedLetterError
+        MistypedError
             If the text is no id.
 
         Examples
@@ -71,7 +66,7 @@ class LetterId(NamedTuple):
         numbers = {name: int(found[name] or -1) for name in _MOST} if found else {}
         if found is None or any(number > _MOST[name] for name, number in numbers.items()):
             shown = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
-            raise MistypedLetterError(f"{shown!r} is no letter's id, such as crear-orden:0:47:12. See alpes dlq list.")
+            raise MistypedError(f"{shown!r} is no letter's id, such as crear-orden:0:47:12. See alpes dlq list.")
         return cls(found["topic"], **numbers)
 
 

@@ -28,17 +28,12 @@ from connection.reading import PATIENCE_S, Partition, Position, key, partitions,
 from operations.dlq.actions import MAX_MESSAGE_BYTES
 from operations.dlq.history import SET_ASIDE
 from operations.dlq.log import operator
+from operations.errors import MistypedError
 from schemas.tienda.topics import NAMESPACE, RETRY_SUFFIX, full_name
 from terminal.errors import CommandError
 
 _PLACE = re.compile(r"\(?(\d{1,19})[:,](\d{1,19})(?:[:,](-?\d{1,10}))?(?:[:,]-?\d{1,10})?\)?")
 _HIGHEST = 2**63 - 1
-
-
-class MistypedPlaceError(CommandError):
-    """The text is no message id, or there is no such entry: correct it as the error says."""
-
-    exit_code = 2
 
 
 class NotSetAsideError(CommandError):
@@ -50,7 +45,7 @@ def place(text: str) -> MessageId:
 
     Raises
     ------
-    MistypedPlaceError
+    MistypedError
         If the text is no message id.
 
     Examples
@@ -60,7 +55,7 @@ def place(text: str) -> MessageId:
     """
     found = _PLACE.fullmatch(text)
     if found is None or max(int(found[1]), int(found[2])) > _HIGHEST:
-        raise MistypedPlaceError(f"{text[:80]!r} is no message id, such as 47:12, or 47:12:0 with the partition.")
+        raise MistypedError(f"{text[:80]!r} is no message id, such as 47:12, or 47:12:0 with the partition.")
     return MessageId(int(found[1]), int(found[2]), int(found[3] or -1))
 
 
@@ -89,7 +84,7 @@ def set_aside(
 
     Raises
     ------
-    MistypedPlaceError, NotSetAsideError
+    MistypedError, NotSetAsideError
         If the entry isn't set aside.
     """
     partition = _partition(admin, topic, entry)
@@ -115,14 +110,14 @@ def set_aside(
 def _partition(admin: Admin, topic: str, entry: MessageId) -> Partition:
     found = partitions(admin, topic)
     if not found:
-        raise MistypedPlaceError(f"There is no topic {topic}.")
+        raise MistypedError(f"There is no topic {topic}.")
     wanted = [each for each in found if entry.number < 0 or each.number == entry.number]
     if len(wanted) != 1:
         numbers = ", ".join(str(each.number) for each in found)
-        raise MistypedPlaceError(f"{topic} has the partitions {numbers}: name one, such as 47:12:{found[0].number}.")
+        raise MistypedError(f"{topic} has the partitions {numbers}: name one, such as 47:12:{found[0].number}.")
     if Position(entry.ledger, entry.entry) > wanted[0].end:
         end = f"{wanted[0].end.ledger}:{wanted[0].end.entry}"
-        raise MistypedPlaceError(f"{topic} has no entry {entry.ledger}:{entry.entry}: it ends with {end}.")
+        raise MistypedError(f"{topic} has no entry {entry.ledger}:{entry.entry}: it ends with {end}.")
     return wanted[0]
 
 
@@ -133,7 +128,7 @@ def _subscription(admin: Admin, partition: Partition, wanted: str | None) -> str
         return str(there[0])
     if wanted not in there:
         shown = ", ".join(there) or "none"
-        raise MistypedPlaceError(f"Name the subscription with --subscription; {partition.topic} has: {shown}.")
+        raise MistypedError(f"Name the subscription with --subscription; {partition.topic} has: {shown}.")
     return str(wanted)
 
 

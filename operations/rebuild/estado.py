@@ -11,6 +11,7 @@ import psycopg
 
 from connection.admin import Admin
 from operations.queries import query
+from schemas.tienda.orden import APROBADA
 from schemas.tienda.topics import NAMESPACE
 from terminal.errors import CommandError, NoAnswerError
 
@@ -24,7 +25,7 @@ SWITCHES = {
     "reporting": ("totals_per_status", "totales_por_estado"),
 }
 """Each function's key that switches its state off, and the key's former name."""
-TOTAL = "total:aprobada"
+TOTAL = f"total:{APROBADA}"
 """One of the totals; all are written together."""
 
 
@@ -43,17 +44,12 @@ class Progress(NamedTuple):
     after_id: str
 
 
-class _Page(NamedTuple):
-    orders: int
-    after_id: str
-
-
 def require_switched_on(admin: Admin, function: str) -> None:
     """Raise an error if a function is configured not to write to the state store.
 
     Raises
     ------
-    NotDeployedError
+    NotFoundError
         If there is no such function.
     CommandError
         If it writes no state.
@@ -70,7 +66,7 @@ def rewrite_orders(
     show: Callable[[Progress], None],
     *,
     after_id: str = "",
-    patience_seconds: float,
+    patience_s: float,
     page: int = PAGE,
 ) -> Progress:
     """Mark every order for writing, a few pages at a time, and wait until Ordenes has written them.
@@ -85,7 +81,7 @@ def rewrite_orders(
         Called with the progress.
     after_id
         Leave out the orders up to this id.
-    patience_seconds
+    patience_s
         Give up when nothing has been written for this long, neither of these marks nor of earlier ones.
     page
         Orders in one mark.
@@ -96,7 +92,7 @@ def rewrite_orders(
         If nothing has been written for that long.
     """
     done, last_id, ended = Progress(0, after_id), after_id, False
-    waiting: dict[int, _Page] = {}
+    waiting: dict[int, Progress] = {}
     before, moved = 0, time.monotonic()
     while waiting or not ended:
         while not ended and len(waiting) < PAGES_AT_ONCE and not stop.is_set():
@@ -104,7 +100,7 @@ def rewrite_orders(
             if row is None or row[0] is None:
                 ended = True
             else:
-                waiting[row[0]] = _Page(row[1], last_id)
+                waiting[row[0]] = Progress(row[1], last_id)
                 last_id = row[2]
         oldest, there = _left(connection, waiting)
         if oldest != before:
@@ -116,9 +112,9 @@ def rewrite_orders(
             show(done)
         if stop.is_set():
             return done
-        if waiting and time.monotonic() - moved > patience_seconds:
+        if waiting and time.monotonic() - moved > patience_s:
             raise NoAnswerError(
-                f"Ordenes has written nothing to the state store for {patience_seconds:.0f} s: see ./deploy.sh status "
+                f"Ordenes has written nothing to the state store for {patience_s:.0f} s: see ./deploy.sh status "
                 f"and ./deploy.sh logs ordenes. {done.orders:,} orders are written. Ordenes writes what is marked "
                 f"as soon as it can. Continue with --after '{done.after_id}'."
             )
@@ -138,7 +134,7 @@ def totals_version(admin: Admin) -> int:
     return int(state.get("version", 0))
 
 
-def wait_for_totals(admin: Admin, before: int, stop: threading.Event, *, patience_seconds: float) -> bool:
+def wait_for_totals(admin: Admin, before: int, stop: threading.Event, *, patience_s: float) -> bool:
     """Wait until Reporting's totals have another version than before; return False if stopped.
 
     Raises
@@ -146,13 +142,13 @@ def wait_for_totals(admin: Admin, before: int, stop: threading.Event, *, patienc
     NoAnswerError
         If they haven't in time.
     """
-    until = time.monotonic() + patience_seconds
+    until = time.monotonic() + patience_s
     while not stop.wait(POLL_S * 5):
         if totals_version(admin) != before:
             return True
         if time.monotonic() > until:
             raise NoAnswerError(
-                f"Reporting has not written its totals within {patience_seconds:.0f} s: see ./deploy.sh status and "
+                f"Reporting has not written its totals within {patience_s:.0f} s: see ./deploy.sh status and "
                 "./deploy.sh logs reporting."
             )
     return False

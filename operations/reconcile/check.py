@@ -164,9 +164,9 @@ class Check:
     def _note_letters(self, letters: Iterable[OrderLetter]) -> None:
         self._scratch.letters(letter for letter in letters if letter.order_id)
 
-    def look_again(self, grace_seconds: float) -> None:
+    def look_again(self, grace_s: float) -> None:
         """Read the doubtful orders again, until none differs any more or the grace period is over."""
-        deadline = time.monotonic() + grace_seconds
+        deadline = time.monotonic() + grace_s
         verdicts: tuple[Verdict, ...] = (Verdict.IN_FLIGHT, Verdict.DIFFERS)
         while True:
             for chunk in self._scratch.doubtful(*verdicts):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from schemas.tienda import topics
 from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA, STATUSES
 
 ABSENT = "absent"
@@ -45,14 +46,14 @@ class Input(NamedTuple):
     function: str
 
 
-COMMANDS = Input("crear-orden", "ordenes")
-CREATED = Input("orden-creada", "pagos")
-REFUNDS = Input("reembolsar-transaccion", "pagos")
-PAGOS_RETRIES = Input("pagos-reintento", "pagos")
-TRANSACTIONS = Input("transaccion-creada", "ordenes")
-ORDENES_RETRIES = Input("ordenes-reintento", "ordenes")
-UPDATES = Input("orden-actualizada", "reporting")
-REPORTING_RETRIES = Input("reporting-reintento", "reporting")
+COMMANDS = Input(topics.CREAR_ORDEN, "ordenes")
+CREATED = Input(topics.ORDEN_CREADA, "pagos")
+REFUNDS = Input(topics.REEMBOLSAR_TRANSACCION, "pagos")
+PAGOS_RETRIES = Input(f"pagos{topics.RETRY_SUFFIX}", "pagos")
+TRANSACTIONS = Input(topics.TRANSACCION_CREADA, "ordenes")
+ORDENES_RETRIES = Input(f"ordenes{topics.RETRY_SUFFIX}", "ordenes")
+UPDATES = Input(topics.ORDEN_ACTUALIZADA, "reporting")
+REPORTING_RETRIES = Input(f"reporting{topics.RETRY_SUFFIX}", "reporting")
 DOWNSTREAM = (
     COMMANDS,
     CREATED,

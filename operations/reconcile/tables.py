@@ -8,10 +8,11 @@ from typing import Any
 
 import psycopg
 
-from operations.database import SERVICES, database, dsn_variable
+from operations.database import database, dsn_variable
 from operations.errors import NoDatabaseError
 from operations.queries import query
 from operations.reconcile.merge import Rows, merged
+from schemas.tienda.topics import SERVICES
 
 READ_ORDER = tuple(reversed(SERVICES))
 """Services are read against the flow: what one of them has was in the next one before."""
@@ -32,7 +33,7 @@ class Tables:
 
     @classmethod
     @contextmanager
-    def opened(cls, dsns: Mapping[str, str | None], *, statement_timeout_seconds: int) -> Iterator[Tables]:
+    def opened(cls, dsns: Mapping[str, str | None], *, statement_timeout_s: int) -> Iterator[Tables]:
         """Connect to all three for the length of a `with` block; see `operations.database.database`.
 
         Raises
@@ -43,7 +44,7 @@ class Tables:
         with ExitStack() as stack:
             connections = {}
             for service in READ_ORDER:
-                opening = database(service, dsns[service], statement_timeout_seconds=statement_timeout_seconds)
+                opening = database(service, dsns[service], statement_timeout_s=statement_timeout_s)
                 connection = stack.enter_context(opening)
                 connection.execute(query(None, "reconcile/settings"))
                 _require_primary(service, connection)

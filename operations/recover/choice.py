@@ -21,8 +21,8 @@ from operations.reconcile.rules import (
     UPDATES,
     WAITING,
 )
-from operations.trace.hops import CONTRACTS
 from schemas.tienda import rules
+from schemas.tienda.contracts import CONTRACTS
 from schemas.tienda.orden import APROBADA, EXPIRADA, REEMBOLSADA
 
 BEST = 2

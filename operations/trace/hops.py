@@ -10,36 +10,21 @@ from google.protobuf.message import Message
 
 from alpes_wire.decoding import Undecodable, decode
 from alpes_wire.names import ATTEMPT, DEAD_LETTER_SUFFIX, ERROR_MESSAGE, ERROR_TYPE, SOURCE_TOPIC
-from schemas.tienda.topics import RETRY_SUFFIX
-from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
-from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
+from schemas.tienda.contracts import CONTRACTS
+from schemas.tienda.topics import CREAR_ORDEN, RETRY_SUFFIX, RETRY_TOPICS
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, VencerOrdenes
 from terminal.text import money
 
 
-class Contract(NamedTuple):
-    """What lies in a topic: the message's type, and its field with the order's id."""
-
-    kind: type[Message]
-    id_field: str
+def _with_dead_letters(*topics: str) -> tuple[str, ...]:
+    return (*topics, *(f"{topic}{DEAD_LETTER_SUFFIX}" for topic in topics))
 
 
-CONTRACTS = {
-    "crear-orden": Contract(CrearOrden, "id"),
-    "orden-creada": Contract(OrdenCreada, "id"),
-    "transaccion-creada": Contract(TransaccionProcesada, "order_id"),
-    "reembolsar-transaccion": Contract(ReembolsarTransaccion, "order_id"),
-    "orden-actualizada": Contract(OrdenActualizada, "id"),
-}
-RETRY_TOPICS = ("ordenes-reintento", "pagos-reintento", "reporting-reintento")
-TOPICS = (
-    *CONTRACTS,
-    *RETRY_TOPICS,
-    *(f"{topic}{DEAD_LETTER_SUFFIX}" for topic in (*CONTRACTS, *RETRY_TOPICS)),
-)
+TOPICS = _with_dead_letters(*CONTRACTS, *RETRY_TOPICS)
 """Every topic that a message about an order may lie in."""
-TIMER_TOPICS = ("ordenes-reintento", "ordenes-reintento-DLQ")
+TIMER_TOPICS = _with_dead_letters(f"ordenes{RETRY_SUFFIX}")
 """Where a message may be a timer, which is about all orders that were accepted within its window."""
-COMMAND_TOPICS = ("crear-orden", "crear-orden-DLQ", *TIMER_TOPICS)
+COMMAND_TOPICS = (*_with_dead_letters(CREAR_ORDEN), *TIMER_TOPICS)
 """The topics that can hold an order that was never accepted."""
 
 _ORDER = {

@@ -24,10 +24,10 @@ class Span:
         self.until_ms = until_ms
 
     @staticmethod
-    def around(times_ms: Iterable[int], margin_seconds: float) -> Span:
+    def around(times_ms: Iterable[int], margin_s: float) -> Span:
         """Return the span from a margin before the first of these times to a margin after the last."""
         known = list(times_ms)
-        margin = int(margin_seconds * 1000)
+        margin = int(margin_s * 1000)
         return Span(max(1, min(known) - margin), max(known) + margin)
 
 

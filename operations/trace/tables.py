@@ -33,7 +33,7 @@ def read_rows(order_id: str, dsns: Mapping[str, str | None]) -> TraceRows:
     for service, dsn in dsns.items():
         if not dsn:
             continue
-        with database(service, dsn, statement_timeout_seconds=STATEMENT_TIMEOUT_S, read_only=True) as connection:
+        with database(service, dsn, statement_timeout_s=STATEMENT_TIMEOUT_S, read_only=True) as connection:
             if service == "ordenes":
                 rows.orden = _row(connection, service, "orden", order_id)
                 marks = connection.execute(

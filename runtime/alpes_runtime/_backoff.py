@@ -52,19 +52,19 @@ class RetryPolicy:
     ----------
     max_attempts
         Attempts in all, the first included.
-    initial_seconds
+    initial_s
         Wait before the second attempt; each further wait is twice as long.
     """
 
     max_attempts: int = 5
-    initial_seconds: float = 1.0
+    initial_s: float = 1.0
 
     def delay_ms(self, attempt: int, *, for_ever: bool = False) -> int | None:
         """Return the milliseconds to wait after ``attempt`` failed, or None when it was the last.
 
         With ``for_ever`` there is no last attempt, and the wait stops growing at `LONGEST_WAIT_S`.
         """
-        seconds = self.initial_seconds * 2.0 ** min(attempt - 1, 64)
+        seconds = self.initial_s * 2.0 ** min(attempt - 1, 64)
         if for_ever:
             return int(min(seconds, LONGEST_WAIT_S) * 1000)
         return int(seconds * 1000) if attempt < self.max_attempts else None

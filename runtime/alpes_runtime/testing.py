@@ -118,12 +118,13 @@ class FakeDatabase:
 
 
 class FakeStateStore:
-    """Keeps the present values and every put, and fails on demand."""
+    """Keeps the present values and every put, and fails on demand or by a hook that raises, such as `before_each`."""
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
         self.puts: list[Mapping[str, str]] = []
-        self.on_put: Callable[[Mapping[str, str]], None] = lambda _values: None
+        self.before_each: Callable[[], object] = lambda: None
+        self.on_put: Callable[[Mapping[str, str]], object] = lambda _values: None
         self._failures: deque[tuple[int, bool]] = deque()
 
     def fail(self, times: int = 1, written: int = 0, *, away: bool = False) -> None:
@@ -134,11 +135,13 @@ class FakeStateStore:
         """Write all values; see `StateStore.put`."""
         kept, away = self._failures.popleft() if self._failures else (None, False)
         self.puts.append(dict(values))
-        self.values.update(itertools.islice(values.items(), kept))
+        for key, value in itertools.islice(values.items(), kept):
+            self.before_each()
+            self.values[key] = value
         self.on_put(values)
         if kept is not None:
-            kind = Unreachable if away else Unavailable
-            raise kind(f"the state store refused {len(values) - kept} of {len(values)} puts")
+            reason = f"the state store refused {len(values) - kept} of {len(values)} puts"
+            raise Unreachable(reason) if away else Unavailable(reason)
 
     def get(self, key: str) -> str | None:
         """Return a value, None if there is none."""

@@ -1,8 +1,15 @@
 """Names of topics and their parts that are needed in several places."""
 
+from alpes_wire.names import DEAD_LETTER_SUFFIX
+
 NAMESPACE = "alpes/tienda"
+SERVICES = ("ordenes", "pagos", "reporting")
+"""The services in the order in which an order passes them. The function of each has its name."""
 
 CREAR_ORDEN = "crear-orden"
+ORDEN_CREADA = "orden-creada"
+TRANSACCION_CREADA = "transaccion-creada"
+REEMBOLSAR_TRANSACCION = "reembolsar-transaccion"
 ORDEN_ACTUALIZADA = "orden-actualizada"
 GENERAR_REPORTE = "generar-reporte"
 REPORTE_GENERADO = "reporte-generado"
@@ -14,9 +21,9 @@ TIMER_KEY = "vencer:"
 
 RETRY_SUFFIX = "-reintento"
 """Suffix of the topics with a function's later attempts at messages that it could not process yet."""
-
-# An order ends in one of these when a function can't take it further.
-ORDER_DEAD_LETTERS = ("crear-orden-DLQ", "orden-creada-DLQ", "transaccion-creada-DLQ")
+RETRY_TOPICS = tuple(f"{service}{RETRY_SUFFIX}" for service in SERVICES)
+ORDER_DEAD_LETTERS = tuple(f"{topic}{DEAD_LETTER_SUFFIX}" for topic in (CREAR_ORDEN, ORDEN_CREADA, TRANSACCION_CREADA))
+"""An order ends in one of these when a function can't take it further."""
 
 
 def full_name(topic: str) -> str:

@@ -1,6 +1,6 @@
-"""The benchmark's small form, and what the function worker costs by it: that ratio must not fall.
+"""The benchmark's small form shows what the function worker costs; that ratio must not fall.
 
-A machine that does something else meanwhile can make a figure fall once; a change for the worse does so again.
+A machine that is busy with something else can lower a figure once; a change for the worse lowers it again.
 """
 
 import signal
@@ -21,7 +21,7 @@ SECONDS, CLEAN_UP_SECONDS = 600, 120
 
 
 def bench(*words: str) -> tuple[int, str]:
-    """Run it; it removes its stack also where it takes too long."""
+    """Run the small form, and remove its stack even if it takes too long."""
     command = [sys.executable, "-m", "bench", *words]
     with subprocess.Popen(
         command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -35,7 +35,7 @@ def bench(*words: str) -> tuple[int, str]:
 
 
 def compared(home: Path) -> str:
-    """Compare once, and return the name of the JSON that is kept of it."""
+    """Compare once, and return the name of the JSON with the result."""
     options = ("--home", str(home), "--port-offset", PORT_OFFSET, "--output", str(OUTPUT))
     code, said = bench("compare", "--quick", "--without-limits", *options)
     assert code == 0, said

@@ -1,4 +1,4 @@
-"""What buf says of the contracts: well formed, nothing broken since the release, generated code current."""
+"""buf finds the contracts well formed, unbroken since the release, and their generated code current."""
 
 import os
 import shutil

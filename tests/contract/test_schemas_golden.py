@@ -1,6 +1,6 @@
-"""Bytes once written stay readable: golden files hold what each version of a message looks like on the wire.
+"""Old bytes stay readable: golden files hold each version of a message as it is on the wire.
 
-A golden file never changes. A new version of a message gets a new one beside it.
+A golden file never changes. A new version of a message gets a new file beside the old one.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Whoever was written for the first system still talks to this one: fields 1 to 6 are the same on the wire."""
+"""A client of the first system can still talk to this one: fields 1 to 6 are the same on the wire."""
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory

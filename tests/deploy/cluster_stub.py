@@ -1,4 +1,4 @@
-"""A cluster in the place of Pulsar's: an admin REST API in this process, and a `pulsar-admin` that speaks to it."""
+"""A stub of a Pulsar cluster: an admin REST API in this process, and a `pulsar-admin` that speaks to it."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ import yaml
 NO_CONTENT = 204
 Answer = tuple[int, Any]
 
-# Called as Pulsar's own is: it hands its command line to the stub, and tells what that says.
+# It is called as Pulsar's own is, hands its command line to the stub, and prints the stub's answer.
 PULSAR_ADMIN = """#!{python} -IS
 import json, sys, urllib.error, urllib.request
 url = sys.argv[sys.argv.index("--admin-url") + 1]
@@ -66,7 +66,7 @@ class Function:
 
 @dataclass
 class Cluster:
-    """What the stub knows, and which changes were asked of it."""
+    """What the stub knows, and which changes it was asked for."""
 
     tenants: dict[str, Any] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -163,7 +163,7 @@ class Cluster:
         return 200, function.status() if rest == ["status"] else function.config
 
     def _cli(self, arguments: list[str]) -> Answer:
-        """Create and update as the function worker does: a file replaces the config, a lone option only itself."""
+        """Create and update as the function worker does: a file replaces the config, an option only its own value."""
         self.commands.append(arguments)
         found = options(arguments)
         config = (

@@ -1,4 +1,4 @@
-"""A local stack that is none: what `deployment` asks of it is answered by stubs."""
+"""A local stack made of stubs, which answer what `deployment` asks."""
 
 import functools
 import json
@@ -23,7 +23,7 @@ from tests.deploy import cluster_stub
 from tests.deploy.cluster_stub import Cluster
 
 ROOT = Path(__file__).parents[2]
-# In place of the distribution's own, which an instance's Python imports first.
+# Stands in for the distribution's own modules, which an instance's Python imports first.
 PYTHON_INSTANCE = {
     "python_instance_main.py": "",
     "state_context.py": """
@@ -76,7 +76,7 @@ class Checkout:
         self.change_config(name, userConfig={**yaml.safe_load(path.read_text())["userConfig"], **values})
 
     def add_service(self, name: str) -> None:
-        """Add a function with a database of its own, as who writes one begins."""
+        """Add a function with a database of its own, as the author of a new one begins."""
         folder = self.root / "function-configs"
         values = yaml.safe_load((folder / "reporting.yaml").read_text())
         user_config = {"dsn_env": f"ALPES_{name.upper()}_DSN"}
@@ -104,7 +104,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def no_cluster_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the developer's shell points to, a test never deploys there."""
+    """Unset what the developer's shell points to, so that a test never deploys there."""
     for name in list(os.environ):
         if name.startswith(("PULSAR_", "ALPES_")):
             monkeypatch.delenv(name)
@@ -112,7 +112,7 @@ def no_cluster_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def worker_check() -> None:
-    """Asked for by a test that lets the worker's Python be looked at."""
+    """Used by a test in which the worker's Python is checked."""
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def checkout(
 ) -> Checkout:
     """Return a checkout whose local stack is the stub.
 
-    What the worker's Python has is looked at in tests marked ``usefixtures("worker_check")`` alone.
+    Only tests marked ``usefixtures("worker_check")`` check what the worker's Python has.
     """
     root = tmp_path / "checkout"
     for folder in ("function-configs", "functions", "runtime", "schemas"):
@@ -148,7 +148,7 @@ def checkout(
     monkeypatch.setattr(function_configs, "load", functools.partial(function_configs.load, configs))
     monkeypatch.setattr(packages, "build", functools.partial(packages.build, folder=result.build, root=root))
     monkeypatch.setattr(instances, "wait_running", functools.partial(instances.wait_running, seconds=30.0))
-    # The stub's instances are replaced at once, except where a test has them linger.
+    # The stub replaces instances at once, unless a test makes them linger.
     monkeypatch.setattr(instances, "REPLACED_S", 0.0)
     monkeypatch.setattr(instances, "POLL_S", 0.02)
 
@@ -158,7 +158,7 @@ def checkout(
 
     monkeypatch.setattr(deployment.databases, "migrate", migrate)
     if "worker_check" not in request.fixturenames:
-        # It starts a Python that imports every function: too slow for each test.
+        # The check starts a Python that imports every function, which is too slow for each test.
         monkeypatch.setattr(preflight, "check_local", lambda functions, settings: None)
 
     class Client:
@@ -188,7 +188,7 @@ Deployment = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def deployment_command(checkout: Checkout, capfd: pytest.CaptureFixture[str]) -> Deployment:
-    """Return a function that runs `python -m deployment …` and gives the exit code and what was said."""
+    """Return a function that runs `python -m deployment …` and returns its exit code and output."""
 
     def run(*arguments: str) -> tuple[int, str]:
         capfd.readouterr()

@@ -29,7 +29,7 @@ def run(*command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def compose() -> list[str]:
-    """How Docker Compose is called here: as the client's plugin, or as the program of old."""
+    """Return the command of Docker Compose here: the client's plugin, or the older program."""
     if shutil.which("docker") and run("docker", "compose", "version", cwd=ROOT).returncode == 0:
         return ["docker", "compose"]
     if shutil.which("docker-compose"):

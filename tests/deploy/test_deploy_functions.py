@@ -1,4 +1,4 @@
-"""Deploying: what is asked of the cluster the first time, the second time, and after each kind of change."""
+"""What deploying asks the cluster to do the first time, the second time, and after each kind of change."""
 
 import json
 from pathlib import Path
@@ -383,7 +383,7 @@ def test_more_partitions_are_added_and_fewer_refused(
 
 @pytest.fixture
 def stack_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the local stack's own part of `status` say that it runs: what follows is what is tried here."""
+    """Make the first part of `status`, about the local stack, say that it runs; these tests are about the rest."""
     running = [stack.Status("Pulsar", 1, ready=True, address="here"), stack.Status("PostgreSQL", 2, True, "there")]
     monkeypatch.setattr(stack, "status", lambda _settings: running)
 

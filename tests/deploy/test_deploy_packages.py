@@ -1,4 +1,4 @@
-"""The zips: the same bytes from the same sources, and in them what a function needs and nothing else."""
+"""The zips have the same bytes for the same sources, and hold what a function needs and nothing else."""
 
 import dataclasses
 import os

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ CLUSTER = {
     "ALPES_PAGOS_DSN": "postgresql://p@db/pagos",
     "ALPES_REPORTING_DSN": "postgresql://r@db/reporting",
 }
-# In place of the environment's Python: notes our modules' calls and answers for them, and is itself for the rest.
+# Stands in for the environment's Python: it notes and answers calls of our modules, and runs anything else as Python.
 PYTHON = """#!{python}
 import json, os, sys
 arguments = sys.argv[1:]
@@ -52,7 +53,7 @@ NEEDED = (
     "requirements/dev.txt",
     *(str(config.path.relative_to(ROOT)) for config in function_configs.load().values()),
 )
-"""What the script reads before any Python of ours."""
+"""What the script reads before it runs any Python of ours."""
 
 
 class Script:
@@ -76,7 +77,7 @@ class Script:
         self.answer({})
 
     def answer(self, answers: dict[str, tuple[int, str]]) -> None:
-        """Say what calls that begin so exit with and print."""
+        """Set, by the beginning of a call, what it exits with and prints."""
         usual = {"deployment where": (0, "local\n"), "local_stack env": (0, f"{LOCAL_ENV}\n")}
         self._answers.write_text(json.dumps({**usual, **answers}))
 
@@ -98,7 +99,7 @@ class Script:
 
     @property
     def calls(self) -> list[str]:
-        """What was called, without the questions whether the machine will do and where to deploy."""
+        """What was called, without the checks of the machine and of where to deploy."""
         return [line for line in self.all_calls if not line.startswith(("local_stack.precheck", "deployment where"))]
 
 
@@ -237,6 +238,20 @@ def test_help_names_every_command_and_needs_no_environment(script: Script, optio
     for command in ("up", "deploy", "status", "env", "scale", "logs", "kill", "down", "destroy"):
         assert f"\n  {command}" in done.stdout
     assert "exit code 3 when a part is not running" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line", ['{}: "{}"', "{}: '{}'  # it's quoted", "{}: {} # 'why'", '"{}" : "{}" # "why": so', "'{}':  {}  "]
+)
+def test_a_function_config_may_be_written_in_any_style(script: Script, line: str) -> None:
+    usual = script.run("--help").stdout
+    for config in function_configs.load(script.root / "function-configs").values():
+        text = config.path.read_text()
+        config.path.write_text(
+            re.sub(r"(?m)\b(name|dsn_env): (\w+)$", lambda found: line.format(*found.groups()), text)
+        )
+        assert function_configs.load(config.path.parent)[config.name].values == config.values
+    assert script.run("--help").stdout == usual
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

@@ -1,4 +1,4 @@
-"""Where to deploy: what the environment means, and what is said when it means nothing whole."""
+"""Where the environment says to deploy, and the message if it names a target only in part."""
 
 import os
 from pathlib import Path
@@ -99,7 +99,7 @@ def test_pulsar_admin_is_the_one_that_the_user_names(local: dict[str, str], tmp_
 
 @pytest.fixture
 def unnamed(local: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """Nobody names a pulsar-admin: there is the local stack's, and one on the PATH."""
+    """No variable names a pulsar-admin; the local stack has one, and one is on the PATH."""
     own = from_environment(local).pulsar_admin
     found = tmp_path / "tools" / "pulsar-admin"
     for path in (own, found):

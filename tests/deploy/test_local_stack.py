@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def listener() -> Iterator[int]:
-    """A port with somebody on it, among those that PostgreSQL can be shifted to."""
+    """A port that is taken, among those that PostgreSQL can be shifted to."""
     with socket.socket() as server:
         for port in range(55500, 65000):
             with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ def test_functions_inherit_our_python_the_dsns_and_nothing_of_another_pulsar(
     environ = broker.broker_environment(settings, known)
     assert environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert "PULSAR_MEM" not in environ
-    # Without it an instance ends at its start: it looks for the configuration of its log there.
+    # An instance looks there for the configuration of its log, and ends at its start if there is none.
     assert environ["PULSAR_HOME"] == str(settings.distribution)
     assert environ["PULSAR_STANDALONE_USE_ZOOKEEPER"] == "1"
     assert "PYTHONPATH" not in environ
@@ -92,7 +92,7 @@ def test_the_ports_of_a_stack_that_is_down_are_not_taken_by_another(settings: Se
     with ports.one_at_a_time(first):
         credentials.load_or_make(first)
         ports.claim(first)
-    # What can't be read among the claims hides none of them.
+    # A claim that can't be read hides none of the others.
     (settings.cache / "ports" / "9990").mkdir()
     (settings.cache / "ports" / "9980").write_bytes(b"\xff")
     second = ports.choose(dataclasses.replace(settings, home=tmp_path / "second"), bound=False)
@@ -117,7 +117,7 @@ def test_the_ports_of_a_stack_that_is_down_are_refused_to_one_that_asks_for_them
             ports.choose(second, bound=False)
         assert "\n" not in str(refused.value)
     assert ports.choose(dataclasses.replace(other, asked_offset=20), bound=False).ports == Ports(20)
-    # The same stack is itself by another name, too.
+    # The stack recognises itself under another name.
     (tmp_path / "link").symlink_to(first.home)
     for home in (first.home, tmp_path / "link"):
         same = dataclasses.replace(settings, home=home, asked_offset=1000)

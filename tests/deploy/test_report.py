@@ -1,4 +1,4 @@
-"""What `status` says of a function that runs and doesn't get on, for a person and for a script."""
+"""What `status` says about a function that runs but makes no progress, for a person and for a script."""
 
 import pytest
 

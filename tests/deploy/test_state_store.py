@@ -1,4 +1,4 @@
-"""What a killed state store left in ZooKeeper is removed, while it is certain that nobody else's is met."""
+"""What a killed state store left in ZooKeeper is removed, if it is certain that no other store uses it."""
 
 import time
 from dataclasses import replace
@@ -46,7 +46,7 @@ def test_the_registration_that_is_waited_for_is_deleted_once(settings: Settings,
     dead.remove_if_waited_for()
     log(settings, WAITS[:50])
     dead.remove_if_waited_for()
-    assert called(tmp_path, 0.2) == "", "nobody waits yet: the lines before the start are another's"
+    assert called(tmp_path, 0.2) == "", "lines from before the start must not count"
     log(settings, WAITS[50:])
     dead.remove_if_waited_for()
     expected = "-server 127.0.0.1:2181 delete /stream/servers/available/127.0.0.1:4181\n"

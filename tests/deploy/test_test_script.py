@@ -1,4 +1,4 @@
-"""What ./test.sh says of itself, and what it calls, with a stub in place of pytest."""
+"""The help of ./test.sh, and what it calls, with a stub in place of pytest."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ REST = f"faults= {SIDE_BY_SIDE} -m extended and not bench\n"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout that has the script, and no environment."""
+    """A checkout that has the script but no environment."""
     for name in ("test.sh", "scripts/arguments.sh", "scripts/venv.sh", "requirements/check.sh", "requirements/dev.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -29,7 +29,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(checkout: Path) -> Path:
-    """The same with an environment that is current, and a pytest that says what it was called with."""
+    """The same with a current environment, and a pytest that prints its arguments."""
     folder = checkout / ".venv" / "bin"
     folder.mkdir(parents=True)
     check = '#!/bin/sh\n[ "$(basename "$0")" != "${WRONG:-}" ] || { echo "this is wrong"; exit 1; }\n'

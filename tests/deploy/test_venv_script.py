@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# In place of a Python: what it is asked by scripts/venv.sh, it answers with what the test says.
+# Stands in for a Python: it answers the questions of scripts/venv.sh as the test says.
 STUB = """#!/bin/sh
 case "$*" in
     "-c import ensurepip"*) echo "{executable}"; exit {unfit} ;;
@@ -54,7 +54,7 @@ class Machine:
         makes: str = ":",
         times: str = ":",
     ) -> str:
-        """Put a Python there, or another name of one, and return its path."""
+        """Add a Python, or another name for one, and return its path."""
         file = self.folder / name
         executable = self.folder / (shim_of or name)
         file.write_text(
@@ -262,7 +262,7 @@ def test_the_speed_of_a_python_is_some_nanoseconds() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout whose environment is made, with stubs in place of what is installed."""
+    """A checkout that has its environment, with stubs in place of the installed packages."""
     root = tmp_path / "checkout"
     for name in ("alpes", "scripts/venv.sh", "requirements/app.txt"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

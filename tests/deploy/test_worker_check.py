@@ -1,4 +1,4 @@
-"""What the worker's Python is asked before a deployment, with functions that bring different code of one name."""
+"""What a deployment first asks the worker's Python, when functions bring different modules of one name."""
 
 import json
 import subprocess

@@ -47,7 +47,7 @@ def test_a_bad_version_stops_says_so_and_loses_nothing(stack: Tienda, tmp_path: 
         stack.update("pagos", "--py", str(good))
     dead = {key for key in keys(stack.read("orden-creada-DLQ")) if key.startswith(start)}
     assert len(dead) < 20
-    # One whose letter was written and whose message was not yet acknowledged comes again, and is paid by this version.
+    # An order whose letter was written before its message was acknowledged comes again, and this version charges it.
     wait_until(lambda: stack.ended(start) >= LOAD - len(dead), 90, "all but the dead-lettered have ended")
     replayed = alpes("dlq", "replay", "--error", "bug", tienda=stack)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr

@@ -1,4 +1,4 @@
-"""A crash loop ends by itself: what an instance died over twice becomes a dead letter, and the rest goes on."""
+"""A crash loop ends by itself: an entry that ended an instance twice becomes a dead letter, and the rest goes on."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import Tienda, alpes, new_prefix, note, orders, wait_until
 
 KILLS = 6
-"""After two deaths less and less is worked on at once of what was in hand; the last two are over the entry alone."""
+"""After two deaths, the instance takes the entries it had in ever smaller groups; it dies twice over this one alone."""
 
 
 def held(stack: Tienda) -> int:
-    """Return how many messages of `crear-orden` the instance has and hasn't acknowledged."""
+    """Return how many messages of `crear-orden` the instance holds unacknowledged."""
     stats: Any = stack.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/crear-orden-partition-0/stats")
     return sum(int(each["unackedMessages"]) for each in stats["subscriptions"]["ordenes"]["consumers"])
 
@@ -25,7 +25,7 @@ def letters(stack: Tienda, start: str) -> list[Any]:
 def test_what_an_instance_died_over_twice_is_given_up_and_the_rest_goes_on(stack: Tienda) -> None:
     start = new_prefix("loop-")
     with psycopg.connect(stack.dsns["ordenes"]) as connection:
-        # What the entry does to the instance is done to it from outside, while it works on the entry.
+        # The test kills the instance while it works on the entry, as the entry would.
         connection.execute("LOCK TABLE ordenes IN ACCESS EXCLUSIVE MODE")
         stack.publish("crear-orden", orders(f"{start}deadly-", 1))
         for kill in range(KILLS):

@@ -37,7 +37,7 @@ def dlq(stack: Tienda, *arguments: str) -> str:
 
 
 def waiting(stack: Tienda, start: str) -> list[dict[str, Any]]:
-    """Return the letters that wait and whose key begins so."""
+    """Return the waiting letters whose keys have this prefix."""
     return [
         letter
         for line in dlq(stack, "list", "--json").splitlines()
@@ -107,7 +107,7 @@ def test_a_discarded_letter_waits_no_more_and_is_kept_whole_in_the_log(stack: Ti
 
 
 def test_an_early_transaction_is_replayed_once_its_order_is_there(stack: Tienda) -> None:
-    """The case that replaying is for: a database was restored, and what came later is missing."""
+    """Replaying is meant for this case: a restored database lacks what came after its backup."""
     start = new_prefix("d")
     stack.publish("crear-orden", orders(start, 1))
     stack.wait_ended(start, 1, 60)
@@ -138,11 +138,11 @@ def test_two_operators_and_an_interruption_lose_no_letter(stack: Tienda) -> None
     wait_until(lambda: stack.statuses("ordenes", start), 60, "the first letters are sent", every=0.01)
     interrupted.send_signal(signal.SIGINT)
     killed.kill()
-    # It may still have been looking for letters, while the other one had begun: then it reports nothing.
+    # If it was still looking for letters when the other one began, it reports nothing.
     told = json.loads(interrupted.communicate(timeout=60)[0] or '{"done": 0}')
     killed.wait(60)
     left = len(waiting(stack, start))
-    assert told["done"] <= LETTERS - left, "what was reported as done is noted"
+    assert told["done"] <= LETTERS - left, "everything reported as done is in the log"
     both = [operator(), operator()]
     for one_of_them in both:
         one_of_them.communicate(timeout=120)
@@ -176,7 +176,7 @@ def test_letters_of_a_topic_with_partitions_go_back_with_their_keys(stack: Tiend
 
 
 def test_letters_of_a_topic_without_partitions_are_shown_sent_again_and_discarded(stack: Tienda) -> None:
-    """A dead-letter topic that was deleted comes back so with its next letter."""
+    """After a dead-letter topic is deleted, its next letter makes it come back like this."""
     topic = f"prueba-{uuid.uuid4().hex[:8]}"
     for name in (topic, f"{topic}-DLQ"):
         stack.admin("PUT", f"/admin/v2/persistent/{NAMESPACE}/{name}")
@@ -216,7 +216,7 @@ def test_what_cannot_be_done_is_said_in_a_line(stack: Tienda, arguments: list[st
 
 @pytest.mark.usefixtures("databases")
 def test_what_stalls_an_input_is_named_set_aside_and_sent_again(stack: Tienda) -> None:
-    """A consumer of another's holds an order, and behind it is one whose sender delayed it: that one waits rightly."""
+    """Another consumer holds an order; the order behind it was delayed by its sender, and rightly waits."""
     start = new_prefix("stalled-")
     (delayed, payload), (held, held_payload) = orders(start, 2)
     producer = stack.client.create_producer(stack.topic("crear-orden"))
@@ -247,7 +247,7 @@ def test_what_stalls_an_input_is_named_set_aside_and_sent_again(stack: Tienda) -
     assert done.returncode == 0, done.stderr
     letter = one(stack, held)
     assert (letter["error"], letter["function"]) == ("set-aside", "ordenes")
-    # The function still says that it waits: for what is delayed.
+    # The function still has a backlog: the delayed order.
     wait_until(lambda: not reconciled()["stalled_inputs"], 60, "nothing stalls any more", every=2)
     other.close()
 
@@ -261,7 +261,7 @@ def test_what_stalls_an_input_is_named_set_aside_and_sent_again(stack: Tienda) -
 
 @pytest.mark.core
 def test_an_entry_of_several_messages_is_set_aside_whole(stack: Tienda) -> None:
-    """While its function is stopped; started again, it is given nothing of it, and all that came after."""
+    """Its function is stopped meanwhile, and when started again gets only what came after it."""
     start = new_prefix("aside-")
     with stopped(stack, "ordenes"):
         producer = stack.client.create_producer(

@@ -33,7 +33,7 @@ def prefix() -> str:
 def check_agreement(stack: Tienda, start: str, number: int, lots: Sequence[str] = ("",)) -> None:
     """Every order has one outcome, the same in each table and topic, and one transaction of the right amount.
 
-    With lots, so many orders were sent for each of these further parts of the prefix.
+    With lots, this many orders were sent for each of these continuations of the prefix.
     """
     accepted = {f"{start}{lot}{n:06d}": 100 + n for lot in lots for n in range(number)}
     query = "SELECT id, status, total_cents FROM ordenes WHERE id >= %s AND id < %s"
@@ -42,13 +42,13 @@ def check_agreement(stack: Tienda, start: str, number: int, lots: Sequence[str] 
     query = "SELECT order_id, status, amount_cents FROM transacciones WHERE order_id >= %s AND order_id < %s"
     paid = stack.rows("pagos", query, start, start + LAST)
     pagos = {row[0]: row[1:] for row in paid}
-    assert ordenes.keys() == accepted.keys(), "lost or invented"
-    assert len(paid) == len(accepted), "paid twice, or not"
+    assert ordenes.keys() == accepted.keys(), "an order was lost or invented"
+    assert len(paid) == len(accepted), "an order was paid twice, or not at all"
     assert ordenes == pagos == reporting
     assert {order_id: row[1] for order_id, row in ordenes.items()} == accepted
     outcomes = {row[0] for row in ordenes.values()}
     assert outcomes <= {"aprobada", "rechazada"}
-    assert len(outcomes) == 2 or number < 100, "of many, some are refused"
+    assert len(outcomes) == 2 or number < 100, "of many orders, some must be refused"
     settled = {order_id: {row} for order_id, row in ordenes.items()}
     assert told(stack, "orden-actualizada", OrdenActualizada, start) == settled
     assert told(stack, "transaccion-creada", TransaccionProcesada, start) == settled
@@ -57,7 +57,7 @@ def check_agreement(stack: Tienda, start: str, number: int, lots: Sequence[str] 
 
 
 def told(stack: Tienda, topic: str, kind: Any, start: str) -> dict[str, set[tuple[str, int]]]:
-    """Return every (status, cents) that a topic tells of each order."""
+    """Return, for each order, every status and amount in cents that the topic has."""
     said: dict[str, set[tuple[str, int]]] = {}
     for message in stack.read(topic, BEGAN_MS[start]):
         if message.partition_key().startswith(start):
@@ -69,7 +69,7 @@ def told(stack: Tienda, topic: str, kind: Any, start: str) -> dict[str, set[tupl
 
 @pytest.fixture(params=["direct", "runtime"])
 def intake(request: pytest.FixtureRequest, stack: Tienda) -> Iterator[str]:
-    """Each intake in turn, switched as an operator would; the first is left as it was."""
+    """Each intake in turn, switched as an operator would, and back to the first at the end."""
     with ExitStack() as switched:
         for function in FUNCTIONS if request.param != "direct" else ():
             switched.enter_context(configured(stack, function, intake=request.param))
@@ -77,7 +77,7 @@ def intake(request: pytest.FixtureRequest, stack: Tienda) -> Iterator[str]:
 
 
 def test_orders_whose_bytes_are_a_text_are_orders(stack: Tienda, intake: str) -> None:
-    """Pulsar's own SerDe gives a function a text where a message is UTF-8, and most Protobuf messages are not."""
+    """Pulsar's own SerDe turns a message into a text if it is UTF-8; most Protobuf messages aren't."""
     start = prefix()
     texts = [CrearOrden(id=f"{start}{n:06d}", client_id=1, address="Calle 1", total_cents=100 + n) for n in range(20)]
     assert all(order.SerializeToString().isascii() for order in texts)
@@ -102,7 +102,7 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
 
 @contextmanager
 def under_load(stack: Tienda, start: str) -> Iterator[None]:
-    """Send orders from another thread; what is to happen while they flow happens inside."""
+    """Send orders from another thread while the ``with`` block runs."""
     sender = threading.Thread(target=stack.publish, args=("crear-orden", orders(start, KILL_LOAD)))
     sender.start()
     try:
@@ -191,7 +191,7 @@ def test_subscriptions_reset_to_the_start_change_no_row(stack: Tienda) -> None:
         stack.rewind(function)
     wait_until(lambda: stack.backlog() > 0, 30, "the topics are read again", every=0.05)
     took = stack.wait_idle(300)
-    # Of many rows, the first that differ: comparing them all in an assertion takes longer than the test.
+    # Only the first rows that differ: to compare all in an assertion would take longer than the test.
     differing = sorted(before ^ everything(), key=str)
     assert not differing[:10], f"{len(differing)} rows differ"
     note(f"{len(before)} rows read again in {took:.1f} s, not one changed")

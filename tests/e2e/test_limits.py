@@ -1,4 +1,4 @@
-"""What floods, operators and their policies do to a running system, and what it takes from them unharmed."""
+"""A running system withstands floods, operators and their policies."""
 
 import os
 import threading
@@ -17,7 +17,7 @@ from tests.raw_producer import Raw, RawProducer, metadata, pieces
 
 LARGE_BYTES, LARGE = 4_000_000, 100
 MOST_ABOVE_REST = 300_000_000
-"""Bytes that a function may take above what it has at rest, whatever comes."""
+"""How many bytes more than at rest a function may ever use."""
 LIMIT_BYTES, LIMITED = 10_000, 3_000
 TOPICS = f"/admin/v2/persistent/{NAMESPACE}"
 INPUTS = {"ordenes": "crear-orden", "pagos": "orden-creada", "reporting": "orden-actualizada"}
@@ -30,7 +30,7 @@ def waits(stack: Tienda, topic: str, function: str) -> int:
 
 @contextmanager
 def watched(stack: Tienda, function: str) -> Iterator[list[int]]:
-    """Watch how many bytes the function has in memory: at first, and at most."""
+    """Watch how many bytes of memory the function uses, at first and at most."""
     found = [0, 0]
     over = threading.Event()
 
@@ -51,7 +51,7 @@ def watched(stack: Tienda, function: str) -> Iterator[list[int]]:
 @pytest.mark.parametrize("function", INPUTS)
 def test_a_flood_of_large_messages_does_not_fill_the_memory(stack: Tienda, function: str) -> None:
     topic = INPUTS[function]
-    # Another test may have left what waits for its time.
+    # Another test may have left delayed messages.
     before = waits(stack, topic, function)
     with watched(stack, function) as memory:
         stack.publish(topic, ((new_prefix("lim-"), os.urandom(LARGE_BYTES)) for _ in range(LARGE)))
@@ -89,7 +89,7 @@ def test_nor_does_what_is_large_only_once_it_is_read(stack: Tienda, what: str) -
 
 @contextmanager
 def limited(stack: Tienda, topic: str) -> Iterator[None]:
-    """Have a topic take no entry above a size, as an operator can at any time."""
+    """Limit the size of a topic's entries, as an operator can at any time."""
     stack.admin("POST", f"{TOPICS}/{topic}/maxMessageSize", LIMIT_BYTES)
     try:
         wait_until(lambda: stack.admin("GET", f"{TOPICS}/{topic}/maxMessageSize") == LIMIT_BYTES, 30, "it is known")
@@ -123,8 +123,8 @@ def test_letters_are_found_in_a_dead_letter_topic_that_was_deleted_and_came_back
 
 
 def _made_anew(stack: Tienda, topic: str) -> bool:
-    """Delete a topic, with and without partitions, and make it; False where a producer was quicker."""
-    # What a producer brings back is the partition alone, of a topic that has none.
+    """Delete a topic, partitioned or not, and create it; return False if a producer was quicker."""
+    # A producer creates only the partition again, without the partitioned topic.
     for name in (f"{topic}?force=true", f"{topic}/partitions?force=true", f"{topic}-partition-0?force=true"):
         with suppress(RefusedError):
             stack.admin("DELETE", f"{TOPICS}/{name}")

@@ -1,4 +1,4 @@
-"""What an operator asks of ./deploy.sh while the system runs: who runs, what they say, a drill, a stopped function."""
+"""What an operator does with ./deploy.sh while the system runs: status, logs, a kill, a stopped function."""
 
 import json
 

@@ -124,7 +124,7 @@ def test_garbage_between_good_messages_harms_only_itself(stack: Tienda, topic: s
     before = len(stack.read(f"{topic}-DLQ"))
     good = list(orders(start, GARBAGE))
     if topic == "transaccion-creada":
-        # Its good messages need orders that are there, and must say what Pagos says of them.
+        # Its good messages need orders that exist, and must say the same as Pagos.
         stack.publish("crear-orden", good)
         wait_until(lambda: stack.ended(start) == GARBAGE, 60, "the orders have ended")
         good = [
@@ -132,7 +132,7 @@ def test_garbage_between_good_messages_harms_only_itself(stack: Tienda, topic: s
             for order_id, status in stack.statuses("pagos", start).items()
         ]
     elif topic == "orden-creada":
-        # So that what follows from them finds its order.
+        # This way the messages that follow from them find their orders.
         stack.publish("crear-orden", good)
     elif topic == "orden-actualizada":
         good = [
@@ -288,7 +288,7 @@ def test_show_tells_an_order_by_the_state_store_or_by_its_table(stack: Tienda, m
 
 
 def test_a_typed_consumer_reads_the_events_through_their_schema(stack: Tienda) -> None:
-    # From now on: what other tests have left there can end a process that reads it with the library.
+    # Read only what comes from now on: what other tests left there can end a process that reads with the library.
     reader = stack.client.create_reader(
         stack.topic("orden-actualizada"),
         pulsar.MessageId.latest,

@@ -1,4 +1,4 @@
-"""The read model and the state store are damaged under load, rebuilt, and equal to the row what they should be."""
+"""The read model and the state store are damaged under load and rebuilt; then every row is right again."""
 
 import json
 import urllib.request
@@ -14,7 +14,7 @@ from tests.e2e.tienda import LAST, Tienda, alpes, flowing, new_prefix, note, ord
 
 LOAD = 3_000
 LOOKED_AT = 5_000
-"""Orders whose state is compared after all of it was rebuilt."""
+"""How many orders' states are compared after the whole state was rebuilt."""
 LOT = 200
 INVENTED = "inventada"
 """A status that no reader takes."""
@@ -37,7 +37,7 @@ def table(stack: Tienda, start: str) -> list[tuple[Any, ...]]:
 
 
 def told(stack: Tienda, start: str) -> list[tuple[Any, ...]]:
-    """Fold the topic: of each order that is called so, the change with the highest version that is none of a test's."""
+    """Fold the topic: return, for each order with this prefix, the highest version's change, without invented ones."""
     newest: dict[str, OrdenActualizada] = {}
     for message in stack.read("orden-actualizada"):
         if message.partition_key().startswith(start):
@@ -55,11 +55,11 @@ def test_a_damaged_read_model_is_rebuilt_under_load_equal_to_the_row(stack: Tien
     start = new_prefix("r")
     stack.publish("crear-orden", orders(start, LOAD))
     stack.wait_ended(start, LOAD, 120)
-    # What Reporting refuses, the rebuild refuses.
+    # The rebuild refuses what Reporting refuses.
     refused = OrdenActualizada(id=f"{start}000003", status=INVENTED, total_cents=1, version=99)
     stack.publish("orden-actualizada", [(refused.id, refused.SerializeToString())])
     stack.wait_idle()
-    # Other tests sent Reporting orders by ways that the topic doesn't know.
+    # Other tests made orders reach Reporting without the topic.
     rebuild(stack, "reporting", "--remove-unknown")
     with flowing(stack, f"{start}x", LOT) as lots:
         wait_until(lambda: stack.ended(f"{start}x"), 60, "orders flow")
@@ -79,7 +79,7 @@ def test_a_damaged_read_model_is_rebuilt_under_load_equal_to_the_row(stack: Tien
         looked = rebuild(stack, "reporting", "--remove-unknown", "--dry-run")
         tenth = LOAD // 10
         assert (looked["removed"], looked["corrected"]) == (tenth, 2 * tenth)
-        # And what Reporting has not come to yet.
+        # And changes that Reporting hasn't read yet.
         assert looked["added"] >= tenth
         assert stack.rows("reporting", "SELECT count(*) FROM ordenes WHERE id LIKE 'inventada-%%'") == [(tenth,)]
         done = rebuild(stack, "reporting", "--remove-unknown")
@@ -146,7 +146,7 @@ def test_a_damaged_state_store_is_rebuilt_under_load(stack: Tienda) -> None:
         overwrite(stack, "ordenes", order_id, "nonsense")
     overwrite(stack, "reporting", "total:aprobada", "-1")
     assert stack.state("ordenes", damaged[0]) == "nonsense"
-    # Fewer than state_puts_per_second: of more, the store falls behind for as long as they come.
+    # Fewer than state_puts_per_second: with more, the store falls behind for as long as they come.
     with flowing(stack, f"{start}x", LOT // 10) as lots:
         done = rebuild(stack, "state")
     stack.wait_ended(f"{start}x", LOT // 10 * len(lots), 120)

@@ -1,4 +1,4 @@
-"""`alpes reconcile` on the real system: quiet while all is well, also under load, and loud about what was planted."""
+"""`alpes reconcile` on the real system finds nothing while all is well, also under load, and finds what was planted."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("databases")
 LOAD = 2_000
 LOT = 200
 EVERY = 1_000_000
-"""Examples that are named: all of them, so that what other tests left behind can be told apart."""
+"""How many examples are shown: all, so that a test can tell its own from those of other tests."""
 
 
 def reconcile(stack: Tienda, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -24,24 +24,24 @@ def reconcile(stack: Tienda, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 
 def said_of(account: dict[str, Any], start: str) -> dict[str, tuple[str, str]]:
-    """Return order id → verdict and why, of the orders that are lost or differ and whose id begins so."""
+    """Return, by id, the verdict and reason of each lost or differing order with this prefix."""
     return {e["id"]: (e["verdict"], e["why"]) for e in account["examples"] if e["id"].startswith(start)}
 
 
 def make_unseen(stack: Tienda, order_id: str) -> None:
-    """Have Reporting forget an order."""
+    """Delete an order from Reporting's table."""
     stack.rows("reporting", "DELETE FROM ordenes WHERE id = %s RETURNING id", order_id)
 
 
 def make_vanish(stack: Tienda, order_id: str) -> None:
-    """Have all three services forget an order."""
+    """Delete an order from the tables of all three services."""
     make_unseen(stack, order_id)
     stack.rows("pagos", "DELETE FROM transacciones WHERE order_id = %s RETURNING order_id", order_id)
     stack.rows("ordenes", "DELETE FROM ordenes WHERE id = %s RETURNING id", order_id)
 
 
 def test_nothing_is_said_of_orders_under_way(stack: Tienda) -> None:
-    """Looked at again and again while orders flow; each look meets orders between the services."""
+    """It runs again and again while orders flow, and each time some orders are between the services."""
     start = new_prefix("r")
     looks = []
     with flowing(stack, start, LOT) as lots:
@@ -59,7 +59,7 @@ def test_nothing_is_said_of_orders_under_way(stack: Tienda) -> None:
 
 
 def test_what_was_planted_is_named_while_other_orders_flow(stack: Tienda) -> None:
-    """The topics that would carry the lost orders are never empty, so that it takes knowing whose messages wait."""
+    """The topics that would carry the lost orders are never empty, so it must know whose messages wait in them."""
     start, others = new_prefix("r"), new_prefix("r")
     stack.publish("crear-orden", orders(start, 10))
     stack.wait_ended(start, 10, 60)
@@ -127,9 +127,9 @@ def test_what_was_planted_is_named_and_what_was_mended_no_more(stack: Tienda, tm
     }
     with written.open(newline="") as file:
         assert {unseen, dearer, unpaid, vanished} <= {row["id"] for row in csv.DictReader(file)}
-    assert vanished not in said_of(reconcile(stack, "--grace", "1")[1], start), "only its command says that it was"
+    assert vanished not in said_of(reconcile(stack, "--grace", "1")[1], start), "only the topic shows it"
 
-    # What each service lacks comes again from the topics, as an operator would have it come.
+    # The topics deliver again what each service lacks, as an operator would make them.
     stack.rows("ordenes", raise_total, -1, dearer)
     stack.publish("crear-orden", [order for order in orders(start, 10) if order[0] in (unseen, vanished)])
     created = next(m for m in stack.read("orden-creada") if m.partition_key() == unpaid)

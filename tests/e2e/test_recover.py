@@ -1,4 +1,4 @@
-"""`alpes recover` on the real system: what an operator dropped from a subscription is had again, and only that."""
+"""`alpes recover` on the real system sends again what an operator dropped from a subscription, and only that."""
 
 import json
 import time
@@ -34,7 +34,7 @@ def lost(stack: Tienda, start: str) -> Counter[str]:
 
 
 def drop(stack: Tienda, topic: str, function: str) -> None:
-    """Drop all that waits for a function in a topic, as an operator would."""
+    """Drop all messages that wait for a function in a topic, as an operator would."""
     for partition in stack.client.get_topic_partitions(stack.topic(topic)):
         name = partition.rsplit("/", 1)[-1]
         stack.admin("POST", f"{TOPICS}/{name}/subscription/{function}/skip_all")
@@ -51,7 +51,7 @@ def clear(stack: Tienda, topic: str, function: str) -> None:
 
 def expire(stack: Tienda, topic: str, function: str) -> None:
     """Drop it as a message TTL does, which the broker looks at every five minutes."""
-    # A TTL of 0 is none, and what is to expire must be older.
+    # A TTL of 0 means none, and a message must be older than the TTL to expire.
     time.sleep(1.5)
     for partition in stack.client.get_topic_partitions(stack.topic(topic)):
         name = partition.rsplit("/", 1)[-1]
@@ -60,7 +60,7 @@ def expire(stack: Tienda, topic: str, function: str) -> None:
 
 def evict(stack: Tienda, topic: str, function: str) -> None:
     """Drop it as an evicting backlog quota does, which the broker looks at every minute."""
-    # It keeps the last entry, whatever the quota.
+    # Whatever the quota, it keeps the last entry.
     stack.publish(topic, orders(f"{new_prefix('v')}last-", 1))
     stack.admin("POST", f"{TOPICS}/{topic}/{QUOTA}", {"limitSize": 1, "policy": "consumer_backlog_eviction"})
     try:
@@ -70,7 +70,7 @@ def evict(stack: Tienda, topic: str, function: str) -> None:
 
 
 def sent(stack: Tienda, topic: str, start: str) -> Counter[tuple[str, bytes, str]]:
-    """Count what lies in a topic for a prefix: key, bytes and properties."""
+    """Count the messages of a prefix in a topic, by key, bytes and properties."""
     return Counter(
         (message.partition_key(), message.data(), json.dumps(message.properties(), sort_keys=True))
         for message in stack.read(topic)
@@ -122,7 +122,7 @@ def test_what_was_dropped_further_down_is_had_again_there(stack: Tienda) -> None
         stack.publish("crear-orden", orders(unseen, LOST))
         wait_until(lambda: len(sent(stack, "orden-actualizada", unseen)) == LOST, 60, "their ends are told of")
         drop(stack, "orden-actualizada", "reporting")
-    # Ordenes is as it was before it heard of their payment, and nothing waits that would tell it.
+    # Ordenes is as it was before it learned of their payment, and no message waits that would tell it.
     stack.publish("crear-orden", orders(unheard, LOST))
     stack.wait_ended(unheard, LOST, 60)
     stack.wait_idle()
@@ -170,7 +170,7 @@ def test_what_no_topic_retains_is_named_and_exits_with_1(stack: Tienda) -> None:
 
 @contextmanager
 def forgotten(stack: Tienda, order_id: str) -> Iterator[None]:
-    """Have an order in the table of Ordenes of which no topic retains a message any more."""
+    """Put an order into the table of Ordenes of which no topic retains a message."""
     stack.rows(
         "ordenes",
         "INSERT INTO ordenes (id, client_id, address, status, total_cents, currency, version, created_at, accepted_at,"

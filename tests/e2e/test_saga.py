@@ -59,7 +59,7 @@ def test_orders_expire_without_a_payment_and_are_paid_back_when_it_comes_too_lat
         ("expirada", 2): LOAD,
         ("reembolsada", 3): charged["aprobada"],
     }
-    # One timer a window, and what was left for a further page or came too early: not one an order.
+    # There is one timer for each window, further page and early delivery, and not one for each order.
     assert timers(stack) - timers_before < LOAD / 10
     some = next(order_id for order_id, status in stack.statuses("ordenes", start).items() if status == "reembolsada")
     wait_until(lambda: stack.state("ordenes", some) == "reembolsada", 60, "the state store shows it")
@@ -72,7 +72,7 @@ def test_timers_and_refunds_that_nobody_asked_for_change_nothing(stack: Tienda) 
     stack.publish("crear-orden", [(order_id, order.SerializeToString())])
     wait_until(lambda: stack.ended(start), 30, "the order has ended")
     before = [stack.rows(name, f"SELECT * FROM {table}") for name, table in TABLES]
-    # Every order there ever was, at once; and refunds for one that was never charged, and of a wrong amount.
+    # Expire every order there ever was at once, and ask for refunds of an uncharged order and of a wrong amount.
     for_ever = VencerOrdenes(accepted_from_ms=1, accepted_until_ms=1_893_456_000_000)
     stack.publish("ordenes-reintento", [("", for_ever.SerializeToString())])
     wrong = [

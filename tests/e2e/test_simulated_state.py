@@ -1,10 +1,9 @@
-"""What the simulation, and the views' tests, take for the state store does what it does: the same tests on all."""
+"""The state store's fake does what the real one does: the same tests pass on both."""
 
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from random import Random
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -21,25 +20,23 @@ from alpes_runtime.testing import FakeStateStore
 from local_stack.settings import from_environment
 from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import wait_until
-from tests.simulation.instance import SimulatedState
-from tests.simulation.scheduler import Scheduler
 
 WARM_S = 60.0
-"""Within so long a store that is there answers."""
+"""A store that runs answers within this time."""
 
 
 class System(Protocol):
-    """A function's state store, and the way to have it away."""
+    """A function's state store, and a way to make it unreachable."""
 
     def store(self) -> StateStore:
         """Return what an instance of the function writes to."""
 
     def away(self) -> AbstractContextManager[None]:
-        """Let nobody answer a put within the ``with``."""
+        """Let no put be answered within the ``with`` block."""
 
 
 class Real:
-    """Ordenes' table in the store of the stack; the keys used here are no order's."""
+    """The table of Ordenes in the stack's state store; the tests use keys that no order has."""
 
     def __init__(self, port: int) -> None:
         self._settings = StorageClientSettings(service_uri=f"bk://127.0.0.1:{port}")
@@ -70,12 +67,12 @@ class Real:
         self._nobody.close()
 
     def _put(self, put: Any, request: Any, **how: Any) -> Any:
-        """Put; while the store is to be away, there where none is."""
+        """Put a value; while the store is to be away, send the request to a port where nothing listens."""
         return (self._nowhere.Put if self._away else put).future(request, **how)
 
 
 def _answers(store: StateStore) -> bool:
-    """Whether a store does anything; one that is still cold refuses."""
+    """Whether a store takes a put yet; while it starts, it refuses."""
     try:
         store.put({key(): "warm"})
     except Unavailable:
@@ -83,35 +80,8 @@ def _answers(store: StateStore) -> bool:
     return True
 
 
-class Unanswered(Random):
-    """Draws that nobody answers, where a put fails."""
-
-    def choice(self, seq: Any) -> Any:
-        assert set(seq) == {Unavailable, Unreachable}
-        return Unreachable
-
-
-class Simulated:
-    """The simulation's."""
-
-    def __init__(self) -> None:
-        self._state = SimulatedState(Scheduler(Random(1)), Unanswered(1))
-
-    def store(self) -> StateStore:
-        return self._state
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        self._state.failing = 1.0
-        yield
-        self._state.failing = 0.0
-
-    def close(self) -> None:
-        pass
-
-
 class Fake:
-    """That of the other tests."""
+    """The store of the simulation and of the views' tests."""
 
     def __init__(self) -> None:
         self._state = FakeStateStore()
@@ -128,13 +98,13 @@ class Fake:
         pass
 
 
-@pytest.fixture(params=["fake", "simulated", "real"])
+@pytest.fixture(params=["fake", "real"])
 def system(request: pytest.FixtureRequest) -> Iterator[System]:
     if request.param == "real":
         stack = request.getfixturevalue("stack")
         found: Any = Real(from_environment(stack.environment).ports.state)
     else:
-        found = Fake() if request.param == "fake" else Simulated()
+        found = Fake()
     yield found
     found.close()
 
@@ -194,7 +164,7 @@ def test_a_put_that_nobody_answers_says_so_and_is_done_again(system: System, sto
     values = {name: "aprobada", new: "aprobada"}
     with system.away(), pytest.raises(Unreachable):
         store.put(values)
-    # Some may have been written, and nothing else was.
+    # Each key has its old value or its new one.
     assert store.get(name) in ("creada", "aprobada")
     assert store.get(new) in (None, "aprobada")
     store.put(values)

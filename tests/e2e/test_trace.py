@@ -33,7 +33,7 @@ def test_an_orders_way_is_told_from_its_sending_to_its_end(stack: Tienda) -> Non
     order.address = "elsewhere"
     stack.publish("crear-orden", [*orders(start, 200), (order_id, payload), (order_id, payload)])
     stack.wait_ended(start, 201, 60)
-    # Another order under its id, and an event of a transaction that isn't its own.
+    # Send another order under its id, and an event of another transaction.
     stack.publish("crear-orden", [(order_id, order.SerializeToString())])
     wait_until(lambda: order_id in keys(stack.read("crear-orden-DLQ")), 30, "the other one is dead-lettered")
     status = stack.statuses("ordenes", start)[order_id]
@@ -65,7 +65,7 @@ def test_an_orders_way_is_told_from_its_sending_to_its_end(stack: Tienda) -> Non
     assert {hop["trace_id"] for hop in told["hops"] if hop["message_id"]} <= {TRACE, ""}
     assert any(hop["place"] == "ordenes-reintento" and "timer" in hop["what"] for hop in told["hops"])
     everything = trace(stack, order_id, "--all")[1]
-    assert everything["hops"] == told["hops"], "the span around the tables' times has all of it"
+    assert everything["hops"] == told["hops"], "the span around the tables' times covers every hop"
     looked, whole = told["looked_at"]["messages"], everything["looked_at"]["messages"]
     note(f"trace: {took:.1f} s, looked at {looked} of {whole} messages")
 

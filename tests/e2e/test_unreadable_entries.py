@@ -20,11 +20,11 @@ pytestmark = pytest.mark.core
 
 TOPICS = [topic for topics in INPUTS.values() for topic in topics]
 NO_MESSAGE = b"\xff" * 40
-"""Is read as an entry, and refused by every handler."""
+"""A payload that the consumer reads, and that every handler refuses."""
 LETTERED_S, PIECES_LETTERED_S = 15.0, 40.0
-"""Pieces wait for others for 10 s first, and some lie behind others that the broker keeps back."""
+"""A piece first waits 10 s for the others, and some lie behind pieces that the broker keeps back."""
 FLOOD = 2_500
-"""Encrypted entries; a consumer of the library's stops for ever after 2,000."""
+"""How many encrypted entries; the library's consumer stops for ever after 2,000."""
 NEAR_LIMIT = 5_000_000
 
 
@@ -58,7 +58,7 @@ def compressed(kind: int, size: int = len(NO_MESSAGE)) -> Callable[[], Sequence[
 
 
 def interleaved(senders: int) -> Sequence[Raw]:
-    """Return pieces of many messages, first all first ones; each message lacks its last piece."""
+    """Return the pieces of many messages, all first pieces first; each message lacks its last piece."""
     messages = [pieces(NO_MESSAGE, 3)[:2] for _ in range(senders)]
     return [piece for same in zip(*messages, strict=True) for piece in same]
 
@@ -107,7 +107,7 @@ KINDS = {
 }
 
 WAITING = [what for what, kind in KINDS.items() if kind.within == PIECES_LETTERED_S]
-"""Those that wait for others first; they wait together."""
+"""The kinds whose entries wait for other pieces; the test lets them wait at the same time."""
 HEAVY = {"encrypted and too large for a letter", f"{FLOOD} encrypted ones"}
 
 
@@ -121,7 +121,7 @@ class Letters:
         self._read: dict[str, defaultdict[str, list[Any]]] = {topic: defaultdict(list) for topic in TOPICS}
 
     def of(self, topic: str, places: Sequence[str], number: int, seconds: float) -> list[Any]:
-        """Return the letters of entries that lie in these places, as soon as there are so many of them."""
+        """Wait for so many letters of the entries in these places, and return them."""
         read = self._read[topic]
         deadline = time.monotonic() + seconds
         while len(found := [letter for place in places for letter in read[place]]) < number:
@@ -235,7 +235,7 @@ def test_messages_of_thirty_senders_in_pieces_are_all_processed(
 
 
 def test_metadata_that_are_none_are_set_aside_by_the_broker_or_lettered(producers: dict[str, RawProducer]) -> None:
-    """The broker acknowledges what it can't read the metadata of itself: nothing of it comes to any consumer."""
+    """If the broker can't read an entry's metadata, it acknowledges the entry itself, and no consumer gets it."""
     broken = [Raw(b"\xff" * 30, b"x"), Raw(b"", b"x"), Raw(metadata()[:-3], b"x"), Raw(b"x", b"", metadata_size=2**31)]
     for producer in producers.values():
         producer.send_all(broken)
@@ -244,7 +244,7 @@ def test_metadata_that_are_none_are_set_aside_by_the_broker_or_lettered(producer
 def test_operators_commands_go_on_past_them(
     stack: Tienda, producers: dict[str, RawProducer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each reads whole topics: to their ends, and to an order's way before and after what nobody can read."""
+    """Each command reads whole topics, past entries that can't be read, and finds an order before and after them."""
     for service, dsn in stack.dsns.items():
         monkeypatch.setenv(f"ALPES_{service.upper()}_DSN", dsn)
     start = new_prefix("o")

@@ -28,6 +28,7 @@ from deployment import function_configs
 from local_stack.settings import from_environment
 from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+from tests.lanes import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 INPUTS = {
@@ -36,7 +37,7 @@ INPUTS = {
 """The local names of each function's inputs, as its config has them."""
 FUNCTIONS = tuple(INPUTS)
 LAST = "~"
-"""Sorts after every character that an order id may have: a prefix is a range, which the tables' index finds."""
+"""Sorts after every character of an order id, so that a prefix is a range that the tables' index finds."""
 FIGURES: list[str] = []
 """What tests measured; shown at the end of the run."""
 
@@ -60,7 +61,7 @@ class Tienda:
     def publish(
         self, topic: str, payloads: Iterable[tuple[str, bytes]], properties: dict[str, str] | None = None
     ) -> int:
-        """Publish (key, bytes), all with these properties, and see each one confirmed."""
+        """Publish pairs of key and bytes, all with these properties, and wait until each is confirmed."""
         producer = self.client.create_producer(
             self.topic(topic), block_if_queue_full=True, batching_max_publish_delay_ms=5, max_pending_messages=20_000
         )
@@ -78,9 +79,9 @@ class Tienda:
         return sent
 
     def read(self, topic: str, since_ms: int | None = None) -> list[Message]:
-        """Return all messages of a topic that can be read: a test before may have left others.
+        """Return all readable messages of a topic; an earlier test may have left unreadable ones.
 
-        Of those that were published before a time (Unix milliseconds) only some are returned.
+        Of the messages published before the given time (Unix milliseconds), only some are returned.
         """
         admin = Admin(self.admin_url)
         return [
@@ -97,7 +98,7 @@ class Tienda:
             return connection.execute(query.encode(), params).fetchall()
 
     def statuses(self, database: str, prefix: str) -> dict[str, str]:
-        """Return order id → status of the orders whose id begins so."""
+        """Return the status of each order with this prefix, by id."""
         table, column = ("transacciones", "order_id") if database == "pagos" else ("ordenes", "id")
         query = f"SELECT {column}, status FROM {table} WHERE {column} >= %s AND {column} < %s"
         return dict(self.rows(database, query, prefix, prefix + LAST))
@@ -107,7 +108,8 @@ class Tienda:
         return int(self.rows("reporting", query, prefix, prefix + LAST)[0][0])
 
     def wait_ended(self, prefix: str, number: int, seconds: float) -> None:
-        """Wait until so many orders of this prefix have ended; what still waits is shown where they don't."""
+        """Wait until so many orders of this prefix have ended; if they don't, fail and show which messages wait."""
+        seconds *= PATIENCE
         started = time.monotonic()
         while (ended := self.ended(prefix)) != number:
             assert time.monotonic() - started < seconds, (
@@ -116,11 +118,11 @@ class Tienda:
             time.sleep(0.2)
 
     def wait_idle(self, seconds: float = 60) -> float:
-        """Wait until no message waits for a function; return the seconds that took."""
+        """Wait until no message waits for a function, and return how many seconds that took."""
         return wait_until(lambda: self.backlog() == 0, seconds, "the system is idle")
 
     def ends_of_logs(self, lines: int = 25) -> list[tuple[str, str]]:
-        """Return how the log of each function instance ends, with its name."""
+        """Return the name of each function instance's log, and its last lines."""
         logs = sorted(from_environment(self.environment).function_logs.rglob("*.log"))
         return [(log.name, "\n".join(log.read_text(errors="replace").splitlines()[-lines:])) for log in logs]
 
@@ -155,7 +157,7 @@ class Tienda:
         return {status: (orders, int(cents)) for status, orders, cents in self.rows("reporting", query)}
 
     def shown_totals(self, statuses: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Return the same of these statuses as the state store shows it."""
+        """Return the orders and cents of these statuses as the state store shows them."""
         keys = [(status, f"total:{status}", f"total_cents:{status}") for status in statuses]
         state = self.states("reporting", [key for _, *both in keys for key in both])
         return {status: (int(state[orders] or 0), int(state[cents] or 0)) for status, orders, cents in keys}
@@ -185,7 +187,7 @@ class Tienda:
             for topic in topics:
                 stats = self.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/{topic}/partitioned-stats")
                 found = stats["subscriptions"].get(function, {})
-                # A timer that isn't due yet waits for nobody.
+                # A timer that isn't due yet doesn't count as waiting.
                 if (backlog := found.get("msgBacklog", 0) - found.get("msgDelayed", 0)) > 0:
                     waiting[topic] = (backlog, found.get("unackedMessages", 0))
         return waiting
@@ -196,14 +198,14 @@ class Tienda:
         return len(stats["subscriptions"][function]["consumers"])
 
     def unacknowledged(self, function: str, process: psutil.Process) -> int:
-        """Return how many messages of its first input one instance has been given and not acknowledged."""
+        """Return how many messages of the first input an instance holds unacknowledged."""
         ports = {connection.laddr.port for connection in process.net_connections("tcp")}
         stats = self.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/{INPUTS[function][0]}-partition-0/stats")
         consumers = stats["subscriptions"][function]["consumers"]
         return sum(c["unackedMessages"] for c in consumers if int(c["address"].rsplit(":", 1)[1]) in ports)
 
     def acknowledged(self, function: str) -> dict[str, tuple[str, str]]:
-        """Return, of each input, up to where all is acknowledged, and what is beyond."""
+        """Return, for each input, up to where everything is acknowledged, and what is acknowledged beyond."""
         found = {}
         for topic in INPUTS[function]:
             stats = self.admin("GET", f"/admin/v2/persistent/{NAMESPACE}/{topic}-partition-0/internalStats")
@@ -218,7 +220,7 @@ class Tienda:
             self.admin("POST", f"{path}/{int(to * 1000)}")
 
     def unload(self, function: str) -> None:
-        """Have the broker close the function's topics and open them again: whoever reads them connects anew."""
+        """Make the broker close the function's topics and open them again, so that their readers reconnect."""
         for topic in INPUTS[function]:
             self.admin("PUT", f"/admin/v2/persistent/{NAMESPACE}/{topic}-partition-0/unload")
 
@@ -259,7 +261,7 @@ class Tienda:
 
 @contextmanager
 def stopped(stack: Tienda, function: str) -> Iterator[None]:
-    """Have Pulsar stop a function for a while."""
+    """Let Pulsar stop a function for the length of a ``with`` block."""
     path = f"/admin/v3/functions/{NAMESPACE}/{function}"
     stack.admin("POST", f"{path}/stop")
     wait_until(lambda: not stack.processes(function), 60, f"{function} has stopped")
@@ -272,7 +274,7 @@ def stopped(stack: Tienda, function: str) -> Iterator[None]:
 
 @contextmanager
 def configured(stack: Tienda, function: str, **changes: Any) -> Iterator[None]:
-    """Run a function with these changes of its userConfig, and with what it had afterwards."""
+    """Change a function's userConfig for the length of a ``with`` block."""
     before = stack.user_config(function)
     configure(stack, function, before | changes)
     try:
@@ -289,13 +291,13 @@ def configure(stack: Tienda, function: str, config: dict[str, Any]) -> None:
 
 
 def wait_replaced(stack: Tienda, function: str, old: Sequence[psutil.Process]) -> None:
-    """Wait until the instances of before an update have gone, and others run."""
+    """Wait until the instances from before an update have gone and new ones run."""
     wait_until(lambda: not any(lives(process) for process in old), 60, f"the old instances of {function} have gone")
     wait_until(lambda: stack.running(function), 60, f"the new ones of {function} run")
 
 
 def lives(process: psutil.Process) -> bool:
-    """Whether a process runs; one that has ended, and that nobody has waited for, does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         with suppress(ChildProcessError):
             os.waitpid(process.pid, os.WNOHANG)
@@ -306,7 +308,7 @@ def lives(process: psutil.Process) -> bool:
 
 @contextmanager
 def flowing(stack: Tienda, start: str, lot: int) -> Iterator[list[str]]:
-    """Have orders flow for a while, ``lot`` of them at a time; yields the prefixes of those that were sent."""
+    """Keep sending orders, ``lot`` at a time, within a ``with`` block; yields the prefixes of the sent orders."""
     over = threading.Event()
     lots: list[str] = []
 
@@ -327,12 +329,12 @@ def flowing(stack: Tienda, start: str, lot: int) -> Iterator[list[str]]:
 
 
 def new_prefix(begin: str) -> str:
-    """Return how the ids of a test's orders begin; ``begin`` says whose they are."""
+    """Return a new prefix for the ids of a test's orders; ``begin`` names the test."""
     return f"{begin}{uuid.uuid4().hex[:10]}-"
 
 
 def is_text(message: Message) -> bool:
-    """Whether a message can be read, and its key and properties are what a sender can write."""
+    """Whether a message can be read, and has a key and properties that a sender can write."""
     try:
         return not message.problem and (message.partition_key(), message.properties()) is not None
     except UnicodeDecodeError:
@@ -351,7 +353,7 @@ def orders(prefix: str, number: int) -> Iterator[tuple[str, bytes]]:
 
 
 def alpes(*arguments: str, tienda: Tienda, timeout: float = 300, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the client; `answer` is what a person types."""
+    """Run the client; `answer` is what the user types."""
     environment = dict(os.environ, PULSAR_SERVICE_URL=tienda.service_url, PULSAR_ADMIN_URL=tienda.admin_url)
     return subprocess.run(
         [sys.executable, "-m", "client", *arguments],
@@ -366,16 +368,17 @@ def alpes(*arguments: str, tienda: Tienda, timeout: float = 300, answer: str = "
 
 
 def wait_until(holds: Callable[[], object], seconds: float, what: str, every: float = 0.2) -> float:
-    """Wait until something holds; return the seconds that took. Fails with ``what`` otherwise."""
+    """Wait until a condition holds, and return how many seconds that took; if it never does, fail with ``what``."""
+    seconds *= PATIENCE
     started = time.monotonic()
     while not holds():
-        assert time.monotonic() - started < seconds, f"after {seconds:.0f} s it still isn't so that {what}"
+        assert time.monotonic() - started < seconds, f"after {seconds:.0f} s, still not: {what}"
         time.sleep(every)
     return time.monotonic() - started
 
 
 def note(figure: str) -> None:
-    """Have a measured figure shown at the end of the run."""
+    """Show a measured figure at the end of the run."""
     FIGURES.append(figure)
 
 

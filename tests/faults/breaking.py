@@ -1,4 +1,4 @@
-"""What breaks and mends the parts of the local stack: kills, stops, restarts with other settings."""
+"""Breaks and mends parts of the local stack: kills, stops, restarts with other settings."""
 
 import contextlib
 import os
@@ -15,11 +15,11 @@ from tests.e2e.tienda import FUNCTIONS, Tienda, lives, wait_replaced, wait_until
 from tests.faults.ordeal import settings_of
 
 SLOW_CHECKS_MS = 30_000
-"""Pulsar's own default. A stopped or orphaned instance lives on for some time with it."""
+"""Pulsar's default. With it, a stopped or orphaned instance lives on for some time."""
 
 
 def kill(process: psutil.Process) -> None:
-    """Kill a process, and see it gone."""
+    """Kill a process, and wait until it has gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
     wait_until(lambda: not lives(process), 10, f"process {process.pid} is gone", every=0.02)
@@ -54,7 +54,7 @@ def start_broker(stack: Tienda, settings: Settings | None = None, *, wait: bool 
 
 
 def wait_functions(stack: Tienda, seconds: float = 90) -> None:
-    """Wait until every instance that should run does."""
+    """Wait until all instances that should run are running."""
     wait_until(lambda: all_run(stack), seconds, "every function runs")
 
 
@@ -68,7 +68,7 @@ def all_run(stack: Tienda) -> bool:
 
 
 def restart_broker(stack: Tienda, **changes: int | None) -> None:
-    """Restart the broker gently, with other settings: none for the stack's own."""
+    """Restart the broker gently, with other settings; without any, with the stack's own."""
     settings = settings_of(stack)
     broker.stop(settings)
     start_broker(stack, replace(settings, **changes) if changes else settings)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def start_postgres(stack: Tienda) -> None:
 
 
 def scale(stack: Tienda, function: str, number: int) -> None:
-    """Change a function's parallelism through the admin API's CLI, and wait until so many run: all of them new ones."""
+    """Change a function's parallelism with `pulsar-admin`, and wait until so many new instances run."""
     old = stack.processes(function)
     stack.update(function, "--parallelism", str(number))
     wait_replaced(stack, function, old)

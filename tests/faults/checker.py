@@ -1,10 +1,10 @@
-"""The independent checker: reads a recorded history against a small model, and says holds, violated or unknown.
+"""The independent checker: compares a recorded history with a small model, and says holds, violated or unknown.
 
 It knows the contracts (`schemas`) and nothing of the functions' code or counters. The model: an order id is *accepted*
 when a well-formed command with it is in the topic ``crear-orden``. At rest every accepted id has exactly one outcome:
 one final status, the same wherever it shows, or a dead letter.
 
-A million orders take some hundred bytes each: every id has a number, and what is known of it stands in arrays.
+To hold a million orders in some hundred bytes each, it numbers the ids and keeps what it knows in arrays.
 """
 
 from array import array
@@ -44,13 +44,13 @@ EVENTS: dict[str, Any] = {
     "orden-actualizada": OrdenActualizada,
 }
 OF_SERVICES: dict[str, Any] = {**EVENTS, REFUNDS: ReembolsarTransaccion}
-"""What the services tell and ask each other."""
+"""The messages between services."""
 DECIDED = frozenset({APROBADA, RECHAZADA})
 SHOWN = 10
-"""Ids shown of each violation."""
+"""How many ids are shown for each violation."""
 
 AT_ANY_TIME = frozenset({"paid twice", "event contradicts itself", "charged twice at the gateway", "outcomes differ"})
-"""Violations that show in whatever could be read, also while something is under way."""
+"""Violations that any part of a history shows, also while messages are under way."""
 
 
 class _MessageName(NamedTuple):
@@ -65,7 +65,7 @@ class _MessageName(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checker says.
+    """The checker's verdict.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ class _Check:
         return order_id.startswith(self._prefix)
 
     def _number_of(self, order_id: str, where: str) -> int | None:
-        """Return the order's number; something about an order that nobody asked for is a violation."""
+        """Return the order's number; to name an order that nobody sent is a violation."""
         number = self._numbers.get(order_id)
         if number is None:
             self._violated(f"invented in {where}", order_id)
@@ -238,7 +238,7 @@ class _Check:
                 self._figures["duplicates"] += content == self._content[number]
 
     def _accept(self, number: int, client_id: int, cents: int, currency: str) -> None:
-        """Note what an order was accepted with, for where only a part of it shows."""
+        """Note what an order was accepted with, for places that show only a part of it."""
         self._client[number], self._cents[number], self._currency[number] = client_id, cents, hash(currency)
 
     def _read_sent(self) -> None:
@@ -400,7 +400,7 @@ class _Check:
             self._further_event(topic, event, number, event_id, message)
 
     def _further_event(self, topic: str, event: Any, number: int, event_id: int, message: Message) -> None:
-        """Note an event of another id than the order's first one in this topic."""
+        """Note an event whose id differs from that of the order's first event in this topic."""
         order_id = _id_of(event)
         further = self._more_events.setdefault((topic, number), {})
         content = hash(message.data)
@@ -561,7 +561,7 @@ class _Check:
         return {self._event_says[topic][number], *(said for _, said in further.values())}
 
     def _judge_messages(self) -> None:
-        """See that each message that can't be decoded, and each that conflicts, has its dead letter, and only those."""
+        """Check that the undecodable and the conflicting messages have dead letters, and no others."""
         self._figures["invalid"] = len(self._invalid)
         for name in self._invalid:
             if hash(name) not in self._invalid_letters:
@@ -623,7 +623,7 @@ def _content(client_id: int, address: str, cents: int, currency: str) -> int:
 
 
 def _decoded(kind: Any, data: bytes) -> Any:
-    """Return the event, None for what no service may take for one."""
+    """Return the event; None for bytes that no service may accept."""
     try:
         event = kind.FromString(data)
     except (DecodeError, UnicodeDecodeError):
@@ -637,7 +637,7 @@ def _id_of(message: Any) -> str:
 
 
 def _command(data: bytes) -> CrearOrden | None:
-    """Return the command, None for one that nobody may accept: the contract's rules."""
+    """Return the command; None if the contract's rules forbid to accept it."""
     order: CrearOrden | None = _decoded(CrearOrden, data)
     if order is None or rules.text_problem("address", order.address):
         return None
@@ -651,6 +651,6 @@ def _command(data: bytes) -> CrearOrden | None:
 
 
 def _order_of(letter: Letter) -> str:
-    """Return the id of the order that a dead letter is about, empty where it names none."""
+    """Return the id of the order that a dead letter is about; empty if it names none."""
     message = _decoded(OF_SERVICES.get(letter.topic, CrearOrden), letter.data)
     return "" if message is None else _id_of(message)

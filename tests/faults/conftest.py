@@ -1,4 +1,4 @@
-"""Shows the seed with what fails, and leaves the stack as a fault found it."""
+"""Shows the seed with each failure, and restores the stack after each fault."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def restored(stack: Tienda) -> Iterator[Tienda]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _long_reports(stack: Tienda) -> Iterator[None]:
-    """In the long form there are more orders in the end than a report usually may have."""
+    """Raise the limit of a report: the long form ends with more orders than it usually allows."""
     if not LONG:
         yield
         return

@@ -35,7 +35,7 @@ class Ledger:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def perform(self, path: str, key: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Do what is asked, or answer again what was done for the key."""
+        """Do what is asked, or repeat the answer if the key was used before."""
         with self.lock:
             if key in self.done:
                 before, answer = self.done[key]
@@ -67,11 +67,12 @@ def _declines(key: str) -> bool:
     return Random(key).random() < 0.1
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
     request_queue_size = 256
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: whoever asked died, or waits no more."""
+        """Say nothing: the caller has died, or no longer waits."""
 
 
 class GatewayServer:
@@ -101,8 +102,7 @@ class GatewayServer:
         self.slowed: set[str] = set()
         self.slow_s = slow_s
         self.random = Random(seed)
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = QuietServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -169,7 +169,7 @@ def _handler(gateway: GatewayServer) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 self.wfile.write(body)
             except OSError:
-                self.close_connection = True  # whoever asked did not wait
+                self.close_connection = True  # the caller did not wait
 
         def _reset(self) -> None:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

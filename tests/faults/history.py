@@ -1,4 +1,4 @@
-"""What a run left behind, as values: what the client sent and was told, what every topic and every table holds.
+"""What a run left behind: what the client sent and was told, and what every topic and table holds.
 
 The checker reads nothing else. `recorder` fills a history from the running system; a test can write one by hand.
 """
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Unreadable(Exception):
-    """A part of the history could not be read: nothing can be said about it."""
+    """A part of the history could not be read, so it can't be judged."""
 
 
 class Sent(NamedTuple):

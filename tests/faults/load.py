@@ -1,7 +1,7 @@
-"""An open-loop client: sends orders at a rate of its own, whatever becomes of them, and keeps what it was told.
+"""An open-loop client: sends orders at a fixed rate, whatever happens to them, and keeps the confirmations.
 
-It goes on through outages of the broker by itself: what was not confirmed is sent again on a new producer, so an order
-may be in the topic more than once, and one that the client was told is accepted must never be missing.
+It goes on through outages of the broker, and sends unconfirmed orders again on a new producer. So an order may be in
+the topic more than once, and a confirmed order must never be missing.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ class Load:
         self._thread.start()
 
     def finish(self, seconds: float = 120) -> None:
-        """Send on until ``at_least`` orders are sent, then see every one confirmed."""
+        """Go on until ``at_least`` orders are sent, then wait until each is confirmed."""
         self._ending.set()
         self._thread.join(max(0.0, self.at_least - len(self.sent_at)) / self.rate + seconds)
         assert not self._thread.is_alive(), f"{self.told} of {self.sent} orders are confirmed, {len(self._again)} wait"
@@ -84,7 +84,7 @@ class Load:
 
     @property
     def told(self) -> int:
-        """Orders that the client was told are accepted."""
+        """How many orders were confirmed to the client."""
         return sum(1 for at in self.told_at if at)
 
     def id_of(self, n: int) -> str:
@@ -98,7 +98,7 @@ class Load:
         return Sent(self.id_of(n), n % 1000, f"Calle {n}", total, CURRENCIES[n % 4], told)
 
     def orders(self) -> Iterator[Sent]:
-        """Yield every order that was sent, as the client knows it."""
+        """Yield each sent order, as the client knows it."""
         return (self.content(n) for n in range(len(self.sent_at)))
 
     def _run(self) -> None:

@@ -3,14 +3,14 @@
 Takes 20 to 30 minutes and a stack of its own, which it makes and removes. Not part of CI.
 """
 
-import argparse
 import os
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
+
+import click
 
 from local_stack.errors import LocalStackError
 from tests.e2e.publisher.link import Link
@@ -51,7 +51,7 @@ def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool
 
 
 def _finish(ordeal: Ordeal, injected: Counter[str]) -> bool:
-    """Judge, and tell what came of it; return whether everything held."""
+    """Judge the run and print the result; return whether everything held."""
     failure: AssertionError | None = None
     try:
         ordeal.finish(seconds=900, idle_seconds=1800, with_report=True)
@@ -65,7 +65,7 @@ def _finish(ordeal: Ordeal, injected: Counter[str]) -> bool:
 
 
 def _tell(ordeal: Ordeal, injected: Counter[str]) -> None:
-    """Print what came of it, as far as is known."""
+    """Print the result as far as it is known."""
     _say(f"injected: {', '.join(f'{name} {count}' for name, count in injected.most_common())}")
     _say(table.markdown(table.LINES))
     _say("\n".join(FIGURES))
@@ -80,35 +80,30 @@ def _tell(ordeal: Ordeal, injected: Counter[str]) -> None:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run it; returns the exit code: 0, 1 where something did not hold, 2 where the run could not begin."""
-    arguments = _arguments(argv)
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--orders", default=1_000_000)
+@click.option("--faults", default=60)
+@click.option("--rate", default=800.0, help="Orders a second.")
+@click.option("--seed", default=lambda: os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(10**6)))
+@click.option("--keep", is_flag=True, help="Leave the stack as it is afterwards.")
+def main(orders: int, faults: int, rate: float, seed: str, *, keep: bool) -> None:
+    """Run it, and exit with 0, with 1 if something did not hold, or with 2 if the run could not begin."""
     environment = own_environment()
     try:
         require_unused(environment)
     except LocalStackError as error:
         print(error, file=sys.stderr)
-        return 2
-    _say(f"seed {arguments.seed}")
+        sys.exit(2)
+    _say(f"seed {seed}")
     stack = connect(bring_up(environment), environment)
     try:
-        held = run(stack, arguments.orders, arguments.faults, arguments.rate, arguments.seed)
+        held = run(stack, orders, faults, rate, seed)
     finally:
         table.write(table.LINES, ROOT / "build", "million")
         stack.client.close()
-        if not arguments.keep:
+        if not keep:
             deploy("destroy", "--yes", environment=environment)
-    return 0 if held else 1
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--orders", type=int, default=1_000_000)
-    parser.add_argument("--faults", type=int, default=60)
-    parser.add_argument("--rate", type=float, default=800, help="orders a second")
-    parser.add_argument("--seed", default=os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(10**6)))
-    parser.add_argument("--keep", action="store_true", help="leave the stack as it is afterwards")
-    return parser.parse_args(argv)
+    sys.exit(0 if held else 1)
 
 
 def _say(text: str) -> None:
@@ -116,4 +111,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -23,22 +23,23 @@ from tests.faults.load import Load
 from tests.faults.probes import Probe
 from tests.faults.progress import Fault
 from tests.faults.recorder import Recorder
+from tests.lanes import PATIENCE
 
 LONG = os.environ.get("ALPES_FAULTS") == "long"
 """The long form, ``./test.sh faults``; the short one is part of the normal test run."""
 SEED = os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(1_000_000))
-"""All that is drawn comes from it."""
+"""The seed of everything that is drawn."""
 STATE_SAMPLE = 50_000
-"""Most orders whose status the state store is asked for."""
-RECOVERY_S = 10.0 if LONG else 30.0
+"""The most orders whose status is read from the state store."""
+RECOVERY_S = 10.0 if LONG else 30.0 * PATIENCE
 """Within this time after a total outage the flow is normal again, unless an ordeal says otherwise; the short form also
 runs where other work is done."""
 LONGEST_RETRY_S = 40.0
-"""A message that waits for another attempt has come again after that."""
+"""After this time, a message that waits for another attempt has come again."""
 TOTALS_S = 180.0
-"""Within this time the state store shows Reporting's totals, also where one count of the table took seconds."""
+"""Within this time the state store shows Reporting's totals, even if one count of the table took seconds."""
 CALM_S = 5.0
-"""How long before the first fault is looked at for what is usual."""
+"""How long the time before the first fault is observed, to learn what is usual."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Size:
 
 SIZE = Size(20_000, 700) if LONG else Size(2_000, 250)
 SLOWER = Size(20_000, 500) if LONG else SIZE
-"""For a fault after which much has to be caught up with by a broker that has just started."""
+"""For a fault after which a freshly started broker has much to catch up with."""
 
 
 def often(long: int, short: int) -> int:
@@ -129,7 +130,7 @@ class Ordeal:
 
     @contextmanager
     def fault(self, *, total: bool | None = None) -> Iterator[None]:
-        """Frame a fault: from when something is broken to when it is whole again; ``total`` as for all, or for it."""
+        """Frame a fault, from the break to the repair; ``total`` overrides, for this fault, what the ordeal says."""
         started = time.time()
         if not self.faults:
             self._usual = self.probe.usual(max(self._calm_since, started - CALM_S), started)
@@ -143,12 +144,12 @@ class Ordeal:
         time.sleep(self.random.uniform(least, most))
 
     def wait_normal(self, seconds: float = 120) -> float:
-        """Wait until no more orders are under way than usual since the last fault; return how long that took."""
+        """Wait until no more orders are under way than usual; return how long that took since the last fault."""
         wait_until(lambda: self._recovered() < float("inf"), seconds, "the flow is normal again")
         return self._recovered()
 
     def wait_normal_sometimes(self, seconds: float = 120) -> None:
-        """Wait for the flow to be normal, or not: then the next fault meets what the last one left."""
+        """Either wait for a normal flow, or don't, so that the next fault meets what the last one left."""
         if self.random.random() < 0.5:
             self.wait_normal(seconds)
 
@@ -189,7 +190,7 @@ class Ordeal:
         self._print(verdict, len(self.faults) + more_faults)
         assert verdict.name == "holds", f"seed {self.seed}: {verdict}"
         told, found = verdict.figures["told"], verdict.figures.get("dead_lettered", 0)
-        assert told == self.load.sent, f"the client was told that {told} of {self.load.sent} orders are accepted"
+        assert told == self.load.sent, f"the client got confirmations for {told} of {self.load.sent} orders"
         assert found == dead_lettered, f"{found} orders are dead-lettered, not {dead_lettered}"
         self._see_progress()
         return verdict
@@ -198,8 +199,8 @@ class Ordeal:
         return f"all orders have ended (seed {self.seed}; {self.probe.ended} of {self.load.sent})"
 
     def wait_idle(self, seconds: float) -> bool:
-        """Wait until nothing is under way, the state store included; return whether that came about."""
-        deadline = time.monotonic() + seconds
+        """Wait until nothing is under way, the state store included; return whether that was reached."""
+        deadline = time.monotonic() + seconds * PATIENCE
         still = 0
         while time.monotonic() < deadline and still < 2:
             still = still + 1 if self._at_rest() else 0
@@ -267,7 +268,7 @@ class Ordeal:
         return max((seconds for seconds in seen if seconds < float("inf")), default=0.0)
 
     def _see_progress(self) -> None:
-        """See that the system did something each time that it was broken, or soon after."""
+        """Check that the system made progress during each fault, or soon after."""
         found = progress.problems(
             self.probe, self.faults, self._usual, rate=self.load.rate, recovery_s=self._recovery_s
         )

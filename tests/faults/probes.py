@@ -1,4 +1,4 @@
-"""Watches whether orders end while something is broken: safe because nothing ran is not safe."""
+"""Watches whether orders end during a fault: a system that stands still proves nothing by losing nothing."""
 
 import contextlib
 import threading
@@ -16,9 +16,9 @@ STEP = 2_000
 NORMAL_S = 1.0
 """A flow is normal when no more orders are under way than come in within this time, or twice what was usual before."""
 HOLDS_S = 2.0
-"""It is so again once it stays so for that long: right after a fault the backlog may not have shown yet."""
+"""The flow must stay normal for this long, since the backlog may show only some time after the fault."""
 HOLDS_SAMPLES = 5
-"""Least number of samples that say so. Between two of them there must be less than `HOLDS_S`."""
+"""The least number of samples that must show it, each less than `HOLDS_S` after the one before."""
 
 
 class Sample(NamedTuple):
@@ -61,13 +61,13 @@ class Probe:
         self._thread.start()
 
     def stop(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self._stop.set()
         self._thread.join(30)
 
     @property
     def ended(self) -> int:
-        """Orders that had ended when it last counted."""
+        """How many orders had ended at the last count."""
         return self.samples[-1].ended if self.samples else 0
 
     def ended_between(self, start: float, end: float) -> int:
@@ -76,7 +76,7 @@ class Probe:
         return within[-1] - within[0] if within else 0
 
     def longest_pause(self) -> float:
-        """Return the longest time in seconds in which no order ended although some were under way."""
+        """Return for how many seconds, at most, no order ended although some were under way."""
         longest, since, ended = 0.0, None, 0
         for sample in self.samples:
             if since is None or sample.ended > ended or sample.sent <= ended:

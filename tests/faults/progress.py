@@ -1,4 +1,4 @@
-"""Judges by a probe's samples whether the system did something each time that it was broken, or soon after."""
+"""Judges by a probe's samples whether the system made progress during each fault, or soon after."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -6,9 +6,9 @@ from typing import NamedTuple
 from tests.faults.probes import HOLDS_S, Probe
 
 PROGRESS = 100
-"""Orders that end while a fault lasts that is meant to be survivable."""
+"""How many orders must end during a fault that the system should survive."""
 NOTICEABLE_S = 1.0
-"""What is over sooner says nothing of progress."""
+"""A shorter fault says nothing about progress."""
 
 
 class Fault(NamedTuple):
@@ -79,5 +79,5 @@ def problems(probe: Probe, faults: Sequence[Fault], usual: int, *, rate: float, 
 
 
 def _ends_of_sight(faults: Sequence[Fault]) -> list[float]:
-    """Return of each fault when the next one began: until then what is seen is its doing."""
+    """Return, for each fault, when the next one began; what happens until then is put down to it."""
     return [*(fault.start for fault in faults[1:]), float("inf")][: len(faults)]

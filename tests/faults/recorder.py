@@ -34,6 +34,7 @@ from tests.faults.history import (
     TransaccionRow,
     Unreadable,
 )
+from tests.lanes import PATIENCE
 
 RETRIES = ("ordenes-reintento", "pagos-reintento", "reporting-reintento")
 DEAD_LETTER_SOURCES = (COMMANDS, *EVENTS, REFUNDS, "generar-reporte", *RETRIES)
@@ -119,13 +120,13 @@ class Recorder:
         )
 
     def shows_totals(self) -> bool:
-        """Whether the state store's running totals are those of Reporting's table."""
+        """Whether the running totals in the state store equal those of Reporting's table."""
         return all(shown == counted for _status, shown, counted in self._totals())
 
     # -- topics
 
     def seconds_since_last_retry(self) -> float:
-        """Return how long ago a message was last put off for another attempt; timers don't count."""
+        """Return the time since a message was last put off for another attempt; timers don't count."""
         last_ms = 0
         for topic in RETRIES:
             for message in self._read(topic):
@@ -241,4 +242,4 @@ def _ask(stub: Any, stream: int, order_id: str) -> Any:
     key = order_id.encode()
     request = kv_rpc_pb2.RangeRequest(key=key, header=kv_rpc_pb2.RoutingHeader(stream_id=stream, r_key=key))
     metadata = [("bk-rt-sid-bin", to_bytes(stream, 8, "big")), ("bk-rt-key-bin", key)]
-    return stub.Range.future(request, metadata=metadata, timeout=10)
+    return stub.Range.future(request, metadata=metadata, timeout=10 * PATIENCE)

@@ -24,7 +24,7 @@ CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE usename = user AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
 """
-"""Ends those connections alone that are within a transaction."""
+"""Ends only the connections that are within a transaction."""
 
 
 @dataclass
@@ -99,14 +99,14 @@ def kill_broker(scene: Scene) -> str:
 
 
 def unload_topics(scene: Scene) -> str:
-    """Have everybody connect anew to a function's topics."""
+    """Make every client reconnect to a function's topics."""
     function = scene.function()
     scene.stack.unload(function)
     return f"topics of {function} unloaded"
 
 
 def rewind(scene: Scene) -> str:
-    """Reset a function's subscriptions to some seconds ago: what was done since comes again."""
+    """Reset a function's subscriptions to some seconds ago, so that the messages since then come again."""
     function = scene.function()
     seconds = scene.ordeal.random.randint(2, 15)
     scene.stack.rewind(function, time.time() - seconds)
@@ -114,7 +114,7 @@ def rewind(scene: Scene) -> str:
 
 
 def repeat_orders(scene: Scene) -> str:
-    """Send orders once more that were sent before, some with other content: a conflict."""
+    """Send some orders again, a part of them with other content, which is a conflict."""
     ordeal = scene.ordeal
     repeated: list[tuple[str, bytes]] = []
     told = ordeal.load.sent
@@ -166,7 +166,7 @@ def update(scene: Scene) -> str:
 
 
 def scale(scene: Scene) -> str:
-    """Run more instances of a function, and one again."""
+    """Run more instances of a function, and then one again."""
     function = scene.function()
     breaking.scale(scene.stack, function, 3)
     scene.ordeal.rest(0.5, 3.0)
@@ -204,7 +204,7 @@ def cut_state(scene: Scene) -> str:
 
 
 def kill_without_state(scene: Scene) -> str:
-    """Kill an instance while the state store can't be reached: its successor runs once it can."""
+    """Kill an instance while the state store is unreachable; its successor runs once the store is back."""
     function = scene.ordeal.random.choice(("ordenes", "reporting"))
     scene.state.break_down()
     (victim,) = scene.stack.processes(function)
@@ -232,13 +232,13 @@ KINDS: dict[Callable[[Scene], str], int] = {
     kill_one_of_two: 2,
     kill_without_state: 2,
 }
-"""Each kind, and how often it is drawn beside the others."""
+"""Each kind of fault, and its weight when one is drawn."""
 OUTAGES = (kill_instance, stop_instance, kill_postgres, kill_broker, update, switch_intake, kill_without_state)
-"""Those in which nothing is expected to end, with one instance of each function."""
+"""The faults during which no order is expected to end, with one instance of each function."""
 
 
 def draw(scene: Scene, number: int) -> list[Callable[[Scene], str]]:
-    """Draw so many faults, each kind once at least where the number allows, in a random order."""
+    """Draw so many faults in a random order, each kind at least once if the number allows it."""
     kinds = list(KINDS)
     drawn = kinds[:number] if number >= len(kinds) else scene.ordeal.random.sample(kinds, number)
     drawn += scene.ordeal.random.choices(kinds, list(KINDS.values()), k=number - len(drawn))
@@ -247,7 +247,7 @@ def draw(scene: Scene, number: int) -> list[Callable[[Scene], str]]:
 
 
 def _publish(scene: Scene, topic: str, messages: list[tuple[str, bytes]]) -> None:
-    """Publish, and again where the broker did not confirm."""
+    """Publish messages, and publish again those that the broker did not confirm."""
     assert topic in {name for names in INPUTS.values() for name in names}
     for attempt in range(5):
         try:

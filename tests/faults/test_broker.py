@@ -17,13 +17,13 @@ from tests.faults.ordeal import SLOWER, Ordeal, often, settings_of
 from tests.faults.progress import PROGRESS
 
 LONG_CHECKS_MS = 2 * breaking.SLOW_CHECKS_MS
-"""An instance that outlives its broker lives for twice as long at least: its consumers come back only after a while."""
+"""An instance that outlives its broker lives at least twice as long, since its consumers take a while to come back."""
 CLIENT_ORDERS = often(long=6_000, short=1_200)
 CLIENT_RATE = 40
 
 
 def sending(stack: Tienda, orders: int, rate: float, seed: int, summary: Path) -> "subprocess.Popen[str]":
-    """Have `alpes send` send orders and follow them."""
+    """Run `alpes send`, which sends orders and follows them."""
     environment = {**os.environ, "PULSAR_SERVICE_URL": stack.service_url, "PULSAR_ADMIN_URL": stack.admin_url}
     options = ("--orders", str(orders), "--rate", str(rate), "--seed", str(seed), "--summary-json", str(summary))
     return subprocess.Popen(

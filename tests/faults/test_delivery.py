@@ -1,4 +1,4 @@
-"""Messages that come again, each of them: results unchanged to the row."""
+"""Every message comes again, and no row changes."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ RESETS = often(long=3, short=1)
 MAIN = ("crear-orden", "orden-creada", "transaccion-creada", "orden-actualizada")
 """The topics that every order passes."""
 TABLES = {"reporting": ("ordenes", "id"), "pagos": ("transacciones", "order_id"), "ordenes": ("ordenes", "id")}
-"""Read in this order: what has ended in the first is final in the others, which are read after it."""
+"""Services in the order in which they are read: an order that has ended in the first is final in the later ones."""
 
 
 Rows = dict[tuple[str, str], tuple[Any, ...]]
@@ -28,8 +28,8 @@ Rows = dict[tuple[str, str], tuple[Any, ...]]
 class Relay:
     """Publishes each message of a topic once more, with its key and its properties.
 
-    What is published again of a repeated message is itself relayed only where its content is new: every content comes
-    at least twice, and the number of messages stays in bounds.
+    The relay repeats a message that is itself a repetition only if its content is new. So every content comes at least
+    twice, and the number of messages stays bounded.
     """
 
     def __init__(self, client: Any, topic: str) -> None:
@@ -45,7 +45,7 @@ class Relay:
         self._thread.start()
 
     def stop(self) -> None:
-        """Relay what is there, and no more."""
+        """Relay what is there now, and then stop."""
         self._stop.set()
         self._thread.join(60)
         self._reader.close()
@@ -74,7 +74,7 @@ class Relay:
 
 
 def _ignored(_result: Any, _message_id: Any) -> None:
-    """Take a confirmation: what isn't relayed is one duplicate less."""
+    """Take a confirmation; a message that isn't relayed only makes one duplicate less."""
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def test_every_message_delivered_twice_changes_nothing(stack: Tienda) -> None:
 
 
 def send_again(stack: Tienda, topic: str, prefix: str) -> int:
-    """Publish each different message that a topic holds of the run's orders once more; return how many."""
+    """Publish each distinct message of the run's orders in a topic once more; return how many."""
     keys = {m.data(): m.partition_key() for m in stack.read(topic) if m.partition_key().startswith(prefix)}
     return stack.publish(topic, ((key, data) for data, key in keys.items()))
 
@@ -140,12 +140,12 @@ def test_every_subscription_reset_to_the_start_under_load_changes_no_row(stack: 
 
 
 def start_of(ordeal: Ordeal) -> float:
-    """Return the time to reset to: the start of the topics, in the short form of this run's part of them."""
+    """Return the time to reset to: the topics' start, or in the short form the start of this run."""
     return 0.0 if LONG else ordeal.load.sent_at[0]
 
 
 def changed(before: Rows, after: Rows) -> list[tuple[Any, Any]]:
-    """Return some of the rows that aren't what they were."""
+    """Return some of the rows that have changed."""
     return [(row, after.get(key)) for key, row in before.items() if after.get(key) != row][:5]
 
 

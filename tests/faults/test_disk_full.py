@@ -1,4 +1,4 @@
-"""PostgreSQL's disk is full: the log says so, nothing is acknowledged, and all goes on when there is room."""
+"""When PostgreSQL's disk is full, the log says so and nothing is acknowledged; with room again, all goes on."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ FULL_S = often(long=15, short=4)
 SPARE_BYTES = 64_000_000
 TABLESPACE = "alpes_small"
 WAITS = "The commit waits (attempt 1), nothing is lost: PostgreSQL"
-"""What the log says then."""
+"""What the log says when the disk is full."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SmallDisk:
         return self.folder / "filler"
 
     def fill(self) -> None:
-        """Take all room that is left."""
+        """Fill the disk."""
         with self._filler.open("ab", buffering=0) as file:
             for chunk in (1 << 20, 1 << 12):
                 block = bytes(chunk)
@@ -55,7 +55,7 @@ class SmallDisk:
                     continue
 
     def make_room(self) -> None:
-        """Give the room back."""
+        """Free the disk again."""
         self._filler.unlink(missing_ok=True)
 
 
@@ -67,7 +67,7 @@ def _root() -> None:
 
 @contextmanager
 def small_disk(stack: Tienda, service: str) -> Iterator[SmallDisk]:
-    """Have a service's table on a small file system of its own, and where it was afterwards."""
+    """Move a service's table to a small file system of its own, and afterwards back."""
     settings = settings_of(stack)
     known = credentials.load(settings)
     superuser = known.dsn(credentials.SUPERUSER, settings.ports.postgres)
@@ -102,7 +102,7 @@ def small_disk(stack: Tienda, service: str) -> Iterator[SmallDisk]:
 
 
 def mount(folder: Path, size: int) -> None:
-    """Mount a file system in memory, of so many bytes."""
+    """Mount a file system of so many bytes in memory."""
     folder.mkdir(exist_ok=True)
     options = f"size={size},mode=0755"
     done = subprocess.run(

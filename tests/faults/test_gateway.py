@@ -1,4 +1,4 @@
-"""A payment gateway that fails in every way while orders flow: each order is charged at most once, and all end."""
+"""While a payment gateway fails in every way, each order is charged at most once, and all orders end."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ AT_ONCE = 64
 
 @pytest.fixture
 def gateway(stack: Tienda) -> Iterator[GatewayServer]:
-    """The gateway that Pagos asks, without a fault to begin with."""
+    """The gateway that Pagos asks; it begins without faults."""
     with GatewayServer(seed=SEED) as server:
         http = {
             "gateway": "http",
@@ -63,7 +63,7 @@ class _LedgerRecorder(Recorder):
 
 
 class _Ordeal(Ordeal):
-    """An ordeal whose gateway's ledger is judged, too."""
+    """An ordeal that also judges the gateway's ledger."""
 
     def __init__(self, stack: Tienda, name: str, gateway: GatewayServer, size: Size = SIZE) -> None:
         super().__init__(stack, name, size=size)
@@ -81,7 +81,7 @@ class _Ordeal(Ordeal):
         return self._count("pagos", "SELECT count(*) FROM intentos WHERE order_id >= %s AND order_id < %s")
 
     def unpaid_back(self) -> int:
-        """Return the charged orders that expired and still have no refund, or don't know of it."""
+        """Return the charged and expired orders without a refund, or not yet told of it."""
         expired = "SELECT id FROM ordenes WHERE status = 'expirada' AND id >= %s AND id < %s"
         ids = [row[0] for row in self.stack.rows("ordenes", expired, self.prefix, self.prefix + LAST)]
         charged = "SELECT count(*) FROM transacciones WHERE status = 'aprobada' AND order_id = ANY(%s)"
@@ -94,7 +94,7 @@ class _Ordeal(Ordeal):
         return self._count("pagos", "SELECT count(*) FROM reembolsos WHERE order_id >= %s AND order_id < %s")
 
     def finish(self, **options: Any) -> Verdict:
-        """Judge the run, and hold Pagos against the gateway's ledger to the cent."""
+        """Judge the run, and compare Pagos with the gateway's ledger to the cent."""
         verdict = super().finish(**options)
         assert self.intents() == 0, "the outcome of every charge is known"
         assert set(self._ledger.effects.values()) == {1}, "a key had more than one effect at the gateway"
@@ -130,7 +130,7 @@ def test_each_order_is_charged_once_by_a_gateway_that_fails_in_every_way(stack: 
 
 
 def _drawn(ordeal: Ordeal, share: float) -> dict[str, float]:
-    """Draw how often each fault is met, all together this share of the requests; charging unseen is the likeliest."""
+    """Divide this share of the requests among the faults at random; a charge without an answer is the likeliest."""
     weights = {fault: ordeal.random.random() * (0.1 if fault == "slow" else 1) for fault in FAULTS}
     weights["drop"] += 0.5
     return {fault: share * weight / sum(weights.values()) for fault, weight in weights.items()}
@@ -140,7 +140,7 @@ def test_a_slow_gateway_slows_only_its_orders(stack: Tienda, gateway: GatewaySer
     with _Ordeal(stack, "gateway slow for some", gateway) as ordeal:
         gateway.slow_s = SLOW_S
         with ordeal.fault():
-            # A quarter of the calls that may be on their way are slow.
+            # A quarter of the concurrent calls are slow.
             gateway.faults = {"slow": AT_ONCE / 4 / SLOW_S / SIZE.rate}
             ordeal.rest(often(20, 6), often(20, 6))
             gateway.faults = {}

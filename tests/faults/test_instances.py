@@ -1,4 +1,4 @@
-"""Function instances that are killed or stopped while orders flow."""
+"""Instances are killed or stopped while orders flow."""
 
 import pytest
 

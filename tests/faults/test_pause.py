@@ -1,4 +1,4 @@
-"""An instance that is stopped for a while, and then goes on with what it had in its hands."""
+"""An instance is stopped for a while, and then goes on with the messages that it had."""
 
 import signal
 import time
@@ -37,8 +37,8 @@ def _stop_and_go_on(stack: Tienda, function: str) -> None:
             victim.send_signal(signal.SIGSTOP)
             stopped = time.monotonic()
             ordeal.rest(1.0, 3.0)
-            assert stack.unacknowledged(function, victim), "it has messages in its hands"
-            # The broker hands what the stopped one holds to the other: both will have it in their hands.
+            assert stack.unacknowledged(function, victim), "the instance holds messages"
+            # The broker hands the stopped instance's messages to the other one, so that both hold them.
             stack.unload(function)
             time.sleep(max(0.0, STOPPED_S - (time.monotonic() - stopped)))
             victim.send_signal(signal.SIGCONT)
@@ -50,10 +50,10 @@ def _stop_and_go_on(stack: Tienda, function: str) -> None:
         ordeal.wait_normal()
         assert victim.is_running()
         verdict = ordeal.finish()
-    assert verdict.figures["duplicates"], "what it had in its hands was done twice"
+    assert verdict.figures["duplicates"], "the messages that it held are processed twice"
 
 
 def _committed(stack: Tienda, function: str, process: psutil.Process, since: float) -> bool:
-    """Whether a transaction of this very process was committed since then: the server says so, by the client's port."""
+    """Whether this very process has committed since then; the server knows it by the port of its connection."""
     ports = [connection.laddr.port for connection in process.net_connections("tcp")]
     return stack.rows(function, COMMITTED, ports, since) != [(0,)]

@@ -1,4 +1,4 @@
-"""Poison of many kinds on every input, between good orders: each one is dead-lettered, and harms nothing."""
+"""Each kind of poison, sent to every input between good orders, is dead-lettered and harms nothing."""
 
 import uuid
 from collections import Counter
@@ -16,7 +16,7 @@ ROUNDS = often(long=20, short=1)
 
 
 def send(stack: Tienda, poisons: list[Poison]) -> dict[str, str]:
-    """Send each one in an entry of its own; return the message ids by key."""
+    """Send each message in its own entry; return the message ids by key."""
     producers: dict[str, Any] = {}
     ids: dict[str, str] = {}
     for poison in poisons:
@@ -82,7 +82,7 @@ def test_poison_of_every_kind_on_every_input_is_dead_lettered_and_harms_no_order
 
 
 def judge(stack: Tienda, poison: Poison, message_id: str, letters: list[tuple[str, Any]]) -> bool:
-    """See that a poison has its one dead letter; return whether that only refers to it."""
+    """Check that a poison has exactly one dead letter; return whether the letter only refers to it."""
     assert [topic for topic, _ in letters] == [poison.letters], f"{poison.key}: {[topic for topic, _ in letters]}"
     letter = letters[0][1]
     properties = letter.properties()
@@ -98,7 +98,7 @@ def judge(stack: Tienda, poison: Poison, message_id: str, letters: list[tuple[st
 
 
 def judge_unusual(stack: Tienda, start: str, unusual: list[CrearOrden]) -> None:
-    """See that the orders which only look like poison ended as any other does, unchanged."""
+    """Check that the orders which only look like poison ended unchanged, as any other does."""
     stack.wait_ended(start, len(unusual), 30)
     query = "SELECT id, client_id, address, total_cents FROM ordenes WHERE id >= %s AND id < %s ORDER BY id"
     assert stack.rows("ordenes", query, start, start + LAST) == [

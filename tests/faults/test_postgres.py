@@ -1,4 +1,4 @@
-"""PostgreSQL that is shut down immediately and comes back, and connections that are cut within a transaction."""
+"""PostgreSQL is shut down immediately and comes back; connections are cut within a transaction."""
 
 import time
 
@@ -34,5 +34,5 @@ def test_orders_survive_connections_that_are_cut_within_a_transaction(stack: Tie
                     cut += sum(row[0] for row in stack.rows(function, CUT))
                 ordeal.rest(0.0, 0.1)
         assert cut >= wanted, f"{cut} connections were cut within a transaction"
-        # Reporting was among those cut off: its report must count each order once, in the short form too.
+        # Reporting was cut off too, so its report must count each order once, also in the short form.
         ordeal.finish(more_faults=cut - 1, with_report=True)

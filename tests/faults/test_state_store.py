@@ -1,4 +1,4 @@
-"""The state store is away: orders flow on, a line in the log says so, and afterwards it shows every order."""
+"""While the state store is away, orders flow on and the log says so; afterwards it shows every order."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ LONGEST_VIEW_PAUSE_S = 60.0
 
 @pytest.fixture(scope="module")
 def link(stack: Tienda) -> Iterator[Link]:
-    """What all functions reach the state store through."""
+    """The link between all functions and the state store."""
     with closing(Link(f"bk://127.0.0.1:{settings_of(stack).ports.state}")) as between:
         breaking.restart_broker(stack, state_port=between.port)
         yield between
@@ -30,7 +30,7 @@ def link(stack: Tienda) -> Iterator[Link]:
 
 
 def mend(link: Link) -> None:
-    """Let everything through again; what got no byte is ended."""
+    """Let everything through again, and end the connections that got no byte."""
     link.resume()
     link.cut()
     link.repair()
@@ -63,7 +63,7 @@ def test_what_starts_while_the_state_store_is_away_runs_once_it_is_back(stack: T
             for function in VIEWS:
                 for process in stack.processes(function):
                     breaking.kill(process)
-            # Pulsar's own instance opens the state store before it loads any function: it can't start without.
+            # Pulsar's instance opens the state store before it loads a function, so it can't start without it.
             time.sleep(AWAY_S)
             assert not stack.running("ordenes")
             mend(link)

@@ -1,4 +1,4 @@
-"""New code, a new release, more and fewer instances, and another intake, while orders flow."""
+"""While orders flow, functions get new code, a new release, more or fewer instances, or another intake."""
 
 from pathlib import Path
 

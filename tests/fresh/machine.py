@@ -1,4 +1,4 @@
-"""A machine that never saw this project, as far as one folder and one user can be one."""
+"""A stand-in for a machine without this project: an empty folder, an empty home, and perhaps another user."""
 
 import os
 import pwd
@@ -17,23 +17,23 @@ import psutil
 from tests import checkouts
 
 OURS = ("ALPES_", "PULSAR_", "PYTHON", "VIRTUAL_ENV", "XDG_", "PIP_CACHE_DIR", "PYTEST_", "COV_")
-"""How variables begin that a newcomer has not set. What leads out, as a proxy's, stays."""
+"""Prefixes of variables that a newcomer hasn't set. Those of a proxy stay, since they lead to the network."""
 NOBODY = "nobody"
 """A user that every machine has."""
 
 
 def pythons() -> list[str]:
-    """Return a Python of each release from 3.11 on that this machine has, the oldest first."""
+    """Return one Python for each release from 3.11 on that this machine has, the oldest first."""
     return [path for _, path in sorted(releases().items())]
 
 
 def releases() -> dict[tuple[int, ...], str]:
-    """Return the same by release."""
+    """Return one Python for each release from 3.11 on, by release."""
     found: dict[tuple[int, ...], str] = {}
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     candidates = ["/usr/bin/python3", *(f"/usr/bin/python3.{minor}" for minor in range(11, 20))]
     candidates += map(str, sorted(pyenv.glob("3.*/bin/python3")))
-    # What tests run in is no Python of the machine's.
+    # The tests' own environment is no Python of the machine.
     folders = [Path(part) for part in os.environ["PATH"].split(os.pathsep) if not part.startswith(sys.prefix)]
     candidates += [str(file) for folder in folders for file in sorted(folder.glob("python3.1[0-9]"))]
     for candidate in (*candidates, os.path.realpath(sys.executable)):
@@ -106,7 +106,7 @@ class Machine:
         return is_root() and self._user is None
 
     def processes(self) -> list[psutil.Process]:
-        """Return what runs out of the checkout or on its data."""
+        """Return the processes that run from the checkout or on its data."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
@@ -116,7 +116,7 @@ class Machine:
         return found
 
     def wait_for_none(self, seconds: float = 30) -> list[list[str]]:
-        """Wait until nothing of it runs; return the command lines of what still does."""
+        """Wait until none of its processes runs; return the command lines of those that still do."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -125,7 +125,7 @@ class Machine:
 
 @contextmanager
 def machine(python: str | None, name: str = "alpes", user: str | None = None) -> Iterator[Machine]:
-    """Make one, and leave nothing of it behind."""
+    """Make a machine, and remove all of it afterwards."""
     # Not pytest's temporary folder: other users can't look into that.
     folder = Path(tempfile.mkdtemp(prefix="alpes-fresh-")).resolve()
     folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A first run that ends in each of its phases, by Ctrl-C or at once: the next one ends well."""
+"""A first run that is interrupted or killed in any of its phases leaves a machine on which the next one succeeds."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from tests.e2e.tienda import wait_until
 from tests.fresh.machine import Machine, machine, pythons
 
 SENDING = "orders arrive"
-"""The last phase. It says nothing, so its orders are looked for."""
+"""The last phase. It prints nothing, so the test looks for its orders."""
 PHASES = (
     "Making the environment",
     "Installing the packages",
@@ -29,16 +29,16 @@ PHASES = (
     "Deploying ordenes",
     SENDING,
 )
-"""What the output says as a phase begins, in order; each run gets to a later one."""
+"""What the output says when each phase begins, in order; each run gets to a later phase."""
 MANY_ORDERS = "100000"
-"""More than can be sent before the signal comes."""
+"""More orders than can be sent before the signal comes."""
 INTO_THE_PHASE_S = 0.3
 REACHED_WITHIN_S = 300
 ENDS_WITHIN_S = 60
 
 
 class Run:
-    """A run of ``./deploy.sh``, whose output goes on where the script is killed alone, as that of a terminal does."""
+    """A run of ``./deploy.sh``; as on a terminal, its output stays open if only the script is killed."""
 
     def __init__(self, fresh: Machine) -> None:
         self._fresh = fresh
@@ -51,7 +51,7 @@ class Run:
         return self._output.read_text(errors="replace")
 
     def reaches(self, phase: str) -> bool:
-        """Wait until a phase has begun; return whether it has, before the run ended."""
+        """Wait until a phase has begun or the run has ended; return whether the phase has begun."""
         deadline = time.monotonic() + REACHED_WITHIN_S
         while not (orders_arrive(self._fresh) if phase == SENDING else phase in self.output):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -61,7 +61,7 @@ class Run:
         return True
 
     def end(self, number: signal.Signals) -> int:
-        """Send all of its processes a signal, and wait until none goes on; return the script's exit code."""
+        """Send a signal to all of its processes, and wait until all have ended; return the script's exit code."""
         os.killpg(self.process.pid, number)
         try:
             code = self.process.wait(ENDS_WITHIN_S)

@@ -1,13 +1,14 @@
-"""Sends mutated entries to the inputs of functions on a stack of its own, and sees that none stops it.
+"""Sends mutated entries to the inputs of functions on a stack of its own, and checks that none stops a function.
 
 python -m tests.fuzz --entries 10000
 """
 
-import argparse
 import os
 import random
 import sys
 from pathlib import Path
+
+import click
 
 from tests.e2e.tienda import INPUTS
 from tests.fuzz.run import fuzz
@@ -16,14 +17,13 @@ from tests.stack import bring_up, connect, deploy, own_environment, require_unus
 TRACELESS = Path("build/fuzz-without-trace.txt")
 
 
-def main() -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--entries", type=int, default=10_000, help="how many to send (10000)")
-    parser.add_argument(
-        "--function", choices=INPUTS, action="append", help="whose inputs; given several times, of several (ordenes)"
-    )
-    options = parser.parse_args()
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--entries", default=10_000, show_default=True, help="How many to send.")
+@click.option(
+    "--function", "functions", type=click.Choice(list(INPUTS)), multiple=True, default=["ordenes"], help="Whose inputs."
+)
+def main(entries: int, functions: tuple[str, ...]) -> None:
+    """Send the entries to the inputs of each function, and exit with 1 if one stopped."""
     seed = os.environ.get("ALPES_SEED") or str(random.SystemRandom().randrange(1_000_000))
     print(f"ALPES_SEED={seed}", flush=True)
     environment = dict(os.environ)
@@ -35,10 +35,10 @@ def main() -> int:
         found = bring_up(environment)
     tienda = connect(found, environment)
     try:
-        fuzzed = fuzz(tienda, options.function or ["ordenes"], options.entries, seed)
+        fuzzed = fuzz(tienda, functions, entries, seed)
     except AssertionError as error:
         print(f"FAILED: {error}")
-        return 1
+        sys.exit(1)
     finally:
         tienda.client.close()
         if not uses_environment():
@@ -46,8 +46,7 @@ def main() -> int:
     TRACELESS.parent.mkdir(exist_ok=True)
     TRACELESS.write_text("\n".join(fuzzed.without_trace) + "\n", encoding="utf-8")
     print(f"{fuzzed} ({TRACELESS})")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

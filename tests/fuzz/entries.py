@@ -14,10 +14,10 @@ from tests.raw_producer import Raw, in_batch, read_varint
 EXTREMES = (0, 1, 2, -1, 127, 128, 2_000, 20_000, 20_001, 100_000, 100_001, 2**31 - 1, 2**31, -(2**31), 2**32 - 1)
 HUGE = (2**32, 2**63 - 1, -(2**63), 2**64 - 1)
 NUMBERS = (2, 3, 8, 9, 11, 12, 17, 20, 22, 23, 24, 25, 27, 28, 29, 30)
-"""The fields of an entry's metadata that hold numbers, but for when it is to be delivered: it would wait for years."""
+"""The number fields of an entry's metadata, without the time of its delivery, which could be years away."""
 DELIVER_AT, LONGEST_DELAY_MS = 19, 2_000
 MARKER = 20
-"""Says that an entry is for the broker itself."""
+"""The field that marks an entry as meant for the broker itself."""
 TEXTS = (1, 4, 5, 6, 7, 13, 14, 15, 16, 18, 21, 26, 31)
 COMPRESSIONS: tuple[Callable[[bytes], bytes], ...] = (
     lambda data: data,
@@ -26,7 +26,7 @@ COMPRESSIONS: tuple[Callable[[bytes], bytes], ...] = (
     lambda data: bytes(cramjam.zstd.compress(data)),
     lambda data: bytes(cramjam.snappy.compress_raw(data)),
 )
-"""By Pulsar's number."""
+"""Compressions by Pulsar's number."""
 MOST_BYTES = 20_000
 
 
@@ -220,12 +220,12 @@ MUTATIONS = (
 
 
 def _with(draft: Draft, *fields: bytes) -> Draft:
-    """Of fields that are there twice the last one counts."""
+    """Of a repeated field, the last value counts."""
     return replace(draft, fields=(*draft.fields, *fields))
 
 
 def _broken(random: Random, data: bytes, other: bytes) -> bytes:
-    """Cut bytes off, change some, put some in, repeat some, or go on as something else does."""
+    """Cut bytes off, change, insert or repeat some, or continue with the bytes of another value."""
     at = random.randrange(len(data) + 1)
     to = random.randrange(at, len(data) + 1)
     match random.randrange(6):
@@ -244,7 +244,7 @@ def _broken(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def is_for_the_broker(raw: Raw) -> bool:
-    """Whether the broker takes an entry for its own, and acknowledges it itself: a marker, or no readable metadata."""
+    """Whether the broker acknowledges an entry itself: a marker, or one without readable metadata."""
     body = raw.body()[4:]
     size = len(raw.metadata) if raw.metadata_size is None else raw.metadata_size & 0xFFFFFFFF
     found = _strictly_read(body[:size]) if size <= len(body) else None
@@ -258,7 +258,7 @@ def is_for_the_broker(raw: Raw) -> bool:
 
 
 def _strictly_read(message: bytes) -> list[tuple[int, bytes]] | None:
-    """Return the fields of a Protobuf message, None where it is none; Pulsar refuses groups too."""
+    """Return the fields of a Protobuf message; None if the bytes are none, or hold groups, which Pulsar refuses."""
     found: list[tuple[int, bytes]] = []
     at = 0
     try:
@@ -286,7 +286,7 @@ def _strictly_read(message: bytes) -> list[tuple[int, bytes]] | None:
 
 
 def cases(random: Random, now_ms: int, payload: Callable[[], bytes]) -> Iterator[list[Draft]]:
-    """Yield what to send, each time the entries of one message or batch; every tenth time as it should be."""
+    """Yield the entries of one message or batch after another; every tenth is unchanged."""
     seen = valid(random, now_ms, payload)
     number = 0
     while True:

@@ -1,4 +1,4 @@
-"""Sends drawn entries to the inputs of functions of a running system, and judges what became of them."""
+"""Sends drawn entries to the inputs of running functions, and judges the outcome."""
 
 import re
 import time
@@ -17,10 +17,10 @@ from tests.raw_producer import RawProducer
 NO_MESSAGE = b"\xff" * 20
 """Every handler refuses it; so nothing comes of what is sent to an input but `crear-orden`, whatever is left of it."""
 AT_ONCE = 200
-"""Cases that are sent before the next are drawn."""
+"""How many cases are sent before the next ones are drawn."""
 PROBE_S = 60.0
 SETTLED_S = 300.0
-"""After the last entry all is acknowledged within this time. A piece waits for others for 10 s."""
+"""Within this time after the last entry, everything is acknowledged. A piece waits 10 s for the others."""
 
 
 class Fuzzed(NamedTuple):
@@ -107,7 +107,7 @@ def fuzz(stack: Tienda, functions: Sequence[str], entries: int, seed: str) -> Fu
     ended = set(stack.statuses("reporting", start))
     assert len(stack.statuses("ordenes", start)) == len(ended)
     lost = [case for case in sent if not case.mutated and None not in case.places and not set(case.ids) <= ended]
-    assert not lost, f"orders that were sent as they should be are lost: {lost[:3]}"
+    assert not lost, f"valid orders are lost: {lost[:3]}"
     return Fuzzed(
         sum(len(case.places) for case in sent),
         sum(case.places.count(None) for case in sent),
@@ -153,13 +153,13 @@ def _pids(stack: Tienda) -> set[int]:
 
 
 class _Letters:
-    """What comes into the dead-letter topics of some inputs from now on."""
+    """The messages that come into the dead-letter topics of some inputs from now on."""
 
     def __init__(self, stack: Tienda, topics: Iterable[str]) -> None:
         self._readers = [stack.client.open_reader(f"{stack.topic(topic)}-DLQ-partition-0", LATEST) for topic in topics]
 
     def read(self) -> tuple[set[str | None], Counter[str]]:
-        """Return where the entries lie that have letters, and the number of letters of each type."""
+        """Return the places of the entries that have letters, and the number of letters of each type."""
         places: set[str | None] = set()
         kinds: Counter[str] = Counter()
         for reader in self._readers:

@@ -80,16 +80,22 @@ def dsn(request: pytest.FixtureRequest, dsn_of: Callable[[str], str]) -> str:
 
 
 @pytest.fixture
-def connect(dsn: str) -> Iterator[Callable[[], Postgres]]:
-    """Opens a further connection to the test's database, through the code that functions use."""
+def connect_to() -> Iterator[Callable[[str], Postgres]]:
+    """Opens a connection to any database, through the code that functions use."""
     with ExitStack() as opened:
 
-        def make() -> Postgres:
+        def make(dsn: str) -> Postgres:
             database = Postgres(dsn, "alpes pruebas")
             opened.callback(database.close)
             return database
 
         yield make
+
+
+@pytest.fixture
+def connect(dsn: str, connect_to: Callable[[str], Postgres]) -> Callable[[], Postgres]:
+    """Opens a further connection to the test's database."""
+    return lambda: connect_to(dsn)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Orders, transactions and timers as the tests of Ordenes tell of them, and its handlers on a real database."""
+"""Sample orders, transactions and timers for the tests of Ordenes, and its handlers on a real database."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,7 +47,7 @@ def liquidar(database: Postgres, *batch: Transaccion) -> Sequence[Outcome]:
 
 
 def handlers(plazo: Plazo = LONG, page: int = 1000) -> OrdenesHandlers:
-    """Handlers of an instance that has just started: they remember nothing."""
+    """Return the handlers of an instance that has just started, and remembers nothing."""
     return replace(HANDLERS, plazo=plazo, page=page, _windows=KnownWindows())
 
 

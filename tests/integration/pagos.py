@@ -1,4 +1,4 @@
-"""Charges and refunds as the tests of Pagos tell of them, and its handlers with each kind of gateway."""
+"""Sample charges and refunds for the tests of Pagos, and its handlers with each kind of gateway."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def por_reembolsar(order_id: str = "a", **changes: Any) -> PorReembolsar:
 
 
 class Slow:
-    """A gateway that is asked between two transactions; what it answers is the test's business."""
+    """A gateway that is asked between two transactions; the test supplies its answer."""
 
     at_once = 4
 

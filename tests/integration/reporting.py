@@ -1,4 +1,4 @@
-"""Changes of orders as the tests of Reporting tell of them."""
+"""Sample changes of orders for the tests of Reporting."""
 
 from typing import Any
 

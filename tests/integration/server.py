@@ -18,7 +18,7 @@ from local_stack.settings import Settings
 Rows = Callable[[str], list[tuple[Any, ...]]]
 Connect = Callable[[], Postgres]
 UNINDEXABLE = secrets.token_hex(20_000)
-"""Too big for an index, which the server itself notices."""
+"""A text too big for an index; the server itself refuses it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     def forget_durability(self) -> None:
-        """Wait for no disk: what is tested here survives a restart, not a power cut."""
+        """Don't wait for the disk: these tests are about restarts, not about power cuts."""
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             self.run("ALTER SYSTEM SET {setting} = off", setting=setting)
         self.run("SELECT pg_reload_conf()")
@@ -51,7 +51,7 @@ class Server:
         self.run("DROP DATABASE {name} WITH (FORCE)", name=name)
 
     def terminate(self, dsn: str) -> int:
-        """Kill every connection to a database; returns how many there were."""
+        """Kill every connection to a database; return how many there were."""
         name = dsn.rsplit("/", 1)[-1]
         killed = self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         return len(killed)
@@ -72,4 +72,4 @@ def wait_until(true: Callable[[], bool]) -> None:
         if true():
             return
         threading.Event().wait(0.01)
-    pytest.fail("it never came to that")
+    pytest.fail("the condition never held")

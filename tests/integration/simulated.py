@@ -1,4 +1,4 @@
-"""A real database beside a simulated one: both do the same, and then hold the same rows."""
+"""A real database beside a simulated one: both are told the same, and must then hold the same rows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ NOW = "SELECT (extract(EPOCH FROM date_trunc('milliseconds', now())) * 1000)::bi
 
 
 class Both:
-    """A real database and a simulated one that are told the same."""
+    """A real and a simulated database that are told the same."""
 
     def __init__(self, service: str, dsn: str) -> None:
         self.service = service
@@ -36,7 +36,7 @@ class Both:
         self._rows.close()
 
     def do(self, act: Act) -> Any:
-        """Do something in a transaction of each, at the same time of day; return what both say."""
+        """Do something in a transaction of each, at the same time of day; return what both answer."""
         with self.real.transaction() as transaction:
             ((self.now_ms,),) = transaction.execute(NOW)
             said = act(transaction)
@@ -73,7 +73,7 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable(said: Any) -> Any:
-    """Leave out what depends on the moment within a transaction: how much later a timer comes again."""
+    """Leave out a timer's delay, which depends on the moment within the transaction."""
     if isinstance(said, Done):
         return [event._replace(delay_ms=0) for event in said.events]
     if isinstance(said, (list, tuple)) and not hasattr(said, "_fields"):

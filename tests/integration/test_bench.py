@@ -1,4 +1,4 @@
-"""What the benchmark asks and writes, on the tables as the migrations make them."""
+"""The benchmark's statements on the tables that the migrations make."""
 
 import os
 import time
@@ -38,7 +38,7 @@ def filled(dsns: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, s
 
 def test_prefilled_orders_have_ended_alike_everywhere(filled: dict[str, str]) -> None:
     with (
-        ReconcileTables.opened(filled, statement_timeout_seconds=30) as opened,
+        ReconcileTables.opened(filled, statement_timeout_s=30) as opened,
         opened.snapshot() as rows,
     ):
         verdicts = [judge(facts(each.orden, each.pago, each.reporting)).verdict for each in rows]
@@ -113,7 +113,7 @@ def test_figures_grow(dsns: dict[str, str]) -> None:
 
 
 class Played:
-    """A child whose work is played: told to go, it has the orders of the run end in the tables at once."""
+    """Stands in for the benchmark's child: told to go, it lets all orders of the run end in the tables at once."""
 
     pid = os.getpid()
     dsns: ClassVar[dict[str, str]] = {}

@@ -1,4 +1,4 @@
-"""What the runtime may rely on of a database: the same for PostgreSQL and for the fake that stands in for it."""
+"""What the runtime may rely on in a database holds for PostgreSQL and for its fake."""
 
 import contextlib
 import threading
@@ -249,7 +249,7 @@ def test_a_group_with_a_nul_in_it_loses_only_that_message(both: Both) -> None:
     assert both.kept() == ["a", "b", "c", "d"]
 
 
-# From here on PostgreSQL alone.
+# From here on, the tests are about PostgreSQL alone.
 
 
 def test_a_stream_of_many_fetches_is_whole_and_of_one_moment(

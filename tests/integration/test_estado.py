@@ -1,4 +1,4 @@
-"""The marks of what the state store still has to be told, in SQL, with two writers at them; and the view on top."""
+"""The marks of orders not yet written to the state store, with two writers, and the view that reads them."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""Migrations are applied in order, once each, whoever races whom; what was applied can't change."""
+"""Migrations are applied in order and once each, also by two at the same time; an applied one can't change."""
 
 import subprocess
 import sys

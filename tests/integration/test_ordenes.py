@@ -1,4 +1,4 @@
-"""Ordenes on PostgreSQL: one row an order, forward only, the same events again, whoever else is at it."""
+"""Ordenes on PostgreSQL: one row for each order, only forward, and the same events again, also beside others."""
 
 import itertools
 import threading
@@ -160,7 +160,7 @@ def test_the_first_services_transaction_without_id_and_amount_settles_its_order(
 
 
 class Recorded:
-    """Passes on to a transaction, and keeps what it was asked."""
+    """Passes statements on to a transaction, and keeps them."""
 
     def __init__(self, transaction: Any) -> None:
         self.transaction = transaction
@@ -205,7 +205,7 @@ def test_of_two_instances_that_record_an_id_at_once_the_loser_sees_the_winners_r
     else:
         assert isinstance(lost, Rejected)
     assert rows("SELECT id, address FROM ordenes ORDER BY id") == [("0", "Calle 93"), ("a", "Calle 93")]
-    # What the loser marks for the state store is what it recorded itself.
+    # The loser marks for the state store only what it recorded itself.
     assert sorted(rows("SELECT order_ids FROM estado_pendiente")) == [(["0"],), (["a"],)]
 
 

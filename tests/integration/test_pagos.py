@@ -1,4 +1,4 @@
-"""Pagos on PostgreSQL: one transaction an order, whatever comes again and whoever else is at it."""
+"""Pagos on PostgreSQL: one transaction for each order, also when messages come again or others work beside it."""
 
 import threading
 from collections.abc import Sequence
@@ -154,7 +154,7 @@ def test_an_intent_stands_while_the_gateway_is_asked_and_goes_with_the_outcome(d
     approved, declined = known(database, (cobro("a"), "aprobada"), (cobro("b"), "rechazada"))
     assert (event(approved).status, event(declined).status) == ("aprobada", "rechazada")
     assert rows("SELECT count(*) FROM intentos") == [(0,)]
-    # Asked for again, it is told again, and the gateway is left alone.
+    # If it is asked for again, the event is emitted again without asking the gateway.
     assert begun(database, cobro("a"), cobro("b")) == [approved, declined]
 
 

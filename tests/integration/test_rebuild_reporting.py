@@ -1,4 +1,4 @@
-"""Reporting's table is made what its topic tells; what the topic may have lost is left, unless told otherwise."""
+"""A rebuild makes Reporting's table equal its topic; rows that the topic may have lost stay, unless told otherwise."""
 
 import threading
 from typing import Any

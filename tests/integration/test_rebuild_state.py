@@ -1,4 +1,4 @@
-"""The client has every order's status written again, by the view that Ordenes has; a real table, a fake store."""
+"""The client makes Ordenes' view write every order's status again; the table is real, the store a fake."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -51,12 +51,12 @@ def test_whatever_stood_in_the_store_each_order_has_its_status_again(
         writer.step()
     expected = {f"o{number:02d}": "creada" for number in range(25)}
     assert state.values == expected
-    # The view remembers what it wrote, and would not write it again for a mark like any other.
+    # The view remembers what it wrote, and would not write it again for an ordinary mark.
     state.values.update({"o03": "aprobada", "o24": "nonsense"})
     del state.values["o11"]
     seen: list[Progress] = []
     with written_by(writer.step):
-        done = rewrite_orders(connection, threading.Event(), seen.append, patience_seconds=30, page=4)
+        done = rewrite_orders(connection, threading.Event(), seen.append, patience_s=30, page=4)
     assert state.values == expected
     assert done == seen[-1] == Progress(25, "o24")
     assert [progress.orders for progress in seen] == sorted(progress.orders for progress in seen)
@@ -67,7 +67,7 @@ def test_a_rebuild_is_continued_behind_an_order(filled: Postgres, connection: ps
     state = FakeStateStore()
     with written_by(state_view(filled, state).step):
         done = rewrite_orders(
-            connection, threading.Event(), lambda _progress: None, after_id="o19", patience_seconds=30, page=4
+            connection, threading.Event(), lambda _progress: None, after_id="o19", patience_s=30, page=4
         )
     assert done == Progress(5, "o24")
 
@@ -79,7 +79,7 @@ def test_few_marks_wait_at_once_and_a_stop_leaves_the_rest(
     connection.execute("DELETE FROM estado_pendiente")
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
-    done = rewrite_orders(connection, stop, lambda _progress: None, patience_seconds=30, page=4)
+    done = rewrite_orders(connection, stop, lambda _progress: None, patience_s=30, page=4)
     assert done == Progress(0, "")
     assert rows("SELECT order_ids, tried FROM estado_pendiente ORDER BY id LIMIT 1") == [
         (["o00", "o01", "o02", "o03"], True)
@@ -89,4 +89,4 @@ def test_few_marks_wait_at_once_and_a_stop_leaves_the_rest(
 
 def test_nobody_waits_for_ever_where_nobody_writes(filled: Postgres, connection: psycopg.Connection) -> None:
     with pytest.raises(NoAnswerError, match=r"0 orders are written.*--after ''"):
-        rewrite_orders(connection, threading.Event(), lambda _progress: None, patience_seconds=0.5, page=4)
+        rewrite_orders(connection, threading.Event(), lambda _progress: None, patience_s=0.5, page=4)

@@ -1,4 +1,4 @@
-"""What `alpes reconcile` reads of the tables: the services' rows by order, and which orders it leaves to a timer."""
+"""What `alpes reconcile` reads from the tables: each order's rows, and which orders a timer will look at."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,10 +9,10 @@ from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.handlers import Plazo
-from operations.database import SERVICES
 from operations.reconcile.merge import facts
 from operations.reconcile.rules import Verdict, judge
 from operations.reconcile.tables import Tables
+from schemas.tienda.topics import SERVICES
 from tests.integration.ordenes import crear, handlers, liquidar, orden, pago
 
 SERVICE = "ordenes"
@@ -60,7 +60,7 @@ INSERT INTO intentos (order_id, amount_cents, currency) VALUES
 
 
 def test_rows_are_read_alike_all_together_and_one_by_one(dsn_of: Callable[[str], str]) -> None:
-    """A refund is held against its transaction, and found where it has none; an order has one row each, by id."""
+    """A refund is compared with its transaction, and found if it has none; each order has one row in each service."""
     with ExitStack() as stack:
         connections = {
             service: stack.enter_context(psycopg.connect(dsn_of(service), autocommit=True)) for service in SERVICES

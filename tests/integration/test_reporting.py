@@ -1,4 +1,4 @@
-"""Reporting on PostgreSQL: the highest version stays, in whatever order the changes come; reports and totals agree."""
+"""Reporting on PostgreSQL: the highest version stays, whatever the order of the changes; reports and totals agree."""
 
 import csv
 import io

@@ -1,7 +1,7 @@
 """Two transactions at once wait for, see and undo the same on the simulated PostgreSQL and on the real one.
 
-Each test tells a few transactions what to do, step by step. Each step is done on both, and then on both the same
-transactions wait for the same others, have answered the same, and the same rows are committed.
+Each test tells a few transactions what to do, step by step. After each step, the same transactions must wait for the
+same others on both servers, with the same answers and the same committed rows.
 """
 
 import queue
@@ -50,21 +50,21 @@ from tests.simulation.scheduler import Scheduler
 
 NEVER = Plazo(after_ms=0, width_ms=1000)
 PATIENT = Plazo(after_ms=HOUR_MS, width_ms=10**12)
-"""Whatever is accepted these decades is of one window."""
+"""A window so wide that all orders of these decades fall into it."""
 COMMITTED = "committed"
 ENDS = ("commits", "rolls_back", "dies", "undoes")
-"""How a transaction lets go of what it wrote in a savepoint: the last one stays open."""
+"""How a transaction releases what it wrote in a savepoint; after the last way it stays open."""
 ORDENES = pytest.mark.parametrize("play", ["ordenes"], indirect=True)
 PAGOS = pytest.mark.parametrize("play", ["pagos"], indirect=True)
 REPORTING = pytest.mark.parametrize("play", ["reporting"], indirect=True)
 
 
 class GivenUp(Exception):
-    """A transaction is told to undo what it did."""
+    """Makes a transaction roll back."""
 
 
 def commit(_transaction: Transaction) -> None:
-    """Not called: whoever takes it ends the transaction."""
+    """Never called: a transaction that takes this act ends."""
 
 
 def give_up(_transaction: Transaction) -> None:
@@ -72,7 +72,7 @@ def give_up(_transaction: Transaction) -> None:
 
 
 class Steps:
-    """A transaction on one of the two servers. It takes one act after the other and does it, until told to commit."""
+    """A transaction on one of the two servers. It does one act after another until it is told to commit."""
 
     def __init__(self, database: Database, put: Callable[[Act], None], take: Callable[[], Act]) -> None:
         self.database = database
@@ -148,12 +148,12 @@ class Play(Both):
         return part
 
     def step(self, part: "Part", act: Act, simulated: Act | None = None) -> None:
-        """Have a transaction do something on both, and let go on who can."""
+        """Let a transaction do something on both servers, and let every part that can go on do so."""
         ((self.now_ms,),) = self._rows.execute(NOW).fetchall()
         part.real.ask(act)
         self.waiting = self._real_waits()
         if len(part.real.answers) == 1:
-            # The transaction's own time, so that times are the same on both.
+            # Use the transaction's own time, so that times are the same on both.
             ((self.now_ms,),) = part.real.answers[0]
         part.simulated.ask(simulated or act)
         self.scheduler.run(self._nobody_can_go_on, 10_000)
@@ -174,7 +174,7 @@ class Play(Both):
         }
 
     def _real_waits(self) -> Mapping[str, AbstractSet[str]]:
-        """Return who waits for whom, once nobody can go on."""
+        """Wait until no part can go on; return which part waits for which."""
         waits: Mapping[str, AbstractSet[str]] = {}
         for _ in range(5000):
             busy = {part.name for part in self.parts if part.real.busy}
@@ -194,7 +194,7 @@ WHERE datname = current_database() AND wait_event_type = 'Lock' AND pg_blocking_
 
 
 def at_rest(busy: AbstractSet[str], waits: Mapping[str, AbstractSet[str]]) -> bool:
-    """Whether everybody who is busy waits, in the end, for somebody who is not: no circle, and nobody on the move."""
+    """Whether each busy part waits, directly or not, for one that isn't busy: no circle, and none still moving."""
     while stand := {name for name in busy if waits.get(name, set()) - busy}:
         busy = busy - stand
     return not busy
@@ -228,14 +228,14 @@ class Part:
     def begin(self) -> None:
         def introduce(transaction: Transaction) -> Any:
             ((self.pid,),) = transaction.execute("SELECT pg_backend_pid()")
-            # Who waits first does not look for a deadlock; see `finds_a_deadlock`.
+            # The part that waits first doesn't look for a deadlock; see `finds_a_deadlock`.
             transaction.execute("SET LOCAL deadlock_timeout = '1min'")
             return transaction.execute(NOW)
 
         self.play.step(self, introduce, lambda transaction: transaction.execute(NOW))
 
     def does(self, act: Act) -> Any:
-        """Do something that waits for nobody, and return what it says."""
+        """Do something that need not wait, and return its answer."""
         self.play.step(self, act)
         return self.answered()
 
@@ -248,7 +248,7 @@ class Part:
         assert self.play.waiting.get(self.name) == {on.name}, self.real.answers
 
     def answered(self) -> Any:
-        """Return what it says, now that it waits no more."""
+        """Return the answer, now that it no longer waits."""
         assert self.name not in self.play.waiting
         answer = self.real.answers[-1]
         if isinstance(answer, Exception) and not isinstance(answer, GivenUp):
@@ -309,7 +309,7 @@ class Part:
 
 @pytest.fixture(scope="module")
 def play_of(server: RealServer) -> Iterator[Callable[[str], Play]]:
-    """Makes the play of a service, one for all tests."""
+    """Makes one play for each service, for all tests."""
     made: dict[str, Play] = {}
 
     def make(service: str) -> Play:
@@ -335,7 +335,7 @@ def play(request: pytest.FixtureRequest, play_of: Callable[[str], Play]) -> Iter
 
 def crear(*batch: Orden | str, plazo: Plazo = NEVER) -> Act:
     ordenes = [orden(each) if isinstance(each, str) else each for each in batch]
-    # Handlers of their own each time: the windows that they remember would be those of both servers.
+    # New handlers each time, since they remember windows, and would mix those of both servers.
     return lambda t: list(handlers(plazo).crear(t, ordenes))
 
 
@@ -352,12 +352,12 @@ def cobrar(*batch: Cobro, rate: float = 1.0) -> Act:
 
 
 def intend(*batch: Cobro) -> Act:
-    """Before a gateway is asked that does not answer at once."""
+    """Record the intent, before a slow gateway is asked."""
     return lambda t: list(SLOW.cobrar(t, batch))
 
 
 def record(charge: Cobro, answer: str) -> Act:
-    """When that gateway has answered."""
+    """Record the answer of the slow gateway."""
     return lambda t: list(SLOW.cobrados(t, [(charge, answer)]))
 
 
@@ -366,7 +366,7 @@ def reembolsar(order_id: str, now_ms: int = 1_767_225_600_123) -> Act:
 
 
 def runs(query: str, **params: Any) -> Act:
-    """One query of Ordenes alone."""
+    """Run one query of Ordenes alone."""
     return lambda t: sorted(t.execute(store._SQL[query], params))
 
 
@@ -482,7 +482,7 @@ def test_an_order_that_is_paid_while_it_expires_expires_unless_the_payment_is_co
     paying, expiring = play.begin(), play.begin()
     paying.savepoint()
     paying.does(liquidar(pago("a")))
-    # A later page, which is not held up by who may still accept an order in the window: `paying` looks like that.
+    # A later page doesn't wait for a transaction that may still accept an order in the window, as `paying` looks like.
     expiring.waits(vencer(timer._replace(after_id="0")), on=paying)
     getattr(paying, end)()
     expired = [order_id for order_id, _, _ in told(events(expiring.answered()))]
@@ -641,7 +641,7 @@ def test_what_was_held_before_a_savepoint_stays_held_when_it_is_undone(play: Pla
     other.still_waits(on=one)
     third.still_waits(on=one)
     assert isinstance(fourth.answered()[0], Done)
-    # What was let go may be taken again: now the first waits.
+    # The released row can be taken again, and now the first one waits.
     one.waits(crear("b"), on=fourth)
     fourth.commits()
     assert isinstance(one.answered()[0], Done)

@@ -1,4 +1,4 @@
-"""What the simulation takes for PostgreSQL does what PostgreSQL does: the same handlers on both, step by step."""
+"""The simulated PostgreSQL does what PostgreSQL does: the same handlers run on both, step by step."""
 
 import random
 import time

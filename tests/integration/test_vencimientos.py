@@ -1,11 +1,10 @@
-"""Orders that nobody pays in time: one timer a window, forward only, paid back where the payment comes too late."""
+"""Orders without a payment in time: one timer for each window, only forward, and a late payment is paid back."""
 
 import itertools
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -23,19 +22,6 @@ from tests.integration.ordenes import AT_ONCE, HOUR_MS, events, handlers, liquid
 from tests.integration.server import Connect, Rows, blocked, wait_until
 
 SERVICE = "ordenes"
-
-
-@pytest.fixture
-def connect_to() -> Iterator[Callable[[str], Postgres]]:
-    """Opens connections to any database."""
-    with ExitStack() as opened:
-
-        def make(dsn: str) -> Postgres:
-            database = Postgres(dsn, "alpes pruebas")
-            opened.callback(database.close)
-            return database
-
-        yield make
 
 
 def crear(database: Postgres, by: OrdenesHandlers, *ids: str) -> list[Event]:
@@ -56,7 +42,7 @@ def a_due_window(database: Postgres, *ids: str) -> Vencimiento:
 
 
 def end(database: Postgres, timer: Vencimiento, page: int = 1000) -> list[Event]:
-    """Let a due timer and all that follow from it come; return what they publish besides."""
+    """Deliver a due timer and all timers that follow from it; return what else they publish."""
     published: list[Event] = []
     coming = [timer]
     while coming:
@@ -188,7 +174,7 @@ def test_with_no_time_set_no_timer_is_started_and_none_does_anything(database: P
     vencer(database, handlers(), timer)
     assert vencer(database, never, timer) == []
     assert rows("SELECT DISTINCT status FROM ordenes") == [("creada",)]
-    # Set again, somebody's next timer finds the window.
+    # The window stays, so that a next timer finds it when a time is set again.
     assert rows("SELECT armed FROM vencimientos") == [(False,)]
 
 
@@ -285,7 +271,7 @@ def test_a_payment_of_an_expired_order_is_paid_back_once_and_ends_it(database: P
     assert told(events(done)) == [("a", "reembolsada", 3)]
     assert rows("SELECT status, version, transaction_id FROM ordenes") == [("reembolsada", 3, "t-a")]
     before = rows("SELECT * FROM ordenes")
-    # Whatever comes again now says how the order stands, and changes nothing.
+    # A message that comes again now repeats the order's status, and changes nothing.
     assert liquidar(database, pago(status="reembolsada")) == liquidar(database, pago()) == done
     assert rows("SELECT * FROM ordenes") == before
 

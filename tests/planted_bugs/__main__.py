@@ -1,11 +1,10 @@
-"""Plants bugs one by one in a copy of the checkout, and sees that the suite which has to notice each one does.
+"""Plants bugs one by one in a copy of the checkout, and checks that each one's suite notices it.
 
 python -m tests.planted_bugs                     every bug, and a table
 python -m tests.planted_bugs ack-before-commit   this one
 python -m tests.planted_bugs --list              what there is
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -17,15 +16,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
+from tests import checkouts
 from tests.planted_bugs.bugs import BUGS, SIMULATION, Bug
 from tests.planted_bugs.planting import changed
 
 ROOT = Path(__file__).parents[2]
 HANGS_S = 1800.0
 SHOWN = 70
-"""Characters of what was found."""
+"""How many characters of a finding are shown."""
 BASELINE_SEEDS = 60
-"""Seeds that must hold without any bug before one is planted."""
+"""How many seeds must hold before a bug is planted."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,10 @@ class Caught:
 
 def copy_checkout(to: Path) -> None:
     """Copy the files of the checkout, those not committed yet included."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True).stdout
-    for name in filter(None, names.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, to / name)
+    for file in checkouts.files():
+        copy = to / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, copy)
     if (ROOT / ".venv").exists():
         (to / ".venv").symlink_to(ROOT / ".venv")
 
@@ -73,7 +73,7 @@ def run(suite: str, seeds: int, root: Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--stop"]
     else:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *suite.split()]
-    # The environment's packages are the checkout's own: without this the copy's runtime would not be the one that runs.
+    # The environment leads to the checkout's packages; with this, the copy's own run instead.
     paths = os.pathsep.join(map(str, (root, root / "runtime")))
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": paths}
     try:
@@ -104,7 +104,7 @@ def judge(bug: Bug, seeds: int, root: Path) -> Caught:
 
 
 def _ran(bug: Bug, done: subprocess.CompletedProcess[str]) -> bool:
-    """Whether the suite came to a verdict: one that could not even start has caught nothing."""
+    """Whether the suite came to a verdict; a suite that could not start has caught nothing."""
     return "VIOLATED" in done.stdout if bug.suite == SIMULATION else done.returncode == 1
 
 
@@ -125,18 +125,17 @@ def chosen(names: Sequence[str]) -> list[Bug]:
     return [known[name] for name in names or known]
 
 
-def main() -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.planted_bugs", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("names", nargs="*", metavar="BUG", help="plant these; without any: every one")
-    parser.add_argument("--list", action="store_true", help="say what there is")
-    parser.add_argument("--seeds", type=int, default=10_000, help="most seeds that a simulation gets (10000)")
-    options = parser.parse_args()
-    if options.list:
+@click.command(help=(__doc__ or "").split("\n", 1)[0], context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, metavar="[BUG]...")
+@click.option("--list", "listing", is_flag=True, help="Say what there is.")
+@click.option("--seeds", default=10_000, show_default=True, help="The most seeds that a simulation gets.")
+def main(names: tuple[str, ...], seeds: int, *, listing: bool) -> None:
+    """Run the command line, and exit with 1 if a bug was missed, or with 2 if a suite fails without any bug."""
+    if listing:
         for bug in BUGS:
             print(f"{bug.name:<44} {bug.suite:<50} {bug.what}")
-        return 0
-    bugs = chosen(options.names)
+        return
+    bugs = chosen(names)
     verdicts: list[Caught] = []
     with tempfile.TemporaryDirectory(prefix="alpes-bugs-") as folder:
         root = Path(folder)
@@ -144,10 +143,10 @@ def main() -> int:
         for suite in sorted({bug.suite for bug in bugs}):
             if run(suite, BASELINE_SEEDS, root).returncode:
                 print(f"{suite} fails without any bug: it can't show one", flush=True)
-                return 2
+                sys.exit(2)
         print("| bug | what it does | caught by | after | what was seen first |\n|---|---|---|---|---|", flush=True)
         for bug in bugs:
-            verdict = judge(bug, options.seeds, root)
+            verdict = judge(bug, seeds, root)
             verdicts.append(verdict)
             by = bug.suite if verdict.caught else f"**not caught** ({bug.suite})"
             print(f"| {bug.name} | {bug.what} | {by} | {verdict.after} | {verdict.by} |", flush=True)
@@ -155,8 +154,8 @@ def main() -> int:
     print(
         f"\n{len(verdicts) - len(missed)} of {len(verdicts)} bugs were caught" + "".join(f"; not {n}" for n in missed)
     )
-    return 1 if missed else 0
+    sys.exit(1 if missed else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

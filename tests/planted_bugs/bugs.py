@@ -1,8 +1,8 @@
-"""Bugs that somebody could write one day, each as a change of code, and the suite that has to notice it.
+"""Bugs that somebody could write one day: each is a change of code, with the suite that must notice it.
 
-One more is one more `Bug` here: the command `python -m tests.planted_bugs NAME` plants it in a copy of the checkout and
-runs its suite there. A bug in a query is planted twice: in the SQL, and in what stands for it in the simulation, which
-the contract test of both holds together.
+To add one, add a `Bug` here: `python -m tests.planted_bugs NAME` plants it in a copy of the checkout and runs its suite
+there. A bug in a query is planted twice, in the SQL and in its counterpart in the simulation; a contract test keeps
+both alike.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Changes code by what it means: a change survives other formatting, comments, moved files and most renames.
+"""Changes code by its meaning: a change survives new formatting, new comments, moved files and most renames.
 
 A change to Python names a folder, a function in it and a piece of its syntax tree; one to SQL a query and some of its
 words. Each must be there exactly once.
@@ -19,7 +19,7 @@ NAMES = {"arg", "attr", "id", "name"}
 
 
 class NotThereError(ValueError):
-    """The code has changed: what a change replaces isn't there, or is there more than once."""
+    """The code has changed: what a bug replaces is missing, or occurs more than once."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ Change = Code | Query
 def changed(changes: Sequence[Change], root: Path) -> dict[Path, str]:
     """Return the files that some changes touch, with their content, by path.
 
-    Raises `NotThereError` where one can't be made, or could be in several places.
+    Raises `NotThereError` if a change fits no place, or several places.
     """
     texts: dict[Path, str] = {}
     for change in changes:
@@ -124,7 +124,7 @@ def _functions(tree: ast.AST, wanted: str, prefix: str = "") -> Iterator[ast.AST
 
 
 def _changed(scope: ast.AST, before: list[ast.stmt], after: list[ast.stmt]) -> Iterator[None]:
-    """Change a tree at each place that the pattern fits, in turn: at the next one it is as it was."""
+    """Change a tree at each place that fits the pattern in turn, and undo the change before the next."""
     wanted: list[Any] = before
     made: list[Any] = after
     match before, after:

@@ -1,4 +1,4 @@
-"""Each planted bug is noticed by the suite that has to: the same as python -m tests.planted_bugs, bug by bug."""
+"""Each planted bug is noticed by its suite: the same as python -m tests.planted_bugs, bug by bug."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.planted_bugs.__main__ import BASELINE_SEEDS, copy_checkout, judge, ru
 from tests.planted_bugs.bugs import BUGS, Bug
 
 SEEDS = 2_000
-"""Most that a simulation gets to show a bug."""
+"""The most seeds that a simulation gets to show a bug."""
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,10 @@ python -m tests.simulation --fresh 300        300 more, drawn from ALPES_SEED, o
 python -m tests.simulation 4711               seed 4711 step by step, and what was violated
 python -m tests.simulation --seeds 500 --stop until the first seed that fails
 
-Where no seed has interrupted two steps of a function in one of the two ways, a seed that met them is run again and
-struck there: `--aim` with a seed replays that.
+If no seed has interrupted a pair of a function's steps in one of the two ways, a seed that met the pair is run again
+and struck there; `--aim` with a seed replays that.
 """
 
-import argparse
 import multiprocessing
 import os
 import sys
@@ -19,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from multiprocessing.pool import Pool
 from random import Random, SystemRandom
 from typing import NamedTuple
+
+import click
 
 from tests.simulation.aims import Aim, Run, is_of_a_function, missing, parse, remember
 from tests.simulation.checks import violations
@@ -30,11 +31,11 @@ CHUNK = 25
 FRESH_SEEDS = range(10**6, 10**9)
 """What fresh seeds are drawn from."""
 SMALL_CHUNK = 4
-"""The same where the first failure ends it all."""
+"""The same, if the first failure ends the run."""
 
 
 class Result(NamedTuple):
-    """What some runs came to; ``first`` is by pair of steps the run that met it first."""
+    """The results of some runs; ``first`` holds, for each pair of steps, the run that met it first."""
 
     failed: dict[Run, list[str]]
     pairs: dict[Pair, Met]
@@ -44,11 +45,11 @@ class Result(NamedTuple):
 
     @classmethod
     def empty(cls) -> "Result":
-        """Return that of no run."""
+        """Return the result of no run."""
         return cls({}, {}, {}, Counter(), Counter())
 
     def add(self, other: "Result") -> None:
-        """Count these runs, too."""
+        """Add the results of further runs."""
         self.failed.update(other.failed)
         add_up(self.pairs, other.pairs)
         for pair, run in other.first.items():
@@ -69,7 +70,7 @@ def judge(world: World) -> list[str]:
 
 
 def add_up(total: dict[Pair, Met], pairs: dict[Pair, Met]) -> None:
-    """Add what some pairs of steps went through."""
+    """Add up what happened between pairs of steps."""
     for pair, met in pairs.items():
         total.setdefault(pair, Met()).add(met)
 
@@ -89,7 +90,7 @@ def run_chunk(runs: Sequence[Run]) -> Result:
 
 
 def counted(world: World) -> Counter[str]:
-    """Return what a world came to, in numbers."""
+    """Return the figures of a world."""
     totals = Counter(row["status"] for row in world.servers["ordenes"].rows("ordenes"))
     totals["seeds"] = not world.aims
     totals["steps"] = world.scheduler.steps
@@ -111,7 +112,7 @@ def replay(run: Run) -> int:
 
 
 def run_all(pool: Pool, runs: Sequence[Run], total: Result, *, stop: bool) -> None:
-    """Make runs on all processes, until the first one that fails where ``stop`` says so."""
+    """Make runs on all processes; with ``stop``, until the first one fails."""
     size = SMALL_CHUNK if stop else CHUNK
     for result in pool.imap_unordered(run_chunk, [runs[start : start + size] for start in range(0, len(runs), size)]):
         total.add(result)
@@ -121,9 +122,9 @@ def run_all(pool: Pool, runs: Sequence[Run], total: Result, *, stop: bool) -> No
 
 
 def run_aimed(pool: Pool, total: Result) -> list[Run]:
-    """Interrupt what was never interrupted, in a run that met it; returns those runs.
+    """Interrupt each pair of steps that was never interrupted, in a run that met it; return these runs.
 
-    They may meet what no run had met before, so it goes on until each has had its run.
+    They may meet new pairs, so this goes on until each pair has had its run.
     """
     tried: dict[Aim, Run] = {}
     while aims := [aim for aim in missing(total.pairs) if aim not in tried]:
@@ -134,12 +135,12 @@ def run_aimed(pool: Pool, total: Result) -> list[Run]:
 
 
 def fresh(base: str, number: int) -> list[Run]:
-    """Draw seeds that nobody has seen."""
+    """Draw new seeds."""
     return [Run(seed) for seed in Random(f"simulation {base}").sample(FRESH_SEEDS, number)]
 
 
 def report(result: Result, seconds: float) -> None:
-    """Print what all seeds went through."""
+    """Print the figures of all seeds."""
     print(f"{'actor':<18} {'between':<14} {'and':<14} {'others ran':>11} {'died there':>11} {'went on':>11}")
     for (actor, before, after), met in sorted(result.pairs.items()):
         print(f"{actor:<18} {before:<14} {after:<14} {met.others_ran:>11,} {met.died:>11,} {met.went_on:>11,}")
@@ -148,52 +149,43 @@ def report(result: Result, seconds: float) -> None:
     print(f"{result.totals['seeds']:,} seeds in {seconds:.0f} s, {len(result.failed)} failed")
 
 
-def options_of(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("seed", nargs="?", type=int, help="replay this seed and show every step")
-    parser.add_argument("--aim", action="append", type=parse, default=[], help="with a seed: strike there, too")
-    parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds (10000)")
-    parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
-    parser.add_argument("--fresh", type=int, default=0, help="how many more, drawn from ALPES_SEED (0)")
-    parser.add_argument("--stop", action="store_true", help="stop at the first seed that fails")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="processes (one a core)")
-    return parser.parse_args(arguments)
-
-
-def main() -> int:
-    """Run the command line; returns the exit code."""
-    options = options_of(sys.argv[1:])
+@click.command(help=(__doc__ or "").split("\n", 1)[0], context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("seed", type=int, required=False)
+@click.option("--aim", "aims", type=parse, multiple=True, help="With a seed: strike there, too.")
+@click.option("--seeds", default=10_000, show_default=True, help="How many seeds.")
+@click.option("--first", default=1, show_default=True, help="The first of them.")
+@click.option("--fresh", "more", default=0, show_default=True, help="How many more, drawn from ALPES_SEED.")
+@click.option("--stop", is_flag=True, help="Stop at the first seed that fails.")
+@click.option("--processes", default=os.cpu_count(), help="Processes; one a core if not given.")
+def main(
+    seed: int | None, aims: tuple[Aim, ...], seeds: int, first: int, more: int, processes: int, *, stop: bool
+) -> None:
+    """Replay a seed, or run many, and exit with 1 if something was violated or never interrupted."""
     if os.environ.get("PYTHONHASHSEED") != "0":
-        # Sets of texts are iterated in an order that depends on it.
+        # The order in which sets of texts are iterated depends on it.
         os.execve(  # noqa: S606 -- the same program again
             sys.executable,
             [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
             {**os.environ, "PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"},
         )
-    if options.seed is not None:
-        return replay(Run(options.seed, tuple(options.aim)))
-    return run_seeds(options)
-
-
-def run_seeds(options: argparse.Namespace) -> int:
-    """Run many seeds, and what they leave out; prints what they came to and returns the exit code."""
+    if seed is not None:
+        sys.exit(replay(Run(seed, aims)))
     started = time.monotonic()
     base = os.environ.get("ALPES_SEED") or str(SystemRandom().randrange(10**6))
-    runs = [Run(seed) for seed in range(options.first, options.first + options.seeds)] + fresh(base, options.fresh)
+    runs = [Run(each) for each in range(first, first + seeds)] + fresh(base, more)
     total, aimed = Result.empty(), list[Run]()
-    with multiprocessing.Pool(options.processes) as pool:
-        run_all(pool, runs, total, stop=options.stop)
+    with multiprocessing.Pool(processes) as pool:
+        run_all(pool, runs, total, stop=stop)
         if not total.failed:
             aimed = run_aimed(pool, total)
     report(total, time.monotonic() - started)
-    if options.fresh:
-        print(f"{options.fresh} of them drawn with ALPES_SEED={base}")
-    return tell(total, aimed)
+    if more:
+        print(f"{more} of them drawn with ALPES_SEED={base}")
+    sys.exit(tell(total, aimed))
 
 
 def tell(total: Result, aimed: Iterable[Run]) -> int:
-    """Print what was aimed at and what is wrong; returns the exit code."""
+    """Print what was aimed at and what is wrong; return the exit code."""
     for run in aimed:
         print(f"not interrupted by chance, so aimed at: {run.command}")
     for run, found in sorted(total.failed.items())[:5]:
@@ -205,4 +197,4 @@ def tell(total: Result, aimed: Iterable[Run]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
-"""What chance left out is aimed at: a run that met two steps is run again, and struck between them.
+"""Aims at what chance left out: a run that met two steps is repeated, and struck between them.
 
-A run is its seed's word for word until then, so whatever has been met once can be interrupted for certain.
+Until then the run is the same as its seed's, so a pair of steps that was met once can certainly be interrupted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,11 +10,11 @@ from tests.simulation.instance import FUNCTIONS
 from tests.simulation.scheduler import Met, Pair
 
 CRASH, HOLD = "crash", "hold"
-"""The instance dies there; or somebody else goes first, another instance that starts if nobody else."""
+"""The instance dies there, or is held while others go first, among them a newly started instance."""
 
 
 class Aim(NamedTuple):
-    """Between which steps of which actor a run is struck, at the first time, and how."""
+    """Where and how a run is struck: when an actor first stands between two steps."""
 
     actor: str
     before: str
@@ -38,13 +38,13 @@ class Run(NamedTuple):
 
     @property
     def command(self) -> str:
-        """What shows it step by step."""
+        """The command that shows the run step by step."""
         aims = "".join(f" --aim '{aim}'" for aim in self.aims)
         return f"python -m tests.simulation {self.seed}{aims}"
 
 
 def parse(text: str) -> Aim:
-    """Return an aim from what it is shown as. Raises `ValueError` where it is none."""
+    """Return the aim that a text shows. Raises `ValueError` if the text shows none."""
     actor, before, after, how = text.split("/")
     if how not in (CRASH, HOLD):
         raise ValueError(f"{how!r} is neither {CRASH} nor {HOLD}")
@@ -57,7 +57,7 @@ def is_of_a_function(pair: Pair) -> bool:
 
 
 def missing(pairs: Mapping[Pair, Met]) -> list[Aim]:
-    """Return what never happened between two steps of a function: that somebody else ran, that it died."""
+    """Return what never happened between two steps of a function: another actor ran, or the function died."""
     return [
         Aim(*pair, how)
         for pair, met in sorted(pairs.items())
@@ -68,7 +68,7 @@ def missing(pairs: Mapping[Pair, Met]) -> list[Aim]:
 
 
 def remember(first: dict[Pair, Run], run: Run, pairs: Iterable[Pair]) -> None:
-    """Note a run that met some pairs, unless an earlier one did with as little aiming."""
+    """Note a run for the pairs that it met, unless a known run met them with less aiming or a lower seed."""
     for pair in pairs:
         before = first.setdefault(pair, run)
         if (len(run.aims), run) < (len(before.aims), before):

@@ -22,12 +22,12 @@ from tests.simulation.scheduler import Scheduler
 
 NEVER_S = float("inf")
 Key = str | bytes | None
-"""A message's key; bytes are one that is no UTF-8."""
+"""A message's key; bytes if it isn't UTF-8."""
 MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 10 * 1024
 
 
 class Broken(Exception):
-    """A consumer is of no use any more, and says so; whoever has it must give it up."""
+    """A consumer is broken, and its owner must give it up."""
 
 
 class Message:
@@ -79,7 +79,7 @@ class Message:
 
 
 class Broker:
-    """All topics and subscriptions, and how reliable everything is just now.
+    """All topics and subscriptions, and how reliable they are at the moment.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class Broker:
         self.on_acknowledged: Callable[[Message], None] = lambda _message: None
 
     def subscription(self, topic: str, name: str) -> "Subscription":
-        """Return a topic's subscription; its first one begins with the first message."""
+        """Return a topic's subscription; a new one begins with the first message."""
         found = self.subscriptions.get(topic)
         if found is None:
             found = self.subscriptions[topic] = Subscription(self, topic, name)
@@ -141,7 +141,7 @@ class Broker:
         return message
 
     def at_rest(self) -> bool:
-        """Whether every message is acknowledged, those not due yet included."""
+        """Whether every message is acknowledged, also those that aren't due yet."""
         return not any(each.waiting or each.delayed or each.outstanding for each in self.subscriptions.values())
 
     def next_due(self) -> float | None:
@@ -194,13 +194,13 @@ class Subscription:
         return message
 
     def acknowledge(self, message: Message) -> None:
-        """Be done with a message, wherever else it waits."""
+        """Remove a message, wherever else it waits."""
         self.acknowledged.add(message.id)
         self.outstanding.pop(message.id, None)
         self.broker.on_acknowledged(message)
 
     def give_back(self, messages: list[Message]) -> None:
-        """Deliver messages again that were handed out and not acknowledged."""
+        """Deliver again the messages that were handed out and not acknowledged."""
         for message in messages:
             handed_out = self.outstanding.pop(message.id, None) is not None
             if handed_out and message.id not in self.acknowledged:
@@ -236,7 +236,7 @@ class Consumer:
         """Do nothing: acknowledgements are sent with the next message."""
 
     def receive(self) -> Message | None:
-        """Return a message, None without one."""
+        """Return a message; None if there is none."""
         if not self.ready(0) or self.broker.random.random() < self.broker.spreading:
             return None
         message = self.subscription.take()
@@ -262,13 +262,13 @@ class Consumer:
             self.unsent.clear()
 
     def breaks(self) -> None:
-        """Be of no use any more, with all in hand that waits: nobody else gets it before this one is closed."""
+        """Break while holding all waiting messages; nobody else gets them before this consumer is closed."""
         self.broken = True
         while self.subscription.ready():
             self.held.append(self.subscription.take())
 
     def reconnect(self) -> None:
-        """Lose the connection: unsent acknowledgements are lost, and what is not acknowledged comes again."""
+        """Lose the connection: unsent acknowledgements are lost, and unacknowledged messages come again."""
         self.unsent.clear()
         held, self.held = self.held, []
         self.subscription.give_back(held)
@@ -280,7 +280,7 @@ class Consumer:
             self.crash()
 
     def crash(self) -> None:
-        """Be gone."""
+        """Vanish without closing."""
         self.closed = True
         self.reconnect()
 
@@ -294,7 +294,7 @@ class Reader:
         self.left = deque(messages)
 
     def read(self, _seconds: float) -> Message | None:
-        """Return the next message, None where there is none."""
+        """Return the next message; None if there is none."""
         if not self.left:
             return None
         message = self.left.popleft()
@@ -320,11 +320,11 @@ class Producer:
         self.batch: list[tuple[bytes, Any, Mapping[str, str], str | None, float]] = []
         self.unconfirmed: list[Callable[[Any, Any], None]] = []
         self.closed = False
-        # What the runtime takes of `pulsar.Producer` beside its public methods: `flush_async` of the native one.
+        # Beside public methods of `pulsar.Producer`, the runtime uses `flush_async` of the native producer.
         self._producer = self
 
     def is_connected(self) -> bool:
-        """Whether it has a connection: an entry that is refused for its size breaks it again and again."""
+        """Whether it has a connection; an entry that is too large breaks the connection again and again."""
         return not (self.closed or self.unconfirmed or self.broker.away)
 
     def send_async(
@@ -342,13 +342,13 @@ class Producer:
         self.batch.append((content, callback, properties or {}, partition_key, delay_s))
 
     def flush(self) -> None:
-        """Send the batch off, and say that all is well."""
+        """Send the batch, and report success."""
         if self.closed:
             raise pulsar.AlreadyClosed("the producer is closed")
         self.flush_async(lambda _result: None)
 
     def flush_async(self, told: Callable[[Any], None]) -> None:
-        """Send the batch off: in one entry, and every delayed message in one of its own."""
+        """Send the batch as one entry, and each delayed message as its own entry."""
         scheduler = self.broker.scheduler
         scheduler.pause("flush")
         if self.closed or self.client.closed:
@@ -386,7 +386,7 @@ class Producer:
         return "too big" if any(_bytes_of(entry) > MAX_MESSAGE_BYTES for entry in entries) else "stored"
 
     def close(self) -> None:
-        """Close it; what was not flushed is lost, and of what was not confirmed it is said that it may be."""
+        """Close it: unflushed messages are lost, and unconfirmed ones are reported as possibly lost."""
         self.closed = True
         self.batch.clear()
         unconfirmed, self.unconfirmed = self.unconfirmed, []
@@ -402,7 +402,7 @@ def _bytes_of(entry: Sequence[tuple[bytes, Any, Mapping[str, str], str | None, f
 
 
 class Client:
-    """What the runtime asks of a ``pulsar.Client``."""
+    """The part of ``pulsar.Client`` that the runtime uses."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
@@ -423,7 +423,7 @@ class Client:
         return consumer
 
     def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
-        """Open a reader of a topic that is there."""
+        """Open a reader of an existing topic."""
         self._reach()
         topic = without_partition(partition)
         stored = self.broker.topics.get(topic)
@@ -438,7 +438,7 @@ class Client:
         return Producer(self, topic)
 
     def crash(self) -> None:
-        """Be gone, with everything that was opened."""
+        """Vanish, with everything that was opened."""
         self.closed = True
         for consumer in self.consumers:
             consumer.crash()

@@ -18,7 +18,7 @@ BUSINESS = {
     "transacciones": ("order_id", "id", "status", "amount_cents", "currency"),
     "reporting": REPORTED,
 }
-"""By table, reporting's orders under its own name: the columns that are the same whatever went wrong."""
+"""By table: the columns that are the same whatever goes wrong. Reporting's table of orders has a name of its own."""
 SENT = ("client_id", "address", "total_cents", "currency")
 """Columns that say what was sent."""
 Rows = dict[str, dict[str, Any]]
@@ -32,9 +32,9 @@ EVENTS: dict[str, Any] = {
 
 @cache
 def without_faults() -> dict[str, Rows]:
-    """Return by table the business columns of every order of the pool after a run in which nothing went wrong.
+    """Return, by table, the business columns of the pool's orders after a run without faults.
 
-    An order is missing where even that run lost it.
+    An order is missing if even that run lost it.
     """
     world = World(0, CALM, list(range(POOL)))
     with suppress(Stuck):
@@ -56,7 +56,7 @@ def tables_of(world: World) -> dict[str, Rows]:
 
 
 def violations(world: World) -> list[str]:
-    """Return what is wrong, empty when everything is as promised."""
+    """Return everything that is wrong; empty if every promise holds."""
     found = [*world.early_acks, *world.forgotten, *(f"a thread died: {death}" for death in world.deaths)]
     tables = tables_of(world)
     ordenes, pagos, reporting = tables["ordenes"], tables["transacciones"], tables["reporting"]
@@ -99,7 +99,7 @@ def _of_the_instances(world: World) -> list[str]:
 
 
 def _accepted(world: World, row: dict[str, Any]) -> CrearOrden | None:
-    """Return what was sent of an order that is as this row says, None if nothing was."""
+    """Return the sent order that this row shows; None if none was sent so."""
     contents = world.sent.rivals.get(row["id"], {"": world.sent.orders.get(row["id"])})
     for sent in contents.values():
         if sent and all(getattr(sent, column) == row[column] for column in SENT):
@@ -154,7 +154,7 @@ def _as_without_faults(tables: dict[str, Rows], accepted: CrearOrden) -> list[st
 
 
 def _of_letters(world: World, ordenes: dict[str, Any]) -> list[str]:
-    """See that what can't be processed lies in dead-letter topics, and nothing else does."""
+    """Check that dead-letter topics hold what can't be processed, and nothing else."""
     found = []
     letters: dict[tuple[str, str], set[str]] = {}
     for name, messages in world.broker.topics.items():
@@ -186,7 +186,7 @@ def _of_letters(world: World, ordenes: dict[str, Any]) -> list[str]:
 
 
 def _of_events(world: World, ordenes: dict[str, Any]) -> list[str]:
-    """See that an event always says the same, and that every change was told."""
+    """Check that an event always says the same, and that every change was published."""
     found = []
     contents: dict[str, bytes] = {}
     told: set[tuple[str, int]] = set()

@@ -1,4 +1,4 @@
-"""One function instance in the simulation: the real composition root and the real stages, in a world of stand-ins."""
+"""One function instance in the simulation: the real composition root and stages, with simulated surroundings."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,9 +17,9 @@ from alpes_runtime._instance import Instance as RunInstance
 from alpes_runtime._instance import Stage
 from alpes_runtime.bootstrap import bootstrap
 from alpes_runtime.config import parse_config
-from alpes_runtime.errors import Unavailable, Unreachable
 from alpes_runtime.host import Host
 from alpes_runtime.platform import Platform
+from alpes_runtime.testing import FakeStateStore
 from functions.ordenes import function as ordenes
 from functions.ordenes.function import Ordenes, OrdenesConfig
 from functions.pagos import function as pagos
@@ -72,7 +72,7 @@ def topic(name: str) -> str:
 
 @cache
 def parsed(function: str, items: tuple[tuple[str, Any], ...]) -> Any:
-    """Return a function's configuration; the same few come again and again."""
+    """Return a function's configuration; cached, since only few differ."""
     return parse_config(FUNCTIONS[function][1], dict(items))
 
 
@@ -82,7 +82,7 @@ encoded_of = cache(encoded)
 
 @contextmanager
 def built_once() -> Iterator[None]:
-    """Let all instances share what each would build alike."""
+    """Let all instances share what each would otherwise build in the same way."""
     with ExitStack() as stack:
         for module in (ordenes, pagos, reporting):
             stack.enter_context(patch.object(module, "ProtobufNativeSchema", schema_of))
@@ -92,7 +92,7 @@ def built_once() -> Iterator[None]:
 
 
 class NoLock:
-    """Takes the place of the compute lock: only one actor runs at a time anyway, and it may stop anywhere."""
+    """Replaces the compute lock, since only one actor runs at a time, and may stop anywhere."""
 
     def __enter__(self) -> None:
         pass
@@ -106,7 +106,7 @@ class NoLock:
 
 
 class SteadyRandom(Random):
-    """Jitter without jitter: the scheduler draws enough."""
+    """Draws no jitter, since the scheduler draws enough."""
 
     def uniform(self, a: float, b: float) -> float:
         """Return the middle."""
@@ -114,33 +114,6 @@ class SteadyRandom(Random):
 
 
 STEADY = SteadyRandom(0)
-
-
-class SimulatedState:
-    """The state store: keeps values, slowly, and refuses some or all, or does not answer, when it is told to.
-
-    tests/e2e/test_simulated_state.py holds it against the real one.
-    """
-
-    def __init__(self, scheduler: Scheduler, random: Random) -> None:
-        self.values: dict[str, str] = {}
-        self.changes = 0
-        self.failing = 0.0
-        self._scheduler = scheduler
-        self._random = random
-
-    def put(self, values: Mapping[str, str]) -> None:
-        """Write all values, each in a step of its own; see `StateStore.put`."""
-        for key, value in values.items():
-            self._scheduler.pause("put")
-            if self._random.random() < self.failing:
-                raise self._random.choice((Unavailable, Unreachable))("the state store put nothing")
-            self.values[key] = value
-            self.changes += 1
-
-    def get(self, key: str) -> str | None:
-        """Return a value."""
-        return self.values.get(key)
 
 
 class Charged(NamedTuple):
@@ -152,7 +125,7 @@ class Charged(NamedTuple):
 
 
 class Refunded(NamedTuple):
-    """What it says of a refund."""
+    """What the gateway's ledger says of a refund."""
 
     transaction_id: str
     amount_cents: int
@@ -160,10 +133,10 @@ class Refunded(NamedTuple):
 
 
 class SimulatedGateway:
-    """A payment gateway that keeps a ledger by order, and whose answers get lost.
+    """A payment gateway that keeps a ledger by order, and loses requests and answers.
 
-    Its approvals are those of the simulated one, so that a run with it ends like one without.
-    tests/unit/services/test_simulated_gateway.py holds it against the one that is asked over HTTP.
+    It approves the same orders as `simulada`, so that a run with it ends like a run without it.
+    tests/unit/services/test_simulated_gateway.py compares it with a gateway over HTTP.
     """
 
     def __init__(self, scheduler: Scheduler, random: Random) -> None:
@@ -176,13 +149,13 @@ class SimulatedGateway:
         self._random = random
 
     def __call__(self, options: GatewayOptions) -> "SimulatedGateway":
-        """Be what a function makes of its configuration: all instances ask the same gateway."""
+        """Return itself as the gateway of a configuration, so that all instances ask the same one."""
         self.at_once = options.at_once
         self._rate = options.approval_rate
         return self
 
     def charge(self, cobro: Cobro) -> str | Retry | Rejected:
-        """Charge an order, unless the request gets lost; and say so, unless the answer does."""
+        """Charge an order unless the request gets lost, and answer unless the answer gets lost."""
         charge = stands = Charged(drawn(cobro.order_id, self._rate), cobro.amount_cents, cobro.currency)
         lost = self._lost()
         if lost != "request":
@@ -191,7 +164,7 @@ class SimulatedGateway:
         return _not_known(lost, same=stands == charge) or stands.status
 
     def refund(self, refund: Reembolso) -> Retry | Rejected | None:
-        """Pay an order back, likewise."""
+        """Pay an order back in the same way."""
         asked = stands = Refunded(refund.transaction_id, refund.amount_cents, refund.currency)
         lost = self._lost()
         if lost != "request":
@@ -207,7 +180,7 @@ class SimulatedGateway:
 
 
 def _not_known(lost: str, *, same: bool) -> Retry | None:
-    """Return why an answer leaves open what was done, None where it doesn't."""
+    """Return why the outcome is unknown; None if it is known."""
     why = f"the {lost} got lost" if lost else "" if same else "its key was used with other content"
     return Retry("gateway", why, until_known=True) if why else None
 
@@ -235,8 +208,8 @@ class SimulatedPlatform(Platform):
         self._instance.connections.append(connection)
         return connection
 
-    def state(self, _host: Host, _lock: Any, _switch: str) -> SimulatedState:
-        """Return the function's simulated state store."""
+    def state(self, _host: Host, _lock: Any, _switch: str) -> FakeStateStore:
+        """Return the function's state store."""
         return self._world.states[self._function]
 
     def deaths(self, _host: Host) -> Deaths:
@@ -248,7 +221,7 @@ class SimulatedPlatform(Platform):
         return lambda topic: self._instance.host.client.subscribe(topic, self._function)
 
     def in_background(self, _name: str, work: Callable[[], None]) -> None:
-        """Do it at once."""
+        """Do the work at once."""
         work()
 
 
@@ -277,7 +250,7 @@ class SimulatedHost:
 
 
 class Instance:
-    """An instance under way.
+    """A running instance.
 
     Parameters
     ----------
@@ -307,11 +280,11 @@ class Instance:
 
     @property
     def consumers(self) -> list[Consumer]:
-        """Everything it receives from."""
+        """All consumers that it receives from."""
         return [each for each in self.host.client.consumers if not each.closed]
 
     def crash(self) -> None:
-        """End it where it is: as ``kill -9`` does, and as the watchdog does with one whose thread has died."""
+        """End it where it stands, as ``kill -9`` does, and as the watchdog does when a thread has died."""
         self.gone = True
         self.world.scheduler.kill(self)
         self.host.client.crash()
@@ -319,7 +292,7 @@ class Instance:
             connection.server.drop(connection)
 
     def stop(self) -> None:
-        """Ask it to end in good order; it drains, and the rest comes again."""
+        """Ask it to end in good order: it drains, and unfinished messages come again."""
         if self.running is None:
             self.world.retire(self)
             return

@@ -1,6 +1,6 @@
-"""Stand-ins for ``threading`` and ``queue`` where there is one thread: nobody waits, nothing is locked.
+"""Stand-ins for ``threading`` and ``queue`` for a single thread: nothing waits, and nothing is locked.
 
-Actors hand over to each other at the scheduler's word only, never within an operation of these.
+Actors change only when the scheduler says so, never within an operation of these classes.
 """
 
 import queue
@@ -119,7 +119,7 @@ QUEUE: Any = SimpleNamespace(Queue=Queue, SimpleQueue=Queue, Empty=Empty, Full=F
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let the runtime use these as long as it lasts."""
+    """Make the runtime use these classes within the ``with`` block."""
     try:
         _swap(THREADING, QUEUE)
         yield

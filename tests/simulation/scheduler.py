@@ -1,7 +1,7 @@
-"""One thread, many actors: a seeded scheduler that decides at every step who goes on, and a clock that only it moves.
+"""One thread, many actors: a seeded scheduler decides at every step which actor goes on, and alone moves the clock.
 
-Each stage of each instance is an actor, a greenlet that runs the real code. The code never knows: where it would wait
-for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over to the scheduler.
+Each stage of each instance is an actor, a greenlet that runs the real code. The code doesn't notice: where it would
+wait for something outside, the stand-ins for PostgreSQL, Pulsar and time hand over to the scheduler.
 """
 
 import threading
@@ -22,9 +22,9 @@ SELDOM = {
     ("start", "acknowledge"),
     ("undo", "begin"),
 }
-"""Steps of which few follow each other before the calm: aimed at five times as often."""
+"""Steps that seldom follow each other before the calm, and so are aimed at five times as often."""
 KNOWN = 0.7
-"""How often it is one of those that wait for nothing, if there are any, before all others are looked at."""
+"""How often an actor that waits for nothing, if there is one, goes next before all others are looked at."""
 
 
 Pair = tuple[str, str, str]
@@ -33,21 +33,21 @@ Pair = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Met:
-    """How often actors went on between two steps, how often others ran in between, and how often they died there."""
+    """How often, between two steps, an actor went on, others ran, or the actor died."""
 
     went_on: int = 0
     others_ran: int = 0
     died: int = 0
 
     def add(self, other: "Met") -> None:
-        """Count these, too."""
+        """Add further counts."""
         self.went_on += other.went_on
         self.others_ran += other.others_ran
         self.died += other.died
 
 
 class Stuck(AssertionError):
-    """Nobody can go on, though not all is done; or it never ends."""
+    """No actor can go on although not all is done, or the run never ends."""
 
 
 class Actor:
@@ -80,7 +80,7 @@ class Actor:
 
     @property
     def pair(self) -> Pair:
-        """Between which steps it stands."""
+        """The two steps between which it stands."""
         return self.name, self.last, self.next
 
     @property
@@ -90,7 +90,7 @@ class Actor:
 
 
 class Scheduler:
-    """Decides who goes on.
+    """Decides which actor goes on.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class Scheduler:
         self._hub.switch()
 
     def sleep(self, event: threading.Event, seconds: float) -> bool:
-        """Let time pass, at most so much; True as soon as the event is set."""
+        """Let at most so much time pass; return True as soon as the event is set."""
         actor = self._current
         if actor is None or actor.dead or event.is_set() or seconds <= 0:
             return event.is_set()
@@ -193,7 +193,7 @@ class Scheduler:
         return event.is_set()
 
     def defer(self, act: Callable[[], None]) -> None:
-        """Have something done outside of every actor, right after this step: only there an actor can be ended."""
+        """Do something outside of all actors right after this step; only there an actor can be ended."""
         self._deferred.append(act)
 
     def note(self, what: str) -> None:
@@ -210,11 +210,11 @@ class Scheduler:
         self._runnable.append(actor)
 
     def whereabouts(self) -> str:
-        """Return where everybody is."""
+        """Return where each actor stands."""
         return "; ".join(f"{actor.name}: {actor.state}" for actor in self.actors)
 
     def kill(self, owner: Any) -> None:
-        """End all actors of an owner where they are; their code does nothing more."""
+        """End all actors of an owner where they stand; their code does nothing more."""
         for actor in [each for each in self.actors if each.owner is owner]:
             self._remove(actor)
             if actor.next and actor.condition is None:
@@ -223,9 +223,9 @@ class Scheduler:
                 actor.greenlet.throw()
 
     def freeze(self, owner: Any, seconds: float) -> None:
-        """Let nobody of an owner go on for so long, as if its process were stopped.
+        """Let no actor of an owner go on for so long, as if its process were stopped.
 
-        Who is within a put is spared: what may come of that is not promised (docs/reliability.md).
+        An actor within a put is spared, since its outcome isn't promised (docs/reliability.md).
         """
         until = self.now + seconds
         for actor in self.actors:
@@ -236,7 +236,7 @@ class Scheduler:
                 actor.wake = max(actor.wake, until) if actor.wake else 0.0
 
     def hold(self, actor: Actor) -> None:
-        """Let somebody else go first. From then on nothing is broken that could end the actor meanwhile."""
+        """Let another actor go first. Until then nothing is broken that could end this one."""
         self.breaking = self.aiming = 0.0
         steps = self.steps
         self._runnable.remove(actor)
@@ -246,7 +246,7 @@ class Scheduler:
         return self.now >= until and (condition is None or condition())
 
     def close(self) -> None:
-        """End everybody: a greenlet that stands still would keep its whole world in memory."""
+        """End all actors, since a greenlet that stands still keeps its whole world in memory."""
         for actor in self.actors:
             actor.dead = True
             if actor.greenlet:
@@ -256,7 +256,7 @@ class Scheduler:
     def run(self, done: Callable[[], bool], most: int) -> bool:
         """Step actors until nobody has anything at hand and all is ``done``; False where ``most`` steps aren't enough.
 
-        Raises `Stuck` when nobody can ever go on.
+        Raises `Stuck` if no actor can ever go on.
         """
         last = self.steps + most
         while self._runnable or not done():
@@ -291,7 +291,7 @@ class Scheduler:
             self._happen()
 
     def _happen(self) -> None:
-        """Let happen what must happen outside of every actor."""
+        """Do what must be done outside of all actors."""
         while self._deferred:
             self._deferred.pop(0)()
         struck, self._struck = self._struck, None
@@ -329,7 +329,7 @@ class Scheduler:
 
 
 class SimulatedClock:
-    """The scheduler's time, as the runtime's code asks for it."""
+    """The scheduler's time as a `Clock` of the runtime."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

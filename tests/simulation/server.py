@@ -2,9 +2,9 @@
 
 Each statement sees what was committed when it began, and its own transaction's writes. A row that another open
 transaction has written is waited for; then the statement goes on with that row as it was left (PostgreSQL rechecks it).
-Whoever runs the simulation decides what happens in between, through two hooks: `pause`, called before every step, and
-`until`, called where a step has to wait. tests/integration/test_simulated_server.py holds it against the real one, and
-test_simulated_locks.py does where several transactions are open.
+Two hooks decide what happens in between: `pause`, called before every step, and `until`, called when a step must wait.
+tests/integration/test_simulated_server.py compares it with the real server, and test_simulated_locks.py with several
+open transactions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ def _at_once(holds: Callable[[], bool], what: str) -> None:
 
 
 class Server:
-    """The tables of one service, and who works on them.
+    """The tables of one service, and their open transactions.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ class Server:
         return [found[key] for key in sorted(found)]
 
     def drop(self, connection: "Connection") -> None:
-        """Roll back whatever a connection has open, as when its client is gone."""
+        """Roll back a connection's open transaction, as when its client has gone."""
         for transaction in [each for each in self.open if each.connection is connection]:
             transaction.end()
 
     def restart(self) -> None:
-        """Roll everything back that is open; whoever was in the middle of it is told at its next step."""
+        """Roll back all open transactions; their clients learn of it at their next steps."""
         for transaction in list(self.open):
             transaction.end()
 
@@ -101,7 +101,7 @@ class Connection:
         self.server.pause(step)
 
     def close(self) -> None:
-        """Give the connection back: whatever is open is rolled back."""
+        """Close the connection, and roll back its open transaction."""
         self.server.drop(self)
 
 
@@ -177,7 +177,7 @@ class OpenTransaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo on an exception what was done since; see `Transaction.savepoint`."""
+        """On an exception, undo what was done since; see `Transaction.savepoint`."""
         self.check_alive()
         written, locked = dict(self.written), list(self._locked)
         try:
@@ -195,13 +195,13 @@ class OpenTransaction:
             raise
 
     def check_alive(self) -> None:
-        """Raise `Unavailable` where the server ended the transaction meanwhile."""
+        """Raise `Unavailable` if the server has ended the transaction meanwhile."""
         if self._ended or self.server.away:
             self.end()
             raise Unavailable("the database ended the connection")
 
     def commit(self) -> None:
-        """Make everything visible to whoever begins a statement from now on."""
+        """Make everything visible to statements that begin from now on."""
         if self.failed:
             raise BadData("COMMIT was answered with ROLLBACK: a statement before it had failed")
         running = [other.running for other in self.server.open if other is not self and other.running is not None]
@@ -217,7 +217,7 @@ class OpenTransaction:
         self.server.on_commit(self.written)
 
     def end(self) -> None:
-        """Release the locks; what isn't committed is gone."""
+        """Release the locks, and drop what isn't committed."""
         if not self._ended:
             self._ended = True
             self.server.open.remove(self)
@@ -225,7 +225,7 @@ class OpenTransaction:
                 self.server.locks.pop(place, None)
 
     def lock(self, place: tuple[str, Any]) -> None:
-        """Hold a row that nobody else holds, until the end or until that is undone."""
+        """Lock a row that no other transaction holds, until the end or until the lock is undone."""
         if self.server.locks.get(place) is not self:
             self.server.locks[place] = self
             self._locked.append(place)
@@ -255,7 +255,7 @@ class View:
         return self._server.clock_ms()
 
     def keep(self, table: str, key: Any, row: dict[str, Any] | None) -> None:
-        """Remember a row as it was when the statement began, before somebody else's commit changes it."""
+        """Remember a row as it was when the statement began, before another commit changes it."""
         self._before.setdefault((table, key), row)
 
     def get(self, table: str, key: Any) -> dict[str, Any] | None:
@@ -276,14 +276,14 @@ class View:
         return [(key, row) for key, row in seen if row is not None]
 
     def lock(self, table: str, key: Any) -> dict[str, Any] | None:
-        """Wait until nobody else holds a row, and return it as it is then, locked; None where there is none by then."""
+        """Wait until no other transaction holds a row, lock it and return it; None if it is gone by then."""
         self._wait_while(partial(self._holder, table, key), f"{table} {key}")
         if (latest := self._latest(table, key)) is not None:
             self._transaction.lock((table, key))
         return latest
 
     def insert(self, table: str, key: Any, row: dict[str, Any]) -> bool:
-        """Insert a row unless its key is taken; one that is being written is waited for, one that is locked is not."""
+        """Insert a row unless its key is taken; wait for one that is being written, not for one that is locked."""
         self._wait_while(partial(self._writer, table, key), f"{table} {key}")
         if self._latest(table, key) is not None:
             return False
@@ -304,7 +304,7 @@ class View:
         return self._server.tables.get(table, {}).get(key)
 
     def _wait_while(self, in_the_way: Callable[[], OpenTransaction | None], what: str) -> None:
-        """Wait until nobody is in the way: each has ended, or undone that since a savepoint."""
+        """Wait until every transaction in the way has ended, or has undone its change since a savepoint."""
         while (other := in_the_way()) is not None:
             self._wait_for(other, in_the_way, what)
 
@@ -321,11 +321,11 @@ class View:
         transaction.check_alive()
 
     def free(self, table: str, key: Any) -> bool:
-        """Whether nobody else holds a row (for SKIP LOCKED)."""
+        """Whether no other transaction holds a row (for SKIP LOCKED)."""
         return self._server.locks.get((table, key)) in (None, self._transaction)
 
     def put(self, table: str, key: Any, row: dict[str, Any]) -> None:
-        """Write a row that was locked, or that is new."""
+        """Write a row that is locked or new."""
         self._transaction.lock((table, key))
         self._transaction.written[table, key] = row
 
@@ -352,7 +352,7 @@ class View:
         return transaction.activity
 
     def forget_others(self) -> None:
-        """Look anew at the next time (``pg_stat_clear_snapshot()``)."""
+        """Look anew the next time (``pg_stat_clear_snapshot()``)."""
         self._transaction.activity = None
 
 

@@ -1,6 +1,6 @@
 """What every query of the three services does, in Python, for the simulated server.
 
-Held against the SQL itself, in random sequences, by tests/integration/test_simulated_server.py.
+tests/integration/test_simulated_server.py compares them with the SQL itself, in random sequences.
 """
 
 import re
@@ -33,7 +33,7 @@ def _rows(params: Params, *columns: str, **renamed: str) -> list[dict[str, Any]]
 
 
 def _by_column(kind: type[NamedTuple]) -> dict[str, str]:
-    """Return a record's fields, by the columns that hold them: a time in milliseconds is a timestamp there."""
+    """Return a record's fields by their columns; a time in milliseconds becomes a timestamp."""
     return {field.removesuffix("_ms"): field for field in kind._fields}
 
 

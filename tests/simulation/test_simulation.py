@@ -1,4 +1,4 @@
-"""Thousands of seeds hold, and a seed is replayed alike."""
+"""Thousands of seeds hold, and a replay of a seed is identical."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ def test_without_faults_every_order_ends_approved_or_rejected() -> None:
 
 @pytest.fixture(scope="module")
 def ended() -> World:
-    """Return the first world in which an order was paid back, and another one approved."""
+    """Return the first world in which one order was paid back and another one approved."""
     for seed in range(1, 50):
         world = World(seed)
         world.run()

@@ -1,4 +1,4 @@
-"""One seed: orders, instances of the three functions, all that can go wrong, then a calm in which everything ends."""
+"""Runs one seed: orders, instances of the three functions, all that can go wrong, then a calm to end in."""
 
 import hashlib
 from collections import Counter
@@ -10,6 +10,8 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from alpes_runtime.errors import Unavailable, Unreachable
+from alpes_runtime.testing import FakeStateStore
 from alpes_runtime.views import _write_behind as write_behind
 from alpes_wire.names import SOURCE_TOPIC
 from functions.pagos.gateways import GATEWAYS, GatewayKind
@@ -17,7 +19,7 @@ from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOr
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.simulation.aims import CRASH, HOLD, Aim
 from tests.simulation.broker import MAX_MESSAGE_BYTES, Broken, Broker, Message
-from tests.simulation.instance import FUNCTIONS, LARGEST, Instance, SimulatedGateway, SimulatedState, built_once, topic
+from tests.simulation.instance import FUNCTIONS, LARGEST, Instance, SimulatedGateway, built_once, topic
 from tests.simulation.one_thread import one_thread
 from tests.simulation.scheduler import Actor, Scheduler, Stuck
 from tests.simulation.server import Server
@@ -26,20 +28,20 @@ from tests.simulation.statements import STATEMENTS
 ORDERS = 30
 APPROVAL_RATE = 0.7
 POOL = 100
-"""Orders are drawn from a pool of so many, so that one run without faults says how each of them ends."""
+"""Orders are drawn from a pool of this size, so that one run without faults shows how each one ends."""
 CHAOS_STEPS = 1500
-"""Longest time in which things go wrong, in steps; twice as long where orders are paid back."""
+"""For how many steps, at most, things go wrong; twice as many if orders are paid back."""
 REFUSED = "an address that the database refuses"
 HUGE = b"\xff" * (MAX_MESSAGE_BYTES - 100)
-"""No order, and so near the size limit that a dead letter with all of it would not fit."""
+"""Bytes that are no order, and so many that a dead letter with all of them would not fit."""
 LOOK_AGAIN_S = 0.01
-"""How long a view of Ordenes puts between two looks at the tables: so short that it leaves marks over."""
+"""How long a view of Ordenes waits between two looks at the tables; so short that some marks are left over."""
 FREEZING = 0.3
-"""Share of the aimed incidents in which an instance is stopped for a while; in the others it crashes."""
+"""The share of aimed incidents that stop an instance for a while; the others crash it."""
 FEWEST, MOST = 2, 4
-"""Instances of each function, except while one is being replaced."""
+"""The fewest and the most instances of each function, except while one is being replaced."""
 CALM_STEPS = 60_000
-"""Within so many steps more everything must have ended."""
+"""In the calm, everything must end within so many steps."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Weather:
 
     @classmethod
     def drawn(cls, random: Random) -> "Weather":
-        """Draw how bad it gets."""
+        """Draw a weather."""
         return cls(
             step_s=random.choice([0.001, 0.005]),
             breaking=random.choice([0.0, 0.005, 0.01, 0.02]),
@@ -133,7 +135,7 @@ CALM = Weather(
 
 @dataclass
 class Sent:
-    """What the client sent, by what must become of it.
+    """What the client sent, by the outcome that it must have.
 
     Attributes
     ----------
@@ -177,7 +179,7 @@ def order(number: int) -> CrearOrden:
 
 
 class World:
-    """Everything of one seed.
+    """The whole world of one seed.
 
     Parameters
     ----------
@@ -224,7 +226,9 @@ class World:
         self.servers = {
             name: Server(STATEMENTS[name], clock_ms, self.scheduler.pause, self.scheduler.until) for name in FUNCTIONS
         }
-        self.states = {name: SimulatedState(self.scheduler, self.random) for name in FUNCTIONS}
+        self.states = {name: FakeStateStore() for name in FUNCTIONS}
+        for state in self.states.values():
+            state.before_each = self._before_each_put
         self.gateway = SimulatedGateway(self.scheduler, self.random)
         self.sent = Sent()
         self.instances: list[Instance] = []
@@ -240,11 +244,12 @@ class World:
         self._calm = False
         self._chaos_ends = 0
         self._generation = 0
-        self._totals_seen = (-1, -1)
+        self._puts_failing = 0.0
+        self._totals_seen: tuple[int, dict[str, str]] = (-1, {})
         self._totals_behind = False
 
     def run(self) -> None:
-        """Let it all happen. Raises `Stuck` where it doesn't end."""
+        """Run the world. Raises `Stuck` if it doesn't end."""
         hurried = patch.object(write_behind, "LOOK_AGAIN_S", LOOK_AGAIN_S)
         gateways = {"http": GatewayKind(self.gateway, remote=True)}
         with patch.dict(GATEWAYS, gateways), hurried, one_thread(), built_once():
@@ -267,7 +272,7 @@ class World:
         chaos = int(self.random.uniform(0.3, 1.0) * CHAOS_STEPS)
         if self.weather.patience_s <= 2 and self.weather.gateway == "http":
             chaos *= 2  # refunds come late
-        with suppress(Stuck):  # when all that is left are acknowledgements that were kept back
+        with suppress(Stuck):  # only withheld acknowledgements may be left
             self.scheduler.run(self._all_ended, chaos)
         self._soothe()
         if not self.scheduler.run(self._all_ended, CALM_STEPS):
@@ -277,7 +282,7 @@ class World:
     # -- what happens by itself
 
     def _send(self) -> None:
-        """Send the orders, some twice, and between them what is no order, or another one under the same id."""
+        """Send the orders, some twice, and between them invalid messages and other orders under the same ids."""
         random, sent = self.random, self.sent
         for number in self._numbers:
             self.scheduler.pause("send")
@@ -295,7 +300,7 @@ class World:
             elif draw < 0.15:
                 sent.invalid.add(self.broker.publish(crear, b"\xff\xfe garbage", "garbage").id)
             elif draw < 0.2:
-                # Whichever comes first is the order, so the other must come when the order stands.
+                # The one that comes first is the order, so the other must come after it is stored.
                 self.scheduler.until(lambda number=number: self._stands(order(number).id), "the order stands")  # type: ignore[misc]
                 other = CrearOrden.FromString(raw)
                 other.address = "elsewhere"
@@ -316,7 +321,7 @@ class World:
     sent_all = False
 
     def _send_rivals(self, one: CrearOrden) -> None:
-        """Send an order and another one under its id at once, in any order."""
+        """Send an order and a rival under its id at the same time, in random order."""
         other = CrearOrden(id=one.id, client_id=one.client_id + 1, address="elsewhere", currency=one.currency)
         other.total_cents, other.created_at_ms = one.total_cents + 100, one.created_at_ms
         both = [one, other]
@@ -333,18 +338,18 @@ class World:
         if not self.sent_all or not self.broker.at_rest():
             return False
         if not self.broker.subscriptions.keys() >= INPUTS:
-            return False  # somebody has not even begun
+            return False  # a function has not begun to read
         return not self.state_is_behind() and not self.totals_are_behind()
 
     def state_is_behind(self) -> bool:
-        """Whether there is something for a view of Ordenes to write, or to look at again."""
+        """Whether a view of Ordenes still has something to write or to look at again."""
         marked = self.servers["ordenes"].tables.get("estado_pendiente")
         return bool(marked) or any(instance.unverified for instance in self.instances)
 
     def totals_are_behind(self) -> bool:
         """Whether the view of Reporting shows less than its table."""
         server, state = self.servers["reporting"], self.states["reporting"]
-        if (seen := (server.commits, state.changes)) != self._totals_seen:
+        if (seen := (server.commits, dict(state.values))) != self._totals_seen:
             self._totals_seen, self._totals_behind = seen, self._totals_differ()
         return self._totals_behind
 
@@ -367,7 +372,7 @@ class World:
             "dsn_env": "X",
             "batch_max": random.choice([1, 3, 10, LARGEST]),
             "intake": "runtime" if random.random() < weather.runtime else "direct",
-            # In Pagos, where nothing comes early, few: a charge whose outcome is not known is asked for all the same.
+            # Pagos gets few, since nothing comes early there, and a charge with an unknown outcome is asked for anyway.
             "retry_max_attempts": 2 if function == "pagos" else 6,
             "retry_initial_seconds": 0.5,
         }
@@ -389,7 +394,7 @@ class World:
         self.instances.append(Instance(self, function, self._generation, config))
 
     def retire(self, instance: Instance) -> None:
-        """Let an instance be gone that has drained."""
+        """Remove an instance that has drained."""
         self.scheduler.defer(lambda: self._end(instance))
 
     def died(self, instance: Instance, error: Exception) -> None:
@@ -415,11 +420,10 @@ class World:
         broker.failing, broker.duplicating = weather.failing, weather.duplicating
         broker.losing_acks, broker.reordering = weather.losing_acks, weather.reordering
         self.gateway.failing = weather.asks
-        for state in self.states.values():
-            state.failing = weather.puts
+        self._puts_failing = weather.puts
 
     def _soothe(self) -> None:
-        """Mend everything, and bring every function up."""
+        """Mend everything, and start every function that has no instance."""
         self._calm = True
         self.scheduler.breaking = self.scheduler.aiming = 0.0
         self.scheduler.burst = 0.6
@@ -427,9 +431,7 @@ class World:
         broker = self.broker
         broker.away = broker.reordering = False
         broker.failing = broker.duplicating = broker.losing_acks = broker.spreading = 0.0
-        self.gateway.failing = 0.0
-        for state in self.states.values():
-            state.failing = 0.0
+        self.gateway.failing = self._puts_failing = 0.0
         for server in self.servers.values():
             server.away = False
         for instance in self.instances:
@@ -438,6 +440,11 @@ class World:
         for function in FUNCTIONS:
             if not any(each.function == function for each in self.instances):
                 self._start(function)
+
+    def _before_each_put(self) -> None:
+        self.scheduler.pause("put")
+        if self.random.random() < self._puts_failing:
+            raise self.random.choice((Unavailable, Unreachable))("the state store put nothing")
 
     def _deadlock(self) -> bool:
         return not self._calm and self.random.random() < self.weather.commits / 4
@@ -454,7 +461,7 @@ class World:
         getattr(self, "_" + incident.replace(" ", "_"))()
 
     def _strike(self, actor: Actor) -> None:
-        """Crash the instance that an actor belongs to, where it stands, stop it for a while, or let others go first."""
+        """Crash the actor's instance where it stands, stop it for a while, or let others go first."""
         instance = actor.owner
         if instance not in self.instances:
             return
@@ -465,7 +472,7 @@ class World:
             self._end(instance)
             self._start(instance.function)
         elif how == HOLD:
-            # Somebody who can go: all others may have nothing to do.
+            # Start an instance that can run, since all others may have nothing to do.
             self._start(instance.function)
             self.scheduler.hold(actor)
         else:
@@ -508,7 +515,7 @@ class World:
             self._later(seconds, lambda: None)
 
     def _accepting(self) -> Instance | None:
-        """Return an instance that has accepted an order and not committed it, None where there is none."""
+        """Return an instance with an accepted and uncommitted order; None if there is none."""
         busy = {
             id(transaction.connection)
             for transaction in self.servers["ordenes"].open
@@ -552,7 +559,7 @@ class World:
             self.random.choice(found).rewind()
 
     def _repeat(self) -> None:
-        """Publish some messages of an input again, as a relay does that delivers twice."""
+        """Publish some messages of an input again, as a relay that delivers twice does."""
         inputs = [topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names if "reintento" not in name]
         stored = self.broker.topics.get(self.random.choice(inputs), [])
         once = self.sent.once if stored and stored[0].topic == topic("crear-orden") else set()
@@ -570,7 +577,7 @@ class World:
     # -- what is seen at once
 
     def _committed(self, written: Mapping[tuple[str, Any], Any]) -> None:
-        """See that every order that waits has a window that is open."""
+        """Check that every waiting order has an open window."""
         server = self.servers["ordenes"]
         windows = server.tables.get("vencimientos", {})
         for (table, window), row in written.items():
@@ -590,7 +597,7 @@ class World:
             ]
 
     def _acknowledged(self, message: Message) -> None:
-        """See that what a message asked for is done when it is acknowledged."""
+        """Check that what a message asks for is done by the time it is acknowledged."""
         if message.topic == TIMERS and SOURCE_TOPIC not in message.own:
             self._timer_acknowledged(VencerOrdenes.FromString(message.payload))
         followers = FOLLOWERS.get(message.topic)
@@ -604,7 +611,7 @@ class World:
         self.early_acks.append(f"{name} {key} was acknowledged, and nothing had followed from it")
 
     def _timer_acknowledged(self, timer: VencerOrdenes) -> None:
-        """See that every expired order is told when its window is closed, or is to be closed."""
+        """Check that every expired order of a window is published before the window is closed."""
         server = self.servers["ordenes"]
         start, end = window = (timer.accepted_from_ms, timer.accepted_until_ms)
         if not timer.done and window in server.tables.get("vencimientos", {}):
@@ -634,7 +641,7 @@ _FOLLOWERS = {
     "reembolsar-transaccion": ("transaccion-creada", "pagos-reintento", "reembolsar-transaccion-DLQ"),
 }
 FOLLOWERS = {topic(name): tuple(map(topic, followers)) for name, followers in _FOLLOWERS.items()}
-"""Where something of the same key must be when a message is acknowledged: in one of these topics."""
+"""When a message is acknowledged, one of these topics must have a message with its key."""
 
 TIMERS = topic("ordenes-reintento")
 INPUTS = {topic(name) for _, _, names, _ in FUNCTIONS.values() for name in names}

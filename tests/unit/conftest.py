@@ -1,4 +1,4 @@
-"""Property tests on a shared machine: no deadline, and as many examples as a developer waits for."""
+"""Property tests have no deadline, since the machine is shared, and as many examples as a developer waits for."""
 
 from hypothesis import settings
 

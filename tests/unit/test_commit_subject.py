@@ -1,4 +1,4 @@
-"""The hook that looks at a commit's subject takes the form that CONTRIBUTING.md asks for, and no other."""
+"""The hook on a commit's subject accepts the form that CONTRIBUTING.md asks for, and no other."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 HOOKS = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-# As pre-commit's pygrep searches with --multiline: what is found is refused.
+# Like pre-commit's pygrep with --multiline: a match is refused.
 REFUSED = re.compile(
     next(hook["entry"] for hook in HOOKS if hook["id"] == "subject").encode(), re.MULTILINE | re.DOTALL
 )

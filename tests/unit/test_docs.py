@@ -29,7 +29,7 @@ def text_of(path: Path) -> str:
 
 
 def prose(text: str) -> str:
-    """Leave out what stands in fences and in code spans: a link there is none."""
+    """Leave out fences and code spans, since a link in them is no link."""
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^\s*```.*?^\s*```$", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
@@ -102,7 +102,7 @@ def columns() -> list[Any]:
 
 
 def section(text: str, heading: str) -> str:
-    """Return what stands under a heading."""
+    """Return the text under a heading."""
     level = heading.split(" ", 1)[0]
     found = re.search(rf"^{re.escape(heading)}$.*?(?=^#{{1,{len(level)}}} |\Z)", text, re.MULTILINE | re.DOTALL)
     assert found, f"there is no heading {heading!r}"

@@ -1,4 +1,4 @@
-"""The list of planted bugs, held against the code that they are planted in: it must not rot."""
+"""Each planted bug still fits the code that it is planted in."""
 
 from pathlib import Path
 

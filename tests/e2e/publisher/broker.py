@@ -11,6 +11,7 @@ import pulsar
 from alpes_wire import Endpoint, Reader
 from connection.admin import Admin
 from connection.errors import RefusedError
+from tests.lanes import PATIENCE
 
 TENANT = "alpes"
 BACKLOG_QUOTA = "backlogQuota?backlogQuotaType=destination_storage"
@@ -121,9 +122,10 @@ def client_of(service_url: str) -> Any:
 
 def eventually(holds: Callable[[], bool], what: str, timeout_s: float = 15.0) -> None:
     """Wait until something holds."""
+    timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s in vain until {what}"
+        assert time.monotonic() < deadline, f"after {timeout_s:.0f} s, still not: {what}"
         time.sleep(0.05)
 
 

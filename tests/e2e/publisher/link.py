@@ -1,7 +1,7 @@
 """A TCP link to the broker that a test can stall, cut, close to newcomers or tamper with.
 
-The broker of a standalone Pulsar tells its clients to reach it through the address that they asked at, so all that a
-client of `Link.url` says goes through here.
+The broker of a standalone Pulsar refers its clients to the address that they used, so all traffic of a client of
+`Link.url` passes through the link.
 """
 
 import contextlib

@@ -9,6 +9,7 @@ from alpes_wire import EARLIEST, LATEST, Consumer, Endpoint, Reader, WireError
 from tests.e2e.publisher.broker import Namespace
 from tests.e2e.publisher.link import Link
 from tests.e2e.publisher.publishing import Naive, Publishing, events, numbered
+from tests.lanes import PATIENCE
 from tests.raw_producer import Raw, RawProducer, batch, metadata
 
 pytestmark = pytest.mark.core
@@ -41,7 +42,7 @@ def stats(namespace: Namespace, topic: str) -> dict[str, Any]:
 
 def told(namespace: Namespace, topic: str, backlog: int, seconds: float = 5.0) -> bool:
     """Whether the broker comes to know of all but so many acknowledgements."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while stats(namespace, topic)["msgBacklog"] != backlog:
         if time.monotonic() > deadline:
             return False

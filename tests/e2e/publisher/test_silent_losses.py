@@ -1,7 +1,7 @@
-"""Each way in which ``flush()`` confirms what was lost: first that the trap is real, then that the publisher avoids it.
+"""Each way in which ``flush()`` confirms a lost message: one test shows the trap, the next one how it is avoided.
 
-A test named `test_naive…` may fail with a newer client because the trap is gone: then delete it. The one after it must
-pass whatever the client does.
+If a test named `test_naive…` fails with a newer client, the trap is gone: delete the test. The one after it must pass
+with every client.
 """
 
 import contextlib
@@ -87,7 +87,7 @@ def test_naive_a_batch_refused_for_its_checksum_is_lost(namespace: Namespace, li
     topic = namespace.plain_topic("checksum")
     naive = Naive(linked_client, topic)
     link.tamper = damage
-    # In the first batch: refused in any other, the client ends the process (SIGSEGV).
+    # The refused batch must be the first one: after any other, the client ends the process (SIGSEGV).
     naive.send([b"DAMAGE-ME", *numbered(99)])
     assert naive.says_ok()
     assert len(namespace.payloads(topic)) == 90
@@ -109,7 +109,7 @@ def test_a_batch_refused_for_its_checksum_is_published_again(
 
 
 def over_its_quota(namespace: Namespace, link: Link, topic: str, send: Callable[[], None]) -> None:
-    """Let the broker refuse a producer that has sent what it hasn't delivered yet."""
+    """Let the broker refuse a producer whose messages are sent but not delivered yet."""
     partition = namespace.partitions(topic)[0]
     namespace.client.subscribe(partition, "behind", initial_position=pulsar.InitialPosition.Earliest).close()
     link.stall()
@@ -193,7 +193,7 @@ def test_a_group_larger_than_the_queue_is_stored(
     assert namespace.payloads(topic) == numbered(1000)
 
 
-# An expired send timeout: the broker hangs, and dies without having stored what it had taken.
+# An expired send timeout: the broker hangs, and dies before it has stored what it took.
 
 
 def test_naive_what_expires_is_lost(namespace: Namespace, link: Link, linked_client: Any) -> None:
@@ -228,7 +228,7 @@ def test_what_expires_is_published_again(
     assert Counter(namespace.payloads(topic)) == Counter([b"first", *numbered(100)])
 
 
-# A partitioned producer, one of whose partitions takes nothing.
+# A partitioned producer with one partition that takes nothing.
 
 
 def test_naive_flush_of_a_partitioned_producer_says_what_the_last_partition_said(
@@ -296,13 +296,13 @@ def test_a_second_caller_during_a_flush_is_refused(namespace: Namespace, link: L
     assert Counter(namespace.payloads(topic)) == Counter([b"before", *numbered(10), *numbered(100, "second")])
 
 
-# A producer that is closed or fenced. Here flush tells, so the naive way would do; the publisher must recover, too.
+# A producer that is closed or fenced. Here flush reports it, so the naive way suffices; the publisher must recover too.
 
 
 @contextlib.contextmanager
 def usurper_of(namespace: Namespace, topic: str) -> Iterator[None]:
     """Let another client's producer take a topic for itself."""
-    # Through a connection of its own: on a shared one the fenced producer at times takes the topic back.
+    # It needs a connection of its own: on a shared one, the fenced producer sometimes takes the topic back.
     client = client_of(namespace.service_url)
     client.create_producer(topic, access_mode=pulsar.ProducerAccessMode.ExclusiveWithFencing)
     try:
@@ -367,7 +367,7 @@ def test_naive_a_failed_batch_keeps_its_room_for_ever(namespace: Namespace, clie
 def test_after_a_failed_batch_a_new_producer_is_used(
     namespace: Namespace, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # An entry bound that is too generous, so that batches fail as they must not.
+    # The bound on entries is too generous, so that batches fail that must not.
     monkeypatch.setattr(publisher_module, "MAX_ENTRY_BYTES", 100_000_000)
     monkeypatch.setattr(publisher_module, "MAX_ENTRY_MESSAGES", 100)
     topic = namespace.topic("room")
@@ -436,12 +436,12 @@ def test_while_the_broker_is_away_nothing_is_confirmed(
     assert set(namespace.payloads(topic)) == set(numbered(10))
 
 
-# An entry over a limit that the topic has of its own: the broker breaks the connection on it, again and again.
+# An entry over the topic's own limit: the broker breaks the connection on it, again and again.
 
 
 @pytest.fixture
 def own_client(namespace: Namespace) -> Iterator[Any]:
-    """Return a client whose connection nobody else's producers are on."""
+    """Return a client that shares its connection with no other producers."""
     client = client_of(namespace.service_url)
     yield client
     client.close()

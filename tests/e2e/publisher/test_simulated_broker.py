@@ -1,4 +1,4 @@
-"""What the simulation takes for Pulsar does what Pulsar does: the same tests on both."""
+"""The simulated Pulsar does what Pulsar does: the same tests pass on both."""
 
 import contextlib
 import itertools
@@ -20,9 +20,9 @@ from tests.simulation.scheduler import Scheduler
 
 SUBSCRIPTION = "pruebas"
 SOON_MS = 3_000
-"""Longer than a message needs that is there."""
+"""Longer than a stored message needs to arrive."""
 NEVER_MS = 700
-"""How long is waited for one that must not come."""
+"""How long a test waits for a message that must not come."""
 DELAY_S = 2.5
 
 
@@ -51,7 +51,7 @@ class System(Protocol):
         """Let time pass."""
 
     def crash(self, client: Any) -> None:
-        """End a client with no word to anybody but the broker's noticing that the connection is gone."""
+        """End a client without a word; the broker only notices that the connection is gone."""
 
 
 class Real:
@@ -108,7 +108,7 @@ class Real:
 
 
 class Simulated:
-    """The simulation's, with nothing that goes wrong."""
+    """The broker of the simulation, without faults."""
 
     def __init__(self) -> None:
         self._scheduler = Scheduler(Random(1))
@@ -175,7 +175,7 @@ def consumer_of(system: System, client: Any, topic: str) -> Any:
 
 
 def next_of(consumer: Any, wait_ms: int) -> Any:
-    """Return the next message, None where none comes within so many milliseconds."""
+    """Return the next message; None if none comes within so many milliseconds."""
     deadline = time.monotonic() + wait_ms / 1000
     while True:
         if consumer.ready(0.05) and (message := consumer.receive()) is not None:
@@ -185,7 +185,7 @@ def next_of(consumer: Any, wait_ms: int) -> Any:
 
 
 def publish(client: Any, topic: str, *payloads: bytes) -> None:
-    """Publish each in an entry of its own: one that is acknowledged in part would come again whole."""
+    """Publish each message in its own entry, since an entry acknowledged in part comes again whole."""
     producer = producer_of(client, topic)
     for payload in payloads:
         assert confirmed(producer, partial(producer.send_async, payload)) == [OK]
@@ -262,7 +262,7 @@ def test_what_is_not_acknowledged_comes_again_and_nothing_else_does(system: Syst
     first = system.client()
     consumer = consumer_of(system, first, topic)
     messages = received(consumer)
-    # Neither the first nor all before it: an acknowledgement is of one message.
+    # Neither the first message nor those before it, since an acknowledgement is for one message.
     consumer.acknowledge(messages[b"b"])
     consumer.acknowledge(messages[b"d"])
     if how == "close":
@@ -330,7 +330,7 @@ def test_an_entry_over_the_brokers_limit_is_not_stored_and_its_callback_says_so(
     producer = producer_of(client, topic)
     big = b"x" * (5 * 1024 * 1024 + 1)
     results: list[Any] = []
-    # The real one may refuse at once; what the runtime takes from either is that the entry isn't stored.
+    # The real broker may refuse at once; with either one, the entry isn't stored, which is all the runtime relies on.
     with contextlib.suppress(pulsar.PulsarException):
         results = confirmed(producer, partial(producer.send_async, big))
     assert OK not in results

@@ -1,4 +1,4 @@
-"""A result with something of everything, for whoever reads or shows results."""
+"""A result with something in every part, for tests that read or show results."""
 
 from bench.histogram import Latencies
 from bench.hops import END_TO_END

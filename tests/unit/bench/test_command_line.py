@@ -1,4 +1,4 @@
-"""The command as a person meets it: help, wrong usage, nothing to talk to."""
+"""The command line as a user meets it: help, wrong usage, no system to measure."""
 
 import re
 import subprocess

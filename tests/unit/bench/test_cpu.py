@@ -1,4 +1,4 @@
-"""Whose CPU is whose, and what is full."""
+"""Which process used how much CPU, and what is saturated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When a ratio has fallen, and when it only trembles."""
+"""When a ratio has fallen, and when the difference is noise."""
 
 import dataclasses
 import json

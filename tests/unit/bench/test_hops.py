@@ -1,4 +1,4 @@
-"""What each step took, on times that are known."""
+"""How long each step took, with known times."""
 
 from array import array
 

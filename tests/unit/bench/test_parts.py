@@ -34,7 +34,7 @@ from tests.unit.bench.made import a_run
 
 
 class Hands:
-    """A clock that goes on when one sleeps, and by ``cost`` with each message."""
+    """A clock that advances with each sleep, and by ``cost`` with each message."""
 
     def __init__(self, cost: float = 0.0, stall_at: int = -1, stall: float = 0.0) -> None:
         self.now = 0.0
@@ -288,7 +288,7 @@ def test_the_plain_program_stands_in_for_the_function() -> None:
 
 
 def serve_noting(link: Link, noted: Path) -> None:
-    """Serve Ordenes with a runner that notes what becomes of it."""
+    """Serve Ordenes with a runner that notes what happens to it."""
 
     class Runner:
         def __init__(self, *_wiring: object) -> None:

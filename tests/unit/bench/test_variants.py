@@ -1,4 +1,4 @@
-"""Functions are run another way for a while, and put back whatever happens."""
+"""Functions run in another way for a while, and are put back whatever happens."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command as a person meets it: help, version, wrong usage, nothing to talk to."""
+"""The command line as a user meets it: help, version, wrong usage, no Pulsar."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def silent_port() -> Iterator[int]:
 
 
 def _paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the words of a command, and of all below it."""
+    """Yield the words of a command and of all its subcommands."""
     yield path
     if isinstance(command, click.Group):
         with click.Context(command) as context:

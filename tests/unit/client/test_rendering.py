@@ -1,4 +1,4 @@
-"""What a person reads of a run, and texts, amounts and times in a terminal."""
+"""What a run shows to a user, and texts, amounts and times in a terminal."""
 
 import io
 import os

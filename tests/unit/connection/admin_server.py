@@ -1,4 +1,4 @@
-"""A server in place of Pulsar's admin API, that says what it is told to."""
+"""A stub of Pulsar's admin API that gives the answers it is told to."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from connection.admin import Admin
 
 @contextmanager
 def answering(*answers: tuple[int, object]) -> Iterator[tuple[Admin, list[str]]]:
-    """Serve these answers, the last one again and again; give the client, and the paths that were asked for.
+    """Serve these answers, the last one again and again; yields the client and the requested paths.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def sent(
 
 
 class _Producer(Producer):
-    """Sends each message at once, where the real one waits for more."""
+    """Sends each message at once; the real producer waits for more."""
 
     def send_async(self, *message: Any, **more: Any) -> None:
         super().send_async(*message, **more)
@@ -61,7 +61,7 @@ class FakePulsar(Client):
         self.answers = dict(answers or {})
         self.opened: list[str] = []
         self.short_of: list[int] = []
-        """How many of a topic's last messages each reader doesn't get, the first ones to be opened."""
+        """How many of a topic's last messages each of the first readers doesn't get."""
         self.connected = True
         self._given = {topic: len(messages) for topic, messages in self.lie.items()}
         self._plain = {full_name(topic) for topic in plain}

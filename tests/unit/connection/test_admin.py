@@ -1,4 +1,4 @@
-"""A broker that is busy with a topic is asked again; what it refuses for good is said with its reason."""
+"""A broker that is busy with a topic is asked again; a final refusal is shown with its reason."""
 
 import socket
 import threading

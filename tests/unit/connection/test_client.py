@@ -1,4 +1,4 @@
-"""What the library raises is one of our errors, which says what was found."""
+"""The library's errors become ours, which say what was found."""
 
 from collections.abc import Iterator
 from typing import Any

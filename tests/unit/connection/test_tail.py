@@ -1,4 +1,4 @@
-"""From where a topic is read that could not be opened at once."""
+"""Where a tail begins in a topic that could not be opened at once."""
 
 import threading
 from typing import Any, cast
@@ -19,7 +19,7 @@ class _Reader:
 
 
 class _Refusing:
-    """A client that opens a reader after some attempts in vain."""
+    """A client that opens a reader only after some failed attempts."""
 
     def __init__(self, *refusals: str) -> None:
         self._refusals = list(refusals)

@@ -1,4 +1,4 @@
-"""The independent checker against histories with planted violations, each of which it must see."""
+"""The independent checker finds each violation that is planted in a history."""
 
 import dataclasses
 import random
@@ -713,6 +713,6 @@ def test_fifty_thousand_orders_are_judged_within_seconds() -> None:
 
 
 def test_every_kind_of_the_history_is_read() -> None:
-    """A part of the history that no planted violation above touches would be one that the checker is blind to."""
+    """Each part of the history is touched by a planted violation above, so the checker is blind to none."""
     read = {*SOURCES, "prefix", "idle", "events", "totals", "charges"}
     assert {part.name for part in dataclasses.fields(History)} == read

@@ -1,4 +1,4 @@
-"""The run of a million orders leaves other runs alone, and says in a line what did not hold."""
+"""The run of a million orders leaves other runs alone, and says in one line what did not hold."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,7 +10,7 @@ from local_stack import ports
 from tests.faults import million
 
 BROKER = 7650
-"""The broker's port where all are shifted by 1000."""
+"""The broker's port when all ports are shifted by 1000."""
 
 
 class Failing:
@@ -24,7 +24,7 @@ class Failing:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Name a folder that isn't there yet, and see to it that nothing is ever started."""
+    """Name a folder that doesn't exist yet, and make sure that nothing is started."""
     monkeypatch.setenv("ALPES_HOME", str(tmp_path / "stack"))
     monkeypatch.setenv("ALPES_PORT_OFFSET", "1000")
     monkeypatch.setattr(million, "bring_up", lambda environment: pytest.fail("a stack was started"))
@@ -34,7 +34,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_does_not_start_where_another_run_has_its_stack(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home.mkdir()
-    assert million.main([]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        million.main([])
     (line,) = capsys.readouterr().err.splitlines()
     for part in (str(home), "another test run", "ALPES_PORT_OFFSET=1000 ./deploy.sh destroy"):
         assert part in line
@@ -45,7 +46,8 @@ def test_it_does_not_start_where_somebody_listens_on_its_ports(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ports, "is_taken", lambda port: port == BROKER)
-    assert million.main([]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        million.main([])
     (line,) = capsys.readouterr().err.splitlines()
     assert f"Port {BROKER}, which Pulsar's broker needs, is taken" in line
 

@@ -22,7 +22,7 @@ class Still(Tienda):
 
 
 def ordeal(behind_s: float, calm_s: float, recovery_s: float = 15.0) -> Ordeal:
-    """Return one with an outage after which orders were behind for some seconds, and then no longer."""
+    """Return an ordeal with an outage after which orders were behind for some seconds."""
     made = Ordeal(
         Still("", "", "", {"reporting": ""}, cast("Client", None), {}),
         "a fault",

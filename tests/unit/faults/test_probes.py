@@ -1,4 +1,4 @@
-"""When the flow counts as normal again after a fault: once it stays so, by enough samples."""
+"""The flow counts as normal again once enough samples show that it stays so."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whether the system got over each fault in time, and did something during those that it is meant to survive."""
+"""Whether the system recovered from each fault in time, and made progress during those that it should survive."""
 
 import pytest
 
@@ -14,7 +14,7 @@ NEVER = float("inf")
 
 
 def flow(*outages: tuple[float, float], seconds: float = 60.0) -> Probe:
-    """Return a probe that saw no order end from and to these seconds after the start, and a normal flow otherwise."""
+    """Return a probe that saw no order end between these seconds after the start, and otherwise a normal flow."""
     probe = Probe("", Load("", "", "f-", RATE, 0))
     ended = 0
     for n in range(round(seconds / EVERY_S)):

@@ -1,4 +1,4 @@
-"""Why a download fails is told in one line: by what real connections on this machine do."""
+"""The reason of a failed download is told in one line; real connections on this machine fail in each way."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ SHORT_S = 0.2
 
 @pytest.fixture(autouse=True)
 def nothing_leads_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever proxy and authority the developer's shell names, these tests stay on this machine."""
+    """Unset the proxies and certificates of the developer's shell, so that these tests stay on this machine."""
     for name in list(os.environ):
         if name.upper().endswith("_PROXY") or name in {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}:
             monkeypatch.delenv(name)
@@ -30,12 +30,12 @@ def nothing_leads_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def server(*says: bytes, keeps_open: bool = False, certificate: Path | None = None) -> Iterator[int]:
-    """Return the port of a server that answers one connection so, and then closes it or is silent."""
+    """Run a server that answers one connection so and then closes it, or keeps it open; yields its port."""
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
-            # The other side may be the first to go.
+            # The client may close first.
             try:
                 connection, _ = listener.accept()
                 if certificate is not None:
@@ -61,7 +61,7 @@ def server(*says: bytes, keeps_open: bool = False, certificate: Path | None = No
 
 
 def cause(url: str) -> str:
-    """Download, as the library does that fetches Pulsar, and return why that fails."""
+    """Download as the library that fetches Pulsar does, and return why that fails."""
     with pytest.raises(requests.RequestException) as caught:  # noqa: PT012 - any of them fails, by the cause
         response = requests.get(url, stream=True, timeout=SHORT_S)
         for _ in response.iter_content(chunk_size=8192):

@@ -1,4 +1,4 @@
-"""Ports that somebody else has are named, with whose they are."""
+"""Ports that are taken are named, with the process that has them."""
 
 import os
 import socket

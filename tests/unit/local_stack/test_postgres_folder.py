@@ -1,4 +1,4 @@
-"""Where PostgreSQL's data lie, and whose they are, when root runs the stack."""
+"""Where PostgreSQL's data lie, and who owns them, when root runs the stack."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""What would stop a start is told in one line before anything is installed: folders and ports."""
+"""Folders and ports that would prevent a start are named in one line, before anything is installed."""
 
 import os
 import subprocess
@@ -45,7 +45,7 @@ def test_a_folder_that_is_only_read_is_named(tmp_path: Path) -> None:
 
 
 def _as_nobody(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    # Root reads our code, which another user may not get to, and becomes that user then.
+    # Root first imports the code, which another user may not be able to read, and then becomes that user.
     code = "import os; from local_stack import precheck; os.setuid(65534); raise SystemExit(precheck.main())"
     return subprocess.run(
         [sys.executable, "-c", code],

@@ -1,4 +1,4 @@
-"""A stack ends the processes that it started, and never anybody else's."""
+"""A stack ends the processes that it started, and never another one."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_a_process_that_was_killed_is_gone_even_before_it_is_reaped(
 ) -> None:
     note.write(sleeper.pid)
     sleeper.kill()
-    # Waits for its end, and leaves the zombie.
+    # Wait for its end, and leave the zombie.
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert note.running() is None
 

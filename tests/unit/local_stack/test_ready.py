@@ -36,7 +36,7 @@ def test_pulsar_is_ready_once_all_of_it_answers(
         ports = Ports((urlsplit(admin.url).port or 0) - Ports().http)
         settings = dataclasses.replace(from_environment({"ALPES_HOME": str(tmp_path)}), ports=ports)
         assert broker.is_ready(settings) is ready
-    # Who waits asks again: it is not asked twice at once.
+    # The caller asks again later, so it is asked only once each time.
     assert len(asked) == len(answers)
 
 

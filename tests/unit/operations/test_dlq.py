@@ -1,4 +1,4 @@
-"""Dead letters without Pulsar: ids, histories, choices, and what a terminal is shown."""
+"""Dead letters without Pulsar: ids, histories, choices, and what a terminal shows."""
 
 import string
 from dataclasses import replace
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from alpes_runtime._dead_letter import MAX_INHERITED_BYTES, dead_letter
 from operations.dlq import decoding, history
-from operations.dlq.letters import Letter, LetterId, MistypedLetterError
+from operations.dlq.letters import Letter, LetterId
 from operations.dlq.rendering import as_json
 from operations.dlq.selection import Selection
+from operations.errors import MistypedError
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from terminal.text import printable
 from tests.unit.runtime.parts import received
@@ -61,7 +62,7 @@ def test_a_letters_id_is_read_as_it_is_written(letter_id: LetterId) -> None:
     ],
 )
 def test_what_is_no_letters_id_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(MistypedLetterError, match="crear-orden:0:47:12"):
+    with pytest.raises(MistypedError, match="crear-orden:0:47:12"):
         LetterId.parse(text)
 
 

@@ -1,4 +1,4 @@
-"""Which letters are meant, as a person says it: a name that is none is told, with those that there are."""
+"""Which letters the options choose; an unknown name is refused, with the names that exist."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ def letter(entry: int, error: str) -> Message:
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> FakePulsar:
-    """Two letters that wait, and one that was sent again."""
+    """Two waiting letters, and one that was sent again."""
     topics = {
         "crear-orden": [],
         "crear-orden-DLQ": [letter(0, "bug"), letter(1, "invalid"), letter(2, "planted")],

@@ -1,4 +1,4 @@
-"""Letters that can't be sent again harm no other: each is told with its reason, and the exit code says so."""
+"""A letter that can't be sent again harms no other: it is named with the reason, and the exit code shows it."""
 
 import threading
 from typing import Any
@@ -17,13 +17,13 @@ CREAR_ORDEN = full_name("crear-orden")
 
 
 def omitted(entry: int, place: str, source: str = CREAR_ORDEN) -> Message:
-    """Give a letter that had no room for its message."""
+    """Return a letter that had no room for its message."""
     properties = {"payload.omitted": "7", "source.topic": source, "source.message_id": place}
     return sent(entry, "k", properties=properties)
 
 
 def replayed(*letters: Message, topic: str = "crear-orden", **more: list[Message]) -> tuple[FakePulsar, ActionResult]:
-    """Send these letters again, and those of other topics."""
+    """Send these letters and those of other topics again."""
     topics: dict[str, list[Message]] = {
         "crear-orden": [sent(4, "the-key", b"whole"), sent(5, b"\xff", b"no text")],
         "dlq-bitacora": [],

@@ -1,4 +1,4 @@
-"""What others wrote steers no terminal, also where it is printed as JSON."""
+"""Texts of other people can't control a terminal, also when they are printed as JSON."""
 
 import json
 from contextlib import nullcontext

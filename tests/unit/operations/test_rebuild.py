@@ -1,4 +1,4 @@
-"""Folding a topic of changes, as Reporting's table folds it, and what is said of a rebuild."""
+"""A topic of changes is folded as Reporting's table folds it, and a rebuild is described."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -51,7 +51,7 @@ def test_what_was_taken_is_not_given_again(changes: list[Cambio]) -> None:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, left: int, newer: int, *options: str) -> tuple[int, str]:
-    """Run a rebuild that leaves so many rows."""
+    """Run a rebuild that keeps so many rows."""
 
     class Work:
         def __init__(self, *_: Any) -> None:

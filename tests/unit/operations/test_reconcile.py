@@ -1,4 +1,4 @@
-"""What an order's rows say, for every state that they can be in; and how rows are brought together and judged again."""
+"""The verdict on an order's rows in every state, how rows are merged, and how orders are judged again."""
 
 import io
 import itertools
@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from operations.database import SERVICES
 from operations.errors import NoDatabaseError
 from operations.reconcile import rendering
 from operations.reconcile.check import Account, Check
@@ -38,6 +37,7 @@ from operations.reconcile.stalled import Holder, Stall, Subscription
 from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import Waits
 from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA
+from schemas.tienda.topics import SERVICES
 
 EVERY_STATE = [Facts(*state) for state in itertools.product(ORDENES, PAGOS, REPORTING, (True, False), (True, False))]
 ENDED = {
@@ -57,7 +57,7 @@ UNDER_WAY = {
     (EXPIRADA, APROBADA),
     (EXPIRADA, REEMBOLSADA),
 }
-"""How it can be on its way, whether or not Reporting has seen the last of it."""
+"""How it can be on its way, whether or not Reporting has seen its latest change."""
 
 
 def test_the_tables_of_rules_cover_every_state() -> None:
@@ -179,7 +179,7 @@ def test_rows_of_an_order_come_together(ours: set[str], paid: set[str], shown: s
 
 
 class FakeTables:
-    """The rows of three databases; `before` is what a first look sees of them."""
+    """The rows of three databases; the first look sees `before`."""
 
     def __init__(self, before: list[Rows], now: list[Rows], timed: set[str] | None = None) -> None:
         self.before, self.now, self.timers_of = before, now, timed or set()
@@ -196,7 +196,7 @@ class FakeTables:
 
 
 class FakeConnection:
-    """A database that is a standby, or not; takes every statement."""
+    """A database that takes every statement, and may be a standby."""
 
     def __init__(self, *, standby: bool) -> None:
         self._standby = standby
@@ -217,11 +217,11 @@ def test_a_standby_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     standby = "pagos"
     with (
         pytest.raises(NoDatabaseError, match=r"ALPES_PAGOS_DSN names a standby.*Name the primary"),
-        Tables.opened(dsns, statement_timeout_seconds=1),
+        Tables.opened(dsns, statement_timeout_s=1),
     ):
         pass
     standby = ""
-    with Tables.opened(dsns, statement_timeout_seconds=1) as tables:
+    with Tables.opened(dsns, statement_timeout_s=1) as tables:
         assert tables is not None
 
 

@@ -1,4 +1,4 @@
-"""Which retained message takes a lost order further, that it is found, and sent as it was."""
+"""The retained message that takes a lost order further is chosen, found, and sent unchanged."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def recover(topics: Mapping[str, Sequence[bytes]], why: str, of: Rows | None) ->
             rows(orden("aprobada", 2), pago()),
             ("orden-actualizada", "transaccion-creada", "orden-creada", "crear-orden"),
         ),
-        # Charged now, it would only be paid back again.
+        # If it were charged now, it would only be paid back.
         (READ_MODEL.why, rows(orden("expirada", 2)), ("orden-actualizada", "transaccion-creada")),
     ],
 )
@@ -108,7 +108,7 @@ def test_whatever_an_order_waits_for_there_is_a_topic_to_look_in() -> None:
     ("why", "of", "topics", "expected"),
     [
         (NOT_RECORDED.why, None, {"crear-orden": [command()]}, ("crear-orden", command())),
-        # The first that could have been accepted is the one that counts.
+        # The first command that could have been accepted counts.
         (
             NOT_RECORDED.why,
             None,

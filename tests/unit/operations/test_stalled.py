@@ -1,4 +1,4 @@
-"""In which inputs messages wait that nothing comes of, and what is said of why."""
+"""In which inputs messages wait without progress, and what is shown as the reason."""
 
 import time
 from collections.abc import Mapping, Sequence

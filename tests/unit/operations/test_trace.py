@@ -1,4 +1,4 @@
-"""What a message, and a row, says of an order's way."""
+"""What messages and rows say about an order's way."""
 
 import threading
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from operations.commands.trace import _state
-from operations.trace.hops import CONTRACTS, TOPICS, Hop, TraceRows, in_order, message_hop, trace_id
+from operations.trace.hops import TOPICS, Hop, TraceRows, in_order, message_hop, trace_id
 from operations.trace.messages import Span, find
+from schemas.tienda.contracts import CONTRACTS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from terminal.text import money

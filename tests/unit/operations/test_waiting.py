@@ -1,4 +1,4 @@
-"""Which orders have a message that waits, by what functions have not acknowledged."""
+"""Which orders have a waiting message, according to what functions have not acknowledged."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ def cursor(function: str, mark: str = "1:-1", acknowledged: str = "[]") -> dict[
 def broker(
     topics: Mapping[Input, Sequence[Message]], cursors: Mapping[Input, dict[str, Any]] | None = None
 ) -> FakePulsar:
-    """Return a broker with these messages in the inputs, none of them acknowledged where no cursor says so."""
+    """Return a broker with these messages in the inputs, unacknowledged unless a cursor says otherwise."""
     answers = {
         f"{source.topic}-partition-0/internalStats": (cursors or {}).get(source) or cursor(source.function)
         for source in DOWNSTREAM
@@ -155,7 +155,7 @@ def test_inputs_are_read_as_an_order_passes_them_and_retries_of_a_refund_after_i
 
 
 class Moving(FakePulsar):
-    """A broker in which a message causes its next attempt, and is acknowledged, once anything has been asked."""
+    """A broker in which, after the first request, a message causes its next attempt and is acknowledged."""
 
     def get(self, path: str) -> Any:
         answer = super().get(path)

@@ -1,4 +1,4 @@
-"""What the runtime's tests are built from: messages, a handler that keeps what it gets, and the stages on fakes."""
+"""Parts for the runtime's tests: messages, a handler that keeps what it gets, and the stages on fakes."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +43,7 @@ def keep(view: View, params: Mapping[str, Any]) -> list[Row]:
 
 
 def database(kind: type[FakeDatabase] = FakeDatabase) -> FakeDatabase:
-    """Keeps the keys that its one statement, ``keep``, is given."""
+    """Return a database that keeps the keys given to its one statement, ``keep``."""
     return kind({"keep": keep})
 
 

@@ -38,7 +38,7 @@ def test_two_instances_wait_differently() -> None:
 
 
 def test_each_further_attempt_waits_twice_as_long_and_the_last_has_none() -> None:
-    policy = RetryPolicy(max_attempts=4, initial_seconds=0.5)
+    policy = RetryPolicy(max_attempts=4, initial_s=0.5)
     assert [policy.delay_ms(attempt) for attempt in range(1, 6)] == [500, 1000, 2000, None, None]
 
 

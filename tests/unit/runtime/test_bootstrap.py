@@ -1,4 +1,4 @@
-"""One function wires an instance, and its parts end in the right order."""
+"""One function wires an instance, whose parts end in the right order."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""A group is decoded, applied in one transaction, and what follows from it is said; an outage loses nothing."""
+"""A group is decoded and applied in one transaction, and its events are returned; an outage loses nothing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -316,7 +316,7 @@ def test_after_a_message_that_broke_its_batch_groups_are_applied_in_parts_for_a_
 
 
 def test_what_only_the_commit_refuses_is_found_in_transactions_of_its_own() -> None:
-    """As a constraint that is checked at the end of a transaction."""
+    """Fail like a constraint that is checked at the end of a transaction."""
 
     class Deferring(FakeDatabase):
         def pause(self, step: str) -> None:

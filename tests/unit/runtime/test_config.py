@@ -1,4 +1,4 @@
-"""A function's userConfig is taken as it is meant or refused with one clear line."""
+"""A function's userConfig is taken as it is meant, or refused with one clear line."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What an instance remembers over its death."""
+"""What an instance remembers beyond its death."""
 
 import errno
 import os
@@ -57,7 +57,7 @@ def test_the_highest_place_that_was_handed_out_is_known_of_each_topic(path: Path
     assert (second.in_hand("t"), second.in_hand("u"), second.in_hand("v")) == ((2, 0), (7, 7), (-1, -1))
     second.hand_out("t", MessageId(1, 3))
     third = Deaths(path)
-    assert (third.in_hand("t"), third.in_hand("u")) == ((1, 3), (-1, -1)), "of the last life alone"
+    assert (third.in_hand("t"), third.in_hand("u")) == ((1, 3), (-1, -1)), "only the last life counts"
 
 
 def test_more_topics_than_there_is_room_for_are_not_known(path: Path) -> None:
@@ -73,7 +73,7 @@ def test_deaths_of_long_ago_do_not_count(path: Path) -> None:
         Deaths(path, lambda: 1_000.0).begin("a")
     later = Deaths(path, lambda: 1_000.0 + WITHIN_S)
     assert later.lot == 0
-    assert later.deaths("a") == 1, "of the last one alone"
+    assert later.deaths("a") == 1, "only the last death counts"
 
 
 BROKEN = ["", "[]", "\0", '{"at": [1], "at_work": 1}', '{"at": ["x"], "at_work": "", "by_place": {}}']

@@ -1,4 +1,4 @@
-"""What is received waits in lanes, most urgent first, within bounds."""
+"""Received messages wait in bounded lanes, the most urgent first."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Both ways in: groups from a consumer of our own, or one by one from Pulsar's runtime. The same holds for both."""
+"""Messages come in groups from a consumer of our own or singly from Pulsar's runtime; the same holds for both."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ ROLES = ["transaccion-creada", "crear-orden", "ordenes-reintento"]
 
 
 class Context:
-    """The runtime's context: one object, overwritten by each message."""
+    """Pulsar's context: one object that each message overwrites."""
 
     def __init__(self, source: FakeSubscription) -> None:
         self.consumer = source.consumer()
@@ -54,7 +54,7 @@ def process(intake: RuntimeIntake, given: object, context: Any) -> None:
 
 
 class Way(Protocol):
-    """A way in: takes one step, gives what is unacknowledged back."""
+    """An intake that can take one step and give back what is unacknowledged."""
 
     def step(self) -> bool: ...
     def close(self) -> None: ...

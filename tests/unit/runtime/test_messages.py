@@ -1,4 +1,4 @@
-"""What is read of a message, and what is published about one that failed."""
+"""What the runtime reads from a message, and what it publishes about a failed one."""
 
 from collections.abc import Mapping
 from typing import Any

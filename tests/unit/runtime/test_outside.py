@@ -1,4 +1,4 @@
-"""A message that needs an answer from outside is settled once it is there, holds up nothing else, and is never lost."""
+"""A message that needs an answer from outside ends when the answer is there, holds up no other, and is never lost."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -122,7 +122,7 @@ def test_an_instance_that_dies_while_it_waits_leaves_the_message_to_the_next() -
 def test_a_slow_answer_holds_up_its_own_messages_only() -> None:
     one = Instance(*(f"ask {n}".encode() for n in range(20)))
     one.run("intake", "commit", "publish")
-    # Two can be asked at once: so many wait, and the rest stays in the inbox.
+    # Two questions may be asked at once, so two messages wait for answers and the rest stays in the inbox.
     assert one.questions.full()
     assert len(one.inbox) == 18
 

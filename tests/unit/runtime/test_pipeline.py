@@ -1,4 +1,4 @@
-"""From the inbox to the acknowledgement: that comes last, after the commit and the broker's word on every event."""
+"""An acknowledgement comes last: after the commit, and after the broker has confirmed every event."""
 
 import sys
 from dataclasses import dataclass, field
@@ -248,7 +248,7 @@ def test_however_two_instances_are_stepped_and_crashed_every_message_has_its_eve
             one.store.fail("answer")
         else:
             one.step(step)
-        # Ack last: whatever is acknowledged by now has been published by now.
+        # Acknowledged last: every message acknowledged by now has been published before.
         out = {event.payload for event in publisher.published}
         assert {message.payload for message in source.acknowledged} <= out
     for one in instances:

@@ -1,8 +1,7 @@
-"""Publishing on a client that fails when told: nothing counts as published without the broker's word on each entry."""
+"""Nothing counts as published until the broker has confirmed each entry; the client fails when told to."""
 
 import contextlib
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pulsar
@@ -15,98 +14,14 @@ from alpes_runtime._publisher import PulsarPublisher, encoded
 from alpes_runtime.errors import PublishFailed, Refused
 from alpes_runtime.testing import FakeClock
 from tests.unit.runtime.parts import instance_context
-
-Answer = Callable[[Any, Any], None]
-
-
-class Producer:
-    """Stores a batch when it is flushed; the client's verdict says what becomes of it."""
-
-    def __init__(self, client: "Client", topic: str) -> None:
-        self.client = client
-        self.topic = topic
-        self.pending: list[tuple[bytes, str | None, dict[str, str] | None, Answer | None, bool]] = []
-        self.unanswered: list[Answer] = []
-        self.closed = False
-        self._producer = self
-
-    def is_connected(self) -> bool:
-        return not self.unanswered
-
-    def send_async(
-        self,
-        content: bytes,
-        callback: Answer | None,
-        properties: dict[str, str] | None = None,
-        partition_key: str | None = None,
-        deliver_after: Any = None,
-    ) -> None:
-        if self.client.full and len(self.pending) >= self.client.full:
-            raise pulsar.ProducerQueueIsFull("full")
-        self.pending.append((content, partition_key, properties, callback, deliver_after is not None))
-
-    def flush_async(self, told: Callable[[Any], None]) -> None:
-        if self.client.flush_error is not None:
-            raise self.client.flush_error
-        batches = [[message] for message in self.pending if message[4]]
-        if plain := [message for message in self.pending if not message[4]]:
-            batches.append(plain)
-        for batch in batches:
-            self.client.entries += 1
-            size = sum(len(message[0]) for message in batch)
-            self.client.sizes.append(size)
-            if size > self.client.takes or self.client.breaks:
-                # The client would send it again and again, and call back only once the producer is closed.
-                self.client.breaks = max(0, self.client.breaks - 1)
-                self.unanswered += [message[3] for message in batch if message[3] is not None]
-                continue
-            result = self.client.verdict(self.client.entries)
-            if result == pulsar.Result.Ok:
-                self.client.stored += [(self.topic, message[0]) for message in batch]
-            for message in batch:
-                if message[3] is not None and result is not None:
-                    self.client.callbacks += 1
-                    message[3](result, None)
-        self.pending.clear()
-        told(pulsar.Result.Ok)
-
-    def close(self) -> None:
-        self.closed = True
-        for answer in self.unanswered:
-            answer(pulsar.Result.AlreadyClosed, None)
+from tests.unit.scripted_client import ScriptedClient
 
 
-class Client:
-    def __init__(self, partitions: int = 1) -> None:
-        self.partitions = partitions
-        self.verdict: Callable[[int], Any] = lambda _entry: pulsar.Result.Ok
-        self.flush_error: Exception | None = None
-        self.full = 0
-        self.takes = sys.maxsize
-        self.breaks = 0
-        self.sizes: list[int] = []
-        self.entries = self.callbacks = 0
-        self.stored: list[tuple[str, bytes]] = []
-        self.opened: list[Producer] = []
-        self.options: list[dict[str, Any]] = []
-        self.away: Exception | None = None
-
-    def get_topic_partitions(self, topic: str) -> list[str]:
-        if self.away is not None:
-            raise self.away
-        return [f"{topic}-partition-{n}" for n in range(self.partitions)]
-
-    def create_producer(self, topic: str, **options: Any) -> Producer:
-        self.options.append(options)
-        self.opened.append(Producer(self, topic))
-        return self.opened[-1]
-
-
-def publisher_of(client: Client, clock: FakeClock | None = None, **schemas: Any) -> PulsarPublisher:
+def publisher_of(client: ScriptedClient, clock: FakeClock | None = None, **schemas: Any) -> PulsarPublisher:
     return PulsarPublisher(instance_context(client=client, clock=clock), schemas)
 
 
-def publish(client: Client, events: list[Event], publisher: PulsarPublisher | None = None) -> PulsarPublisher:
+def publish(client: ScriptedClient, events: list[Event], publisher: PulsarPublisher | None = None) -> PulsarPublisher:
     made = publisher or publisher_of(client)
     with made._context.lock:
         made.publish(events)
@@ -117,18 +32,18 @@ def events(number: int, topic: str = "t") -> list[Event]:
     return [Event(topic, f"k{n}", b"%d" % n) for n in range(number)]
 
 
-def payloads(client: Client) -> list[bytes]:
-    return sorted(payload for _, payload in client.stored)
+def payloads(client: ScriptedClient) -> list[bytes]:
+    return sorted(message.payload for message in client.stored)
 
 
 def test_a_group_is_one_entry_with_one_callback() -> None:
-    client = Client()
+    client = ScriptedClient()
     publish(client, events(1000))
     assert (client.entries, client.callbacks, len(client.stored)) == (1, 1, 1000)
 
 
 def test_a_failed_entry_is_seen_though_flush_says_ok() -> None:
-    client = Client()
+    client = ScriptedClient()
     client.verdict = lambda entry: pulsar.Result.ChecksumError
     with pytest.raises(PublishFailed, match="ChecksumError"):
         publish(client, events(3))
@@ -136,7 +51,7 @@ def test_a_failed_entry_is_seen_though_flush_says_ok() -> None:
 
 def test_each_entry_of_a_large_group_is_confirmed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ENTRY_MESSAGES", 2)
-    client = Client()
+    client = ScriptedClient()
     client.verdict = lambda entry: pulsar.Result.Timeout if entry == 2 else pulsar.Result.Ok
     with pytest.raises(PublishFailed):
         publish(client, events(6))
@@ -147,7 +62,7 @@ def test_each_entry_of_a_large_group_is_confirmed_by_itself(monkeypatch: pytest.
 
 def test_each_entry_of_a_large_group_is_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ENTRY_MESSAGES", 2)
-    client, beats = Client(), []
+    client, beats = ScriptedClient(), []
     publisher = publisher_of(client)
     monkeypatch.setattr(publisher._context, "heartbeat", lambda: beats.append(client.entries))
     publish(client, events(6), publisher)
@@ -156,7 +71,7 @@ def test_each_entry_of_a_large_group_is_a_heartbeat(monkeypatch: pytest.MonkeyPa
 
 def test_an_entry_without_an_answer_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CONFIRM_TIMEOUT_S", 0.05)
-    client = Client()
+    client = ScriptedClient()
     client.verdict = lambda _entry: None
     with pytest.raises(PublishFailed, match="no confirmation"):
         publish(client, events(3))
@@ -164,21 +79,21 @@ def test_an_entry_without_an_answer_counts_as_failed(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("error", [pulsar.AlreadyClosed("closed"), pulsar.Timeout("slow"), RuntimeError("odd")])
 def test_a_flush_that_raises_is_a_failed_publish(error: Exception) -> None:
-    client = Client()
+    client = ScriptedClient()
     client.flush_error = error
     with pytest.raises(PublishFailed, match=type(error).__name__):
         publish(client, events(1))
 
 
 def test_a_full_queue_is_a_failed_publish() -> None:
-    client = Client()
+    client = ScriptedClient()
     client.full = 2
     with pytest.raises(PublishFailed, match="ProducerQueueIsFull"):
         publish(client, events(3))
 
 
 def test_after_a_failure_the_producer_is_replaced_and_the_group_goes_through() -> None:
-    client = Client()
+    client = ScriptedClient()
     client.verdict = lambda entry: pulsar.Result.Timeout if entry == 1 else pulsar.Result.Ok
     publisher = publisher_of(client)
     with pytest.raises(PublishFailed):
@@ -189,7 +104,7 @@ def test_after_a_failure_the_producer_is_replaced_and_the_group_goes_through() -
 
 
 def test_a_producer_that_works_is_kept() -> None:
-    client = Client()
+    client = ScriptedClient()
     publisher = publish(client, events(1))
     publish(client, events(1), publisher)
     assert len(client.opened) == 1
@@ -198,7 +113,7 @@ def test_a_producer_that_works_is_kept() -> None:
 
 
 def test_a_broker_that_is_away_is_a_failed_publish_and_asked_again() -> None:
-    client = Client()
+    client = ScriptedClient()
     client.away = pulsar.ConnectError("refused")
     publisher = publisher_of(client)
     with pytest.raises(PublishFailed, match="ConnectError"):
@@ -210,42 +125,43 @@ def test_a_broker_that_is_away_is_a_failed_publish_and_asked_again() -> None:
 
 def test_each_delayed_message_has_a_confirmation_of_its_own() -> None:
     delayed = [Event("retry", "k", b"%d" % n, {"attempt": "2"}, 1000) for n in range(3)]
-    client = Client()
+    client = ScriptedClient()
     publish(client, delayed)
     assert (client.entries, client.callbacks) == (3, 3)
     for failing in (1, 2, 3):
-        client = Client()
+        client = ScriptedClient()
         client.verdict = lambda entry, n=failing: pulsar.Result.Timeout if entry == n else pulsar.Result.Ok  # type: ignore[misc]
         with pytest.raises(PublishFailed):
             publish(client, delayed)
 
 
 def test_one_failing_partition_fails_the_group() -> None:
-    client = Client(partitions=4)
+    client = ScriptedClient(partitions=4)
     client.verdict = lambda entry: pulsar.Result.Timeout if entry == 1 else pulsar.Result.Ok
     with pytest.raises(PublishFailed):
         publish(client, events(100))
 
 
 def test_a_key_always_goes_to_the_same_partition_and_all_partitions_are_used() -> None:
-    client = Client(partitions=4)
+    client = ScriptedClient(partitions=4)
     publisher = publish(client, events(100))
     publish(client, events(100), publisher)
     where: dict[bytes, set[str]] = {}
-    for topic, payload in client.stored:
+    for topic, _, payload in client.stored:
         where.setdefault(payload, set()).add(topic)
     assert all(len(topics) == 1 for topics in where.values())
     assert len({topic for topics in where.values() for topic in topics}) == 4
 
 
 def test_the_topics_of_a_mixed_group_each_get_theirs_in_order() -> None:
-    client = Client()
+    client = ScriptedClient()
     publish(client, [Event("a", "k", b"1"), Event("b", "k", b"2"), Event("a", "k", b"3")])
-    assert client.stored == [("a-partition-0", b"1"), ("a-partition-0", b"3"), ("b-partition-0", b"2")]
+    stored = [(message.topic, message.payload) for message in client.stored]
+    assert stored == [("a-partition-0", b"1"), ("a-partition-0", b"3"), ("b-partition-0", b"2")]
 
 
 def test_only_the_topic_that_carries_a_schema_gets_one() -> None:
-    client = Client()
+    client = ScriptedClient()
     schema = encoded(BytesSchema())
     publisher = publisher_of(client, a=schema)
     publish(client, [*events(1, "a"), *events(1, "b")], publisher)
@@ -255,7 +171,7 @@ def test_only_the_topic_that_carries_a_schema_gets_one() -> None:
 
 
 def test_the_lock_is_held_again_after_a_failure() -> None:
-    client = Client()
+    client = ScriptedClient()
     client.flush_error = pulsar.Timeout("slow")
     publisher = publisher_of(client)
     lock = publisher._context.lock
@@ -265,26 +181,26 @@ def test_the_lock_is_held_again_after_a_failure() -> None:
         pass
 
 
-# An entry that the broker doesn't take for its size: it breaks the connection, and no callback tells.
+# An entry that is too large for the broker breaks the connection, and no callback reports it.
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Client:
+def client(monkeypatch: pytest.MonkeyPatch) -> ScriptedClient:
     monkeypatch.setattr(module, "LOOK_S", 0.001)
-    return Client()
+    return ScriptedClient()
 
 
 def of_bytes(*sizes: int, delay_ms: int = 0) -> list[Event]:
     return [Event("t", f"k{n}", bytes([n]) * size, delay_ms=delay_ms) for n, size in enumerate(sizes)]
 
 
-def test_an_entry_that_is_refused_for_its_size_is_cut_until_it_is_taken(client: Client) -> None:
+def test_an_entry_that_is_refused_for_its_size_is_cut_until_it_is_taken(client: ScriptedClient) -> None:
     client.takes = 1000
     publish(client, of_bytes(*[100] * 200))
     assert payloads(client) == sorted(bytes([n]) * 100 for n in range(200))
 
 
-def test_a_bound_that_was_found_is_kept_for_a_while_and_then_tried_again(client: Client) -> None:
+def test_a_bound_that_was_found_is_kept_for_a_while_and_then_tried_again(client: ScriptedClient) -> None:
     client.takes, clock = 1000, FakeClock()
     publisher = publisher_of(client, clock)
     publish(client, of_bytes(*[100] * 200), publisher)
@@ -298,7 +214,7 @@ def test_a_bound_that_was_found_is_kept_for_a_while_and_then_tried_again(client:
     assert len(client.opened) == producers
 
 
-def test_an_event_that_is_refused_alone_is_named_and_all_others_are_stored(client: Client) -> None:
+def test_an_event_that_is_refused_alone_is_named_and_all_others_are_stored(client: ScriptedClient) -> None:
     client.takes = 1000
     group = of_bytes(100, 2000, 100, 1001, 1000)
     with pytest.raises(Refused) as refused:
@@ -307,14 +223,14 @@ def test_an_event_that_is_refused_alone_is_named_and_all_others_are_stored(clien
     assert payloads(client) == sorted(group[n].payload for n in (0, 2, 4))
 
 
-def test_a_connection_that_breaks_once_cuts_nothing(client: Client) -> None:
+def test_a_connection_that_breaks_once_cuts_nothing(client: ScriptedClient) -> None:
     client.breaks = 1
     publisher = publish(client, of_bytes(*[100] * 50))
     publish(client, of_bytes(*[100] * 50), publisher)
     assert client.sizes == [5000, 5000, 5000]
 
 
-def test_a_lone_event_is_not_tried_again_for_a_while_once_smaller_ones_go_through(client: Client) -> None:
+def test_a_lone_event_is_not_tried_again_for_a_while_once_smaller_ones_go_through(client: ScriptedClient) -> None:
     client.takes, clock = 1000, FakeClock()
     publisher = publisher_of(client, clock)
     for size, tries in ((2000, 2), (500, 1), (2000, 0), (1500, 2), (500, 1), (1600, 0)):
@@ -329,7 +245,7 @@ def test_a_lone_event_is_not_tried_again_for_a_while_once_smaller_ones_go_throug
     publish(client, of_bytes(2000), publisher)
 
 
-def test_what_the_client_itself_finds_too_large_is_cut_as_well(client: Client) -> None:
+def test_what_the_client_itself_finds_too_large_is_cut_as_well(client: ScriptedClient) -> None:
     client.verdict = lambda _entry: pulsar.Result.Ok if client.sizes[-1] <= 1000 else pulsar.Result.MessageTooBig
     group = of_bytes(100, 2000, *[100] * 50)
     with pytest.raises(Refused) as refused:
@@ -338,7 +254,7 @@ def test_what_the_client_itself_finds_too_large_is_cut_as_well(client: Client) -
     assert len(payloads(client)) == 51
 
 
-def test_where_nothing_is_taken_few_attempts_are_made(client: Client) -> None:
+def test_where_nothing_is_taken_few_attempts_are_made(client: ScriptedClient) -> None:
     client.takes = -1
     group = of_bytes(*[100] * 200)
     with pytest.raises(Refused) as refused:
@@ -347,7 +263,7 @@ def test_where_nothing_is_taken_few_attempts_are_made(client: Client) -> None:
     assert client.entries == 3
 
 
-def test_delayed_events_are_told_apart_by_their_size_too(client: Client) -> None:
+def test_delayed_events_are_told_apart_by_their_size_too(client: ScriptedClient) -> None:
     client.takes = 1000
     group = of_bytes(*[100] * 20, 3000, *[100] * 20, delay_ms=5)
     with pytest.raises(Refused) as refused:
@@ -356,14 +272,16 @@ def test_delayed_events_are_told_apart_by_their_size_too(client: Client) -> None
     assert set(payloads(client)) == {event.payload for event in group if event is not group[20]}
 
 
-def test_the_producer_of_a_refused_entry_is_closed_before_the_next_one_is_opened(client: Client) -> None:
+def test_the_producer_of_a_refused_entry_is_closed_before_the_next_one_is_opened(client: ScriptedClient) -> None:
     client.takes = 1000
     publish(client, of_bytes(*[100] * 20))
     assert all(producer.closed for producer in client.opened[:-1])
 
 
 @pytest.mark.parametrize("sizes", [[10, 5000, 10], [5000], [10, 10]])
-def test_one_partition_that_refuses_does_not_keep_the_others_from_theirs(client: Client, sizes: list[int]) -> None:
+def test_one_partition_that_refuses_does_not_keep_the_others_from_theirs(
+    client: ScriptedClient, sizes: list[int]
+) -> None:
     client.takes = 1000
     group = [event._replace(topic=topic) for topic in ("a", "b") for event in of_bytes(*sizes)]
     refused = pytest.raises(Refused) if max(sizes) > 1000 else contextlib.nullcontext()

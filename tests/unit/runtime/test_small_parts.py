@@ -218,7 +218,7 @@ def test_without_a_state_store_the_function_names_the_switch_that_does_without()
 
 
 class PythonInstance:
-    """As Pulsar's: it constructs the function some frames down, and has its context a moment later."""
+    """Like Pulsar's instance, it constructs the function some frames down, and gets its context a moment later."""
 
     def __init__(self, function: Any) -> None:
         self.instance_config = "config"

@@ -34,7 +34,7 @@ def test_the_runtimes_readme_is_short_and_its_function_passes_its_test(tmp_path:
 
 
 class Asks(BatchFunction):
-    """Asks for each message, and tells the answer."""
+    """Asks a question for each message, and publishes the answer."""
 
     def build(self, config: FunctionConfig, context: InstanceContext) -> Service:
         def ask(_transaction: Transaction, batch: Sequence[str]) -> Sequence[Outcome]:

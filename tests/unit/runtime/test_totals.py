@@ -1,4 +1,4 @@
-"""The totals in the state store follow the tables, whatever was lost or away."""
+"""The totals in the state store follow the tables, whatever is lost or unreachable."""
 
 from collections.abc import Mapping
 

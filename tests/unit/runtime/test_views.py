@@ -1,4 +1,4 @@
-"""What steps a view is never ended by an error, and always by a stop."""
+"""The thread of a view never ends by an error, and always by a stop."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from alpes_runtime.views._view import run_view
 
 
 class Stepped:
-    """A view whose steps end as told: with a pause, or with an error."""
+    """A view whose steps end as the test says, with a pause or with an error."""
 
     def __init__(self, *results: float | Exception) -> None:
         self.results = list(results)

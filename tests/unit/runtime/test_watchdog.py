@@ -1,4 +1,4 @@
-"""A thread that has died or hangs takes the instance with it; one that is done does not."""
+"""A thread that dies or hangs ends the instance; a thread that is done does not."""
 
 import threading
 from collections.abc import Callable
@@ -109,7 +109,7 @@ def test_a_heartbeat_is_that_of_the_thread_that_sends_it() -> None:
         context.heartbeat()
 
     busy, other = (Worker(name, work, iter([False, True]).__next__, clock) for name in ("busy", "other"))
-    context.heartbeat()  # of a thread that nobody watches
+    context.heartbeat()  # from a thread that isn't watched
     busy.start()
     busy.join(5)
     assert (busy.error, busy.last_heartbeat, other.last_heartbeat) == (None, 1100, 1000)

@@ -1,4 +1,4 @@
-"""Messages whose events the broker does not take for their size: they wait, and everything else goes on."""
+"""Messages whose events are too large for the broker wait, and everything else goes on."""
 
 import sys
 
@@ -19,7 +19,7 @@ LONG = 5_000
 
 
 class Group:
-    """A group of messages, each with its events, of which some are refused."""
+    """A group of messages with their events, some of which are refused."""
 
     def __init__(self, *sizes: int, takes: int = 1_000) -> None:
         self.publisher, self.clock = FakePublisher(), FakeClock()

@@ -1,4 +1,4 @@
-"""The view behind the tables: every key ends with its present value, whoever was stopped, and nobody waits for it."""
+"""The view ends with each key's present value, whichever writer is stopped, and nothing waits for it."""
 
 import itertools
 import math
@@ -39,7 +39,7 @@ class Tables:
         self.marks = self.database.server.tables.setdefault("estado_pendiente", {})
         self.numbers = itertools.count()
         self.age_s = 1.0
-        """Of each mark."""
+        """The age of each mark."""
 
     def change(self, *keys: str) -> None:
         for key in keys:
@@ -60,7 +60,7 @@ class Tables:
 
 
 BUSY = 900.0
-"""Messages a second from which on the view holds back."""
+"""From this many messages a second on, the view holds back."""
 
 
 class ImpatientDatabase(FakeDatabase):
@@ -113,7 +113,7 @@ class Writer:
 
 
 def beside_a_store_that_is_away(tables: Tables, state: FakeStateStore) -> Writer:
-    """Return one that has a change to write and has just met nobody in the store, which answers the next time."""
+    """Return a writer with a change to write, whose last put was unanswered; the store answers the next one."""
     tables.change("a")
     state.fail(away=True)
     writer = Writer(tables, state)
@@ -298,7 +298,7 @@ def test_every_value_put_without_a_second_look_is_put_again(
     tables.change(*keys)
     writer = Writer(tables, state)
 
-    # All four are put; before they are looked at again the database goes away, and another writer ends the marks.
+    # All four are put; before the view looks again, the database goes away and another writer ends the marks.
     def lose_the_database(_values: Mapping[str, str]) -> None:
         if len(state.puts) == 2:
             writer.database.fail("statement")

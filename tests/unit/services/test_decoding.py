@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, each service reads a value that its database can hold, or refuses them; it fails at none."""
+"""From any bytes, each service reads a value that its database can hold, or refuses them; it never fails."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ INT64 = 2**63
 
 
 class Input(NamedTuple):
-    """A kind of message that a service reads, and whether what it says goes into a table."""
+    """A kind of message that a service reads, and whether its content goes into a table."""
 
     role: str
     kind: type[Message]
@@ -71,7 +71,7 @@ def messages(draw: st.DrawFn, kind: type[Message]) -> bytes:
 
 @st.composite
 def mutated(draw: st.DrawFn, whole: bytes) -> bytes:
-    """Draw what may become of a message: bytes changed, put in, cut out, cut off, doubled."""
+    """Draw a damaged message: bytes changed, inserted, cut out, cut off or doubled."""
     data = bytearray(whole)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))
@@ -106,7 +106,7 @@ def numbers_in(value: Any) -> Iterator[int]:
 
 
 def read(one: Input, data: bytes) -> None:
-    """See that the bytes are read as a value that PostgreSQL takes, or refused."""
+    """Check that the bytes are read as a value that PostgreSQL takes, or refused."""
     try:
         value = one.decode(arrived(data, one.role))
     except InvalidMessage:

@@ -1,4 +1,4 @@
-"""The HTTP gateway against one that fails in every way: charged at most once, and no answer is guessed."""
+"""The client of an HTTP gateway that fails in every way charges at most once, and guesses no answer."""
 
 import http.server
 import json
@@ -17,7 +17,7 @@ from functions.pagos.domain import Cobro, Reembolso
 from functions.pagos.gateways import GATEWAYS, Gateway, GatewayOptions
 from functions.pagos.gateways.http import HttpGateway
 from schemas.tienda.rules import id_problem
-from tests.faults.gateway_server import FAULTS, GatewayServer
+from tests.faults.gateway_server import FAULTS, GatewayServer, QuietServer
 
 COBRO = Cobro("orden-1", 1250, "USD", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 REFUND = Reembolso("orden-1", "t-1", 1250, "USD", 1, "")
@@ -35,16 +35,9 @@ def client(url: str, **options: Any) -> Gateway:
     return GATEWAYS["http"].make(settings)
 
 
-class QuietServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing: whoever asked waits no more."""
-
-
 @contextmanager
 def answering(answer: Answer) -> Iterator[str]:
-    """Run a gateway that answers every request so; yields its URL."""
+    """Run a gateway that gives every request this answer; yields its URL."""
 
     class Answering(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -174,7 +167,7 @@ def test_a_gateway_that_is_not_there_is_waited_for() -> None:
 
 
 def test_a_gateway_that_says_it_is_still_at_it_is_asked_again(server: GatewayServer) -> None:
-    """Many answer 409 to a key whose first call they have not finished."""
+    """Many gateways answer 409 to a key whose first call isn't finished."""
     gateway = client(server.url)
     gateway.charge(COBRO)
     answer = gateway.charge(COBRO._replace(amount_cents=1))
@@ -207,7 +200,7 @@ def test_a_long_answer_is_not_read_to_its_end(status: int) -> None:
 
     with answering(answer) as url:
         assert isinstance(client(url, timeout_s=5.0).charge(COBRO), Retry)
-    assert max(sent.values(), default=0) < 50_000_000, "what fits into the buffers between, and no more"
+    assert max(sent.values(), default=0) < 50_000_000, "the server sent more than the buffers hold"
 
 
 @pytest.mark.parametrize("wait", ["soon", "9" * 5000, "Mon, 99 Jan 99999999999 99:99:99 GMT"])
@@ -224,7 +217,7 @@ def test_a_pause_that_is_asked_for_wrongly_is_none(wait: str) -> None:
 
 
 def test_no_further_try_is_begun_when_the_time_of_all_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name with many addresses that don't answer takes a timeout for each of them."""
+    """A name with many addresses that don't answer takes one timeout for each address."""
     tries: list[object] = []
 
     def connect(*address: object, **_: object) -> socket.socket:
@@ -239,7 +232,7 @@ def test_no_further_try_is_begun_when_the_time_of_all_is_used_up(monkeypatch: py
 
 
 def charged_at_last(gateway: Gateway) -> list[object]:
-    """Charge until it says something: its timeout is short, and this machine may be busy."""
+    """Charge until there is an answer: the timeout is short, and this machine may be busy."""
     answers: list[object] = []
     while len(answers) < 10 and (not answers or isinstance(answers[-1], Retry)):
         answers.append(gateway.charge(COBRO))
@@ -367,34 +360,25 @@ def test_an_answer_may_leave_out_what_it_is_about(said: dict[str, object]) -> No
 def test_what_each_answer_means(status: int, body: bytes, expected: str | None) -> None:
     seen: list[dict[str, str]] = []
 
-    class Answering(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        seen.append(dict(handler.headers))
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(0 if status == 204 else len(body)))
+        handler.send_header("Location", "http://127.0.0.1:9/")
+        handler.end_headers()
+        handler.wfile.write(b"" if status == 204 else body)
 
-        def do_POST(self) -> None:
-            seen.append(dict(self.headers))
-            json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            self.send_header("Content-Length", str(0 if status == 204 else len(body)))
-            self.send_header("Location", "http://127.0.0.1:9/")
-            self.end_headers()
-            self.wfile.write(b"" if status == 204 else body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        answer = client(f"http://127.0.0.1:{server.server_address[1]}/", token="secret").charge(COBRO)
-        server.shutdown()
+    with answering(answer) as url:
+        answered = client(f"{url}/", token="secret").charge(COBRO)
     if expected in ("aprobada", "rechazada"):
-        assert answer == expected
+        assert answered == expected
     elif expected is None:
-        assert isinstance(answer, Retry)
-        assert answer.until_known
+        assert isinstance(answered, Retry)
+        assert answered.until_known
     else:
-        assert isinstance(answer, Rejected)
-        assert answer.error_type == expected
+        assert isinstance(answered, Rejected)
+        assert answered.error_type == expected
     assert seen[0]["Idempotency-Key"] == "orden-1"
     assert seen[0]["Authorization"] == "Bearer secret"
     assert seen[0]["traceparent"] == COBRO.traceparent
-    assert "secret" not in str(answer)
+    assert "secret" not in str(answered)

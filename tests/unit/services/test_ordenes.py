@@ -60,7 +60,7 @@ def test_a_happening_that_changes_two_statuses_is_refused() -> None:
 
 
 def machine(happenings: Sequence[str]) -> tuple[str, list[Reaction]]:
-    """Run the table from a new order on; return where it ends, and each reaction."""
+    """Follow the table from a new order on; return its last status and each reaction."""
     status, reactions = CREADA, []
     for happening in happenings:
         reactions.append(domain.REACTIONS[status, happening])
@@ -80,7 +80,7 @@ def test_in_every_order_of_arrival_an_order_ends_as_its_first_decision_says(paid
         refund_came = domain.VENCIDA in happenings and REEMBOLSADA in happenings[happenings.index("vencida") :]
         expected = {None: {"creada"}, paid: {paid}, domain.VENCIDA: {"reembolsada" if refund_came else "expirada"}}
         assert {end} == expected[first], happenings
-        # Whoever is charged too late is paid back, and nobody else.
+        # An order that is charged too late is paid back, and no other.
         refunded = Reaction.REFUND in reactions
         assert refunded == (paid == "aprobada" and "aprobada" in _while_expired(happenings)), happenings
 

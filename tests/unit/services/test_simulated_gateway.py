@@ -1,4 +1,4 @@
-"""What the simulation takes for a payment gateway does what one over HTTP does: the same tests on both."""
+"""The simulated payment gateway does what one over HTTP does: the same tests pass on both."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -17,16 +17,16 @@ from tests.simulation.scheduler import Scheduler
 
 AT_ONCE = 3
 RATE = 0.9
-"""Share of orders that are approved; the server over HTTP approves as many."""
+"""The share of approved orders; the HTTP server approves as many."""
 FAULTS = {"": {}, "request": {"reset": 1.0}, "answer": {"drop": 1.0}}
-"""The server's, by what gets lost."""
+"""The HTTP server's faults by what gets lost."""
 
 
 class System(Protocol):
     """A gateway behind one of ours, and its ledger."""
 
     def gateway(self) -> Gateway:
-        """Return what an instance of Pagos makes of its configuration."""
+        """Return the gateway that an instance of Pagos makes from its configuration."""
 
     def lose(self, what: str) -> None:
         """Let every ``request`` or every ``answer`` get lost from now on, or nothing."""
@@ -39,7 +39,7 @@ class System(Protocol):
 
 
 class Http:
-    """Ours over HTTP, and a server on this machine."""
+    """Our client over HTTP, and a server on this machine."""
 
     def __init__(self, server: GatewayServer) -> None:
         self._server = server
@@ -70,7 +70,7 @@ class Http:
 
 
 class Losing(Random):
-    """Says what gets lost, where something does."""
+    """Draws what gets lost as the test says."""
 
     what = ""
 
@@ -79,7 +79,7 @@ class Losing(Random):
 
 
 class Simulated:
-    """The simulation's."""
+    """The gateway of the simulation."""
 
     def __init__(self) -> None:
         self._random = Losing(1)

@@ -1,4 +1,4 @@
-"""What an error of the connection comes to on a command line: its own words, what to do, and an exit code."""
+"""A command line shows an error of the connection with its own words, what to do, and an exit code."""
 
 import pytest
 

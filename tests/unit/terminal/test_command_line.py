@@ -1,4 +1,4 @@
-"""Whatever ends a command is told in one line, and has an exit code of its own."""
+"""Each error that ends a command is told in one line, and has its exit code."""
 
 import click
 import pytest

@@ -1,4 +1,4 @@
-"""How a command of `./deploy.sh` begins and ends, whatever its outputs are and whenever it is interrupted."""
+"""How a command of `./deploy.sh` begins and ends, with any outputs, and interrupted at any time."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Where results go: files, links, devices, pipes, and what can't be written."""
+"""Where results go: files, links, devices, pipes, and places that can't be written."""
 
 import os
 import stat
@@ -123,7 +123,7 @@ def test_what_cannot_be_written_is_known_before_anything_begins(tmp_path: Path) 
 
 @pytest.fixture
 def theirs() -> Iterator[Path]:
-    """A folder that anybody may enter, and nobody write."""
+    """A folder that anybody may enter and nobody may write to."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "file").write_text("old")
@@ -140,7 +140,7 @@ def theirs() -> Iterator[Path]:
 def test_a_file_and_a_folder_that_only_others_may_write_are_refused(
     theirs: Path, name: str, why: str, command: tuple[str, ...]
 ) -> None:
-    # Root reads our code, which another user may not get to, and becomes that user then.
+    # Root first imports the code, which another user may not be able to read, and then becomes that user.
     program = f"""
 import os, sys
 from client.cli import alpes
@@ -196,7 +196,7 @@ IN_PLACE_OF_PULSAR = {"report": REPORT, "dlq list --json": LETTERS}
 
 @pytest.fixture(params=IN_PLACE_OF_PULSAR)
 def much(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
-    """A command with much to say, and the program that has it say so."""
+    """A command with much output, and the program that runs it."""
     program = tmp_path / "program.py"
     program.write_text(
         "import contextlib, importlib, resource, sys\n"
@@ -224,7 +224,7 @@ def test_who_has_seen_enough_of_the_results_ends_them_in_good_order(much: tuple[
 def test_a_file_that_the_disk_has_no_room_for_is_as_it_was(tmp_path: Path) -> None:
     target, program = tmp_path / "report.csv", tmp_path / "program.py"
     target.write_text("old")
-    # A bound on files fails their writing as a full disk does.
+    # A limit on the size of files makes writing fail as a full disk does.
     bound = "import contextlib, importlib, resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))\n"
     program.write_text(f"{bound}{REPORT}from client.__main__ import main\nmain()\n")
     done = _alpes(f"$ALPES report --output {target}", f"-B {program}")

@@ -1,4 +1,4 @@
-"""A connection that the test holds: it keeps what is sent, and gives out what the test puts in."""
+"""A connection in the test's hands, and a consumer on it."""
 
 from itertools import count
 from typing import Any

@@ -1,4 +1,4 @@
-"""A consumer on a connection that the test holds: what it gives back to the broker, and when it begins anew."""
+"""A consumer on a connection in the test's hands: what it gives back to the broker, and when it reconnects."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_an_entry_that_upsets_the_count_of_permits_opens_the_consumer_anew(numbe
 
 
 def test_before_it_is_opened_anew_the_broker_has_read_what_is_done() -> None:
-    """A connection that is closed over unread bytes is reset, and what was found by looking never comes again."""
+    """Closing a connection with unread bytes resets it, and what was found by looking never comes again."""
     upsetting = metadata(num_messages_in_batch=0)
     link = HeldLink(frame(metadata(), b"a"), frame(upsetting, b""), *(frame(metadata(), b"c") for _ in range(5)))
     consumer = consumer_on(link)
@@ -75,7 +75,7 @@ def test_an_upsetting_entry_that_comes_again_while_it_is_in_hand_is_no_further_m
     consumer.acknowledge(message)
     consumer._link = HeldLink(upsetting)  # type: ignore[assignment]
     consumer._is_to_reopen = False
-    assert len(received(consumer)) == 1, "the broker has not taken note of it"
+    assert len(received(consumer)) == 1, "the broker has not noted the acknowledgement"
 
 
 def test_a_connection_that_breaks_is_given_up_and_what_is_done_is_told_to_the_next_one() -> None:
@@ -105,7 +105,7 @@ def test_a_batch_is_acknowledged_with_its_last_message() -> None:
 
 
 def test_whoever_takes_nothing_for_long_keeps_the_connection_and_what_lies_unread() -> None:
-    """What a piece waits for came long ago, and is read when there is room again."""
+    """The piece that it waits for came long ago, and is read when there is room again."""
     clock = Clock()
     parts = [metadata(uuid=b"u", chunk_id=number, num_chunks_from_msg=2, total_chunk_msg_size=2) for number in (0, 1)]
     link = HeldLink(frame(parts[0], b"a"))

@@ -1,4 +1,4 @@
-"""How an instance's command line becomes a place to connect to, and that no secret is shown."""
+"""An instance's command line becomes a place to connect to, and no secret is shown."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whatever entries are made of, none raises, and each is acknowledged once, with the last of its messages."""
+"""No entry raises, whatever its bytes, and each is acknowledged once, with the last of its messages."""
 
 import contextlib
 import math
@@ -21,7 +21,7 @@ from tests.unit.wire.entries import piece
 
 
 def drawn(seed: int, number: int = 30) -> list[Entry]:
-    """Return entries as the broker would send them on, but for what it adds and leaves out itself."""
+    """Return entries as the broker would pass them on, apart from what it adds and leaves out itself."""
     random = Random(seed)
     drafts = cases(random, 1_700_000_000_000, lambda: random.randbytes(random.randrange(60)))
     bodies = [draft.raw().body() for _ in range(number) for draft in next(drafts)]

@@ -1,4 +1,4 @@
-"""Messages in pieces are put together, of many senders at once; what lacks a piece is given up whole."""
+"""Messages in pieces are put together, from many senders at once; a message that lacks a piece is given up whole."""
 
 from collections.abc import Sequence
 

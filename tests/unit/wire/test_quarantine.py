@@ -1,4 +1,4 @@
-"""What may be what ends the process is worked on few by few, then alone, and given up after it died over it twice."""
+"""Entries that may end the process are taken a few at a time, then alone, and given up after two deaths."""
 
 import pytest
 
@@ -13,7 +13,7 @@ EVERYTHING = (9, 0)
 
 
 class Known:
-    """A guard that knows what was in hand, and how often the process died over what lies where."""
+    """A guard that knows which entries were in hand, and how often the process died over each place."""
 
     def __init__(self, lot: int, in_hand: tuple[int, int] = EVERYTHING, deaths: dict[str, int] | None = None) -> None:
         self.lot = lot
@@ -86,7 +86,7 @@ def test_what_was_in_hand_is_taken_in_lots_and_the_rest_as_ever() -> None:
         done(consumer, messages[:1])
         assert received(consumer) == []
         done(consumer, messages[1:])
-    assert guard.open == [], "nobody is blamed"
+    assert guard.open == [], "no entry is blamed"
 
 
 def test_then_it_is_taken_one_by_one_and_known_which() -> None:

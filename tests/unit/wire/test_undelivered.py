@@ -1,4 +1,4 @@
-"""What is made of entries that a reader behind the subscription's back is not given."""
+"""How entries are judged that a separate reader isn't given either."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -10,12 +10,13 @@ from alpes_wire.message import Entry
 from alpes_wire.reader import NOTHING
 from alpes_wire.undelivered import PAUSE_S, Undelivered
 from tests.unit.wire.entries import metadata
+from tests.unit.wire.held_link import Clock
 
 Position = tuple[int, int]
 
 
 class Reader:
-    """Gives, from where it begins, what the test says that the broker gives."""
+    """Gives, from its start on, the entries that the test says the broker gives."""
 
     given: ClassVar[list[Position]] = []
     deliver_at_ms = 0
@@ -35,13 +36,6 @@ class Reader:
         return
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(undelivered, "Reader", Reader)
@@ -49,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def looks(clock: Clock, given: Iterable[Position], mark: Position, last: Position, number: int) -> list[str]:
-    """Look so many times; return where the messages lie that are found."""
+    """Look so many times; return the places of the messages that are found."""
     looking = Undelivered(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", clock)
     looking.read_to(mark)
     return _looked(looking, clock, given, last, number)
@@ -94,7 +88,7 @@ def test_what_the_broker_delivers_by_itself_is_not_missing(clock: Clock) -> None
 
 
 def test_what_another_reader_is_given_is_found(clock: Clock) -> None:
-    """The broker kept it from the first one for what it had read together with it."""
+    """The broker kept it from the first reader because of an entry that it had read together with it."""
     looking = Undelivered(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", clock)
     looking.read_to((1, 9))
     assert _looked(looking, clock, [(1, 9), (1, 11)], (1, 11), 1) == []

@@ -1,4 +1,4 @@
-"""Whatever an entry's bytes are, they become messages, and one that can't be read says why."""
+"""Any bytes of an entry become messages, and a message that can't be read says why."""
 
 import zlib
 from struct import pack
