@@ -228,9 +228,8 @@ def main() -> None:
         p50, p99 = latency(variant)
         commands, unpublished, again = killed(variant)
         best = statistics.median(rates[variant])
-        print(
-            f"| {variant} | {best:,.0f} | {p50:.1f}, {p99:.1f} ms | {commands} | {unpublished} | {again} |", flush=True
-        )
+        row = (variant, f"{best:,.0f}", f"{p50:.1f}, {p99:.1f} ms", commands, unpublished, again)
+        print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 if __name__ == "__main__":
