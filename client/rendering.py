@@ -87,9 +87,8 @@ def show_summary(console: Console, summary: RunSummary, zone: ZoneInfo) -> None:
 
 
 def _existed(summary: RunSummary) -> str:
-    if summary.existed == summary.orders:
-        return f"All {summary.orders:,} orders existed already, and sending them again changed nothing."
-    return f"{summary.orders - summary.existed:,} orders were new; {summary.existed:,} existed already, unchanged."
+    which = "All" if summary.existed == summary.orders else f"{summary.existed:,} of"
+    return f"{which} {summary.orders:,} orders existed already, and sending them again changed nothing."
 
 
 def _show_attention(console: Console, summary: RunSummary) -> None:

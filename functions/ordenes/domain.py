@@ -80,6 +80,8 @@ class Orden(NamedTuple):
 
 OF_THE_MESSAGE = ("created_at_ms", "traceparent")
 """Fields that belong to the message: they may differ when an order is sent again."""
+PERSONAL = ("address",)
+"""Fields whose values are in no log line and no error."""
 
 
 class OrdenGuardada(NamedTuple):
@@ -125,7 +127,7 @@ class Vencimiento(NamedTuple):
 def difference(sent: Orden, accepted: Orden) -> str:
     """Return how an order that was sent again differs from the accepted one, empty when it is the same."""
     return ", ".join(
-        f"{name} is {getattr(accepted, name)!r}, not {getattr(sent, name)!r}"
+        f"{name} differs" if name in PERSONAL else f"{name} is {getattr(accepted, name)!r}, not {getattr(sent, name)!r}"
         for name in Orden._fields
         if name not in OF_THE_MESSAGE and getattr(accepted, name) != getattr(sent, name)
     )

@@ -81,7 +81,7 @@ def _run(created_at_ms: list[int]) -> Ledger:
 
 def test_a_run_says_which_of_its_orders_existed() -> None:
     assert "existed" not in _shown(_run([1_000, 1_000]))
-    assert "1 orders were new; 2 existed already, unchanged." in _shown(_run([1_000, 5, 6]))
+    assert "2 of 3 orders existed already, and sending them again changed nothing." in _shown(_run([1_000, 5, 6]))
     assert "All 2 orders existed already, and sending them again changed nothing." in _shown(_run([5, 6]))
 
 

@@ -129,6 +129,7 @@ def test_same_content_is_client_address_total_and_currency(field: str, other: An
     why = difference(ORDEN._replace(**changes), ORDEN)
     assert bool(why) == counts
     assert (field in why) == counts
+    assert ORDEN.address not in why, "an error is in logs and dead letters, where no address belongs"
 
 
 @pytest.mark.parametrize("status", STATUSES)
