@@ -7,8 +7,8 @@ Run it against a local stack that nobody else uses, from the checkout's folder::
 
 Three services do the same: for each command they record a row and publish an event. They differ in their steps.
 ``acknowledge-last`` commits, publishes, acknowledges. ``outbox`` commits the row and the event, and acknowledges; a
-relay publishes. ``new-rows-only`` is the mistake that is easily made with acknowledge-last: it publishes events of the rows
-that it inserted, and so none when a command comes again. Tables are in a schema of their own, and topics in
+relay publishes. ``new-rows-only`` is the mistake that is easily made with acknowledge-last: it publishes the events of
+the rows that it inserted, and so none when a command comes again. Tables are in a schema of their own, and topics in
 ``public/default``; both are removed at the end.
 """
 
