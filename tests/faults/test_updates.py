@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.tienda.topics import NAMESPACE
-from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, configure, wait_replaced, wait_until
+from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, alpes, configure, wait_replaced, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import Ordeal, Size, often, settings_of
 from tests.faults.packages import changed
@@ -59,6 +59,10 @@ def test_orders_survive_an_update_from_the_first_release(stack: Tienda) -> None:
         stack.recreate(function, "--function-config-file", str(config), "--py", str(package))
         stack.admin("PUT", f"/admin/v2/namespaces/{NAMESPACE}/properties", {f"{function}.deployed": "0.1.0"})
     breaking.wait_functions(stack)
+    of_a_period = alpes("report", "--from", "2026-01-01", tienda=stack)
+    assert of_a_period.returncode == 1
+    assert "is of a version that makes no reports of a period" in of_a_period.stderr
+    assert alpes("report", tienda=stack).returncode == 0
     old = {function: stack.processes(function) for function in FUNCTIONS}
     with Ordeal(stack, "update from 0.1.0", size=Size(20_000, 700)) as ordeal:
         with ordeal.fault():
