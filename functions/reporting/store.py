@@ -43,11 +43,17 @@ def _limits(periodo: Periodo) -> dict[str, int | None]:
 
 
 def totals(transaction: Transaction) -> Mapping[str, str]:
-    """Return the totals for the state store: orders in ``total:<status>``, cents in ``total_cents:<status>``."""
-    counted = {status: (orders, cents) for status, orders, cents in transaction.execute(_SQL["totals"])}
+    """Return the totals for the state store.
+
+    ``total:<status>`` is the number of orders, and ``total_cents:<status>:<currency>`` the sum of their amounts, for
+    every currency that has or had an order.
+    """
+    kept = {
+        (status, currency): (orders, cents) for status, currency, orders, cents in transaction.execute(_SQL["totals"])
+    }
     values: dict[str, str] = {}
     for status in FINAL_STATUSES:
-        orders, cents = counted.get(status, (0, 0))
-        values[f"total:{status}"] = str(orders)
-        values[f"total_cents:{status}"] = str(cents)
+        values[f"total:{status}"] = str(sum(orders for (name, _), (orders, _) in kept.items() if name == status))
+        for currency in sorted({currency for _, currency in kept}):
+            values[f"total_cents:{status}:{currency}"] = str(kept.get((status, currency), (0, 0))[1])
     return values

@@ -56,7 +56,8 @@ def reporting(
     """Rebuild Reporting's table from the topic orden-actualizada.
 
     Reads the whole topic and keeps each order's newest change. Then, in one transaction, locks the table against
-    writers, reads what has come since, and corrects or adds the rows that differ. Readers of the table never wait;
+    writers, reads what has come since, and corrects or adds the rows that differ. The totals follow the rows; those
+    that differ from them all the same are counted anew. Readers of the table never wait;
     Reporting waits during that transaction. If this is interrupted, it has changed nothing.
 
     A row or a version without an event is counted and left, because retention may have dropped the event. The table
@@ -98,6 +99,8 @@ def _show(rebuilt: Rebuilt, *, dry_run: bool) -> None:
         f"rows   {rebuilt.removed:,} {would}removed, {rebuilt.corrected:,} {would}corrected, "
         f"{rebuilt.added:,} {would}added; {right:,} were right"
     )
+    if rebuilt.totals:
+        click.echo(f"totals {rebuilt.totals:,} {would}counted anew: they differed from the rows")
     if not rebuilt.equal:
         click.echo(
             f"left   {rebuilt.left:,} without an event, {rebuilt.newer:,} newer than their events: the table "

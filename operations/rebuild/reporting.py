@@ -40,6 +40,8 @@ class Rebuilt(NamedTuple):
     left, newer
         Rows without an event, and rows with a version above those of all their events. They were left as they are,
         because the topic may have lost events.
+    totals
+        Totals of a status and currency that differed from the rows, and were counted anew.
     seconds
         How long it took.
     locked_seconds
@@ -54,6 +56,7 @@ class Rebuilt(NamedTuple):
     added: int
     left: int
     newer: int
+    totals: int
     seconds: float
     locked_seconds: float
 
@@ -131,6 +134,7 @@ class ReportingRebuild:
             removed = self._change("remove") if whole else 0
             corrected = self._change("correct", whole=whole)
             added = self._change("add")
+            totals = self._count_totals()
             (orders,) = self._row("count")
         ended = time.monotonic()
         return Rebuilt(
@@ -142,6 +146,7 @@ class ReportingRebuild:
             added,
             left,
             newer,
+            totals,
             seconds=ended - started,
             locked_seconds=ended - locked,
         )
@@ -182,6 +187,14 @@ class ReportingRebuild:
                     copy.write_row(change)
             cursor.execute(query("reporting", "rebuild/merge"))
             cursor.execute(query("reporting", "rebuild/forget_arrivals"))
+
+    def _count_totals(self) -> int:
+        """Count the totals anew if they differ from the rows, and return how many differed."""
+        wrong = len(self._connection.execute(query("reporting", "reconcile/wrong_totals")).fetchall())
+        if wrong:
+            self._change("clear_totals")
+            self._change("count_totals")
+        return wrong
 
     def _change(self, name: str, **values: bool) -> int:
         return self._connection.execute(query("reporting", f"rebuild/{name}"), values or None).rowcount

@@ -76,3 +76,16 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(connection: psycopg.Conne
     assert rows(TABLE) == sorted(DAMAGED)
     connection.execute("DISCARD TEMPORARY")
     assert looked[:8] == rebuild(connection, *TOPIC, whole=whole)[:8]
+
+
+def test_totals_follow_a_rebuild_and_damaged_ones_are_counted_anew(connection: psycopg.Connection, rows: Rows) -> None:
+    fill(connection, *DAMAGED)
+    assert rebuild(connection, *TOPIC, whole=True).totals == 0
+    connection.execute("DISCARD TEMPORARY")
+    connection.execute("UPDATE totales_parciales SET orders = orders - 1")
+    connection.execute("INSERT INTO totales_parciales VALUES (9, 'expirada', 'JPY', 1, 500)")
+    assert rebuild(connection, *TOPIC, whole=True, dry_run=True).totals == 2
+    connection.execute("DISCARD TEMPORARY")
+    assert rebuild(connection, *TOPIC, whole=True).totals == 2
+    totals = rows("SELECT status, currency, orders, total_cents FROM totales ORDER BY currency")
+    assert totals == [("expirada", "JPY", 0, 0), ("aprobada", "USD", 5, 500)]

@@ -59,26 +59,30 @@ def test_every_order_comes_sorted_and_as_it_was_stored(database: Postgres) -> No
     assert everything(database) == sorted(batch)
 
 
-def test_totals_are_those_of_the_table_and_name_every_final_status(database: Postgres) -> None:
-    actualizar(database, cambio("a"), cambio("b"), cambio("c", status="rechazada", total_cents=7))
+def test_totals_are_those_of_the_table_and_name_every_final_status_and_currency(database: Postgres) -> None:
+    actualizar(database, cambio("a"), cambio("b"), cambio("c", status="rechazada", total_cents=7, currency="JPY"))
     actualizar(database, cambio("a"))
     with database.transaction() as transaction:
         assert store.totals(transaction) == {
             "total:aprobada": "2",
-            "total_cents:aprobada": "2500",
+            "total_cents:aprobada:JPY": "0",
+            "total_cents:aprobada:USD": "2500",
             "total:rechazada": "1",
-            "total_cents:rechazada": "7",
+            "total_cents:rechazada:JPY": "7",
+            "total_cents:rechazada:USD": "0",
             "total:expirada": "0",
-            "total_cents:expirada": "0",
+            "total_cents:expirada:JPY": "0",
+            "total_cents:expirada:USD": "0",
             "total:reembolsada": "0",
-            "total_cents:reembolsada": "0",
+            "total_cents:reembolsada:JPY": "0",
+            "total_cents:reembolsada:USD": "0",
         }
 
 
 def test_a_total_may_be_larger_than_any_amount(database: Postgres) -> None:
     actualizar(database, *(cambio(f"o{n}", total_cents=2**63 - 1) for n in range(3)))
     with database.transaction() as transaction:
-        assert store.totals(transaction)["total_cents:aprobada"] == str(3 * (2**63 - 1))
+        assert store.totals(transaction)["total_cents:aprobada:USD"] == str(3 * (2**63 - 1))
 
 
 def report(database: Postgres, name: str) -> bytes:

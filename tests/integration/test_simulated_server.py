@@ -26,6 +26,7 @@ from tests.simulation.statements import BY_NAME, FILES
 SEEDS = range(12)
 STEPS = 60
 IDS = [f"o{n}" for n in range(8)]
+CURRENCIES = ("USD", "JPY", "KWD")
 
 
 @pytest.fixture
@@ -148,6 +149,7 @@ def _reporting_step(draw: random.Random) -> Act:
             draw.randint(1, 4),
             draw.choice(statuses),
             total_cents=draw.randint(0, 9),
+            currency=CURRENCIES[IDS.index(order_id) % len(CURRENCIES)],
             created_at_ms=draw.randint(1, 9),
             updated_at_ms=draw.randint(1, 9),
         )

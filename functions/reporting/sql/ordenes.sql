@@ -36,10 +36,10 @@ WHERE ordenes.version < excluded.version
 -- name: totals
 SELECT
     status,
-    count(*),
-    sum(total_cents)
-FROM ordenes
-GROUP BY status
+    currency,
+    orders,
+    total_cents
+FROM totales
 
 -- Whether a period has more orders than the parameter says. The query reads at most one of its orders more than that. A limit
 -- that is null is none.

@@ -59,7 +59,7 @@ def run(monkeypatch: pytest.MonkeyPatch, left: int, newer: int, *options: str) -
 
         def run(self, *, whole: bool, dry_run: bool) -> Rebuilt:
             del whole, dry_run
-            return Rebuilt(9, 0, 8, 0, 1, 0, left, newer, 1.0, 0.1)
+            return Rebuilt(9, 0, 8, 0, 1, 0, left, newer, 0, 1.0, 0.1)
 
     monkeypatch.setattr(rebuild, "ReportingRebuild", Work)
     for name in ("connected", "database"):

@@ -120,5 +120,27 @@ SELECT
 FROM reconstruida
 WHERE NOT EXISTS (SELECT FROM ordenes WHERE ordenes.id = reconstruida.id)
 
+-- Counts the totals anew. The lock holds all writers, so no slot has changes that others can't see yet.
+-- name: clear_totals
+UPDATE totales_parciales
+SET
+    orders = 0,
+    total_cents = 0
+
+-- name: count_totals
+INSERT INTO totales_parciales (slot, status, currency, orders, total_cents)
+SELECT
+    0,
+    status,
+    currency,
+    count(*),
+    sum(total_cents)
+FROM ordenes
+GROUP BY status, currency
+ON CONFLICT (slot, status, currency) DO UPDATE
+SET
+    orders = excluded.orders,
+    total_cents = excluded.total_cents
+
 -- name: count
 SELECT count(*) FROM reconstruida
