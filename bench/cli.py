@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from alpes_runtime.errors import AlpesError
-from bench.commands import compare, gate, latency, scaling, session, skew, soak, throughput
+from bench.commands import compare, gate, latency, scaling, session, skew, soak, throughput, totals
 from bench.errors import BenchError
 from terminal.command_line import Group
 
@@ -19,7 +19,7 @@ MEASURING: Mapping[str, ModuleType] = {
     "compare": compare,
     "skew": skew,
 }
-OTHERS: Mapping[str, ModuleType] = {"gate": gate}
+OTHERS: Mapping[str, ModuleType] = {"totals": totals, "gate": gate}
 HELP = """Measure the system, end to end and against itself without one of its parts.
 
 Each measuring command starts a stack of its own and removes it. Results go to build/bench as JSON.

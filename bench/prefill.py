@@ -14,15 +14,15 @@ TABLES = {"ordenes": "ordenes", "pagos": "transacciones", "reporting": "ordenes"
 
 
 def fill(dsns: Mapping[str, str], rows: int) -> None:
-    """Add so many orders to the tables of all three services."""
-    for service, table in TABLES.items():
+    """Add so many orders to the tables of the services whose databases these are."""
+    for service, dsn in dsns.items():
         with (
             progress.step(f"Filling {service} with {rows:,} orders", f"{service} has {rows:,} orders more"),
-            psycopg.connect(dsns[service], autocommit=True, application_name="alpes bench") as connection,
+            psycopg.connect(dsn, autocommit=True, application_name="alpes bench") as connection,
         ):
             # Not durable, and so faster: a crash that lost these rows would end the benchmark, too.
             connection.execute("SET synchronous_commit TO off")
             for first in range(0, rows, CHUNK):
                 last = min(first + CHUNK, rows) - 1
                 connection.execute(SQL[service].encode(), {"first": first, "last": last})
-            connection.execute(f"VACUUM (ANALYZE) {table}".encode())
+            connection.execute(f"VACUUM (ANALYZE) {TABLES[service]}".encode())

@@ -1,0 +1,143 @@
+"""Measures Reporting's running totals: what they cost its writes, and the time to read and to introduce them."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import psycopg
+
+from alpes_runtime.migrations import migrate
+from alpes_runtime.postgres import Postgres
+from bench import prefill
+from functions.reporting import store
+from local_stack.settings import CHECKOUT
+from schemas.tienda.cambios import Cambio
+from schemas.tienda.orden import FINAL_STATUSES
+
+MIGRATIONS = CHECKOUT / "functions" / "reporting" / "sql" / "migrations"
+BEFORE = "0001_ordenes.sql"
+"""The last migration before the totals."""
+CURRENCIES = ("USD", "JPY", "KWD")
+READS = 200
+SWITCH = {True: b"ALTER TABLE ordenes ENABLE TRIGGER USER", False: b"ALTER TABLE ordenes DISABLE TRIGGER USER"}
+
+
+class Written(NamedTuple):
+    """Orders a second that Reporting's own statement writes: medians, and the median of each two rounds' ratio."""
+
+    group: int
+    without: float
+    with_totals: float
+    ratio: float
+
+
+class Measured(NamedTuple):
+    """The figures at one size of the table.
+
+    Attributes
+    ----------
+    rows
+        Orders in the table before anything was written.
+    migration_s
+        How long writers waited for the migration that counts them.
+    read_ms, count_ms
+        How long it takes to read the totals, and to count the rows instead.
+    written
+        By the number of orders in a group.
+    """
+
+    rows: int
+    migration_s: float
+    read_ms: float
+    count_ms: float
+    written: list[Written]
+
+
+def measure(dsn: str, rows: int, groups: list[int], *, rounds: int, seconds: float) -> Measured:
+    """Measure at one size.
+
+    Parameters
+    ----------
+    dsn
+        An empty database that the role owns.
+    rows
+        Orders that the table has before the totals are introduced.
+    groups
+        How many orders share a transaction, one after the other.
+    rounds
+        Pairs of a round without and a round with the triggers. Their order alternates.
+    seconds
+        Length of a round.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(MIGRATIONS / BEFORE, folder)
+        migrate(dsn, Path(folder))
+    prefill.fill({"reporting": dsn}, rows)
+    migration_s = _timed(lambda: migrate(dsn, MIGRATIONS))
+    database = Postgres(dsn, "alpes bench")
+    fresh = _changes()
+    try:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            written = [_written(connection, database, fresh, group, rounds, seconds) for group in groups]
+            if not rows:
+                connection.execute("TRUNCATE ordenes")
+            connection.execute("VACUUM (ANALYZE) ordenes")
+            read_ms = 1000 * median(_timed(lambda: _read(database)) for _ in range(READS))
+            count_ms = 1000 * _timed(lambda: connection.execute("SELECT count(*), sum(total_cents) FROM ordenes"))
+    finally:
+        database.close()
+    return Measured(rows, migration_s, read_ms, count_ms, written)
+
+
+def _written(
+    connection: psycopg.Connection, database: Postgres, fresh: Iterator[Cambio], group: int, rounds: int, seconds: float
+) -> Written:
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(rounds):
+        for totals in (False, True) if number % 2 else (True, False):
+            connection.execute(SWITCH[totals])
+            found[totals].append(_rate(database, fresh, group, seconds))
+    connection.execute(SWITCH[True])
+    ratio = median(with_them / without for with_them, without in zip(found[True], found[False], strict=True))
+    return Written(group, median(found[False]), median(found[True]), ratio)
+
+
+def _rate(database: Postgres, fresh: Iterator[Cambio], group: int, seconds: float) -> float:
+    """Return orders a second of a loop that commits one group after the other, each order new, as most are."""
+    orders, spent = 0, 0.0
+    while spent < seconds:
+        batch = [next(fresh) for _ in range(group)]
+        spent += _timed(lambda batch=batch: _keep(database, batch))  # type: ignore[misc]
+        orders += group
+    return orders / spent
+
+
+def _keep(database: Postgres, batch: list[Cambio]) -> None:
+    with database.transaction() as transaction:
+        store.keep_newest(transaction, batch)
+
+
+def _read(database: Postgres) -> None:
+    with database.transaction() as transaction:
+        store.totals(transaction)
+
+
+def _changes() -> Iterator[Cambio]:
+    """Yield changes of new orders, of each status and currency alike. Their ids are as random as those of clients."""
+    for number in count():
+        order_id = f"{number * 2_654_435_761 % 2**32:08x}-{number:08x}"
+        status, currency = FINAL_STATUSES[number % 4], CURRENCIES[number % 3]
+        yield Cambio(
+            order_id, number % 10_000, status, 100 + number % 50_000, currency, 2, 1_767_225_600_000, 1_767_225_600_000
+        )
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
