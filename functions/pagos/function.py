@@ -26,6 +26,8 @@ class PagosConfig(FunctionConfig):
     ----------
     gateway
         Who decides: a name of `GATEWAYS`.
+    gateway_zero_amounts
+        Send amounts of 0 to the gateway, too. Otherwise such an order is approved, and nothing is charged.
     approval_rate
         Simulated: share of orders whose payment is approved, 0 to 1.
     gateway_url
@@ -43,6 +45,7 @@ class PagosConfig(FunctionConfig):
     retry_suffix: ClassVar[str] = RETRY_SUFFIX
 
     gateway: str = "simulada"
+    gateway_zero_amounts: bool = False
     approval_rate: float = 0.9
     gateway_url: str = ""
     gateway_token_env: str = ""
@@ -100,7 +103,7 @@ class Pagos(BatchFunction):
         kind = GATEWAYS[config.gateway]
         if kind.remote:
             context.retry_topic()
-        handlers = PagosHandlers(topic, kind.make(config.options()), context.clock.now_ms)
+        handlers = PagosHandlers(topic, kind.make(config.options()), context.clock.now_ms, config.gateway_zero_amounts)
         return Service(
             # Refunds go before charges: the shop pays what it owes before it earns more.
             handlers={

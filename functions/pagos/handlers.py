@@ -6,6 +6,7 @@ from typing import Any
 
 from alpes_runtime import Ask, Done, ExternalCall, Outcome, Rejected, Retry, Transaction
 from alpes_runtime.clock import now_ms
+from schemas.tienda.orden import APROBADA
 
 from . import domain, messages, store
 from .domain import Cobro, PorReembolsar, Reembolso, Transaccion, difference, refund_problem
@@ -27,11 +28,14 @@ class PagosHandlers:
         Charges orders and pays them back.
     now_ms
         Returns the time in Unix milliseconds.
+    ask_for_zero
+        Whether the gateway is asked for amounts of 0, too. Otherwise such an order is approved, and nothing is charged.
     """
 
     topic: str
     gateway: Gateway
     now_ms: Callable[[], int] = now_ms
+    ask_for_zero: bool = False
 
     @property
     def charging(self) -> ExternalCall[Cobro] | None:
@@ -49,15 +53,13 @@ class PagosHandlers:
         """Charge the orders, and emit `transaccion-creada` for each. One charged before gets its event again."""
         if self.gateway.at_once:
             return self._ask_to_charge(transaction, batch)
-        return self.cobrados(transaction, [(cobro, self.gateway.charge(cobro)) for cobro in batch])
+        return self.cobrados(
+            transaction, [(cobro, APROBADA if self._free(cobro) else self.gateway.charge(cobro)) for cobro in batch]
+        )
 
     def cobrados(self, transaction: Transaction, batch: Sequence[tuple[Cobro, Any]]) -> Sequence[Outcome]:
         """Record what the gateway decided."""
-        now_ms = self.now_ms()
-        decided = [domain.transaccion(cobro, answer, now_ms) for cobro, answer in batch if isinstance(answer, str)]
-        stored = store.record(transaction, decided) if decided else {}
-        if self.gateway.at_once and stored:
-            store.forget_intents(transaction, stored)
+        stored = self._record(transaction, [(cobro, answer) for cobro, answer in batch if isinstance(answer, str)])
         return [
             self._charged(cobro, stored[cobro.order_id]) if isinstance(answer, str) else answer
             for cobro, answer in batch
@@ -78,7 +80,7 @@ class PagosHandlers:
                 outcomes.append(Rejected("conflict", f"order {asked.order_id} can't be paid back: {why}"))
             elif asked.order_id in refunded:
                 outcomes.append(self._refunded(refunded[asked.order_id]))
-            elif self.gateway.at_once:
+            elif self.gateway.at_once and not self._free(transaccion):
                 outcomes.append(Ask(domain.reembolso(asked, transaccion, now_ms)))
             else:
                 outcomes.append(None)
@@ -107,6 +109,12 @@ class PagosHandlers:
         charged = store.stored(transaction, intents)
         if charged:
             store.forget_intents(transaction, charged)
+        free = [
+            (cobro, APROBADA)
+            for cobro in batch
+            if self._free(cobro) and cobro.order_id not in charged and not difference(cobro, intents[cobro.order_id])
+        ]
+        charged.update(self._record(transaction, free))
         outcomes: list[Outcome] = []
         for cobro in batch:
             if cobro.order_id in charged:
@@ -116,6 +124,20 @@ class PagosHandlers:
             else:
                 outcomes.append(Ask(cobro))
         return outcomes
+
+    def _free(self, what: Cobro | Transaccion) -> bool:
+        """Return whether there is nothing to ask the gateway for."""
+        return what.amount_cents == 0 and not self.ask_for_zero
+
+    def _record(self, transaction: Transaction, decided: Sequence[tuple[Cobro, str]]) -> dict[str, Transaccion]:
+        """Record what was decided, and return each order's transaction by order id."""
+        if not decided:
+            return {}
+        now_ms = self.now_ms()
+        stored = store.record(transaction, [domain.transaccion(cobro, status, now_ms) for cobro, status in decided])
+        if self.gateway.at_once:
+            store.forget_intents(transaction, stored)
+        return stored
 
     def _charged(self, cobro: Cobro, transaccion: Transaccion) -> Outcome:
         if why := difference(cobro, transaccion):

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from alpes_runtime import Ask, Done, Outcome, Rejected, Retry
@@ -215,3 +216,35 @@ def test_a_refund_is_asked_for_and_recorded_with_its_answer(database: Postgres, 
     assert again == unknown
     assert rows("SELECT order_id FROM reembolsos") == [("a",)]
     assert reembolsar(database, por_reembolsar("a"), by=SLOW) == [done]
+
+
+def test_an_order_of_nothing_is_approved_and_paid_back_without_the_gateway(database: Postgres, rows: Rows) -> None:
+    for handlers in (pagos(rate=0.0), SLOW):
+        name = type(handlers.gateway).__name__
+        with database.transaction() as transaction:
+            first, second = handlers.cobrar(transaction, [cobro(f"{name}-0", 0, "JPY"), cobro(f"{name}-1", 1)])
+            (refund,) = handlers.reembolsar(transaction, [por_reembolsar(f"{name}-0", amount_cents=0, currency="JPY")])
+        said = event(first)
+        assert (said.status, said.amount_cents, said.currency) == ("aprobada", 0, "JPY")
+        assert not isinstance(second, Done) or event(second).status == "rechazada"
+        assert (event(refund).status, event(refund).amount_cents) == ("reembolsada", 0)
+    # Only the other order may have been charged by now.
+    assert rows("SELECT order_id FROM intentos") == [("Slow-1",)]
+
+
+def test_an_order_of_nothing_that_the_gateway_was_asked_for_before_is_approved(database: Postgres, rows: Rows) -> None:
+    asking = replace(SLOW, ask_for_zero=True)
+    with database.transaction() as transaction:
+        assert asking.cobrar(transaction, [cobro("a", 0)]) == [Ask(cobro("a", 0))]
+    with database.transaction() as transaction:
+        (outcome,) = SLOW.cobrar(transaction, [cobro("a", 0)])
+        assert event(outcome).status == "aprobada"
+        (outcome,) = SLOW.cobrar(transaction, [cobro("a", 5)])
+        assert isinstance(outcome, Rejected)
+    assert rows("SELECT amount_cents FROM intentos") == []
+
+
+def test_an_order_of_nothing_is_sent_to_the_gateway_if_it_is_told_so(database: Postgres) -> None:
+    with database.transaction() as transaction:
+        (outcome,) = replace(pagos(rate=0.0), ask_for_zero=True).cobrar(transaction, [cobro("a", 0)])
+    assert event(outcome).status == "rechazada"
