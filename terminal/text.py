@@ -1,4 +1,4 @@
-"""Formats foreign texts, amounts and times for people at a terminal."""
+"""Formats foreign texts and times for people at a terminal."""
 
 from __future__ import annotations
 
@@ -21,17 +21,6 @@ def one_line(text: str) -> str:
     'two\\nlines'
     """
     return printable(text).replace("\n", "\\n")
-
-
-def money(cents: int, currency: str) -> str:
-    """Format an amount.
-
-    Examples
-    --------
-    >>> money(1250, "USD")
-    '12.50 USD'
-    """
-    return f"{cents // 100:,}.{cents % 100:02d} {currency}"
 
 
 def moment(milliseconds: int, zone: ZoneInfo) -> str:

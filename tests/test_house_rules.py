@@ -139,6 +139,15 @@ def test_what_an_order_is_imports_the_standard_library_alone() -> None:
     assert imports_of(ROOT / "schemas" / "tienda" / "orden.py") <= STANDARD
 
 
+def test_one_module_knows_where_currencies_come_from() -> None:
+    users = [
+        path
+        for path in (*FUNCTION_SOURCES, *ROOT.glob("schemas/**/*.py"), *ROOT.glob("operations/**/*.py"))
+        if "iso4217" in imports_of(path)
+    ]
+    assert [str(path.relative_to(ROOT)) for path in users] == ["schemas/tienda/money.py"]
+
+
 def imports_of(path: Path) -> set[str]:
     """Name the modules that a file imports: those of the standard library by their package, a relative one as a dot."""
     imported: set[str] = set()

@@ -144,7 +144,9 @@ def contradiction(transaccion: Transaccion, guardada: OrdenGuardada) -> str:
     """Return why a transaction contradicts the order, empty when it doesn't."""
     orden = guardada.orden
     if transaccion.amount_cents not in (None, orden.total_cents):
-        return f"the order's total is {orden.total_cents} cents, the transaction's amount {transaccion.amount_cents}"
+        return (
+            f"the order's total_cents is {orden.total_cents}, the transaction's amount_cents {transaccion.amount_cents}"
+        )
     if REACTIONS[guardada.status, transaccion.status] is Reaction.REFUSE:
         by = guardada.transaction_id or "(no id)"
         return f"the order can't become {transaccion.status}: it is {guardada.status} already, by transaction {by}"

@@ -1,6 +1,7 @@
 """The composition root of Ordenes: the only place that knows all its parts."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
@@ -8,6 +9,7 @@ from pulsar.schema import ProtobufNativeSchema
 from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
 from alpes_runtime.config import formerly
 from alpes_runtime.views import WriteBehind
+from schemas.tienda.rules import currency_problem
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 
@@ -34,6 +36,9 @@ class OrdenesConfig(FunctionConfig):
         How long an order waits for its payment, up to 30 days; 0 for ever.
     expiry_window_seconds
         Orders accepted within this time share a timer, and expire up to this much later. 1 to 60.
+    extra_currencies
+        Codes that new orders may have although ISO 4217 doesn't have them, or gives them no minor unit; separated by
+        commas.
     state_per_order
         Keep each order's latest status in the state store.
     state_puts_per_second
@@ -46,6 +51,7 @@ class OrdenesConfig(FunctionConfig):
     reembolsar_transaccion_topic: str
     expires_after_seconds: int = field(default=900, metadata=formerly("expira_segundos"))
     expiry_window_seconds: int = field(default=10, metadata=formerly("vencimiento_cubo_segundos"))
+    extra_currencies: str = ""
     state_per_order: bool = field(default=True, metadata=formerly("estado_por_orden"))
     state_puts_per_second: int = field(default=300, metadata=formerly("estado_por_segundo"))
 
@@ -55,6 +61,14 @@ class OrdenesConfig(FunctionConfig):
         require(0 <= after <= MONTH_S, "expires_after_seconds", after, f"0 to {MONTH_S}")
         require(1 <= width <= 60, "expiry_window_seconds", width, "1 to 60")
         require(1 <= puts <= 10_000, "state_puts_per_second", puts, "1 to 10000")
+        for code in self.currencies():
+            require(
+                not currency_problem(code), "extra_currencies", self.extra_currencies, "codes of three capital letters"
+            )
+
+    def currencies(self) -> frozenset[str]:
+        """Return the codes of `extra_currencies`."""
+        return frozenset(code for part in self.extra_currencies.split(",") if (code := part.strip()))
 
 
 class Ordenes(BatchFunction):
@@ -77,6 +91,7 @@ class Ordenes(BatchFunction):
             state_per_order=config.state_per_order,
             peers=context.peers,
         )
+        decode_crear_orden = partial(messages.decode_crear_orden, extra_currencies=config.currencies())
         views = []
         if config.state_per_order:
             estado = WriteBehind(
@@ -94,7 +109,7 @@ class Ordenes(BatchFunction):
             handlers={
                 "transaccion-creada": Handler(messages.decode_transaccion, handlers.liquidar),
                 "ordenes-reintento": Handler(messages.decode_vencer_ordenes, handlers.vencer, batch_max=1),
-                "crear-orden": Handler(messages.decode_crear_orden, handlers.crear),
+                "crear-orden": Handler(decode_crear_orden, handlers.crear),
             },
             database=context.database(),
             schemas={

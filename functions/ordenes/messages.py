@@ -1,5 +1,6 @@
 """Between the wire and the domain: decodes and checks what comes in, builds the events that go out."""
 
+from collections.abc import Container
 from typing import Any
 
 from alpes_runtime import Event, InvalidMessage, Received, decode, refuse_if
@@ -21,15 +22,18 @@ from .domain import (
 SERVICE = "ordenes"
 
 
-def decode_crear_orden(received: Received) -> Orden:
-    """Read a `CrearOrden`. Raises `InvalidMessage` naming the field that is wrong."""
+def decode_crear_orden(received: Received, *, extra_currencies: Container[str] = ()) -> Orden:
+    """Read a `CrearOrden`. Raises `InvalidMessage` naming the field that is wrong.
+
+    Here orders enter: later readers accept what is in the topics, whatever currencies there are by then.
+    """
     message = decode(CrearOrden, received.data)
     refuse_if(rules.id_problem("id", message.id))
     refuse_if(rules.text_problem("address", message.address))
     total_cents = rules.total_cents(message)
     refuse_if(rules.total_problem(total_cents))
     currency = message.currency or rules.DEFAULT_CURRENCY
-    refuse_if(rules.currency_problem(currency))
+    refuse_if(rules.new_currency_problem(currency, extra_currencies))
     refuse_if(rules.sent_time_problem("created_at_ms", message.created_at_ms))
     created_at_ms = message.created_at_ms or received.publish_time_ms
     refuse_if(rules.time_problem("created_at_ms", created_at_ms))

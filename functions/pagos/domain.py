@@ -90,7 +90,7 @@ def refund_problem(asked: PorReembolsar, transaccion: Transaccion) -> str:
     if asked.transaction_id not in ("", transaccion.id):
         return f"its transaction is {transaccion.id}, not {asked.transaction_id}"
     if asked.amount_cents not in (None, transaccion.amount_cents):
-        return f"{transaccion.amount_cents} cents were charged, not {asked.amount_cents}"
+        return f"the charge's amount_cents is {transaccion.amount_cents}, not {asked.amount_cents}"
     if asked.currency not in ("", transaccion.currency):
         return f"it was charged in {transaccion.currency}, not in {asked.currency}"
     return ""

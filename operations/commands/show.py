@@ -12,8 +12,9 @@ from connection.admin import Admin
 from operations.errors import AmbiguousOrderError, UnknownOrderError
 from operations.options import ORDER_ID, dsn_option, json_option
 from operations.state import order_status
+from schemas.tienda import money
 from terminal.options import admin_url_option, tz_option
-from terminal.text import moment, money, one_line
+from terminal.text import moment, one_line
 
 STATEMENT_TIMEOUT_S = 30
 NAMED = 5
@@ -119,7 +120,7 @@ def _lines(orden: _Orden, zone: ZoneInfo) -> dict[str, str]:
     lines = {
         "order": orden.order_id,
         "status": f"{orden.status}, version {orden.version}",
-        "amount": money(orden.total_cents, orden.currency),
+        "amount": money.amount(orden.total_cents, orden.currency),
         "client": str(orden.client_id),
         "address": orden.address,
         "created": f"{moment(orden.created_at_ms, zone)}, as the client says",

@@ -22,13 +22,14 @@ from operations.state import order_status
 from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, TraceRows, in_order
 from operations.trace.messages import Found, Span, find
 from operations.trace.tables import read_rows
+from schemas.tienda import money
 from schemas.tienda.topics import SERVICES
 from terminal.advice import ALPES, explained
 from terminal.console import Counting, table_console
 from terminal.errors import CommandError
 from terminal.interrupt import interruptible
 from terminal.options import Positive, admin_url_option, service_url_option, tz_option
-from terminal.text import moment, money, one_line
+from terminal.text import moment, one_line
 
 
 @click.command(short_help="Show one order's way through topics and tables.")
@@ -176,7 +177,7 @@ class _Trace:
         if not self.rows.orden:
             return "not accepted" if "ordenes" in self.databases else "its table was not looked at"
         status, version, cents, currency, *_ = self.rows.orden
-        return f"[bold]{status}[/], version {version}, {money(cents, currency)}"
+        return f"[bold]{status}[/], version {version}, {money.amount(cents, currency)}"
 
     def _reporting(self) -> str:
         if self.rows.leida:

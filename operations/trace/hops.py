@@ -10,10 +10,10 @@ from google.protobuf.message import Message
 
 from alpes_wire.decoding import Undecodable, decode
 from alpes_wire.names import ATTEMPT, DEAD_LETTER_SUFFIX, ERROR_MESSAGE, ERROR_TYPE, SOURCE_TOPIC
+from schemas.tienda import money, rules
 from schemas.tienda.contracts import CONTRACTS
 from schemas.tienda.topics import CREAR_ORDEN, RETRY_SUFFIX, RETRY_TOPICS
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, VencerOrdenes
-from terminal.text import money
 
 
 def _with_dead_letters(*topics: str) -> tuple[str, ...]:
@@ -99,23 +99,25 @@ class TraceRows:
         if self.orden:
             status, version, cents, currency, created, accepted, updated, transaction_id, _ = self.orden
             found.append(Hop(created, "client", "created, as the client says"))
-            found.append(Hop(accepted, "table ordenes", f"accepted, {money(cents, currency)}", self.trace_id))
+            found.append(Hop(accepted, "table ordenes", f"accepted, {money.amount(cents, currency)}", self.trace_id))
             if version > 1:
                 by = f", by transaction {transaction_id}" if transaction_id else ""
                 found.append(Hop(updated, "table ordenes", f"{status}, version {version}{by}", self.trace_id))
         if self.intento:
             cents, currency, at = self.intento
-            found.append(Hop(at, "table intentos", f"the gateway is asked, outcome unknown, {money(cents, currency)}"))
+            found.append(
+                Hop(at, "table intentos", f"the gateway is asked, outcome unknown, {money.amount(cents, currency)}")
+            )
         if self.transaccion:
             transaction_id, status, cents, currency, at = self.transaccion
-            found.append(Hop(at, "table transacciones", f"{status}, {money(cents, currency)}, {transaction_id}"))
+            found.append(Hop(at, "table transacciones", f"{status}, {money.amount(cents, currency)}, {transaction_id}"))
         if self.reembolso:
             transaction_id, cents, currency, at = self.reembolso
-            found.append(Hop(at, "table reembolsos", f"paid back, {money(cents, currency)}, {transaction_id}"))
+            found.append(Hop(at, "table reembolsos", f"paid back, {money.amount(cents, currency)}, {transaction_id}"))
         if self.leida:
             # The row has no time of its own, only that of Ordenes' change that it shows.
             status, version, cents, currency, changed = self.leida
-            shows = f"shows {status}, version {version}, {money(cents, currency)}, changed then"
+            shows = f"shows {status}, version {version}, {money.amount(cents, currency)}, changed then"
             found.append(Hop(changed, "table ordenes of reporting", shows))
         return found
 
@@ -202,7 +204,7 @@ def _content(message: Any) -> str:
         said.append(f"version {message.version}")
     amount = next((name for name in ("total_cents", "amount_cents") if name in fields and message.HasField(name)), None)
     if amount:
-        said.append(money(getattr(message, amount), message.currency or "USD"))
+        said.append(money.amount(getattr(message, amount), message.currency or rules.DEFAULT_CURRENCY))
     return ", ".join(said)
 
 

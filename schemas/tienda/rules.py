@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
+from schemas.tienda import money
 from schemas.tienda.orden import ORDER_ID
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 
@@ -23,7 +24,7 @@ _DERIVED_RANGE_CENTS = 49_901
 
 
 def derived_total_cents(order_id: str) -> int:
-    """Return the total of an order whose message names none: 1.00 to 500.00, always the same for the same id."""
+    """Return the total of an order whose message names none, 100 to 50,000: always the same for the same id."""
     digest = hashlib.blake2b(order_id.encode(), digest_size=8, person=b"alpes-total").digest()
     return _MIN_DERIVED_CENTS + int.from_bytes(digest, "big") % _DERIVED_RANGE_CENTS
 
@@ -58,10 +59,33 @@ def total_problem(cents: int, field: str = "total_cents") -> str:
 
 
 def currency_problem(currency: str) -> str:
-    """Return what is wrong with a currency, empty when nothing is."""
+    """Return what is wrong with a currency's form, empty when nothing is: old events may be in any currency."""
     if CURRENCY.fullmatch(currency):
         return ""
     return f"currency is {currency[:20]!r}, must be three capital letters (ISO 4217)"
+
+
+def new_currency_problem(currency: str, extra: Container[str] = ()) -> str:
+    """Return why no new order may be in a currency, empty when it may.
+
+    Parameters
+    ----------
+    currency
+        The code.
+    extra
+        Codes that are allowed although ISO 4217 doesn't have them, or gives them no minor unit.
+    """
+    if problem := currency_problem(currency):
+        return problem
+    if money.has_minor_unit(currency) or currency in extra:
+        return ""
+    why = (
+        "has without a minor unit, so no amount can be counted in it" if money.is_current(currency) else "doesn't have"
+    )
+    return (
+        f"currency is {currency!r}, which ISO 4217 of {money.ISO_4217_OF} {why}: send another one, or allow it with "
+        "extra_currencies in Ordenes' userConfig"
+    )
 
 
 def time_problem(field: str, milliseconds: int) -> str:

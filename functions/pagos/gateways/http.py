@@ -3,7 +3,8 @@
 ``POST /charges`` and ``POST /refunds`` with JSON and an ``Idempotency-Key``, as payment providers commonly have it:
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. The key of a charge is the order's id and
 that of a refund ``reembolso:<order id>``: a call that is made again, by this instance or the next, is the same charge.
-No order id has a colon, so no charge has the key of a refund.
+No order id has a colon, so no charge has the key of a refund. ``amount_cents`` is a whole number of the currency's
+minor unit by ISO 4217: 500 for 500 JPY, 1234 for 12.34 USD, 1255 for 1.255 KWD.
 
 What an answer means:
 
