@@ -26,7 +26,7 @@ class ReportingConfig(FunctionConfig):
     Parameters
     ----------
     totals_per_status
-        Keep the running totals per status in the state store.
+        Keep the running totals per status and currency in the state store.
     report_max_rows
         Most orders of a report, 1 to 10,000,000. An instance holds a whole report in memory, and up to four if as many
         are asked for at once. A million orders take some 150 MB as CSV, 300 MB as JSON.
@@ -58,7 +58,7 @@ class Reporting(BatchFunction):
         if config.totals_per_status:
             state = context.state(switch="totals_per_status")
             database = context.view_database()
-            views.append(Totals(store.totals, database, state, context))
+            views.append(Totals(store.totals, database, state, context, obsolete=store.FORMER_TOTALS))
         return Service(
             handlers={
                 "orden-actualizada": Handler(messages.decode_orden_actualizada, handlers.actualizar),

@@ -12,6 +12,9 @@ from schemas.tienda.periodo import BY, Periodo
 
 _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
 
+FORMER_TOTALS = tuple(f"total_cents:{status}" for status in FINAL_STATUSES)
+"""Keys of 0.1.0: sums over all currencies, which mean nothing."""
+
 
 def keep_newest(transaction: Transaction, batch: Sequence[Cambio]) -> None:
     """Write the orders whose version is higher than the stored one."""

@@ -1,6 +1,7 @@
 """Writes to Pulsar's state store with many puts in flight; ``functions querystate`` reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import grpc
@@ -29,6 +30,10 @@ class StateStore(Protocol):
         """
         ...
 
+    def remove(self, keys: Collection[str]) -> None:
+        """Remove keys; those that aren't there, too. Raises `Unavailable` as `put` does."""
+        ...
+
     def get(self, key: str) -> str | None:
         """Return a value, None if there is none."""
         ...
@@ -54,14 +59,20 @@ class BookKeeperState:
 
     def put(self, values: Mapping[str, str]) -> None:
         """Write all values, `IN_FLIGHT` at a time; see `StateStore.put`."""
-        items = list(values.items())
-        for start in range(0, len(items), IN_FLIGHT):
+        self._all([partial(self._send, key.encode(), value.encode()) for key, value in values.items()], "puts")
+
+    def remove(self, keys: Collection[str]) -> None:
+        """Remove keys, `IN_FLIGHT` at a time; see `StateStore.remove`."""
+        self._all([partial(self._delete, key.encode()) for key in keys], "removals")
+
+    def _all(self, sends: Sequence[Callable[[], Any]], what: str) -> None:
+        for start in range(0, len(sends), IN_FLIGHT):
             with self._lock:
-                calls = [self._send(key.encode(), value.encode()) for key, value in items[start : start + IN_FLIGHT]]
+                calls = [send() for send in sends[start : start + IN_FLIGHT]]
             failures = [failure for call in calls if (failure := self._failure(call))]
             if failures:
                 kind = Unreachable if grpc.StatusCode.UNAVAILABLE.name in failures else Unavailable
-                raise kind(f"the state store refused {len(failures)} of {len(calls)} puts: {failures[0]}")
+                raise kind(f"the state store refused {len(failures)} of {len(calls)} {what}: {failures[0]}")
 
     def get(self, key: str) -> str | None:
         """Return a value, None if there is none."""
@@ -78,6 +89,10 @@ class BookKeeperState:
     def _send(self, key: bytes, value: bytes) -> Any:
         request = self._rpc.PutRequest(key=key, value=value, header=self._header(key))
         return self._stub.Put.future(request, metadata=self._metadata(key), timeout=PUT_TIMEOUT_S)
+
+    def _delete(self, key: bytes) -> Any:
+        request = self._rpc.DeleteRangeRequest(key=key, header=self._header(key))
+        return self._stub.Delete.future(request, metadata=self._metadata(key), timeout=PUT_TIMEOUT_S)
 
     def _header(self, key: bytes) -> Any:
         return self._rpc.RoutingHeader(stream_id=self._stream, r_key=key)

@@ -8,7 +8,7 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -142,6 +142,11 @@ class FakeStateStore:
         if kept is not None:
             reason = f"the state store refused {len(values) - kept} of {len(values)} puts"
             raise Unreachable(reason) if away else Unavailable(reason)
+
+    def remove(self, keys: Collection[str]) -> None:
+        """Remove keys; see `StateStore.remove`."""
+        for key in keys:
+            self.values.pop(key, None)
 
     def get(self, key: str) -> str | None:
         """Return a value, None if there is none."""

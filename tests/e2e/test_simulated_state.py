@@ -52,7 +52,8 @@ class Real:
         self._clients.append(client)
         table = client.table(table_name="ordenes")
         service, stream = table.__table_service__, table.__stream_props__
-        calls = SimpleNamespace(Range=service.Range, Put=SimpleNamespace(future=partial(self._put, service.Put)))
+        put = SimpleNamespace(future=partial(self._put, service.Put))
+        calls = SimpleNamespace(Range=service.Range, Put=put, Delete=service.Delete)
         return BookKeeperState(SimpleNamespace(__table_service__=calls, __stream_props__=stream), ComputeLock())
 
     @contextmanager
@@ -152,6 +153,15 @@ def test_a_value_is_any_text(store: StateStore) -> None:
     values = {key(): "ñandú €", key(): "0", key(): "x" * 10_000}
     store.put(values)
     assert {name: store.get(name) for name in values} == values
+
+
+def test_what_is_removed_is_gone_whether_it_was_there_or_not_and_can_be_put_again(store: StateStore) -> None:
+    removed, absent, kept = key(), key(), key()
+    store.put({removed: "1", kept: "2"})
+    store.remove([removed, absent])
+    assert [store.get(each) for each in (removed, absent, kept)] == [None, None, "2"]
+    store.put({removed: "3"})
+    assert store.get(removed) == "3"
 
 
 def test_nothing_to_put_is_no_error(store: StateStore) -> None:

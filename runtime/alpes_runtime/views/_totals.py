@@ -1,6 +1,6 @@
-"""Keeps totals in the state store, computed from the tables again and again."""
+"""Keeps totals in the state store, read from the tables again and again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from alpes_runtime._context import InstanceContext
 from alpes_runtime._state import StateStore
@@ -9,12 +9,28 @@ from alpes_runtime.errors import Unavailable
 
 
 class Totals:
-    """Keeps absolute values, computed from the tables, in the state store.
+    """Keeps absolute values, read from the tables, in the state store.
 
-    They are computed and not counted, since an increment would count a redelivered message twice. The pause between two
-    computations is at least `COST_FACTOR` times the duration of the last one, even if that ended at the database's time
-    limit. The view therefore takes a small, fixed share of the database at any size. Values are written when they
-    change, and every `AGAIN_EVERY_S` even if they don't: so a store that was lost or overwritten becomes right again.
+    They are absolute, since an increment would count a redelivered message twice. The pause between two readings is at
+    least `COST_FACTOR` times the duration of the last one, even if that ended at the database's time limit: a reading
+    that counts rows takes a small, fixed share of the database at any size. Values are written when they change, and
+    every `AGAIN_EVERY_S` even if they don't: so a store that was lost or overwritten becomes right again.
+
+    Parameters
+    ----------
+    compute
+        Returns the values by key.
+    database
+        A separate connection.
+    state
+        Where values are written.
+    context
+        The instance.
+    obsolete
+        Keys that an earlier version wrote. They are removed at the start, and every `AGAIN_EVERY_S`: an instance of
+        that version may still run for a moment.
+    period_s
+        Least pause between two readings, in seconds.
     """
 
     COST_FACTOR = 30
@@ -27,6 +43,7 @@ class Totals:
         state: StateStore,
         context: InstanceContext,
         *,
+        obsolete: Collection[str] = (),
         period_s: float = 1.0,
     ) -> None:
         self._compute = compute
@@ -34,13 +51,15 @@ class Totals:
         self._state = state
         self._clock = context.clock
         self._stopping = context.stopping
+        self._obsolete = obsolete
         self._period_s = period_s
         self._written: Mapping[str, str] = {}
         self._writes_until_sure = 0
         self._write_again_at = 0.0
+        self._remove_again_at = 0.0
 
     def step(self) -> float:
-        """Compute, and write what changed; see `View.step`."""
+        """Read, and write what changed; see `View.step`."""
         started = self._clock.monotonic()
         try:
             with self._database.transaction() as transaction:
@@ -57,4 +76,7 @@ class Totals:
             self._written = values
             self._writes_until_sure = max(0, self._writes_until_sure - 1)
             self._write_again_at = started + self.AGAIN_EVERY_S
+        if self._obsolete and started >= self._remove_again_at:
+            self._state.remove(self._obsolete)
+            self._remove_again_at = started + self.AGAIN_EVERY_S
         return max(self._period_s, cost * self.COST_FACTOR)

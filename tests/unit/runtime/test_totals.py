@@ -21,7 +21,7 @@ def totals(values: dict[str, str], database: FakeDatabase, state: FakeStateStore
         clock.now += float(values.get("cost", 0))
         return {key: value for key, value in values.items() if key != "cost"}
 
-    return Totals(compute, database, state, instance_context(clock=clock))
+    return Totals(compute, database, state, instance_context(clock=clock), obsolete=["total_cents:aprobada"])
 
 
 def test_totals_are_written_when_they_change_and_once_more_to_be_sure(state: FakeStateStore) -> None:
@@ -76,3 +76,15 @@ def test_a_count_that_fails_after_a_long_time_costs_as_long_a_pause_as_one_that_
 def test_totals_take_a_small_share_of_the_database_at_any_size(cost: str, pause: float, state: FakeStateStore) -> None:
     view = totals({"cost": cost}, FakeDatabase({}), state, FakeClock())
     assert view.step() == pytest.approx(pause)
+
+
+def test_keys_of_an_earlier_version_are_removed_also_if_one_of_its_instances_writes_them_again(
+    state: FakeStateStore,
+) -> None:
+    clock = FakeClock()
+    view = totals({"total:aprobada": "1"}, FakeDatabase({}), state, clock)
+    for _ in range(2):
+        state.values["total_cents:aprobada"] = "1250"
+        view.step()
+        assert state.values == {"total:aprobada": "1"}
+        clock.now += Totals.AGAIN_EVERY_S
