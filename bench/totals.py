@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import psutil
 import psycopg
 
 from alpes_runtime.migrations import migrate
@@ -27,13 +28,19 @@ READS = 200
 SWITCH = {True: b"ALTER TABLE ordenes ENABLE TRIGGER USER", False: b"ALTER TABLE ordenes DISABLE TRIGGER USER"}
 
 
+class Cost(NamedTuple):
+    """What writing an order costs: microseconds that pass, and CPU of PostgreSQL's process. Others slow the first."""
+
+    wall_us: float
+    cpu_us: float
+
+
 class Written(NamedTuple):
-    """Orders a second that Reporting's own statement writes: medians, and the median of each two rounds' ratio."""
+    """What Reporting's own statement costs per order in groups of this size, without and with the totals: medians."""
 
     group: int
-    without: float
-    with_totals: float
-    ratio: float
+    without: Cost
+    with_totals: Cost
 
 
 class Measured(NamedTuple):
@@ -97,24 +104,32 @@ def measure(dsn: str, rows: int, groups: list[int], *, rounds: int, seconds: flo
 def _written(
     connection: psycopg.Connection, database: Postgres, fresh: Iterator[Cambio], group: int, rounds: int, seconds: float
 ) -> Written:
-    found: dict[bool, list[float]] = {True: [], False: []}
+    found: dict[bool, list[Cost]] = {True: [], False: []}
+    with database.transaction() as transaction:
+        ((pid,),) = transaction.execute("SELECT pg_backend_pid()")
+    server = psutil.Process(pid)
     for number in range(rounds):
         for totals in (False, True) if number % 2 else (True, False):
             connection.execute(SWITCH[totals])
-            found[totals].append(_rate(database, fresh, group, seconds))
+            found[totals].append(_cost(database, server, fresh, group, seconds))
     connection.execute(SWITCH[True])
-    ratio = median(with_them / without for with_them, without in zip(found[True], found[False], strict=True))
-    return Written(group, median(found[False]), median(found[True]), ratio)
+    without, with_totals = (Cost(*map(median, zip(*found[totals], strict=True))) for totals in (False, True))
+    return Written(group, without, with_totals)
 
 
-def _rate(database: Postgres, fresh: Iterator[Cambio], group: int, seconds: float) -> float:
-    """Return orders a second of a loop that commits one group after the other, each order new, as most are."""
-    orders, spent = 0, 0.0
+def _cost(database: Postgres, server: psutil.Process, fresh: Iterator[Cambio], group: int, seconds: float) -> Cost:
+    """Commit one group after the other, each order new, as most are."""
+    orders, spent, before = 0, 0.0, _cpu_s(server)
     while spent < seconds:
         batch = [next(fresh) for _ in range(group)]
         spent += _timed(lambda batch=batch: _keep(database, batch))  # type: ignore[misc]
         orders += group
-    return orders / spent
+    return Cost(1e6 * spent / orders, 1e6 * (_cpu_s(server) - before) / orders)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def _keep(database: Postgres, batch: list[Cambio]) -> None:

@@ -38,10 +38,11 @@ def _lines(found: Measured) -> Iterator[str]:
     yield f"{found.rows:,} rows: the migration took {found.migration_s:.2f} s"
     yield f"  read the totals {found.read_ms:.2f} ms, count the rows {found.count_ms:,.2f} ms"
     for each in found.written:
-        yield (
-            f"  groups of {each.group:,}: {each.without:,.0f} orders/s without, {each.with_totals:,.0f} with;"
-            f" ratio {each.ratio:.3f}"
+        pairs = zip(each._fields[1:], each[1:], strict=True)
+        costs = "; ".join(
+            f"{name.replace('_', ' ')} {cost.wall_us:.2f} µs, CPU {cost.cpu_us:.2f} µs" for name, cost in pairs
         )
+        yield f"  an order in groups of {each.group:,}: {costs}"
 
 
 @contextmanager
