@@ -96,14 +96,16 @@ def reconcile(
     differs        the services contradict each other
     lost           not ended, and nothing waits that would take it further
 
+    Reporting's running totals are compared with a full count of its rows, and those that differ are named.
+
     An order that was accepted and is in no table is seen only with --topics. Without it, the result says that the
     topics were not read.
 
     An order in flight is lost if nothing waits that takes it further, whatever other orders do meanwhile. If not all
     that waits can be read, the result says of how many orders this is unknown.
 
-    Exits with 0 when nothing differs, stalls or is known to be lost, with 1 otherwise, and with 2 when it could not
-    read what it needs.
+    Exits with 0 when nothing differs, no total either, nothing stalls and nothing is known to be lost, with 1
+    otherwise, and with 2 when it could not read what it needs.
 
     \b
     Examples:

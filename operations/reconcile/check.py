@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from operations.reconcile.merge import Rows, facts
+from operations.reconcile.merge import OrdenRow, Rows, facts
 from operations.reconcile.rules import NOT_RECORDED, READ_MODEL, WAITING, Input, Rule, Verdict, judge, takes_further
 from operations.reconcile.scratch import CHUNK, Doubtful, OrderLetter, Scratch
 from operations.reconcile.stalled import Stall, Subscription
-from operations.reconcile.tables import Tables
+from operations.reconcile.tables import Tables, WrongTotal
 from operations.reconcile.waiting import Waits
 from schemas.tienda.topics import CREAR_ORDEN
 
@@ -34,8 +34,10 @@ class Account:
 
     Attributes
     ----------
-    ended, cents : Counter of str
-        Orders that have ended, and their totals in cents, by status.
+    ended : Counter of str
+        Orders that have ended, by status.
+    cents : Counter of (str, str)
+        The sums of their amounts in the currency's minor unit, by status and currency.
     others : dict of (str, str) to int
         The other orders, by verdict and reason.
     refused_messages : int
@@ -48,18 +50,21 @@ class Account:
         The topics in which not all that waits was read.
     stalled : dict of str to Stall
         The topics in which messages wait that are not delivered.
+    wrong_totals : list of WrongTotal
+        Reporting's running totals that differ from its rows.
     seconds : float
         How long it took.
     """
 
     ended: Counter[str] = field(default_factory=Counter)
-    cents: Counter[str] = field(default_factory=Counter)
+    cents: Counter[tuple[str, str]] = field(default_factory=Counter)
     others: dict[tuple[str, str], int] = field(default_factory=dict)
     refused_messages: int = 0
     commands: int | None = None
     not_judged: int = 0
     unread: set[str] = field(default_factory=set)
     stalled: dict[str, Stall] = field(default_factory=dict)
+    wrong_totals: list[WrongTotal] = field(default_factory=list)
     seconds: float = 0.0
 
     def count(self, verdict: Verdict) -> int:
@@ -75,8 +80,14 @@ class Account:
 
     @property
     def holds(self) -> bool:
-        """Whether no order differs, none is known to be lost, and no input is stalled."""
-        return not (self.count(Verdict.DIFFERS) or self.count(Verdict.LOST) or self.stalled)
+        """Whether no order and no total differs, no order is known to be lost, and no input is stalled."""
+        return not (self.count(Verdict.DIFFERS) or self.count(Verdict.LOST) or self.stalled or self.wrong_totals)
+
+    def add_ended(self, orden: OrdenRow) -> None:
+        """Count an order that has ended."""
+        _id, status, _version, cents, currency, *_ = orden
+        self.ended[status] += 1
+        self.cents[status, currency] += cents
 
 
 class Check:
@@ -114,7 +125,7 @@ class Check:
         self.account.commands = self._scratch.command_count()
 
     def read_tables(self) -> None:
-        """Read all rows; an order that has not clearly ended is doubtful."""
+        """Read all rows, and compare Reporting's totals with them; an order that has not clearly ended is doubtful."""
         known: dict[tuple[object, ...], Rule] = {}
         account = self.account
         commands = (order_id for chunk in self._scratch.command_ids() for order_id in chunk)
@@ -128,8 +139,7 @@ class Check:
                 if rule is None:
                     rule = known[seen] = judge(seen)
                 if rule.verdict is Verdict.ENDED and orden is not None:
-                    account.ended[orden[1]] += 1
-                    account.cents[orden[1]] += orden[3]
+                    account.add_ended(orden)
                 else:
                     doubtful.append(Doubtful(order_id, rule.verdict, rule.why))
                 while command is not None and command <= order_id:
@@ -141,6 +151,7 @@ class Check:
                     doubtful.clear()
                 if number % CHUNK == 0:
                     self._tick(number)
+            account.wrong_totals = self._tables.wrong_totals()
         self._tick(number)
         while command is not None:
             doubtful.append(_not_recorded(command))
@@ -311,8 +322,7 @@ class Check:
     def _judge(self, rows: Rows, still: list[Doubtful], settled: list[str]) -> None:
         rule = judge(facts(rows.orden, rows.pago, rows.reporting))
         if rule.verdict is Verdict.ENDED and rows.orden is not None:
-            self.account.ended[rows.orden[1]] += 1
-            self.account.cents[rows.orden[1]] += rows.orden[3]
+            self.account.add_ended(rows.orden)
             settled.append(rows.id)
         else:
             still.append(Doubtful(rows.id, rule.verdict, rule.why, _state(rows)))

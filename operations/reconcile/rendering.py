@@ -15,8 +15,9 @@ from operations.reconcile.merge import OrdenRow, PagoRow, ReportingRow, Rows
 from operations.reconcile.rules import Verdict
 from operations.reconcile.scratch import Doubtful, Scratch
 from operations.reconcile.stalled import SILENT_AFTER_S, Stall, Subscription
-from operations.reconcile.tables import Tables
+from operations.reconcile.tables import Tables, WrongTotal
 from operations.reconcile.unacknowledged import MOST_READ
+from schemas.tienda.money import amount, total
 from terminal.text import one_line
 
 STYLES = {
@@ -63,15 +64,24 @@ def show(console: Console, account: Account, examples: list[Named]) -> None:
     if examples:
         console.print()
         console.print(_table(examples))
+    _show_more(console, account)
+    console.print(f"{_result(account)} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
+
+
+def _show_more(console: Console, account: Account) -> None:
+    """Print what is to be said beside the orders, and what to do."""
     if account.not_judged:
         console.print(_not_judged(account), style="yellow")
     for topic, stall in account.stalled.items():
         console.print(_stalled(topic, stall), style="bold red", highlight=False, markup=False)
+    for each in account.wrong_totals:
+        console.print(_wrong_total(each), style="bold red", highlight=False, markup=False)
+    if account.wrong_totals:
+        console.print("alpes rebuild reporting counts the totals anew.")
     if account.commands is None:
         console.print(TOPICS_NOT_READ)
     if account.count(Verdict.LOST):
         console.print("alpes recover sends the messages of lost orders again, if a topic still retains them.")
-    console.print(f"{_result(account)} It took {account.seconds:.1f} s.", style="" if account.holds else "bold red")
 
 
 def _result(account: Account) -> str:
@@ -107,6 +117,13 @@ def _why(known: Subscription) -> str:
     return f"The broker says: {'; '.join(said)}."
 
 
+def _wrong_total(each: WrongTotal) -> str:
+    return (
+        f"Reporting's totals say {each.orders:,} {each.status} orders of {amount(each.total_cents, each.currency)}, "
+        f"its rows are {each.counted_orders:,} orders of {amount(each.counted_cents, each.currency)}."
+    )
+
+
 def _not_judged(account: Account) -> str:
     return (
         f"Of {account.not_judged:,} orders in flight it is unknown whether they are lost: not all that waits in "
@@ -123,7 +140,8 @@ def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
         "topics_read": account.commands is not None,
         "commands": account.commands,
         "ended": {
-            status: {"orders": count, "cents": account.cents[status]} for status, count in sorted(account.ended.items())
+            status: {"orders": count, "amounts": _amounts(account, status)}
+            for status, count in sorted(account.ended.items())
         },
         **{
             verdict.replace(" ", "_").replace("-", "_"): {
@@ -133,10 +151,19 @@ def as_json(account: Account, examples: list[Named]) -> dict[str, Any]:
             if verdict is not Verdict.ENDED
         },
         "stalled_inputs": {topic: _stall(stall) for topic, stall in account.stalled.items()},
+        "wrong_totals": [each._asdict() for each in account.wrong_totals],
         "not_judged": {"orders": account.not_judged, "topics": sorted(account.unread) if account.not_judged else []},
         "refused_messages": account.refused_messages,
         "examples": [dict(zip(HEADER, _cells(*example), strict=True)) for example in examples],
         "seconds": round(account.seconds, 3),
+    }
+
+
+def _amounts(account: Account, status: str) -> dict[str, Any]:
+    return {
+        currency: {"total_cents": cents, "total": total(cents, currency)}
+        for (name, currency), cents in sorted(account.cents.items())
+        if name == status
     }
 
 
@@ -174,14 +201,14 @@ def _orden(row: OrdenRow | ReportingRow | None) -> str:
     if row is None:
         return ""
     _id, status, version, cents, currency, client_id, *transaction = row
-    return _words(f"{status} v{version} {cents} {currency} of client {client_id}", *transaction)
+    return _words(f"{status} v{version} {amount(cents, currency)} of client {client_id}", *transaction)
 
 
 def _pago(row: PagoRow | None) -> str:
     if row is None:
         return ""
     _id, status, cents, currency, transaction = row
-    return _words(f"{status} {cents} {currency}", transaction)
+    return _words(f"{status} {amount(cents, currency)}", transaction)
 
 
 def _words(what: str, transaction: object = "") -> str:

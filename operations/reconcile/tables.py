@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -17,6 +17,17 @@ from schemas.tienda.topics import SERVICES
 READ_ORDER = tuple(reversed(SERVICES))
 """Services are read against the flow: what one of them has was in the next one before."""
 FETCHED_ROWS = 10_000
+
+
+class WrongTotal(NamedTuple):
+    """A running total of Reporting that differs from its rows: what is kept, and what a full count gives."""
+
+    status: str
+    currency: str
+    orders: int
+    counted_orders: int
+    total_cents: int
+    counted_cents: int
 
 
 class Tables:
@@ -70,6 +81,11 @@ class Tables:
             cursor.itersize = FETCHED_ROWS
             cursor.execute(query(service, "reconcile/all"))
             yield iter(cursor)
+
+    def wrong_totals(self) -> list[WrongTotal]:
+        """Count Reporting's rows and return the totals that differ; within `snapshot`, at the same moment."""
+        rows = self._connections["reporting"].execute(query("reporting", "reconcile/wrong_totals")).fetchall()
+        return [WrongTotal(*row[:4], *map(int, row[4:])) for row in rows]
 
     def some(self, ids: Sequence[str]) -> Iterator[Rows]:
         """Return some orders as they are now, by id; those that no database has are left out."""

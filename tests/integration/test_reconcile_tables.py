@@ -11,7 +11,7 @@ from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.handlers import Plazo
 from operations.reconcile.merge import facts
 from operations.reconcile.rules import Verdict, judge
-from operations.reconcile.tables import Tables
+from operations.reconcile.tables import Tables, WrongTotal
 from schemas.tienda.topics import SERVICES
 from tests.integration.ordenes import crear, handlers, liquidar, orden, pago
 
@@ -76,8 +76,10 @@ def test_rows_are_read_alike_all_together_and_one_by_one(dsn_of: Callable[[str],
             " VALUES ('back', 7, 'reembolsada', 100, 'USD', 3, now(), now())"
         )
         tables = Tables(connections)
+        connections["reporting"].execute("UPDATE totales_parciales SET orders = 2")
         with tables.snapshot() as rows:
             found = list(rows)
+            assert tables.wrong_totals() == [WrongTotal("reembolsada", "USD", 2, 1, 100, 100)]
         assert list(tables.some([each.id for each in found])) == found
     assert [each.pago for each in found] == [
         ("asked", "intento", 5, "USD", ""),

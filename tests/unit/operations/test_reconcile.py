@@ -34,7 +34,7 @@ from operations.reconcile.rules import (
 )
 from operations.reconcile.scratch import Doubtful, OrderLetter, Scratch
 from operations.reconcile.stalled import Holder, Stall, Subscription
-from operations.reconcile.tables import Tables
+from operations.reconcile.tables import Tables, WrongTotal
 from operations.reconcile.waiting import Waits
 from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA
 from schemas.tienda.topics import SERVICES
@@ -183,10 +183,14 @@ class FakeTables:
 
     def __init__(self, before: list[Rows], now: list[Rows], timed: set[str] | None = None) -> None:
         self.before, self.now, self.timers_of = before, now, timed or set()
+        self.totals: list[WrongTotal] = []
 
     @contextmanager
     def snapshot(self) -> Iterator[Iterator[Rows]]:
         yield iter(self.before)
+
+    def wrong_totals(self) -> list[WrongTotal]:
+        return self.totals
 
     def some(self, ids: Sequence[str]) -> Iterator[Rows]:
         return iter([rows for rows in self.now if rows.id in ids])
@@ -478,6 +482,31 @@ def shown(account: Account) -> str:
     return console.export_text()
 
 
+def test_a_total_that_differs_from_the_rows_is_named_with_both_and_what_corrects_it() -> None:
+    tables = FakeTables([whole("a")], [whole("a")])
+    assert run(tables).holds
+    tables.totals = [WrongTotal("aprobada", "KWD", 3, 2, 1255, 1000)]
+    account = run(tables)
+    assert not account.holds
+    text = shown(account)
+    assert "Reporting's totals say 3 aprobada orders of 1.255 KWD, its rows are 2 orders of 1.000 KWD." in text
+    assert "alpes rebuild reporting" in text
+    assert rendering.as_json(account, [])["wrong_totals"] == [tables.totals[0]._asdict()]
+
+
+def test_the_sums_of_what_has_ended_are_per_currency() -> None:
+    rows = [
+        whole("a"),
+        Rows("b", (*orden("b")[:4], "JPY", 7, "t"), pago("b", currency="JPY"), (*seen("b")[:4], "JPY", 7)),
+    ]
+    assert rendering.as_json(run(FakeTables(rows, rows)), [])["ended"] == {
+        "aprobada": {
+            "orders": 2,
+            "amounts": {"JPY": {"total_cents": 100, "total": "100"}, "USD": {"total_cents": 100, "total": "1.00"}},
+        }
+    }
+
+
 def test_an_order_stalls_where_its_own_message_does_and_not_where_it_only_waits() -> None:
     rows = [unpaid("a"), unpaid("b")]
     waits = [("orden-creada", "a"), ("orden-creada", "b")]
@@ -553,9 +582,9 @@ def test_an_order_is_shown_with_what_is_compared() -> None:
         "id": "a",
         "verdict": "differs",
         "why": "why",
-        "ordenes": "aprobada v2 100 USD of client 7 by t-1",
-        "pagos": "aprobada 100 USD by t-2",
-        "reporting": "aprobada v2 100 USD of client 8",
+        "ordenes": "aprobada v2 1.00 USD of client 7 by t-1",
+        "pagos": "aprobada 1.00 USD by t-2",
+        "reporting": "aprobada v2 1.00 USD of client 8",
     }
 
 
