@@ -26,6 +26,7 @@ from connection.client import Client
 from connection.errors import PulsarError, RefusedError
 from deployment import function_configs
 from local_stack.settings import from_environment
+from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from tests.lanes import PATIENCE
@@ -151,16 +152,18 @@ class Tienda:
         """Whether no change of an order is still to be written to the state store."""
         return self.rows("ordenes", "SELECT count(*) FROM estado_pendiente") == [(0,)]
 
-    def totals(self) -> dict[str, tuple[int, int]]:
-        """Return orders and cents of every status of Reporting's table."""
-        query = "SELECT status, count(*), sum(total_cents) FROM ordenes GROUP BY status"
-        return {status: (orders, int(cents)) for status, orders, cents in self.rows("reporting", query)}
+    def totals(self) -> dict[str, int]:
+        """Return the running totals by their keys in the state store, as a count of Reporting's table gives them."""
+        found = {f"total:{status}": 0 for status in FINAL_STATUSES}
+        query = "SELECT status, currency, count(*), sum(total_cents) FROM ordenes GROUP BY status, currency"
+        for status, currency, orders, cents in self.rows("reporting", query):
+            found[f"total:{status}"] += orders
+            found[f"total_cents:{status}:{currency}"] = int(cents)
+        return found
 
-    def shown_totals(self, statuses: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Return the orders and cents of these statuses as the state store shows them."""
-        keys = [(status, f"total:{status}", f"total_cents:{status}") for status in statuses]
-        state = self.states("reporting", [key for _, *both in keys for key in both])
-        return {status: (int(state[orders] or 0), int(state[cents] or 0)) for status, orders, cents in keys}
+    def shown_totals(self, keys: Iterable[str]) -> dict[str, int]:
+        """Return the totals of these keys as the state store shows them."""
+        return {key: int(value or 0) for key, value in self.states("reporting", list(keys)).items()}
 
     def instances(self, function: str) -> list[dict[str, Any]]:
         answer = self.admin("GET", f"/admin/v3/functions/{NAMESPACE}/{function}/status")

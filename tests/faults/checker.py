@@ -78,8 +78,8 @@ class Verdict:
     figures
         Orders: ``sent``, ``told`` (the client was told that they are accepted), ``accepted``, by outcome, ``lost``,
         ``paid_twice``. Messages: ``invalid``, ``conflicts``, ``duplicates`` (what topics hold more than once).
-        Cents: ``ordenes_cents``, ``pagos_cents``, ``reporting_cents`` of approved orders; ``cents_apart`` how far
-        these differ at most.
+        Cents of approved orders by currency: ``ordenes_cents:USD``, ``pagos_cents:USD``, ``reporting_cents:USD`` and so
+        on; ``cents_apart`` how far those of a currency differ at most.
     ended_ms
         Unix milliseconds at which each order's final event was first published, 0 without one, in the order of
         ``numbers``.
@@ -115,6 +115,7 @@ class _Check:
         self._unknown: list[str] = []
         self._violations: dict[str, tuple[int, list[str]]] = {}
         self._figures: Counter[str] = Counter()
+        self._currencies: set[str] = set()
         # Of each order: what was accepted, and what stands where.
         self._content = array("q")
         self._client = array("i")
@@ -268,7 +269,7 @@ class _Check:
             self._ordenes[number] = self._status(row.status, row.order_id)
             self._version[number] = row.version
             self._transaction[number] = hash(row.transaction_id)
-            self._sum("ordenes_cents", self._ordenes[number], row.total_cents)
+            self._sum("ordenes_cents", self._ordenes[number], row.total_cents, row.currency)
 
     def _check_content(self, row: OrdenRow, number: int) -> None:
         content = _content(row.client_id, row.address, row.total_cents, row.currency)
@@ -297,7 +298,7 @@ class _Check:
             self._pagos[number] = self._status(paid.status, paid.order_id)
             self._paid_as[number] = hash(paid.transaction_id)
             self._same_money(paid.amount_cents, paid.currency, number, paid.order_id, "Pagos")
-            self._sum("pagos_cents", self._pagos[number], paid.amount_cents)
+            self._sum("pagos_cents", self._pagos[number], paid.amount_cents, paid.currency)
             if self._ordenes[number] in (APROBADA, RECHAZADA, REEMBOLSADA) and (
                 hash(paid.transaction_id) != self._transaction[number]
             ):
@@ -316,7 +317,7 @@ class _Check:
             self._same_money(refund.amount_cents, refund.currency, number, refund.order_id, "a refund")
             if hash(refund.transaction_id) != self._paid_as[number]:
                 self._violated("a refund names another transaction than Pagos", refund.order_id)
-            self._figures["pagos_cents"] -= refund.amount_cents
+            self._sum("pagos_cents", APROBADA, -refund.amount_cents, refund.currency)
 
     def _read_charges(self) -> None:
         seen: set[str] = set()
@@ -353,7 +354,7 @@ class _Check:
             if row.client_id != self._client[number]:
                 said = f"{row.order_id}: client {row.client_id} in Reporting, {self._client[number]} accepted"
                 self._violated("clients differ", said)
-            self._sum("reporting_cents", self._reporting[number], row.total_cents)
+            self._sum("reporting_cents", self._reporting[number], row.total_cents, row.currency)
         for order_id in self._reading("the report", self._history.report or ()):
             if not self._ours(order_id):
                 continue
@@ -489,9 +490,9 @@ class _Check:
             if shown != self._ordenes[number]:
                 said = f"{order_id} is {NAMES[self._ordenes[number]]}, shown {status}"
                 self._violated("the state store shows another status", said)
-        for status, shown_total, total in self._reading("the state store's totals", self._history.totals or ()):
+        for key, shown_total, total in self._reading("the state store's totals", self._history.totals or ()):
             if shown_total != total:
-                self._violated("the running totals differ from the table", f"{status}: {shown_total}, not {total}")
+                self._violated("the running totals differ from the table", f"{key}: {shown_total}, not {total}")
 
     # -- judging
 
@@ -583,10 +584,13 @@ class _Check:
             self._violated("a message that conflicts has no dead letter", order_id)
 
     def _judge_cents(self) -> None:
-        sums = [self._figures[name] for name in ("ordenes_cents", "pagos_cents", "reporting_cents")]
-        self._figures["cents_apart"] = max(sums) - min(sums)
-        if self._figures["cents_apart"] and not self._lettered.count(1):
-            self._violated("cents differ", ", ".join(map(str, sums)))
+        self._figures["cents_apart"] = 0
+        for currency in sorted(self._currencies):
+            sums = [self._figures[f"{name}:{currency}"] for name in ("ordenes_cents", "pagos_cents", "reporting_cents")]
+            apart = max(sums) - min(sums)
+            self._figures["cents_apart"] = max(apart, self._figures["cents_apart"])
+            if apart and not self._lettered.count(1):
+                self._violated("cents differ", f"{currency} {', '.join(map(str, sums))}")
 
     def _same_cents(self, cents: int, number: int, order_id: str, where: str) -> None:
         if cents != self._cents[number]:
@@ -597,10 +601,11 @@ class _Check:
         if hash(currency) != self._currency[number]:
             self._violated("currencies differ", f"{order_id}: {currency[:20]!r} in {where}, another one accepted")
 
-    def _sum(self, name: str, status: int, cents: int) -> None:
+    def _sum(self, name: str, status: int, cents: int, currency: str) -> None:
         # What Pagos charged and gave back is taken off by the refunds.
         if status == APROBADA:
-            self._figures[name] += cents
+            self._currencies.add(currency)
+            self._figures[f"{name}:{currency}"] += cents
 
     def _status(self, text: str, order_id: str) -> int:
         status = STATUSES.get(text)

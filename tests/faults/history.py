@@ -146,8 +146,8 @@ class History:
     state
         (order id, status) as the state store shows them, of some or all orders; None where it is not asked.
     totals
-        Of each status (orders, cents) that the state store shows and that Reporting's table has, of every order there
-        is; None where it is not asked.
+        Each key of the running totals, what the state store shows under it, and what a count of Reporting's table
+        gives, of every order there is; None where it is not asked.
     charges
         The gateway's ledger; None where payments are simulated.
     """
@@ -165,5 +165,5 @@ class History:
     reembolsos: Iterable[ReembolsoRow] = field(default=())
     report: Iterable[str] | None = None
     state: Iterable[tuple[str, str | None]] | None = None
-    totals: Iterable[tuple[str, tuple[int, int], tuple[int, int]]] | None = None
+    totals: Iterable[tuple[str, int, int]] | None = None
     charges: Iterable[Charge] | None = None

@@ -24,7 +24,7 @@ TICK_S = 0.01
 MOST_PENDING = 100_000
 MOST_AT_ONCE = 2_000
 """Orders handed to the client in one tick when the loop is behind its schedule."""
-CURRENCIES = ("USD", "USD", "USD", "EUR")
+CURRENCIES = ("USD", "JPY", "KWD", "EUR")
 
 
 class Load:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import click
 
 from local_stack.errors import LocalStackError
+from schemas.tienda.money import amount
 from tests.e2e.publisher.link import Link
 from tests.e2e.tienda import FIGURES, ROOT, Tienda, configured
 from tests.faults import breaking, table
@@ -74,10 +75,12 @@ def _tell(ordeal: Ordeal, injected: Counter[str]) -> None:
     figures = ordeal.verdict.figures
     _say(
         f"{ordeal.verdict.name}: {figures['accepted']:,} accepted, {figures['lost']} lost,"
-        f" {figures['paid_twice']} paid twice, {figures['cents_apart']} cents of difference;"
-        f" {figures['ordenes_cents']:,} cents approved in Ordenes, {figures['pagos_cents']:,} in Pagos,"
-        f" {figures['reporting_cents']:,} in Reporting"
+        f" {figures['paid_twice']} paid twice, {figures['cents_apart']} cents of difference"
     )
+    for name, cents in sorted(figures.items()):
+        kind, _, currency = name.partition("_cents:")
+        if currency:
+            _say(f"approved in {kind}: {amount(cents, currency)}")
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

@@ -19,7 +19,6 @@ from bookkeeper.types import StorageClientSettings
 from alpes_wire import EARLIEST, MessageId, WireError
 from alpes_wire.names import ERROR_TYPE, SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from connection.errors import PulsarError
-from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import LAST, Tienda, alpes
 from tests.faults.checker import COMMANDS, EVENTS, REFUNDS
@@ -121,7 +120,7 @@ class Recorder:
 
     def shows_totals(self) -> bool:
         """Whether the running totals in the state store equal those of Reporting's table."""
-        return all(shown == counted for _status, shown, counted in self._totals())
+        return all(shown == counted for _key, shown, counted in self._totals())
 
     # -- topics
 
@@ -229,11 +228,11 @@ class Recorder:
         except grpc.RpcError as error:
             raise Unreadable(f"the state store: {error}") from error
 
-    def _totals(self) -> Iterator[tuple[str, tuple[int, int], tuple[int, int]]]:
+    def _totals(self) -> Iterator[tuple[str, int, int]]:
         try:
             counted = self._stack.totals()
-            shown = self._stack.shown_totals(FINAL_STATUSES)
-            yield from ((status, shown[status], counted.get(status, (0, 0))) for status in FINAL_STATUSES)
+            shown = self._stack.shown_totals(counted)
+            yield from ((key, shown[key], number) for key, number in counted.items())
         except (psycopg.Error, PulsarError) as error:
             raise Unreadable(f"the running totals: {error}") from error
 

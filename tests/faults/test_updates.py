@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, alpes, configure, wait_replaced, wait_until
 from tests.faults import breaking
@@ -72,3 +73,10 @@ def test_orders_survive_an_update_from_the_first_release(stack: Tienda) -> None:
                 assert f"{function} (update)" in done.stdout + done.stderr
                 wait_replaced(stack, function, old[function])
         ordeal.finish()
+    # The checker has seen that every order was charged the number that its client sent, whatever its currency.
+    assert ordeal.verdict is not None
+    charged = {name: cents for name, cents in ordeal.verdict.figures.items() if name.startswith("pagos_cents:")}
+    assert charged.keys() == {"pagos_cents:USD", "pagos_cents:JPY", "pagos_cents:KWD", "pagos_cents:EUR"}
+    assert min(charged.values()) > 0
+    former = [f"total_cents:{status}" for status in FINAL_STATUSES]
+    wait_until(lambda: not any(stack.states("reporting", former).values()), 90, "the sums over all currencies are gone")

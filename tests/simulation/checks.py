@@ -72,6 +72,7 @@ def violations(world: World) -> list[str]:
         found += _of_order(world, row, pagos.get(order_id), refunds.get(order_id), reporting.get(order_id))
         if row["status"] in ("aprobada", "rechazada"):
             found += _as_without_faults(tables, accepted)
+    found += _of_sums(world, tables, refunds)
     found += _of_letters(world, ordenes)
     found += _of_events(world, ordenes)
     found += _of_the_gateway(world, pagos, refunds)
@@ -91,6 +92,30 @@ def _of_the_keys(world: World, tables: dict[str, Rows]) -> list[str]:
         ("charges differ by", tables["transacciones"].keys(), ordenes),
     )
     return [f"{what} {sorted(some ^ others)}" for what, some, others in pairs if some != others]
+
+
+def _of_sums(world: World, tables: dict[str, Rows], refunds: Rows) -> list[str]:
+    """See that the services' sums agree in each currency, refunds included."""
+    sums: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in ("ordenes", "pagos", "reporting", "state")}
+    for name in ("ordenes", "reporting"):
+        for row in tables[name].values():
+            if row["status"] in ("aprobada", "reembolsada"):
+                sums[name][row["status"], row["currency"]] += row["total_cents"]
+    for row in tables["transacciones"].values():
+        if row["status"] == "aprobada":
+            sums["pagos"]["aprobada", row["currency"]] += row["amount_cents"]
+    for row in refunds.values():
+        sums["pagos"]["aprobada", row["currency"]] -= row["amount_cents"]
+        sums["pagos"]["reembolsada", row["currency"]] += row["amount_cents"]
+    for key, value in world.states["reporting"].values.items():
+        kind, _, of = key.partition(":")
+        status, _, currency = of.partition(":")
+        if kind == "total_cents" and status in ("aprobada", "reembolsada"):
+            sums["state"][status, currency] += int(value)
+    right = +sums["ordenes"]
+    return [
+        f"the sums of {name} are {+each}, those of ordenes {right}" for name, each in sums.items() if +each != right
+    ]
 
 
 def _of_the_instances(world: World) -> list[str]:
@@ -215,6 +240,8 @@ def _of_the_gateway(world: World, pagos: dict[str, Any], refunds: dict[str, Any]
     if world.weather.gateway != "http":
         return []
     found = []
+    # It is asked for no amount of 0.
+    pagos, refunds = ({key: row for key, row in rows.items() if row["amount_cents"]} for rows in (pagos, refunds))
     charged = {key: Charged(row["status"], row["amount_cents"], row["currency"]) for key, row in pagos.items()}
     if charged != world.gateway.charged:
         found.append("the gateway's ledger and the transactions differ")

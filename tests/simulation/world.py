@@ -27,6 +27,7 @@ from tests.simulation.statements import STATEMENTS
 
 ORDERS = 30
 APPROVAL_RATE = 0.7
+CURRENCIES = ("USD", "JPY", "KWD")
 POOL = 100
 """Orders are drawn from a pool of this size, so that one run without faults shows how each one ends."""
 CHAOS_STEPS = 1500
@@ -173,7 +174,7 @@ def order(number: int) -> CrearOrden:
         client_id=digest[0],
         address=f"Calle {digest[1]}",
         total_cents=digest[2] * 100,
-        currency="USD",
+        currency=CURRENCIES[digest[4] % len(CURRENCIES)],
         created_at_ms=1_767_225_600_000 + digest[3],
     )
 
@@ -361,8 +362,11 @@ class World:
         shown = sum(int(value) for key, value in values.items() if key.startswith("total:"))
         if shown != len(rows):
             return True
-        counted = Counter(row["status"] for row in rows.values())
-        return any(int(values.get(f"total:{status}", "0")) != number for status, number in counted.items())
+        counted: Counter[str] = Counter()
+        for row in rows.values():
+            counted[f"total:{row['status']}"] += 1
+            counted[f"total_cents:{row['status']}:{row['currency']}"] += row["total_cents"]
+        return any(int(values.get(key, "0")) != number for key, number in counted.items())
 
     # -- instances
 

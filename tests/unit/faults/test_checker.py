@@ -142,7 +142,7 @@ def test_a_right_history_holds_and_is_counted() -> None:
     assert (figures["accepted"], figures["sent"], figures["told"]) == (12, 12, 12)
     assert [figures[status] for status in FINAL] == [3, 3, 3, 3]
     assert figures["lost"] == figures["paid_twice"] == figures["cents_apart"] == 0
-    assert figures["ordenes_cents"] == 1500
+    assert figures["ordenes_cents:USD"] == 1500
     assert set(verdict.numbers) == {f"r-{n:03d}" for n in range(12)}
     assert all(verdict.ended_ms)
 
@@ -643,8 +643,8 @@ def test_a_state_store_that_shows_another_status_or_none_is_seen() -> None:
 
 
 def test_running_totals_that_differ_from_the_table_are_seen() -> None:
-    assert Shop().verdict(totals=[("aprobada", (3, 1500), (3, 1500))]).name == "holds"
-    assert Shop().verdict(totals=[("aprobada", (4, 2000), (3, 1500))]).name == "violated"
+    assert Shop().verdict(totals=[("total_cents:aprobada:USD", 1500, 1500)]).name == "holds"
+    assert Shop().verdict(totals=[("total_cents:aprobada:USD", 2000, 1500)]).name == "violated"
 
 
 def test_what_the_gateway_charged_must_be_what_pagos_says() -> None:
