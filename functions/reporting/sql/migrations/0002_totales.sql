@@ -54,6 +54,10 @@ BEGIN
             orders = parcial.orders + excluded.orders,
             total_cents = parcial.total_cents + excluded.total_cents;
     ELSIF TG_OP = 'UPDATE' THEN
+        -- As most groups hold new orders alone.
+        IF NOT EXISTS (SELECT FROM nuevas) THEN
+            RETURN NULL;
+        END IF;
         INSERT INTO totales_parciales AS parcial (slot, status, currency, orders, total_cents)
         SELECT (SELECT totales_slot()), status, currency, sum(orders), sum(total_cents)
         FROM (
