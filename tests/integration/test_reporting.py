@@ -101,7 +101,9 @@ def test_a_report_of_many_parts_has_every_order_once(database: Postgres) -> None
     assert [row["id"] for row in listed] == [f"orden-{n:06d}" for n in range(12_000)]
     whole = json.loads(report(database, "json"))
     assert [row["id"] for row in whole["orders"]] == [row["id"] for row in listed]
-    assert whole["totals"] == {"aprobada": {"orders": 12_000, "total_cents": 12_000 * 1250}}
+    assert whole["totals"] == {
+        "aprobada": {"USD": {"orders": 12_000, "total_cents": 12_000 * 1250, "total": "150000.00"}}
+    }
 
 
 def test_a_report_of_more_orders_than_it_may_have_is_refused(database: Postgres) -> None:

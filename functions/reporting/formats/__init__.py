@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from schemas.tienda import money
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.periodo import Periodo
 from schemas.tienda.times import iso
@@ -33,9 +34,13 @@ class Report(NamedTuple):
     ordenes: Iterator[Cambio]
 
 
-def readable_times(orden: Cambio, zone: ZoneInfo) -> dict[str, str]:
-    """Return an order's times as ISO 8601 in a zone: `created_at` and `updated_at`."""
-    return {"created_at": iso(orden.created_at_ms, zone), "updated_at": iso(orden.updated_at_ms, zone)}
+def readable(orden: Cambio, zone: ZoneInfo) -> dict[str, str]:
+    """Return an order's numbers as people read them: times as ISO 8601 in a zone, the amount with its decimals."""
+    return {
+        "created_at": iso(orden.created_at_ms, zone),
+        "updated_at": iso(orden.updated_at_ms, zone),
+        "total": money.total(orden.total_cents, orden.currency),
+    }
 
 
 class Format(NamedTuple):

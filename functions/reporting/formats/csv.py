@@ -4,13 +4,13 @@ import csv
 import io
 from collections.abc import Iterator
 
-from functions.reporting.formats import Report, readable_times
+from functions.reporting.formats import Report, readable
 from schemas.tienda.cambios import Cambio
 
 CONTENT_TYPE = "text/csv"
 
 STORED = [name for name in Cambio._fields if name != "version"]
-COLUMNS = [*STORED, "created_at", "updated_at"]
+COLUMNS = [*STORED, "created_at", "updated_at", "total"]
 
 
 def render(report: Report) -> Iterator[bytes]:
@@ -21,7 +21,7 @@ def render(report: Report) -> Iterator[bytes]:
     for orden in report.ordenes:
         yield _emptied(line)
         stored = [getattr(orden, column) for column in STORED]
-        writer.writerow([*stored, *readable_times(orden, report.periodo.zone).values()])
+        writer.writerow([*stored, *readable(orden, report.periodo.zone).values()])
     yield _emptied(line)
 
 

@@ -1,10 +1,12 @@
-"""One JSON object: when it was made, what it covers, every order, and the totals per status."""
+"""One JSON object: when it was made, what it covers, every order, and the totals per status and currency."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from functions.reporting.formats import Report, readable_times
+from functions.reporting.formats import Report, readable
+from schemas.tienda import money
 
 CONTENT_TYPE = "application/json"
 
@@ -12,16 +14,33 @@ CONTENT_TYPE = "application/json"
 def render(report: Report) -> Iterator[bytes]:
     """Yield the object, an order at a time; the totals come last, since they are added up on the way."""
     zone = report.periodo.zone
-    totals: dict[str, dict[str, int]] = {}
+    totals: dict[str, dict[str, _Total]] = {}
     yield f'{json.dumps(_about(report))[:-1]},\n"orders": ['.encode()
     separator = "\n"
     for orden in report.ordenes:
-        total = totals.setdefault(orden.status, {"orders": 0, "total_cents": 0})
-        total["orders"] += 1
-        total["total_cents"] += orden.total_cents
-        yield (separator + json.dumps(orden._asdict() | readable_times(orden, zone))).encode()
+        total = totals.setdefault(orden.status, {}).setdefault(orden.currency, _Total())
+        total.orders += 1
+        total.total_cents += orden.total_cents
+        yield (separator + json.dumps(orden._asdict() | readable(orden, zone))).encode()
         separator = ",\n"
-    yield f'\n],\n"totals": {json.dumps(totals, sort_keys=True)}}}\n'.encode()
+    shown = {
+        status: {currency: total.shown(currency) for currency, total in by_currency.items()}
+        for status, by_currency in totals.items()
+    }
+    yield f'\n],\n"totals": {json.dumps(shown, sort_keys=True)}}}\n'.encode()
+
+
+@dataclass
+class _Total:
+    orders: int = 0
+    total_cents: int = 0
+
+    def shown(self, currency: str) -> dict[str, Any]:
+        return {
+            "orders": self.orders,
+            "total_cents": self.total_cents,
+            "total": money.total(self.total_cents, currency),
+        }
 
 
 def _about(report: Report) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -22,7 +23,7 @@ from functions.reporting import messages
 from functions.reporting.domain import Pedido
 from functions.reporting.formats import Report, formats
 from functions.reporting.handlers import ORDERS_PER_SIGN, ReportingHandlers
-from schemas.tienda import rules
+from schemas.tienda import money, rules
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.periodo import Periodo, periodo
@@ -80,6 +81,7 @@ def test_a_csv_report_reads_back_as_the_same_orders(ordenes: list[Cambio]) -> No
         assert row == {name: str(value) for name, value in orden._asdict().items() if name != "version"} | {
             "created_at": read_back(row["created_at"], orden.created_at_ms),
             "updated_at": read_back(row["updated_at"], orden.updated_at_ms),
+            "total": money.total(orden.total_cents, orden.currency),
         }
 
 
@@ -96,19 +98,25 @@ def test_a_json_report_reads_back_as_the_same_orders_with_their_totals(ordenes: 
     for row, orden in zip(report["orders"], ordenes, strict=True):
         read_back(row.pop("created_at"), orden.created_at_ms)
         read_back(row.pop("updated_at"), orden.updated_at_ms)
+        assert row.pop("total") == money.total(orden.total_cents, orden.currency)
         assert Cambio(**row) == orden
     assert report["generated_at_ms"] == 1_767_225_700_000
-    assert sum(total["orders"] for total in report["totals"].values()) == len(ordenes)
-    assert sum(total["total_cents"] for total in report["totals"].values()) == sum(o.total_cents for o in ordenes)
-    assert set(report["totals"]) == {orden.status for orden in ordenes}
+    orders, cents = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for orden in ordenes:
+        orders[orden.status, orden.currency] += 1
+        cents[orden.status, orden.currency] += orden.total_cents
+    totals = {(status, currency): each for status, some in report["totals"].items() for currency, each in some.items()}
+    assert {key: each["orders"] for key, each in totals.items()} == orders
+    assert {key: each["total_cents"] for key, each in totals.items()} == cents
+    assert all(each["total"] == money.total(each["total_cents"], key[1]) for key, each in totals.items())
 
 
 @pytest.mark.parametrize("name", ["csv", "json"])
 def test_a_report_without_orders_is_a_whole_report(name: str) -> None:
     content = rendered(name)
     if name == "csv":
-        assert (
-            content == b"id,client_id,status,total_cents,currency,created_at_ms,updated_at_ms,created_at,updated_at\r\n"
+        assert content == (
+            b"id,client_id,status,total_cents,currency,created_at_ms,updated_at_ms,created_at,updated_at,total\r\n"
         )
     else:
         assert json.loads(content) == {
