@@ -37,7 +37,7 @@ runs where other work is done."""
 LONGEST_RETRY_S = 40.0
 """After this time, a message that waits for another attempt has come again."""
 TOTALS_S = 180.0
-"""Within this time the state store shows Reporting's totals, even if one count of the table took seconds."""
+"""Within this time the state store shows Reporting's totals, which are written every minute at least."""
 CALM_S = 5.0
 """How long the time before the first fault is observed, to learn what is usual."""
 
@@ -221,7 +221,7 @@ class Ordeal:
         ids = [self.load.id_of(n) for n in range(self.load.sent)]
         if len(ids) > STATE_SAMPLE:
             ids = sorted(self.random.sample(ids, STATE_SAMPLE))
-        # The running totals follow Reporting's table, and what counting it takes decides how soon it is counted again.
+        # The state store follows the running totals in Reporting's database.
         with suppress(AssertionError, Unreadable):
             wait_until(self._recorder.shows_totals, TOTALS_S, "the state store shows the totals")
         history = self._recorder.history(
