@@ -2,10 +2,11 @@
 
 import difflib
 import zoneinfo
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - only differences to it are taken
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -44,13 +45,13 @@ def iso(milliseconds: int, where: ZoneInfo, timespec: str = "milliseconds") -> s
     >>> iso(1_767_225_600_123, ZoneInfo("America/Bogota"))
     '2025-12-31T19:00:00.123-05:00'
     """
-    for each in (where, UTC):
-        try:
-            whole = datetime.fromtimestamp(milliseconds // 1000, each)
-        except (OverflowError, ValueError, OSError):
-            continue
-        return whole.replace(microsecond=milliseconds % 1000 * 1000).isoformat(timespec=timespec)
-    return str(milliseconds)
+    try:
+        moment = _EPOCH + milliseconds * _MILLISECOND
+    except OverflowError:
+        return str(milliseconds)
+    with suppress(OverflowError):
+        moment = moment.astimezone(where)
+    return moment.isoformat(timespec=timespec)
 
 
 def instant(text: str, where: ZoneInfo) -> int:
@@ -103,7 +104,7 @@ def _start_of_day(day: date, where: ZoneInfo) -> int:
 
 def _unix_ms(moment: datetime) -> int:
     # Not by way of UTC, in which the first and the last hours of the calendar have no date.
-    return -((_EPOCH - moment.replace(tzinfo=None) + _offset(moment)) // _MILLISECOND)
+    return -((_EPOCH - moment.replace(tzinfo=UTC) + _offset(moment)) // _MILLISECOND)
 
 
 def _offset(moment: datetime) -> timedelta:
