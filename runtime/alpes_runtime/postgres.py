@@ -18,11 +18,12 @@ CONNECT_OPTIONS: Mapping[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
     "options": (
-        "-c statement_timeout=25s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+        "-c statement_timeout=25s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c timezone=UTC "
+        "-c cursor_tuple_fraction=1"
     ),
 }
 """A silent peer is noticed within 30 s, and no statement takes longer. A client that is gone or suspended within a
-transaction blocks others for at most a minute."""
+transaction blocks others for at most a minute. What `stream` asks for is planned to be read to its end."""
 STREAM_ROWS = 5_000
 """Rows fetched at a time by `stream`."""
 MESSAGE_FAULTS = ("21", "22", "23", "54")

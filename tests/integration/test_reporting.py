@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from functions.reporting.domain import Pedido
 from functions.reporting.formats import formats
 from functions.reporting.handlers import ReportingHandlers
 from schemas.tienda.cambios import Cambio
-from schemas.tienda.periodo import periodo
+from schemas.tienda.periodo import BY, periodo
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 from tests.integration.reporting import cambio
 from tests.integration.server import Rows
@@ -150,3 +151,20 @@ def test_a_period_has_the_orders_from_its_start_to_just_before_its_end(database:
     assert listed(database, end="2026-01-01", **mexico) == ["a", "b"]
     assert listed(database, start="2026-01-01", end="2026-01-02") == ["a", "b", "c", "d"]
     assert listed(database, **mexico) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_report_of_a_day_reads_that_days_rows_and_not_the_whole_table(by: str, database: Postgres) -> None:
+    for start in range(0, 50_000, 5_000):
+        minutes = [(n, 1_767_225_600_000 + n * 60_000) for n in range(start, start + 5_000)]
+        names = ((f"{zlib.crc32(str(n).encode()):08x}", ms) for n, ms in minutes)
+        actualizar(database, *(cambio(name, created_at_ms=ms, updated_at_ms=ms) for name, ms in names))
+    with database.transaction() as transaction:
+        transaction.execute("SELECT brin_summarize_new_values(%(index)s::regclass)", {"index": f"ordenes_{by}_at"})
+        transaction.execute("ANALYZE ordenes")
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'ordenes'"
+    with database.transaction() as transaction:
+        ((before,),) = transaction.execute(read)
+        assert len(list(store.orders_of(transaction, periodo("2026-01-10", "2026-01-11", by=by)))) == 24 * 60
+        ((after,),) = transaction.execute(read)
+    assert after - before < 10_000
