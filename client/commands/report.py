@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -14,6 +15,17 @@ from schemas.tienda.times import UnknownTime
 from terminal.interrupt import interruptible
 from terminal.options import Positive, service_url_option, tz_option
 from terminal.output import STANDARD_OUTPUT, OutputFile, writing
+
+
+class _When(click.ParamType[str]):
+    """A time, as its text: the command's time zone says which one. An empty one isn't the same as none."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("it names no time", param, ctx)
+        return str(value)
 
 
 @click.command()
@@ -28,7 +40,7 @@ from terminal.output import STANDARD_OUTPUT, OutputFile, writing
 @click.option(
     "--from",
     "start",
-    default="",
+    type=_When(),
     metavar="WHEN",
     help="Only orders from this time on: a date, such as 2026-11-01, which is the start of that day, or a time, such "
     "as 2026-11-01T08:30 in the time zone of --tz, or 2026-11-01T08:30-05:00.",
@@ -36,7 +48,7 @@ from terminal.output import STANDARD_OUTPUT, OutputFile, writing
 @click.option(
     "--to",
     "end",
-    default="",
+    type=_When(),
     metavar="WHEN",
     help="Only orders before this time, which is itself excluded: for one day, name the next.",
 )
@@ -67,8 +79,8 @@ from terminal.output import STANDARD_OUTPUT, OutputFile, writing
 @service_url_option
 def report(
     report_format: str,
-    start: str,
-    end: str,
+    start: str | None,
+    end: str | None,
     by: str,
     zone: ZoneInfo,
     output: Path,
@@ -89,7 +101,7 @@ def report(
       alpes report | column -s, -t | less -S
     """  # noqa: D301 - \b is click's mark
     try:
-        asked = periodo(start, end, zone.key, by)
+        asked = periodo(start or "", end or "", zone.key, by)
     except UnknownTime as error:
         raise click.UsageError(str(error)) from None
     with interruptible() as stop, connected(service_url) as client:

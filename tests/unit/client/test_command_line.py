@@ -143,6 +143,8 @@ def test_the_address_may_come_from_the_environment() -> None:
         ["report", "--output", ""],
         ["report", "--output", "/"],
         ["report", "--from", "yesterday"],
+        ["report", "--from", ""],
+        ["report", "--to", ""],
         ["report", "--from", "2026-11-01", "--to", "2026-11-01"],
         ["report", "--from", "2026-11-01T01:30", "--tz", "America/New_York"],
         ["report", "--to", "2026-03-08T02:30", "--tz", "America/New_York"],
