@@ -22,9 +22,10 @@ from connection.publishing import ConfirmedPublisher
 from connection.reading import PATIENCE_S, key
 from operations.dlq import history
 from operations.dlq.letters import Letter
-from operations.dlq.log import Log, Writer, now
+from operations.dlq.log import Log, Writer
 from schemas.tienda.topics import full_name
 from terminal.errors import CommandError
+from terminal.operator import now
 
 MAX_MESSAGE_BYTES = 5_200_000
 """A message above this is sent again without its history: the broker takes 5 MiB, metadata included."""

@@ -6,10 +6,7 @@ why. For a discarded letter the message carries the letter's payload and propert
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from alpes_wire import Message
@@ -20,6 +17,7 @@ from connection.reading import key, partitions, properties, read
 from operations.dlq.letters import Letter
 from operations.errors import NotDeployedError
 from schemas.tienda.topics import DLQ_BITACORA, full_name
+from terminal.operator import now, operator
 
 REPLAYED = "replayed"
 DISCARDED = "discarded"
@@ -134,20 +132,6 @@ class Writer:
     def close(self) -> None:
         """Close the producer."""
         self._publisher.close()
-
-
-def operator() -> str:
-    """Return who runs this process: user@host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
-
-
-def now() -> str:
-    """Return the time, ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _entry(message: Message) -> Entry:

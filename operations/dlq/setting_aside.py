@@ -27,10 +27,10 @@ from connection.publishing import ConfirmedPublisher
 from connection.reading import PATIENCE_S, Partition, Position, key, partitions, properties
 from operations.dlq.actions import MAX_MESSAGE_BYTES
 from operations.dlq.history import SET_ASIDE
-from operations.dlq.log import operator
 from operations.errors import MistypedError
 from schemas.tienda.topics import NAMESPACE, RETRY_SUFFIX, full_name
 from terminal.errors import CommandError
+from terminal.operator import operator
 
 _PLACE = re.compile(r"\(?(\d{1,19})[:,](\d{1,19})(?:[:,](-?\d{1,10}))?(?:[:,]-?\d{1,10})?\)?")
 _HIGHEST = 2**63 - 1
