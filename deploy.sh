@@ -27,7 +27,9 @@ Without a command: start what does not run, deploy what changed, send 100 orders
 the report.
 
   up                  start Pulsar and PostgreSQL on this machine, or the one that is not running
-  deploy [FUNCTION…]  update topics, tables and functions (all, or those named) to this checkout
+  deploy [FUNCTION…] [--allow-breaking WHY [--yes]]
+                      update topics, tables and functions (all, or those named) to this checkout; refuse to break a
+                      topic's contract, unless allowed: then ask (unless --yes), and record who and WHY
   status [--json]     show the stack, each function's instances, processes and restarts, and their backlogs;
                       exit code 3 when a part is not running or makes no progress
   env                 print export lines for a shell: eval "\$(./deploy.sh env)"

@@ -12,6 +12,7 @@ import click
 from connection.admin import Admin
 from deployment import deploy, function_configs, function_logs, instances, releases, report
 from deployment.errors import DeploymentError, UsageError
+from deployment.gate import Permission
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import is_local, pulsar_admin, resolve
 from local_stack import stack
@@ -31,15 +32,30 @@ def commands() -> None:
 
 @commands.command("deploy")
 @click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
+@click.option("--allow-breaking", metavar="WHY", help="Deploy changes that break a topic's contract; ask first.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--summary-json", type=click.Path(path_type=Path), metavar="FILE", help="Write what was done to FILE.")
-def _deploy(functions: Sequence[str], summary_json: Path | None) -> None:
+def _deploy(functions: Sequence[str], allow_breaking: str | None, *, yes: bool, summary_json: Path | None) -> None:
     """Create or update the functions that changed: of those named, or of all."""
+    permission = None
+    if allow_breaking is not None:
+        if not allow_breaking.strip():
+            raise UsageError("--allow-breaking needs the reason, which is recorded on the target.")
+        permission = Permission(allow_breaking.strip(), _agreed if yes else _asked)
     configs = function_configs.select(function_configs.load(), functions)
-    summary = deploy.deploy(configs, resolve(configs))
+    summary = deploy.deploy(configs, resolve(configs), permission)
     if not summary.changed:
         progress.say("Unchanged: nothing to deploy.")
     if summary_json:
         summary_json.write_text(json.dumps(dataclasses.asdict(summary)))
+
+
+def _asked(question: str) -> None:
+    click.confirm(question, abort=True, err=True)
+
+
+def _agreed(_question: str) -> None:
+    """Take the question as answered."""
 
 
 @commands.command("status")

@@ -1,4 +1,4 @@
-"""Deploys functions, step by step: plan, check the workers, prepare topics and tables, create or update, wait."""
+"""Deploys functions: plans, checks contracts and workers, makes topics and tables, creates or updates, waits."""
 
 import time
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from connection.admin import Admin
-from deployment import databases, function_logs, instances, packages, preflight, probe, releases, topology
+from deployment import databases, function_logs, gate, instances, packages, preflight, probe, releases, topology
 from deployment.errors import StoppedError
 from deployment.function_configs import PulsarFunctionConfig
 from deployment.pulsar_cli import PulsarAdmin
@@ -35,13 +35,20 @@ class Summary:
     started_at_ms: int | None
 
 
-def deploy(configs: Sequence[PulsarFunctionConfig], target: Target) -> Summary:
+def deploy(
+    configs: Sequence[PulsarFunctionConfig], target: Target, permission: gate.Permission | None = None
+) -> Summary:
     """Bring topics, tables and these functions to what this checkout says.
+
+    Parameters
+    ----------
+    permission
+        Leave to break contracts; without it, a deployment that would is refused.
 
     Raises
     ------
     deployment.errors.DeploymentError
-        Something prevents it. Nothing is created before the workers have passed their check.
+        Something prevents it. Nothing is created before the contracts and the workers have passed their checks.
     """
     api = Admin(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
@@ -49,9 +56,11 @@ def deploy(configs: Sequence[PulsarFunctionConfig], target: Target) -> Summary:
     functions = [preflight.Packaged(config, packages.build(config)) for config in configs]
     plans = releases.plan(functions, api)
     changing = [plan for plan in plans if plan.action != "unchanged"]
+    wanted = topology.load()
+    todo = gate.check(wanted, api, permission)
     if changing:
         _check([plan.function for plan in changing], target, api, cli)
-    done = topology.apply(topology.load(), api, target.service_url) + databases.apply(configs, target)
+    done = [*topology.apply(wanted, api), *gate.apply(todo, api, target.service_url), *databases.apply(configs, target)]
     for line in done:
         progress.say(f"  {line}")
     started_at_ms = int(time.time() * 1000) if changing else None

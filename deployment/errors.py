@@ -19,6 +19,10 @@ class TargetError(DeploymentError):
     exit_code = WRONG_USAGE
 
 
+class ContractError(DeploymentError):
+    """A topic's contract would be broken, or the target forbids the change: each line says what, and how to go on."""
+
+
 class StoppedError(DeploymentError):
     """A function was stopped on purpose, and a deployment would start it: start it first, or leave it out."""
 

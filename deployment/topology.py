@@ -1,18 +1,15 @@
-"""Creates tenant, namespace, topics and schemas as `topics.yaml` says. A second run changes nothing."""
+"""Creates tenant, namespace and topics as `topics.yaml` says. A second run changes nothing."""
 
 import importlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pulsar.schema
 import yaml
+from google.protobuf.message import Message
 
 from alpes_wire.names import DEAD_LETTER_SUFFIX
 from connection.admin import Admin
-from connection.client import NEW_TOPIC_TIMEOUT_S, opened
-from connection.errors import PulsarError
 from deployment.errors import DeploymentError
 from schemas.tienda.topics import NAMESPACE
 
@@ -28,17 +25,26 @@ class Topic:
     ----------
     name : str
         Its local name.
-    schema : str
-        The dotted path of the message class whose schema it has; empty for none.
+    message : str
+        The dotted path of its messages' class; empty where they are of no one class.
+    registered : bool
+        Whether that class is registered as the topic's schema.
     """
 
     name: str
-    schema: str = ""
+    message: str = ""
+    registered: bool = False
 
-    def message_class(self) -> Any:
-        """Return the class that `schema` names."""
-        module, _, name = self.schema.rpartition(".")
-        return getattr(importlib.import_module(module), name)
+    @property
+    def full_name(self) -> str:
+        """The name by which Pulsar knows it."""
+        return f"persistent://{NAMESPACE}/{self.name}"
+
+    def message_class(self) -> type[Message]:
+        """Return the class that `message` names."""
+        module, _, name = self.message.rpartition(".")
+        found: type[Message] = getattr(importlib.import_module(module), name)
+        return found
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ def load(path: Path = PATH) -> Topology:
     values = yaml.safe_load(path.read_text())
     topics = []
     for entry in values["topics"]:
-        topics.append(Topic(entry["name"], entry.get("schema", "")))
+        schema = entry.get("schema", "")
+        topics.append(Topic(entry["name"], schema or entry.get("message", ""), registered=bool(schema)))
         if entry.get("dead_letter"):
             topics.append(Topic(entry["name"] + DEAD_LETTER_SUFFIX))
     return Topology(
@@ -77,7 +84,7 @@ def load(path: Path = PATH) -> Topology:
     )
 
 
-def apply(topology: Topology, api: Admin, service_url: str) -> list[str]:
+def apply(topology: Topology, api: Admin) -> list[str]:
     """Create what is missing.
 
     Returns
@@ -90,13 +97,9 @@ def apply(topology: Topology, api: Admin, service_url: str) -> list[str]:
     connection.errors.PulsarError
         Pulsar can't be reached, or refuses.
     deployment.errors.DeploymentError
-        A schema can't be registered, or a topic has more partitions than it should.
+        A topic has more partitions than it should.
     """
-    return [
-        *_apply_namespace(topology, api),
-        *_apply_topics(topology, api),
-        *_apply_schemas(topology, api, service_url),
-    ]
+    return [*_apply_namespace(topology, api), *_apply_topics(topology, api)]
 
 
 def _apply_namespace(topology: Topology, api: Admin) -> list[str]:
@@ -135,7 +138,7 @@ def _apply_topics(topology: Topology, api: Admin) -> list[str]:
     done = []
     for topic in topology.topics:
         path = f"{root}/{topic.name}/partitions"
-        if f"persistent://{NAMESPACE}/{topic.name}" not in existing:
+        if topic.full_name not in existing:
             if api.create(path, topology.partitions):
                 created.append(topic.name)
             continue
@@ -151,30 +154,3 @@ def _apply_topics(topology: Topology, api: Admin) -> list[str]:
     if created:
         done.append(f"{len(created)} topics created: {', '.join(created)}")
     return done
-
-
-def _apply_schemas(topology: Topology, api: Admin, service_url: str) -> list[str]:
-    """Register the missing schemas by opening producers: the client encodes them as broker and Java readers expect."""
-    missing = [topic for topic in topology.topics if topic.schema and not _is_registered(topic, api)]
-    if not missing:
-        return []
-    names = ", ".join(topic.name for topic in missing)
-    try:
-        with opened(service_url, operation_timeout_s=NEW_TOPIC_TIMEOUT_S) as client:
-            for topic in missing:
-                schema = pulsar.schema.ProtobufNativeSchema(topic.message_class())
-                client.create_producer(f"persistent://{NAMESPACE}/{topic.name}", schema=schema).close()
-    except PulsarError as error:
-        raise DeploymentError(f"The schemas of {names} can't be registered. {error}") from error
-    return [f"schemas registered: {names}"]
-
-
-def _is_registered(topic: Topic, api: Admin) -> bool:
-    found = api.find(f"/admin/v2/schemas/{NAMESPACE}/{topic.name}/schema")
-    if found is None or found.get("type") != "PROTOBUF_NATIVE":
-        return False
-    info = pulsar.schema.ProtobufNativeSchema(topic.message_class()).schema_info()
-    try:
-        return bool(json.loads(found["data"]) == json.loads(info.schema()))
-    except ValueError:
-        return False

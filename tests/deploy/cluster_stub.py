@@ -73,7 +73,9 @@ class Cluster:
     # By namespace and policy.
     policies: dict[tuple[str, str], Any] = field(default_factory=dict)
     topics: dict[str, int] = field(default_factory=dict)
-    schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # The versions of a topic's schema, oldest first.
+    schemas: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    properties: dict[str, dict[str, str]] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     backlog: dict[str, int] = field(default_factory=dict)
     # How much of it is not due yet.
@@ -92,6 +94,11 @@ class Cluster:
     def command(self, name: str) -> dict[str, str]:
         """The options of the last pulsar-admin command on function `name`, and `command` itself."""
         return next(found for found in map(options, reversed(self.commands)) if _name_of(found) == name)
+
+    def register(self, topic: str, kind: str, data: str) -> None:
+        """Register a schema, as whoever sends with one does."""
+        versions = self.schemas.setdefault(topic, [])
+        versions.append({"version": len(versions), "type": kind, "data": data})
 
     def forget_changes(self) -> None:
         self.changes.clear()
@@ -143,16 +150,27 @@ class Cluster:
         if what == "partitioned-stats":
             found = {"msgBacklog": self.backlog.get(rest[2], 0), "msgDelayed": self.delayed.get(rest[2], 0)}
             return 200, {"subscriptions": dict.fromkeys(("ordenes", "pagos", "reporting"), found)}
+        if what == "properties":
+            return self._topic_properties(method, topic, body)
         if method == "GET":
-            return 200, {"partitions": self.topics.get(topic, 0)}
+            strategy = what == "schemaCompatibilityStrategy"
+            namespace = "/".join(rest[:2])
+            return 200, self.policies.get((namespace, what)) if strategy else {"partitions": self.topics.get(topic, 0)}
         if method == "PUT":
             return _create(self.topics, topic, body)
         self.topics[topic] = body
         return NO_CONTENT, None
 
+    def _topic_properties(self, method: str, topic: str, body: Any) -> Answer:
+        if topic not in self.topics:
+            return 404, {"reason": "Topic not found"}
+        if method == "GET":
+            return 200, self.properties.get(topic)
+        self.properties.setdefault(topic, {}).update(body)
+        return NO_CONTENT, None
+
     def _schemas(self, method: str, rest: list[str], body: Any) -> Answer:
-        found = self.schemas.get("/".join(rest[:3]))
-        return (200, found) if found else (404, {"reason": "Schema not found"})
+        return 200, {"getSchemaResponses": self.schemas.get("/".join(rest[:3]), [])}
 
     def _function(self, name: str, rest: list[str], method: str) -> Answer:
         function = self.functions.get(name)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import deployment.databases
-from deployment import function_configs, instances, packages, preflight, topology
+from deployment import function_configs, gate, instances, packages, preflight
 from deployment.cli import main
 from local_stack import credentials
 from local_stack.settings import Ports, from_environment
@@ -168,7 +168,7 @@ def checkout(
             name = topic.removeprefix("persistent://")
             assert name in cluster.topics
             cluster.changes.append(f"SCHEMA {name}")
-            cluster.schemas[name] = {"type": "PROTOBUF_NATIVE", "data": schema.schema_info().schema()}
+            cluster.register(name, "PROTOBUF_NATIVE", schema.schema_info().schema())
             return self
 
         def close(self) -> None:
@@ -179,7 +179,7 @@ def checkout(
         assert service_url == settings.service_url
         yield Client()
 
-    monkeypatch.setattr(topology, "opened", opened)
+    monkeypatch.setattr(gate, "opened", opened)
     return result
 
 
