@@ -55,7 +55,7 @@ class Contract:
             root = str(values["rootMessageTypeName"])
         except (binascii.Error, DecodeError, KeyError, TypeError) as error:
             raise ValueError(f"no descriptor: {error!r}") from error
-        return cls(root, _needed(files, root).SerializeToString(deterministic=True))
+        return cls(root, needed(files, root).SerializeToString(deterministic=True))
 
     def text(self) -> str:
         """Return it in the registry's form, for `parse`."""
@@ -64,25 +64,25 @@ class Contract:
         )
 
 
-def _needed(files: FileDescriptorSet, root: str) -> FileDescriptorSet:
-    """Return the files with only those messages and enums that a message needs."""
+def needed(files: FileDescriptorSet, root: str) -> FileDescriptorSet:
+    """Return the files with only those messages and enums that a message needs, itself included."""
     outermost = {name: top for file in files.file for name, top in _names(file)}
     messages = {f".{file.package}.{message.name}": message for file in files.file for message in file.message_type}
-    needed: set[str] = set()
+    kept_names: set[str] = set()
     waiting = {outermost.get(f".{root}", "")} - {""}
     while waiting:
         name = waiting.pop()
-        needed.add(name)
+        kept_names.add(name)
         uses = _uses(messages[name]) if name in messages else ()
-        waiting |= {outermost[used] for used in uses if used in outermost} - needed
+        waiting |= {outermost[used] for used in uses if used in outermost} - kept_names
     result = FileDescriptorSet()
     for file in files.file:
         kept = FileDescriptorProto()
         kept.CopyFrom(file)
         kept.ClearField("service")
         kept.ClearField("extension")
-        _keep(kept.message_type, kept.package, needed)
-        _keep(kept.enum_type, kept.package, needed)
+        _keep(kept.message_type, kept.package, kept_names)
+        _keep(kept.enum_type, kept.package, kept_names)
         if kept.message_type or kept.enum_type:
             present = {each.name for each in result.file}
             imported = [name for name in kept.dependency if name in present]
@@ -121,7 +121,7 @@ def _uses(message: DescriptorProto) -> Iterator[str]:
         yield from _uses(nested)
 
 
-def _keep(types: Any, package: str, needed: Iterable[str]) -> None:
+def _keep(types: Any, package: str, names: Iterable[str]) -> None:
     for place in reversed(range(len(types))):
-        if f".{package}.{types[place].name}" not in needed:
+        if f".{package}.{types[place].name}" not in names:
             del types[place]

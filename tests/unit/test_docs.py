@@ -124,12 +124,6 @@ def test_every_status_that_a_table_allows_is_documented() -> None:
                 assert f"`{status}`" in part, f"{path.parts[-4]}: {status}"
 
 
-def test_every_topic_is_documented() -> None:
-    document = text_of(ROOT / "docs" / "messages.md")
-    for topic in yaml.safe_load(text_of(ROOT / "deployment" / "topics.yaml"))["topics"]:
-        assert f"`{topic['name']}`" in document, topic["name"]
-
-
 @pytest.mark.parametrize("kind", [OrdenesConfig, PagosConfig, ReportingConfig])
 def test_every_configuration_key_is_documented(kind: type[FunctionConfig]) -> None:
     document = text_of(ROOT / "docs" / "operations.md")
