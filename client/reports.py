@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from alpes_wire import Message
 from client.errors import ReportRefusedError
+from client.tracing import traced
 from connection.client import Client
 from connection.tail import Tail
 from schemas.tienda.periodo import Periodo
@@ -142,7 +143,9 @@ def fetch_report(
     assembler = ReportAssembler(report_id, asked)
     with Tail(client, [REPORTE_GENERADO], take):
         producer = client.create_producer(full_name(GENERAR_REPORTE))
-        producer.send(command(report_id, report_format, asked).SerializeToString(), partition_key=report_id)
+        asking = command(report_id, report_format, asked)
+        properties = traced(asking.traceparent, report_id, GENERAR_REPORTE)
+        producer.send(asking.SerializeToString(), properties, partition_key=report_id)
         producer.close()
         last_part = time.monotonic()
         while not stop.is_set():

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple, Protocol
 import pulsar
 
 from client.ledger import Ledger
+from client.tracing import traced
 from connection.client import Client
+from schemas.tienda.topics import CREAR_ORDEN
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 # The most orders that wait for confirmation. We limit them ourselves, so that the library's queue never blocks us.
@@ -32,7 +34,9 @@ SHORTEST_SLEEP_S = 0.002
 class Producer(Protocol):
     """What the sender needs of a Pulsar producer."""
 
-    def send_async(self, content: bytes, callback: Callable[[Any, Any], None], *, partition_key: str) -> None:
+    def send_async(
+        self, content: bytes, callback: Callable[[Any, Any], None], properties: dict[str, str], *, partition_key: str
+    ) -> None:
         """Send, and call back with the result."""
 
     def close(self) -> None:
@@ -63,6 +67,7 @@ def open_producer(client: Client, topic: str) -> pulsar.Producer:
 class _Pending:
     order_id: str
     payload: bytes
+    properties: dict[str, str]
     attempt: int
 
 
@@ -175,7 +180,8 @@ class Sender:
         if not self._pending:
             self._last_answer = time.monotonic()
         self._ledger.sent(order.id, now_ns)
-        self._post(number, _Pending(order.id, order.SerializeToString(), 1))
+        properties = traced(order.traceparent, order.id, CREAR_ORDEN)
+        self._post(number, _Pending(order.id, order.SerializeToString(), properties, 1))
 
     def _post(self, number: int, pending: _Pending) -> None:
         answers, generation = self._answers, self._generation
@@ -187,7 +193,7 @@ class Sender:
         try:
             if self._producer is None:
                 raise pulsar.ConnectError("no connection")
-            self._producer.send_async(pending.payload, answered, partition_key=pending.order_id)
+            self._producer.send_async(pending.payload, answered, pending.properties, partition_key=pending.order_id)
         except Exception as error:  # noqa: BLE001 - whatever it was, this order is not sent
             answers.append(_Answer(number, generation, error))
 

@@ -28,7 +28,7 @@ PAGE = CHECKOUT / "docs" / "topics.md"
 COMMAND = "python -m deployment.asyncapi"
 CLIENTS = "clients"
 PROTOBUF = "application/vnd.google.protobuf;version=3"
-PROPERTIES = {"ofDeadLetters": "dead-letter", "ofRetries": "retried"}
+PROPERTIES = {"ofMessages": "what clients send", "ofDeadLetters": "dead-letter", "ofRetries": "retried"}
 """Names of sets of message properties, and what the docstring of a property says that belongs to it."""
 MESSAGE, ENUM, FIELD = 4, 5, 2
 """Numbers of fields of descriptors, of which the places of comments consist."""
@@ -229,6 +229,7 @@ def document(
                     "name": each.name,
                     "contentType": "application/x-protobuf",
                     "description": each.comment,
+                    "headers": {"$ref": "#/components/schemas/propertiesOfMessages"},
                     "payload": {"$ref": f"#/components/schemas/{each.name}"},
                 }
                 for each in types.values()

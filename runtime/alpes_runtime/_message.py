@@ -143,6 +143,8 @@ class Event(NamedTuple):
         Message properties. Each costs microseconds: a field that every event has belongs in its payload.
     delay_ms
         Deliver no earlier than this many milliseconds from now; 0 delivers immediately.
+    traceparent
+        W3C trace context, which becomes a property where the function's `trace_property` is on; empty for none.
     """
 
     topic: str
@@ -150,6 +152,7 @@ class Event(NamedTuple):
     payload: bytes
     properties: Mapping[str, str] | None = None
     delay_ms: int = 0
+    traceparent: str = ""
 
     def fits(self) -> bool:
         """Whether the broker accepts an event of this size; one that doesn't fit can never be published."""

@@ -30,6 +30,8 @@ from typing import Any, Protocol
 
 import pulsar
 
+from alpes_wire.names import TRACEPARENT
+
 from ._context import InstanceContext
 from ._message import Event
 from .clock import Clock
@@ -41,6 +43,8 @@ MAX_ENTRY_MESSAGES = 10_000
 """Most messages in one entry, far below what a producer may have pending."""
 MESSAGE_OVERHEAD_BYTES = 64
 """Upper bound of the bytes that the client adds to each message of an entry."""
+TRACE_BYTES = 80
+"""Upper bound of the bytes of an event's trace context as a property."""
 SEND_TIMEOUT_MS = 10_000
 """After this long an unconfirmed entry counts as failed, and is published again."""
 CONFIRM_TIMEOUT_S = 25.0
@@ -168,6 +172,7 @@ class _Partition:
         self._context = context
         self._lock = context.lock
         self._clock = context.clock
+        self._traced = context.config.trace_property
         self._bound = _Bound(context.clock)
         self._producer: Any = None
 
@@ -228,7 +233,9 @@ class _Partition:
     def _send(self, entry: Sequence[Event], confirmation: _Confirmation) -> None:
         send = self._producer.send_async
         callback: Callable[..., None] | None = confirmation.expect()
-        for position, (_topic, key, payload, properties, delay_ms) in enumerate(entry):
+        for position, (_topic, key, payload, properties, delay_ms, traceparent) in enumerate(entry):
+            if traceparent and self._traced:
+                properties = {**(properties or {}), TRACEPARENT: traceparent}  # noqa: PLW2901 -- without a copy of each event
             if delay_ms:
                 # The client sends a delayed message immediately, as an entry of its own.
                 callback = callback if position == 0 else confirmation.expect()
@@ -388,6 +395,8 @@ def _cut(events: Sequence[Event], most_bytes: int) -> Iterator[Sequence[Event]]:
 def event_bytes(event: Event) -> int:
     """Return an upper bound of the bytes that an event takes in an entry."""
     size = len(event.payload) + 4 * len(event.key) + MESSAGE_OVERHEAD_BYTES
+    if event.traceparent:
+        size += TRACE_BYTES
     if event.properties:
         size += sum(4 * (len(key) + len(value)) + 8 for key, value in event.properties.items())
     return size

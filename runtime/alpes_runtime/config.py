@@ -33,6 +33,9 @@ class FunctionConfig:
         Most messages that share a transaction, 1 to 5,000.
     retry_max_attempts, retry_initial_seconds
         Most attempts of a message that can't be processed yet, and the first wait in seconds; each later one doubles.
+    trace_property
+        Whether each event also has its trace context as the message property ``traceparent``, where Pulsar's tracing
+        and other tools look for it. It costs time (docs/decisions/0029).
     """
 
     retry_suffix: ClassVar[str] = "-retry"
@@ -43,6 +46,7 @@ class FunctionConfig:
     batch_max: int = 1000
     retry_max_attempts: int = 5
     retry_initial_seconds: float = 1.0
+    trace_property: bool = False
 
     def __post_init__(self) -> None:
         require(1 <= self.batch_max <= 5000, "batch_max", self.batch_max, "1 to 5000")

@@ -63,5 +63,5 @@ def enveloped(
     message.event_id = event_id
     message.event_type = kind
     message.schema_version = schema_version
-    message.traceparent = child_traceparent(trace, key, event_id)
-    return Event(topic, key, message.SerializeToString(deterministic=True))
+    message.traceparent = traceparent = child_traceparent(trace, key, event_id)
+    return Event(topic, key, message.SerializeToString(deterministic=True), traceparent=traceparent)

@@ -1,5 +1,7 @@
 """Names that functions, clients and operators agree on: of message properties, and the ending of dead-letter topics."""
 
+TRACEPARENT = "traceparent"
+"""Property of what clients send, and of events where `trace_property` is on: the W3C trace context of the message."""
 ATTEMPT = "attempt"
 """Property of a retried or dead-lettered message: the number of the attempt. Absent means the first."""
 SOURCE_TOPIC = "source.topic"

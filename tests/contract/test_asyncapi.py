@@ -132,8 +132,9 @@ def test_a_message_of_several_types_is_described_with_all_of_them(tmp_path: Path
     assert "Lugar" not in types["VencerOrdenes"].text
 
 
-def test_dead_letters_and_retries_are_described_with_their_properties(document: Any) -> None:
+def test_messages_dead_letters_and_retries_are_described_with_their_properties(document: Any) -> None:
     schemas = document["components"]["schemas"]
+    assert set(schemas["propertiesOfMessages"]["properties"]) == {names.TRACEPARENT}
     assert set(schemas["propertiesOfDeadLetters"]["properties"]) == {
         names.ATTEMPT, names.SOURCE_TOPIC, names.SOURCE_MESSAGE_ID,
         names.ERROR_TYPE, names.ERROR_MESSAGE, names.ERROR_FUNCTION, names.OMITTED,

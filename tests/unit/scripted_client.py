@@ -43,6 +43,7 @@ class ScriptedProducer:
     ) -> None:
         if self.client.full and len(self.pending) >= self.client.full:
             raise pulsar.ProducerQueueIsFull("full")
+        self.client.properties.append(properties)
         self.pending.append((Stored(self.topic, partition_key, content), callback, deliver_after is not None))
         if not self.client.batches:
             self.flush_async(lambda _result: None)
@@ -86,6 +87,8 @@ class ScriptedClient:
         The real client sends such an entry again and again.
     full
         How many messages a producer holds before its queue is full; 0 for any number.
+    properties
+        Those of each message that a producer was given.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class ScriptedClient:
         self.takes = sys.maxsize
         self.sizes: list[int] = []
         self.stored: list[Stored] = []
+        self.properties: list[dict[str, str] | None] = []
         self.opened: list[ScriptedProducer] = []
         self.options: list[dict[str, Any]] = []
         self.away: Exception | None = None

@@ -44,8 +44,8 @@ class Naive:
 class Publishing:
     """The runtime's publisher, and a caller that holds the lock as a stage does."""
 
-    def __init__(self, client: Any, schemas: Mapping[str, Any] | None = None) -> None:
-        self.context = InstanceContext(FakeHost("pruebas", client=client), FunctionConfig(dsn_env="NONE"))
+    def __init__(self, client: Any, schemas: Mapping[str, Any] | None = None, **keys: Any) -> None:
+        self.context = InstanceContext(FakeHost("pruebas", client=client), FunctionConfig(dsn_env="NONE", **keys))
         self.publisher = PulsarPublisher(self.context, schemas or {})
 
     def publish(self, events: Sequence[Event]) -> None:

@@ -34,6 +34,16 @@ def test_a_group_of_small_events_makes_one_entry(namespace: Namespace, client: A
     assert len({entry(message) for message in stored}) == 2
 
 
+@pytest.mark.parametrize(("switched_on", "found"), [(True, {"traceparent": "00-trace"}), (False, {})])
+def test_the_trace_of_a_full_batch_is_a_property_of_each_message_where_it_is_switched_on(
+    namespace: Namespace, client: Any, switched_on: bool, found: dict[str, str]
+) -> None:
+    topic = namespace.topic(f"traced-{switched_on}")
+    group = [event._replace(traceparent="00-trace") for event in events(topic, numbered(1000))]
+    Publishing(client, trace_property=switched_on).publish(group)
+    assert [message.properties() for message in namespace.stored(topic)] == [found] * 1000
+
+
 def test_a_group_with_too_many_events_for_one_entry_is_cut(
     namespace: Namespace, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

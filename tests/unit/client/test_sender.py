@@ -7,6 +7,7 @@ from typing import Any
 
 import pulsar
 
+from alpes_wire.tracing import child_traceparent, valid_traceparent
 from client.ledger import UNSENT, Ledger
 from client.orders import order_stream
 from client.sender import ATTEMPTS, Sender
@@ -58,6 +59,18 @@ def test_what_a_failed_producer_left_unanswered_is_sent_again() -> None:
     sender, _ = _send(broker, 5)
     assert sender.confirmed == 5
     assert len({key for _, key, _ in broker.stored}) == 5
+
+
+def test_an_order_carries_the_trace_that_the_functions_derive_for_it_as_a_property() -> None:
+    broker = client_that()
+    _send(broker, 3)
+    assert len(broker.stored) == 3
+    for (_, order_id, _), properties in zip(broker.stored, broker.properties, strict=True):
+        assert properties is not None
+        assert list(properties) == ["traceparent"]
+        assert valid_traceparent(properties["traceparent"])
+        of_an_event = child_traceparent("", order_id or "", f"orden-creada:{order_id}")
+        assert properties["traceparent"].split("-")[1] == of_an_event.split("-")[1]
 
 
 def test_what_a_producer_says_when_it_is_closed_costs_no_attempt() -> None:

@@ -56,7 +56,7 @@ def test_a_configuration_of_the_first_release_is_read(service: str) -> None:
 
 def test_every_key_is_taken() -> None:
     given = {**LEAST, "intake": "runtime", "batch_max": 7, "retry_max_attempts": 2, "retry_initial_seconds": 0.5}
-    given |= {"name": "x", "flag": False, "rate": 0.25, "most": 3}
+    given |= {"trace_property": True, "name": "x", "flag": False, "rate": 0.25, "most": 3}
     assert dataclasses.asdict(parse_config(Config, given)) == given
 
 

@@ -17,8 +17,10 @@ from tests.unit.runtime.parts import instance_context
 from tests.unit.scripted_client import ScriptedClient
 
 
-def publisher_of(client: ScriptedClient, clock: FakeClock | None = None, **schemas: Any) -> PulsarPublisher:
-    return PulsarPublisher(instance_context(client=client, clock=clock), schemas)
+def publisher_of(
+    client: ScriptedClient, clock: FakeClock | None = None, *, trace_property: bool = False, **schemas: Any
+) -> PulsarPublisher:
+    return PulsarPublisher(instance_context(client=client, clock=clock, trace_property=trace_property), schemas)
 
 
 def publish(client: ScriptedClient, events: list[Event], publisher: PulsarPublisher | None = None) -> PulsarPublisher:
@@ -34,6 +36,18 @@ def events(number: int, topic: str = "t") -> list[Event]:
 
 def payloads(client: ScriptedClient) -> list[bytes]:
     return sorted(message.payload for message in client.stored)
+
+
+@pytest.mark.parametrize("switched_on", [True, False])
+def test_the_trace_is_a_property_beside_the_others_where_it_is_switched_on(switched_on: bool) -> None:
+    traced = Event("t", "k", b"a", traceparent="00-trace")
+    group = [traced, traced._replace(properties={"attempt": "2"}), Event("t", "k", b"b"), traced._replace(delay_ms=5)]
+    trace = {"traceparent": "00-trace"} if switched_on else {}
+    client = ScriptedClient()
+    publish(client, group, publisher_of(client, trace_property=switched_on))
+    # The delayed one is an entry of its own, after the others.
+    assert [each or {} for each in client.properties] == [trace, {"attempt": "2", **trace}, {}, trace]
+    assert group[1].properties == {"attempt": "2"}
 
 
 def test_a_group_is_one_entry_with_one_callback() -> None:
