@@ -18,8 +18,8 @@ from schemas.tienda.topics import SERVICES
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from tests.integration.ordenes import crear, events, liquidar
 from tests.integration.pagos import pagos
+from tests.integration.reporting import actualizar
 from tests.integration.server import Server
-from tests.integration.test_reporting import actualizar
 from tests.unit.services.wire import arrived
 
 CODES = sorted(currency.code for currency in Currency if currency.exponent is not None)

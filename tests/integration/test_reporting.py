@@ -13,21 +13,13 @@ from alpes_runtime import Done
 from alpes_runtime.postgres import Postgres
 from functions.reporting import store
 from functions.reporting.domain import Pedido
-from functions.reporting.formats import formats
-from functions.reporting.handlers import ReportingHandlers
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.periodo import BY, periodo
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
-from tests.integration.reporting import cambio
+from tests.integration.reporting import HANDLERS, actualizar, cambio
 from tests.integration.server import Rows
 
 SERVICE = "reporting"
-HANDLERS = ReportingHandlers("t", formats(), 12_000, lambda: 1_767_225_700_000)
-
-
-def actualizar(database: Postgres, *batch: Cambio) -> None:
-    with database.transaction() as transaction:
-        assert HANDLERS.actualizar(transaction, batch) == [Done()] * len(batch)
 
 
 def everything(database: Postgres) -> list[Cambio]:
