@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import psycopg
 import pytest
 
-from bench import inserts, prefill, run, sender, tables, topics
+from bench import inserts, prefill, run, sender, tables, topics, totals
 from bench.errors import UnfinishedError
 from bench.hops import END_TO_END, NEVER, REPORT_ROW
 from bench.system import System, with_commit_times
@@ -203,3 +203,17 @@ def test_the_insert_loop_leaves_nothing_behind(dsns: dict[str, str]) -> None:
         schemas = connection.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'bench_limite'").fetchone()
         orders = connection.execute("SELECT count(*) FROM ordenes").fetchone()
     assert (schemas, orders) == ((0,), (0,))
+
+
+def test_what_the_totals_cost_is_measured_on_a_table_of_any_size(empty_dsn: str) -> None:
+    found = totals.measure(empty_dsn, 30, [10], rounds=1, seconds=0.05)
+    (written,) = found.written
+    assert min(found.migration_s, found.read_ms, found.count_ms) > 0
+    assert min(written.without.wall_us, written.with_totals.wall_us) > 0
+    with psycopg.connect(empty_dsn) as connection:
+        counted = connection.execute("SELECT count(*) FROM ordenes").fetchone()
+        kept = connection.execute("SELECT sum(orders)::bigint FROM totales").fetchone()
+    # What was written without the triggers is in the table alone.
+    assert counted is not None
+    assert kept is not None
+    assert 30 < kept[0] < counted[0]
