@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
-from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA, TRANSACTION_STATUSES
+from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, RECHAZADA, REEMBOLSADA, TRANSACTION_STATUSES, Direccion
 
 VENCIDA = "vencida"
 """What happens to an order whose time to be paid is over. The other happenings are a transaction's statuses."""
@@ -67,7 +67,10 @@ PREVIOUS = only_moves(REACTIONS)
 
 
 class Orden(NamedTuple):
-    """An order as it was accepted. What was accepted never changes."""
+    """An order as it was accepted. What was accepted never changes.
+
+    ``direccion`` is None if the address is known as the line ``address`` alone.
+    """
 
     id: str
     client_id: int
@@ -76,10 +79,11 @@ class Orden(NamedTuple):
     currency: str
     created_at_ms: int
     traceparent: str
+    direccion: Direccion | None = None
 
 
-OF_THE_MESSAGE = ("created_at_ms", "traceparent")
-"""Fields that belong to the message: they may differ when an order is sent again."""
+OF_THE_MESSAGE = ("created_at_ms", "traceparent", "direccion")
+"""Fields that belong to the message: they may differ when an order is sent again, in another version or the same."""
 PERSONAL = ("address",)
 """Fields whose values are in no log line and no error."""
 

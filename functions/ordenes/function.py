@@ -11,6 +11,7 @@ from alpes_runtime.config import formerly
 from alpes_runtime.views import WriteBehind
 from schemas.tienda.rules import currency_problem
 from schemas.tienda.topics import RETRY_SUFFIX
+from schemas.tienda.upcasters import NEWEST
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 
 from . import messages
@@ -39,6 +40,9 @@ class OrdenesConfig(FunctionConfig):
     extra_currencies
         Codes that new orders may have although ISO 4217 doesn't have them, or gives them no minor unit; separated by
         commas.
+    schema_version
+        The version in which events about orders are written: the newest, or an older one for readers that are still to
+        be updated. 1 or 2.
     state_per_order
         Keep each order's latest status in the state store.
     state_puts_per_second
@@ -52,6 +56,7 @@ class OrdenesConfig(FunctionConfig):
     expires_after_seconds: int = field(default=900, metadata=formerly("expira_segundos"))
     expiry_window_seconds: int = field(default=10, metadata=formerly("vencimiento_cubo_segundos"))
     extra_currencies: str = ""
+    schema_version: int = NEWEST
     state_per_order: bool = field(default=True, metadata=formerly("estado_por_orden"))
     state_puts_per_second: int = field(default=300, metadata=formerly("estado_por_segundo"))
 
@@ -60,6 +65,7 @@ class OrdenesConfig(FunctionConfig):
         after, width, puts = self.expires_after_seconds, self.expiry_window_seconds, self.state_puts_per_second
         require(0 <= after <= MONTH_S, "expires_after_seconds", after, f"0 to {MONTH_S}")
         require(1 <= width <= 60, "expiry_window_seconds", width, "1 to 60")
+        require(1 <= self.schema_version <= NEWEST, "schema_version", self.schema_version, f"1 to {NEWEST}")
         require(1 <= puts <= 10_000, "state_puts_per_second", puts, "1 to 10000")
         for code in self.currencies():
             require(
@@ -90,6 +96,7 @@ class Ordenes(BatchFunction):
             page=config.batch_max,
             state_per_order=config.state_per_order,
             peers=context.peers,
+            schema_version=config.schema_version,
         )
         decode_crear_orden = partial(messages.decode_crear_orden, extra_currencies=config.currencies())
         views = []

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from alpes_runtime import Done, Event, Outcome, Rejected, Retry, Transaction
 from schemas.tienda.orden import EXPIRADA
+from schemas.tienda.upcasters import NEWEST
 
 from . import messages, store
 from .domain import (
@@ -100,6 +101,8 @@ class OrdenesHandlers:
         Whether changes are marked for the state store.
     peers
         Matches the names of the connections that may accept orders; see `InstanceContext.peers`.
+    schema_version
+        The version in which events about orders are written.
     """
 
     topics: Topics
@@ -107,6 +110,7 @@ class OrdenesHandlers:
     page: int
     state_per_order: bool
     peers: str
+    schema_version: int = NEWEST
     _windows: KnownWindows = field(default_factory=KnownWindows)
 
     def crear(self, transaction: Transaction, batch: Sequence[Orden]) -> Sequence[Outcome]:
@@ -135,7 +139,7 @@ class OrdenesHandlers:
     def _creada(self, sent: Orden, accepted: Orden) -> Outcome:
         if sent is not accepted and (why := difference(sent, accepted)):
             return Rejected("conflict", f"order {sent.id} was accepted with other content: {why}")
-        return Done((messages.orden_creada(self.topics.orden_creada, accepted),))
+        return Done((messages.orden_creada(self.topics.orden_creada, accepted, self.schema_version),))
 
     def _timers(self, transaction: Transaction, accepted: store.Accepted) -> list[Event]:
         """Return the timers that the batch has to start. They arrive at once, and are sent again with a delay.
@@ -172,11 +176,14 @@ class OrdenesHandlers:
                 topic = self.topics.reembolsar_transaccion
                 return Done((messages.reembolsar_transaccion(topic, transaccion, guardada),))
             case Reaction.TELL:
-                return Done((messages.orden_actualizada(self.topics.orden_actualizada, guardada),))
+                return Done((self._actualizada(guardada),))
             case _:
                 # The transaction comes before what it needs, another one for the order came first in this batch, or
                 # another instance has just recorded the order.
                 return Retry("early", f"order {order_id} is {guardada.status}, and could not be settled yet")
+
+    def _actualizada(self, guardada: OrdenGuardada) -> Event:
+        return messages.orden_actualizada(self.topics.orden_actualizada, guardada, self.schema_version)
 
     def _vencida(self, transaction: Transaction, vencimiento: Vencimiento) -> Outcome:
         window = vencimiento.ventana
@@ -199,11 +206,7 @@ class OrdenesHandlers:
         if due.unfinished and not vencimiento.after_id:
             return Done((self._timer(vencimiento, UNFINISHED_WAIT_MS),))
         expired = store.expire(transaction, vencimiento, self.page, mark=self.state_per_order)
-        events = [
-            messages.orden_actualizada(self.topics.orden_actualizada, guardada)
-            for guardada in expired.values()
-            if guardada.status == EXPIRADA
-        ]
+        events = [self._actualizada(guardada) for guardada in expired.values() if guardada.status == EXPIRADA]
         full = len(expired) == self.page
         # This timer is sent after the events, so its arrival shows that they are confirmed.
         following = Vencimiento(window, max(expired)) if full else Vencimiento(window, done=True)

@@ -6,8 +6,9 @@ from typing import Any
 from alpes_runtime import Event, InvalidMessage, Received, decode, refuse_if
 from alpes_runtime.protobuf import enveloped
 from alpes_runtime.tracing import valid_traceparent
-from schemas.tienda import rules
-from schemas.tienda.orden import CREADA, TRANSACTION_STATUSES
+from schemas.tienda import rules, upcasters
+from schemas.tienda.orden import CREADA, TRANSACTION_STATUSES, Direccion
+from schemas.tienda.upcasters.v1_to_v2 import parts_of_line
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 
@@ -27,18 +28,29 @@ def decode_crear_orden(received: Received, *, extra_currencies: Container[str] =
 
     Here orders enter: later readers accept what is in the topics, whatever currencies there are by then.
     """
-    message = decode(CrearOrden, received.data)
+    message = upcasters.newest(decode(CrearOrden, received.data), lambda: received.publish_time_ms)
     refuse_if(rules.id_problem("id", message.id))
-    refuse_if(rules.text_problem("address", message.address))
-    total_cents = rules.total_cents(message)
-    refuse_if(rules.total_problem(total_cents))
-    currency = message.currency or rules.DEFAULT_CURRENCY
-    refuse_if(rules.new_currency_problem(currency, extra_currencies))
+    direccion = rules.direccion_of(message) if message.HasField("direccion") else None
+    if direccion:
+        refuse_if(rules.direccion_problem(direccion))
+    address = message.address or (direccion.line() if direccion else "")
+    refuse_if(rules.text_problem("address", address))
+    refuse_if(rules.total_problem(message.total_cents))
+    refuse_if(rules.new_currency_problem(message.currency, extra_currencies))
     refuse_if(rules.sent_time_problem("created_at_ms", message.created_at_ms))
-    created_at_ms = message.created_at_ms or received.publish_time_ms
-    refuse_if(rules.time_problem("created_at_ms", created_at_ms))
+    refuse_if(rules.time_problem("created_at_ms", message.created_at_ms))
     trace = valid_traceparent(message.traceparent)
-    return Orden(message.id, message.client_id, message.address, total_cents, currency, created_at_ms, trace)
+    return Orden(
+        message.id,
+        message.client_id,
+        address,
+        message.total_cents,
+        message.currency,
+        message.created_at_ms,
+        trace,
+        # Parts that say no more than the line are not stored.
+        None if direccion in (Direccion(), Direccion(**parts_of_line(address))) else direccion,
+    )
 
 
 def decode_transaccion(received: Received) -> Transaccion:
@@ -65,29 +77,32 @@ def decode_vencer_ordenes(received: Received) -> Vencimiento:
     return Vencimiento(Ventana(message.accepted_from_ms, message.accepted_until_ms), message.after_id, message.done)
 
 
-def orden_creada(topic: str, orden: Orden) -> Event:
+def orden_creada(topic: str, orden: Orden, schema_version: int = upcasters.NEWEST) -> Event:
     """Build the event of a recorded order: always ``creada``, whatever became of the order since."""
-    message = OrdenCreada(**_fields(orden), status=CREADA)
-    return enveloped(topic, orden.id, message, "orden-creada", orden.id, trace=orden.traceparent)
+    message = OrdenCreada(**_fields(orden, schema_version), status=CREADA)
+    trace = orden.traceparent
+    return enveloped(topic, orden.id, message, "orden-creada", orden.id, trace=trace, schema_version=schema_version)
 
 
-def orden_actualizada(topic: str, guardada: OrdenGuardada) -> Event:
+def orden_actualizada(topic: str, guardada: OrdenGuardada, schema_version: int = upcasters.NEWEST) -> Event:
     """Build the event of an order's last change."""
     orden = guardada.orden
     message = OrdenActualizada(
-        **_fields(orden),
+        **_fields(orden, schema_version),
         status=guardada.status,
         version=guardada.version,
         updated_at_ms=guardada.updated_at_ms,
         transaction_id=guardada.transaction_id,
     )
-    identity = f"{orden.id}:{guardada.version}"
-    return enveloped(topic, orden.id, message, "orden-actualizada", identity, trace=orden.traceparent)
+    identity, trace = f"{orden.id}:{guardada.version}", orden.traceparent
+    return enveloped(
+        topic, orden.id, message, "orden-actualizada", identity, trace=trace, schema_version=schema_version
+    )
 
 
-def _fields(orden: Orden) -> dict[str, Any]:
-    """Return what every event says of an order as it was accepted."""
-    return {
+def _fields(orden: Orden, schema_version: int) -> dict[str, Any]:
+    """Return what every event of a version says of an order as it was accepted."""
+    fields = {
         "id": orden.id,
         "client_id": orden.client_id,
         "address": orden.address,
@@ -97,6 +112,9 @@ def _fields(orden: Orden) -> dict[str, Any]:
         "total_cents": orden.total_cents,
         "currency": orden.currency,
     }
+    if schema_version >= 2:
+        fields["direccion"] = orden.direccion._asdict() if orden.direccion else parts_of_line(orden.address)
+    return fields
 
 
 def reembolsar_transaccion(topic: str, transaccion: Transaccion, guardada: OrdenGuardada) -> Event:

@@ -1,11 +1,13 @@
 """Orders in PostgreSQL: applies a batch, and reads back what is stored."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from alpes_runtime import Transaction, load_queries
 from alpes_runtime.database import Row, columns, first_of_each
+from schemas.tienda.orden import Direccion
 
 from .domain import PREVIOUS, Orden, OrdenGuardada, Transaccion, Vencimiento, Ventana
 
@@ -37,7 +39,9 @@ def accept(transaction: Transaction, batch: Sequence[Orden], *, mark: bool) -> A
     With ``mark``, here and in the functions below, the changed orders are also marked for the state store.
     """
     first = first_of_each(batch)
-    rows = transaction.execute(_SQL["insert_new"], {**columns(first.values(), Orden), "mark": mark})
+    nuevas = columns(first.values(), Orden)
+    nuevas["direccion"] = [_stored_parts(direccion) for direccion in nuevas["direccion"]]
+    rows = transaction.execute(_SQL["insert_new"], {**nuevas, "mark": mark})
     new = [row[0] for row in rows]
     if len(new) < len(first):
         before = stored(transaction, sorted(first.keys() - set(new)))
@@ -133,4 +137,19 @@ def stored(transaction: Transaction, ids: Sequence[str]) -> dict[str, OrdenGuard
 
 
 def _guardada(row: Row) -> OrdenGuardada:
-    return OrdenGuardada(Orden(*row[:_OF_AN_ORDER]), *row[_OF_AN_ORDER:])
+    orden = Orden(*row[:_OF_AN_ORDER])
+    if orden.direccion is not None:
+        orden = orden._replace(direccion=_parts(row[_OF_AN_ORDER - 1]))
+    return OrdenGuardada(orden, *row[_OF_AN_ORDER:])
+
+
+def _stored_parts(direccion: Direccion | None) -> str | None:
+    if direccion is None:
+        return None
+    return json.dumps({name: part for name, part in direccion._asdict().items() if part}, ensure_ascii=False)
+
+
+def _parts(stored: str) -> Direccion:
+    parts = json.loads(stored)
+    # A later version may have stored further parts.
+    return Direccion(*(parts.get(name, "") for name in Direccion._fields))

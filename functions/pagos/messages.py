@@ -3,7 +3,7 @@
 from alpes_runtime import Event, Received, decode, refuse_if
 from alpes_runtime.protobuf import enveloped
 from alpes_runtime.tracing import valid_traceparent
-from schemas.tienda import rules
+from schemas.tienda import rules, upcasters
 from schemas.tienda.orden import REEMBOLSADA
 from schemas.tienda.v1.ordenes_pb2 import OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
@@ -15,14 +15,12 @@ KIND = "transaccion-creada"
 
 def decode_orden_creada(received: Received) -> Cobro:
     """Read an `OrdenCreada`. Raises `InvalidMessage` naming the field that is wrong."""
-    message = decode(OrdenCreada, received.data)
+    message = upcasters.newest(decode(OrdenCreada, received.data), lambda: received.publish_time_ms)
     refuse_if(rules.event_type_problem(message.event_type, "orden-creada"))
     refuse_if(rules.id_problem("id", message.id))
-    amount_cents = rules.total_cents(message)
-    refuse_if(rules.total_problem(amount_cents))
-    currency = message.currency or rules.DEFAULT_CURRENCY
-    refuse_if(rules.currency_problem(currency))
-    return Cobro(message.id, amount_cents, currency, valid_traceparent(message.traceparent))
+    refuse_if(rules.total_problem(message.total_cents))
+    refuse_if(rules.currency_problem(message.currency))
+    return Cobro(message.id, message.total_cents, message.currency, valid_traceparent(message.traceparent))
 
 
 def decode_reembolsar_transaccion(received: Received) -> PorReembolsar:

@@ -21,7 +21,7 @@ from operations.reconcile.rules import (
     UPDATES,
     WAITING,
 )
-from schemas.tienda import rules
+from schemas.tienda import rules, upcasters
 from schemas.tienda.contracts import CONTRACTS
 from schemas.tienda.orden import APROBADA, EXPIRADA, REEMBOLSADA
 
@@ -68,11 +68,10 @@ def rank(topic: str, message: Any, rows: Rows | None) -> int:
 
 
 def _command(message: Any, orden: OrdenRow | None, _pago: PagoRow | None) -> int:
-    currency = message.currency or rules.DEFAULT_CURRENCY
-    cents = rules.total_cents(message)
+    order = upcasters.newest(message, lambda: 0)  # its time doesn't matter here
     if orden is not None:
-        return BEST * ((cents, currency, message.client_id) == orden[3:6])
-    wrong = rules.total_problem(cents) or rules.currency_problem(currency)
+        return BEST * ((order.total_cents, order.currency, order.client_id) == orden[3:6])
+    wrong = rules.total_problem(order.total_cents) or rules.currency_problem(order.currency)
     return 0 if wrong or len(message.address) > rules.MAX_TEXT_CHARS else BEST
 
 

@@ -197,7 +197,7 @@ def _timer(payload: bytes, accepted_at_ms: int) -> str | None:
 def _content(message: Any) -> str:
     fields = message.DESCRIPTOR.fields_by_name
     if isinstance(message, CrearOrden):
-        said = [f"ordered by client {message.client_id} for {message.address!r}"]
+        said = [f"ordered by client {message.client_id} for {rules.address_of(message)!r}"]
     else:
         said = [message.status] if "status" in fields else ["asked for"]
     if "version" in fields:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from alpes_wire.decoding import Undecodable, decode
-from schemas.tienda import rules
+from schemas.tienda import rules, upcasters
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 
@@ -48,26 +48,22 @@ def cambio(data: bytes, published_ms: Callable[[], int]) -> Cambio:
     data
         The payload.
     published_ms
-        Returns when the message was published, in Unix milliseconds. It is called if the payload lacks a time.
+        See `upcasters.newest`.
 
     Raises
     ------
     Undecodable
         The payload breaks the contract; the text names the field that is wrong.
     """
-    message = decode(OrdenActualizada, data)
-    total_cents = rules.total_cents(message)
-    currency = message.currency or rules.DEFAULT_CURRENCY
-    created_at_ms = message.created_at_ms or published_ms()
-    updated_at_ms = message.updated_at_ms or published_ms()
+    message = upcasters.newest(decode(OrdenActualizada, data), published_ms)
     problem = (
         rules.event_type_problem(message.event_type, "orden-actualizada")
         or rules.id_problem("id", message.id)
         or rules.status_problem(message.status, FINAL_STATUSES)
-        or rules.total_problem(total_cents)
-        or rules.currency_problem(currency)
-        or rules.time_problem("created_at_ms", created_at_ms)
-        or rules.time_problem("updated_at_ms", updated_at_ms)
+        or rules.total_problem(message.total_cents)
+        or rules.currency_problem(message.currency)
+        or rules.time_problem("created_at_ms", message.created_at_ms)
+        or rules.time_problem("updated_at_ms", message.updated_at_ms)
     )
     if problem:
         raise Undecodable(problem)
@@ -75,9 +71,9 @@ def cambio(data: bytes, published_ms: Callable[[], int]) -> Cambio:
         message.id,
         message.client_id,
         message.status,
-        total_cents,
-        currency,
-        max(1, message.version),
-        created_at_ms,
-        updated_at_ms,
+        message.total_cents,
+        message.currency,
+        message.version,
+        message.created_at_ms,
+        message.updated_at_ms,
     )

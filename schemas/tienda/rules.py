@@ -1,15 +1,14 @@
 """Rules of the contracts that a field's type can't express. Every service follows them."""
 
-import hashlib
 import re
 from collections.abc import Container, Sequence
 
 from schemas.tienda import money
-from schemas.tienda.orden import ORDER_ID
+from schemas.tienda.orden import ORDER_ID, Direccion
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 
-DEFAULT_CURRENCY = "USD"
-"""Currency of an order that names none."""
+COUNTRY = re.compile(r"[A-Z]{2}")
+"""ISO 3166-1 code."""
 CURRENCY = re.compile(r"[A-Z]{3}")
 """ISO 4217 code."""
 MAX_TEXT_CHARS = 1000
@@ -19,19 +18,6 @@ LAST_TIME_MS = 253_402_300_799_999
 LAST_SECONDS = 10**11
 """Up to here, a time that a client sent counts as seconds by mistake. As Unix milliseconds, this is March 1973."""
 
-_MIN_DERIVED_CENTS = 100
-_DERIVED_RANGE_CENTS = 49_901
-
-
-def derived_total_cents(order_id: str) -> int:
-    """Return the total of an order whose message names none, 100 to 50,000: always the same for the same id."""
-    digest = hashlib.blake2b(order_id.encode(), digest_size=8, person=b"alpes-total").digest()
-    return _MIN_DERIVED_CENTS + int.from_bytes(digest, "big") % _DERIVED_RANGE_CENTS
-
-
-def total_cents(message: CrearOrden | OrdenCreada | OrdenActualizada) -> int:
-    """Return the total that a message names, or the one derived from its id."""
-    return message.total_cents if message.HasField("total_cents") else derived_total_cents(message.id)
 
 
 def id_problem(field: str, value: str) -> str:
@@ -46,6 +32,26 @@ def text_problem(field: str, value: str) -> str:
     if 0 < len(value) <= MAX_TEXT_CHARS and "\0" not in value:
         return ""
     return f"{field} must have 1 to {MAX_TEXT_CHARS} characters, none of them NUL"
+
+
+def direccion_of(message: CrearOrden | OrdenCreada | OrdenActualizada) -> Direccion:
+    """Return a message's address in parts, all empty if it has none."""
+    return Direccion(*(getattr(message.direccion, part) for part in Direccion._fields))
+
+
+def address_of(message: CrearOrden | OrdenCreada | OrdenActualizada) -> str:
+    """Return a message's address in one line, made of the parts if the message has no line."""
+    return message.address or direccion_of(message).line()
+
+
+def direccion_problem(direccion: Direccion) -> str:
+    """Return what is wrong with an address's parts, empty when nothing is; a part may be empty."""
+    for name, part in zip(direccion._fields, direccion, strict=True):
+        if len(part) > MAX_TEXT_CHARS or "\0" in part:
+            return f"direccion.{name} must have at most {MAX_TEXT_CHARS} characters, none of them NUL"
+    if direccion.pais and not COUNTRY.fullmatch(direccion.pais):
+        return f"direccion.pais is {direccion.pais[:20]!r}, must be two capital letters (ISO 3166-1)"
+    return ""
 
 
 def status_problem(status: str, allowed: Sequence[str]) -> str:

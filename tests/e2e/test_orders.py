@@ -13,8 +13,8 @@ import pulsar
 import pytest
 
 from alpes_wire.names import ATTEMPT, ERROR_TYPE, SOURCE_TOPIC
-from schemas.tienda import rules
 from schemas.tienda.topics import NAMESPACE
+from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte
@@ -54,7 +54,7 @@ def test_a_message_of_the_first_clients_is_processed_end_to_end(stack: Tienda, s
     seed = CrearOrden(id=order_id, client_id=7, address="Calle 7", status="whatever", created_at=1.7e9, service=service)
     stack.publish("crear-orden", [("", seed.SerializeToString())])
     wait_until(lambda: stack.ended(order_id), 30, "the order has ended")
-    total = rules.derived_total_cents(order_id)
+    total = derived_total_cents(order_id)
     assert stack.rows("ordenes", "SELECT total_cents, client_id FROM ordenes WHERE id = %s", order_id) == [(total, 7)]
     assert stack.rows("pagos", "SELECT amount_cents FROM transacciones WHERE order_id = %s", order_id) == [(total,)]
     assert stack.rows("reporting", "SELECT total_cents FROM ordenes WHERE id = %s", order_id) == [(total,)]

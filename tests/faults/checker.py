@@ -15,8 +15,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from schemas.tienda import rules
+from schemas.tienda import rules, upcasters
 from schemas.tienda.orden import STATUSES as ORDER_STATUSES
+from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.faults.history import History, Letter, Message, OrdenRow, Unreadable
@@ -224,9 +225,8 @@ class _Check:
                 continue
             if not self._ours(order.id):
                 continue
-            cents = rules.total_cents(order)
-            currency = order.currency or rules.DEFAULT_CURRENCY
-            content = _content(order.client_id, order.address, cents, currency)
+            cents, currency = order.total_cents, order.currency
+            content = _content(order.client_id, rules.address_of(order), cents, currency)
             number = self._numbers.get(order.id)
             name = _MessageName(COMMANDS, str(message.message_id))
             if number is None:
@@ -251,7 +251,7 @@ class _Check:
                 if sent.accepted:
                     self._violated("accepted, the client was told, and not in the topic", sent.order_id)
                 continue
-            cents = rules.derived_total_cents(sent.order_id) if sent.total_cents is None else sent.total_cents
+            cents = derived_total_cents(sent.order_id) if sent.total_cents is None else sent.total_cents
             content = _content(sent.client_id, sent.address, cents, sent.currency)
             if content not in self._contents(number):
                 self._violated("the topic holds other content than was sent", sent.order_id)
@@ -387,7 +387,7 @@ class _Check:
             number = self._number_of(order_id, f"topic {topic}")
             if number is None:
                 continue
-            event_id, content = hash(event.event_id) or 1, hash(message.data)
+            event_id, content = hash(event.event_id) or 1, _content_of(event)
             if not ids[number]:
                 ids[number], contents[number] = event_id, content
                 says[number] = self._saying(topic, event, number, order_id)
@@ -404,7 +404,7 @@ class _Check:
         """Note an event whose id differs from that of the order's first event in this topic."""
         order_id = _id_of(event)
         further = self._more_events.setdefault((topic, number), {})
-        content = hash(message.data)
+        content = _content_of(event)
         if event_id in further:
             self._figures["duplicates"] += 1
             if further[event_id][0] != content:
@@ -427,8 +427,8 @@ class _Check:
             if self._pagos[number] and hash(event.id) != self._paid_as[number]:
                 self._violated("topic transaccion-creada names another transaction than Pagos", order_id)
             return status
-        self._same_cents(rules.total_cents(event), number, order_id, f"topic {topic}")
-        content = _content(event.client_id, event.address, rules.total_cents(event), event.currency)
+        self._same_cents(event.total_cents, number, order_id, f"topic {topic}")
+        content = _content(event.client_id, event.address, event.total_cents, event.currency)
         if content != self._row_content.get(number, self._content[number]):
             self._violated(f"topic {topic} tells other content than was accepted", order_id)
         return status + 8 * (event.version if topic == "orden-actualizada" else 0)
@@ -628,12 +628,22 @@ def _content(client_id: int, address: str, cents: int, currency: str) -> int:
 
 
 def _decoded(kind: Any, data: bytes) -> Any:
-    """Return the event; None for bytes that no service may accept."""
+    """Return the event in its newest version, None for bytes that no service may accept."""
     try:
         event = kind.FromString(data)
     except (DecodeError, UnicodeDecodeError):
         return None
-    return None if rules.id_problem("id", _id_of(event)) else event
+    if rules.id_problem("id", _id_of(event)):
+        return None
+    return upcasters.newest(event, lambda: 0) if "direccion" in kind.DESCRIPTOR.fields_by_name else event
+
+
+def _content_of(event: Any) -> int:
+    """Return what an event says in every version, as one number: an update may emit it again in another one."""
+    if "direccion" in event.DESCRIPTOR.fields_by_name:
+        event.ClearField("direccion")
+        event.ClearField("schema_version")
+    return hash(event.SerializeToString(deterministic=True))
 
 
 def _id_of(message: Any) -> str:
@@ -644,11 +654,11 @@ def _id_of(message: Any) -> str:
 def _command(data: bytes) -> CrearOrden | None:
     """Return the command; None if the contract's rules forbid to accept it."""
     order: CrearOrden | None = _decoded(CrearOrden, data)
-    if order is None or rules.text_problem("address", order.address):
+    if order is None or rules.text_problem("address", rules.address_of(order)):
         return None
-    if rules.total_problem(rules.total_cents(order)):
+    if rules.direccion_problem(rules.direccion_of(order)):
         return None
-    if rules.currency_problem(order.currency or rules.DEFAULT_CURRENCY):
+    if rules.total_problem(order.total_cents) or rules.currency_problem(order.currency):
         return None
     if rules.sent_time_problem("created_at_ms", order.created_at_ms):
         return None

@@ -3,7 +3,8 @@
 -- name: insert_new
 WITH cambiada AS (
     INSERT INTO ordenes (
-        id, client_id, address, status, total_cents, currency, version, created_at, accepted_at, updated_at, traceparent
+        id, client_id, address, status, total_cents, currency, version, created_at, accepted_at, updated_at, traceparent,
+        direccion
     )
     SELECT
         nueva.id,
@@ -16,7 +17,8 @@ WITH cambiada AS (
         timestamptz 'epoch' + nueva.created_at_ms * interval '1 millisecond',
         date_trunc('milliseconds', now()),
         date_trunc('milliseconds', now()),
-        nueva.traceparent
+        nueva.traceparent,
+        nueva.direccion::json
     FROM
         unnest(
             %(id)s::text [],
@@ -25,8 +27,9 @@ WITH cambiada AS (
             %(total_cents)s::bigint [],
             %(currency)s::text [],
             %(created_at_ms)s::bigint [],
-            %(traceparent)s::text []
-        ) AS nueva (id, client_id, address, total_cents, currency, created_at_ms, traceparent)
+            %(traceparent)s::text [],
+            %(direccion)s::text []
+        ) AS nueva (id, client_id, address, total_cents, currency, created_at_ms, traceparent, direccion)
     ON CONFLICT (id) DO NOTHING
     RETURNING id, (extract(EPOCH FROM accepted_at) * 1000)::bigint AS accepted_at_ms
 ),
@@ -50,6 +53,7 @@ SELECT
     currency,
     (extract(EPOCH FROM created_at) * 1000)::bigint,
     traceparent,
+    direccion::text,
     status,
     version,
     (extract(EPOCH FROM updated_at) * 1000)::bigint,
@@ -82,6 +86,7 @@ WITH cambiada AS (
         orden.currency,
         (extract(EPOCH FROM orden.created_at) * 1000)::bigint AS created_at_ms,
         orden.traceparent,
+        orden.direccion::text,
         orden.status,
         orden.version,
         (extract(EPOCH FROM orden.updated_at) * 1000)::bigint AS updated_at_ms,
@@ -196,6 +201,7 @@ WITH cambiada AS (
         orden.currency,
         (extract(EPOCH FROM orden.created_at) * 1000)::bigint AS created_at_ms,
         orden.traceparent,
+        orden.direccion::text,
         orden.status,
         orden.version,
         (extract(EPOCH FROM orden.updated_at) * 1000)::bigint AS updated_at_ms,

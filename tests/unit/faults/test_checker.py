@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.tienda import rules
+from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion, TransaccionProcesada
 from tests.faults.checker import Verdict, check
@@ -181,7 +181,7 @@ def test_an_order_that_was_sent_and_never_arrived_is_no_loss_where_the_client_wa
 
 def test_a_total_that_ordenes_derives_is_accepted() -> None:
     shop = Shop(0)
-    cents = rules.derived_total_cents("r-derived")
+    cents = derived_total_cents("r-derived")
     shop.order("r-derived", "rechazada")
     shop.sent[0] = shop.sent[0]._replace(total_cents=None)
     shop.commands[0] = shop.command("r-derived", total=None)

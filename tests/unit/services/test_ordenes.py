@@ -22,6 +22,7 @@ from functions.ordenes.domain import (
 )
 from schemas.tienda import rules
 from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, REEMBOLSADA, STATUSES
+from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.fields import text, whole
@@ -151,7 +152,7 @@ def test_an_order_reacts_to_a_transaction_of_its_amount_as_the_table_says_and_re
 @pytest.mark.parametrize("status", ["", "creada", "cualquier cosa"])
 def test_the_first_clients_order_is_accepted_whatever_its_status_says(sixth: bool, status: str) -> None:
     orden = messages.decode_crear_orden(arrived(seed_order(sixth=sixth, status=status)))
-    assert orden == Orden("orden-1", 42, "Calle 93", rules.derived_total_cents("orden-1"), "USD", PUBLISHED_MS, "")
+    assert orden == Orden("orden-1", 42, "Calle 93", derived_total_cents("orden-1"), "USD", PUBLISHED_MS, "")
 
 
 def test_the_first_services_transaction_is_accepted() -> None:
@@ -277,7 +278,7 @@ def test_orden_creada_says_what_was_accepted() -> None:
         "creada",
         "ordenes",
         "orden-creada",
-        1,
+        2,
     )
     assert decoded.event_id == "orden-creada:orden-1"
     assert valid_traceparent(decoded.traceparent)

@@ -11,7 +11,7 @@ from alpes_runtime import InvalidMessage
 from alpes_runtime.tracing import valid_traceparent
 from functions.pagos import messages
 from functions.pagos.domain import Cobro, Transaccion, difference, drawn, transaccion
-from schemas.tienda import rules
+from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.fields import text, whole
 from tests.unit.services.wire import arrived, seed_order, seed_transaction
@@ -73,7 +73,7 @@ def test_a_charge_is_the_same_when_amount_and_currency_are(field: str, other: An
 @pytest.mark.parametrize("sixth", [False, True], ids=["fields 1-5", "fields 1-6"])
 def test_the_first_services_order_is_charged_what_ordenes_would_derive(sixth: bool) -> None:
     cobro = messages.decode_orden_creada(arrived(seed_order(sixth=sixth)))
-    assert cobro == Cobro("orden-1", rules.derived_total_cents("orden-1"), "USD", "")
+    assert cobro == Cobro("orden-1", derived_total_cents("orden-1"), "USD", "")
 
 
 @pytest.mark.parametrize("total", [0, 2**63 - 1])

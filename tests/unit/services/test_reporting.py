@@ -27,6 +27,7 @@ from schemas.tienda import money, rules
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.periodo import Periodo, periodo
+from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 from tests.fakes import FakeDatabase
@@ -299,7 +300,7 @@ def test_an_updated_order_is_taken_in_full() -> None:
 @pytest.mark.parametrize("sixth", [False, True], ids=["fields 1-5", "fields 1-6"])
 def test_the_first_services_order_is_taken_with_what_ordenes_would_derive(sixth: bool) -> None:
     decoded = messages.decode_orden_actualizada(arrived(seed_order(sixth=sixth, status="aprobada")))
-    total = rules.derived_total_cents("orden-1")
+    total = derived_total_cents("orden-1")
     assert decoded == Cambio("orden-1", 42, "aprobada", total, "USD", 1, PUBLISHED_MS, PUBLISHED_MS)
 
 
