@@ -66,7 +66,9 @@ def test_the_first_system_reads_what_we_write(
 ) -> None:
     written = ours(**values)
     for field in ours.DESCRIPTOR.fields:
-        if field.name not in values:
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            getattr(written, field.name).SetInParent()
+        elif field.name not in values:
             setattr(written, field.name, "nuevo" if field.type == FieldDescriptor.TYPE_STRING else 7)
     decoded = first.FromString(written.SerializeToString())
     assert {name: getattr(decoded, name) for name in values} == values

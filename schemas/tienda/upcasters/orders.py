@@ -10,5 +10,5 @@ M = TypeVar("M", bound=CrearOrden | OrdenCreada | OrdenActualizada)
 def copy_of(message: M) -> M:
     """Return a copy, for an upcaster to change."""
     copy = type(message)()
-    copy.CopyFrom(message)
+    copy.MergeFrom(message)  # type: ignore[arg-type] -- of its own type
     return copy

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,12 +61,18 @@ VALUES: dict[int, st.SearchStrategy[Any]] = {
 """What a field of each type may hold on the wire, likely and extreme values first."""
 
 
+def contents(kind: Descriptor) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw some of a message's fields, with any content."""
+    fields = {
+        field.name: contents(field.message_type) if field.message_type else VALUES[field.type] for field in kind.fields
+    }
+    return st.fixed_dictionaries({}, optional=fields)
+
+
 @st.composite
 def messages(draw: st.DrawFn, kind: type[Message]) -> bytes:
     """Draw a message of this kind, well formed and of any content."""
-    fields = {field.name: VALUES[field.type] for field in kind.DESCRIPTOR.fields}
-    chosen = draw(st.fixed_dictionaries({}, optional=fields))
-    return bytes(kind(**chosen).SerializeToString())
+    return bytes(kind(**draw(contents(kind.DESCRIPTOR))).SerializeToString())
 
 
 @st.composite
