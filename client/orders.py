@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from faker import Faker
 
-from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+from schemas.tienda.upcasters import NEWEST
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, Direccion
 
+COUNTRY = "CO"
 CURRENCY = "USD"
 SERVICE = "client"
 
@@ -24,7 +27,7 @@ def random_seed() -> int:
     return random.SystemRandom().getrandbits(63)
 
 
-def order_stream(seed: int, count: int) -> Iterator[CrearOrden]:
+def order_stream(seed: int, count: int, schema_version: int = NEWEST) -> Iterator[CrearOrden]:
     """Make orders, one after another.
 
     Parameters
@@ -34,6 +37,8 @@ def order_stream(seed: int, count: int) -> Iterator[CrearOrden]:
         content, and the shorter is the beginning of the longer. (Across releases of Faker the addresses may differ.)
     count
         How many orders.
+    schema_version
+        The version of the messages: 1 for orders without the address's parts.
 
     Yields
     ------
@@ -42,18 +47,39 @@ def order_stream(seed: int, count: int) -> Iterator[CrearOrden]:
     """
     faker = Faker("es_CO")
     faker.seed_instance(seed)
-    addresses = [faker.address().replace("\n", ", ") for _ in range(ADDRESS_POOL_SIZE)]
+    addresses = [faker.address() for _ in range(ADDRESS_POOL_SIZE)]
+    pool = [_address(lines.split("\n"), schema_version) for lines in addresses]
     draw = random.Random(seed)  # noqa: S311 - made-up orders, not secrets
     for _ in range(count):
         yield CrearOrden(
             id=_uuid(draw.getrandbits(128)),
             client_id=1 + int(draw.random() * CLIENTS),
-            address=addresses[int(draw.random() * ADDRESS_POOL_SIZE)],
+            **pool[int(draw.random() * ADDRESS_POOL_SIZE)],
             status="",
             service=SERVICE,
             total_cents=MIN_TOTAL_CENTS + int(draw.random() * (MAX_TOTAL_CENTS - MIN_TOTAL_CENTS + 1)),
             currency=CURRENCY,
         )
+
+
+def _address(lines: Sequence[str], schema_version: int) -> dict[str, Any]:
+    """Return the fields with an address, which Faker writes as the street, maybe what leads to the door, code and town."""
+    fields: dict[str, Any] = {"address": ", ".join(lines)}
+    if schema_version >= 2:
+        street, *door, code, town = lines
+        calle, _, numero = street.partition(" # ")
+        ciudad, _, region = town.partition(", ")
+        fields["direccion"] = Direccion(
+            calle=calle,
+            numero=numero,
+            complemento=", ".join(door),
+            codigo_postal=code,
+            ciudad=ciudad,
+            region=region,
+            pais=COUNTRY,
+        )
+        fields["schema_version"] = schema_version
+    return fields
 
 
 def _uuid(bits: int) -> str:

@@ -18,6 +18,7 @@ from client.rendering import RunProgress, show_summary
 from client.sender import Sender, open_producer
 from connection.client import connected
 from schemas.tienda.topics import CREAR_ORDEN, full_name
+from schemas.tienda.upcasters import NEWEST
 from terminal.console import table_console
 from terminal.interrupt import interruptible
 from terminal.options import Positive, service_url_option, tz_option
@@ -49,6 +50,15 @@ MOST_ORDERS = 2_000_000
     "duplicates, which change nothing, and says so. Without it, every order is new.",
 )
 @click.option(
+    "--schema-version",
+    type=click.IntRange(min=1, max=NEWEST),
+    default=NEWEST,
+    show_default=True,
+    metavar="V",
+    help="Version of the messages. An older one is for a system that is still to be updated; it changes no order's id "
+    "and no line of its address.",
+)
+@click.option(
     "--follow/--no-follow",
     default=True,
     show_default=True,
@@ -74,6 +84,7 @@ def send(
     orders: int,
     rate: float | None,
     seed: int | None,
+    schema_version: int,
     follow: bool,  # noqa: FBT001 - the same
     timeout: float,
     summary_json: Path | None,
@@ -103,7 +114,7 @@ def send(
             def tick() -> None:
                 progress.show(sender.confirmed, ledger.finished)
 
-            sender.send(order_stream(chosen_seed, orders), stop, tick, rate)
+            sender.send(order_stream(chosen_seed, orders, schema_version), stop, tick, rate)
             complete = follower is None or follower.wait(timeout, stop, tick)
             tick()
         summary = ledger.close()

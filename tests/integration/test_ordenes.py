@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from alpes_runtime.postgres import Postgres
 from functions.ordenes import store
 from functions.ordenes.domain import Orden
 from schemas.tienda import rules
+from schemas.tienda.orden import Direccion
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 from tests.integration.ordenes import HANDLERS, crear, liquidar, orden, pago
 from tests.integration.server import Connect, Rows, blocked, wait_until
@@ -320,3 +322,45 @@ def test_the_largest_and_smallest_numbers_of_the_wire_are_stored(field: str, dat
     outcomes = crear(database, *batch)
     assert [getattr(creada(outcome), field) for outcome in outcomes] == values
     assert crear(database, *batch) == outcomes
+
+
+PARTS = Direccion("Calle 93", "13-24", "", "110221", 'Bogotá "D.C." \\ {a,b}', "", "CO")
+
+
+def test_the_parts_of_an_address_are_stored_as_json_and_are_in_every_event(database: Postgres, rows: Rows) -> None:
+    first = crear(database, orden("a", direccion=PARTS), orden("b"))
+    again = crear(database, orden("b"), orden("a", direccion=PARTS))
+    assert again == [first[1], first[0]]
+    assert rows("SELECT id, direccion FROM ordenes ORDER BY id") == [
+        ("a", {name: part for name, part in PARTS._asdict().items() if part}),
+        ("b", None),
+    ]
+    told = [creada(outcome) for outcome in first] + [actualizada(one) for one in liquidar(database, pago(), pago("b"))]
+    assert [rules.direccion_of(event) for event in told] == 2 * [PARTS, Direccion("Calle 93")]
+    assert {event.schema_version for event in told} == {2}
+
+
+@pytest.mark.parametrize(("sent", "accepted"), [(None, PARTS), (PARTS, None), (PARTS, Direccion("Calle 94"))])
+def test_an_order_that_comes_again_in_another_version_is_the_accepted_one(
+    sent: Direccion | None, accepted: Direccion | None, database: Postgres
+) -> None:
+    first = crear(database, orden(direccion=accepted))
+    assert crear(database, orden(direccion=sent)) == first
+    assert crear(database, orden("b", direccion=accepted), orden("b", direccion=sent))[0] is not None
+
+
+def test_parts_that_a_later_version_stored_are_left_out(database: Postgres, connection: psycopg.Connection) -> None:
+    crear(database, orden())
+    connection.execute("""UPDATE ordenes SET direccion = '{"ciudad": "Bogotá", "barrio": "Chicó"}'""")
+    (outcome,) = liquidar(database, pago())
+    assert rules.direccion_of(actualizada(outcome)) == Direccion(ciudad="Bogotá")
+
+
+def test_an_older_version_is_written_where_that_is_configured(database: Postgres) -> None:
+    older = replace(HANDLERS, schema_version=1)
+    with database.transaction() as transaction:
+        (first,) = older.crear(transaction, [orden(direccion=PARTS)])
+        (changed,) = older.liquidar(transaction, [pago()])
+    for event in (creada(first), actualizada(changed)):
+        assert (event.schema_version, event.HasField("direccion")) == (1, False)
+    assert creada(crear(database, orden())[0]).direccion.ciudad == PARTS.ciudad

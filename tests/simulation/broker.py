@@ -51,7 +51,7 @@ class Message:
         self.payload = payload
         self.key: Any = key
         self.own = dict(own)
-        self.published_ms = int(published_s * 1000)
+        self.published_ms = round(published_s * 1000)
         self.due_s = due_s
 
     @property

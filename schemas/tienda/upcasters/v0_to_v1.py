@@ -1,8 +1,9 @@
 """Version 0 to 1: the first clients' fields 1 to 6 get a total, a currency and times in milliseconds."""
 
 import hashlib
+from copy import deepcopy
 
-from schemas.tienda.upcasters.orders import M, copy_of
+from schemas.tienda.upcasters.orders import M
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 
 DEFAULT_CURRENCY = "USD"
@@ -40,7 +41,7 @@ def upcast(message: M, published_ms: int) -> M:
     """
     if not lacks_something(message):
         return message
-    newer = copy_of(message)
+    newer = deepcopy(message)
     if not newer.HasField("total_cents"):
         newer.total_cents = derived_total_cents(newer.id)
     newer.currency = newer.currency or DEFAULT_CURRENCY

@@ -1,6 +1,8 @@
 """Version 1 to 2: an event's address gets parts beside the line."""
 
-from schemas.tienda.upcasters.orders import M, copy_of
+from copy import deepcopy
+
+from schemas.tienda.upcasters.orders import M
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, Direccion
 
 
@@ -19,6 +21,6 @@ def upcast(message: M, _published_ms: int) -> M:
     """
     if isinstance(message, CrearOrden) or message.HasField("direccion"):
         return message
-    newer = copy_of(message)
+    newer = deepcopy(message)
     newer.direccion.MergeFrom(Direccion(**parts_of_line(message.address)))
     return newer

@@ -3,7 +3,15 @@
 import uuid
 
 from client.orders import order_stream, random_seed
+from schemas.tienda import rules
 from schemas.tienda.orden import ORDER_ID
+
+FIRST_OF_SEED_7 = (
+    "6513270e-269e-4d37-b2a7-4de452e6b438",
+    6510,
+    "Calle 187 # 31H-33 Este, Oficina 84, 540679, Chitagá, Norte de Santander",
+    26841,
+)
 
 
 def test_the_same_seed_gives_the_same_orders_ids_included() -> None:
@@ -34,3 +42,28 @@ def test_every_order_is_whole_and_valid() -> None:
         assert order.HasField("total_cents")
         assert 100 <= order.total_cents <= 50_000
         assert (order.status, order.currency, order.service) == ("", "USD", "client")
+
+
+def test_an_address_is_in_parts_that_are_those_of_its_line() -> None:
+    for order in order_stream(3, 500):
+        parts = rules.direccion_of(order)
+        assert rules.direccion_problem(parts) == ""
+        street, town = f"{parts.calle} # {parts.numero}", ", ".join(filter(None, (parts.ciudad, parts.region)))
+        said = filter(None, (street, parts.complemento, parts.codigo_postal, town))
+        assert order.address == ", ".join(said)
+        assert (parts.pais, order.schema_version) == ("CO", 2)
+        assert all((parts.calle, parts.numero, parts.codigo_postal, parts.ciudad))
+
+
+def test_version_1_is_the_same_orders_without_the_parts() -> None:
+    for old, new in zip(order_stream(7, 50, 1), order_stream(7, 50), strict=True):
+        assert (old.HasField("direccion"), old.schema_version) == (False, 0)
+        new.ClearField("direccion")
+        new.ClearField("schema_version")
+        assert old == new
+
+
+def test_a_seed_still_gives_the_orders_that_it_gave() -> None:
+    """An order that is sent again after an update must be the same order, or it is a conflict."""
+    (order,) = order_stream(7, 1)
+    assert (order.id, order.client_id, order.address, order.total_cents) == FIRST_OF_SEED_7

@@ -23,9 +23,11 @@ def sent(
     ledger: int = 1,
     batch: int = -1,
     due_ms: int = 0,
+    published_ms: int = 0,
 ) -> Message:
     """Return a message that lies in a topic."""
-    return Message("", MessageId(ledger, entry, 0, batch), payload, key, properties or {}, 0, due_ms / 1000)
+    place, published_s = MessageId(ledger, entry, 0, batch), published_ms / 1000
+    return Message("", place, payload, key, properties or {}, published_s, due_ms / 1000)
 
 
 class _Producer(Producer):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +61,7 @@ VALUES: dict[int, st.SearchStrategy[Any]] = {
 """What a field of each type may hold on the wire, likely and extreme values first."""
 
 
-def contents(kind: Descriptor) -> st.SearchStrategy[dict[str, Any]]:
+def contents(kind: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Draw some of a message's fields, with any content."""
     fields = {
         field.name: contents(field.message_type) if field.message_type else VALUES[field.type] for field in kind.fields

@@ -1,7 +1,9 @@
 """Ordenes: the state machine, what it accepts, and the events it emits."""
 
 import itertools
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,19 +23,22 @@ from functions.ordenes.domain import (
     reaction,
 )
 from schemas.tienda import rules
-from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, REEMBOLSADA, STATUSES
+from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, REEMBOLSADA, STATUSES, Direccion
 from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
 from tests.fields import text, whole
 from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order, seed_transaction
 
+GOLDEN = Path(__file__).parents[2] / "contract" / "golden"
 ORDEN = Orden("orden-1", 42, "Calle 93", 1250, "USD", 1_767_225_600_123, "")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def saved(status: str = "aprobada", version: int = 2, transaction_id: str = "t-1") -> OrdenGuardada:
-    return OrdenGuardada(ORDEN, status, version, 1_767_225_601_456, transaction_id)
+def saved(
+    status: str = "aprobada", version: int = 2, transaction_id: str = "t-1", orden: Orden = ORDEN
+) -> OrdenGuardada:
+    return OrdenGuardada(orden, status, version, 1_767_225_601_456, transaction_id)
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(STATUSES, STATUSES)))
@@ -123,6 +128,7 @@ def test_orders_of_a_window_share_a_timer(accepted: int, width: int, window: tup
         ("currency", "COP", True),
         ("created_at_ms", 1, False),
         ("traceparent", TRACE, False),
+        ("direccion", Direccion("Calle 93"), False),
     ],
 )
 def test_same_content_is_client_address_total_and_currency(field: str, other: Any, counts: bool) -> None:
@@ -191,6 +197,87 @@ def test_the_time_of_a_clock_that_is_wrong_is_kept(off_ms: int) -> None:
     sent = seed_order() + whole(7, PUBLISHED_MS + off_ms)
     assert messages.decode_crear_orden(arrived(sent)).created_at_ms == PUBLISHED_MS + off_ms
     assert messages.decode_crear_orden(arrived(seed_order() + whole(7, 10**11 + 1))).created_at_ms == 10**11 + 1
+
+
+PARTS = Direccion("Calle 93", "13-24", "Apto. 501", "110221", "Bogotá", "D.C.", "CO")
+
+
+def crear_orden(**changes: Any) -> bytes:
+    fields = {"id": "a", "client_id": 1, "created_at_ms": PUBLISHED_MS, "total_cents": 5, "currency": "COP"}
+    return CrearOrden(**fields | {"address": PARTS.line()} | changes).SerializeToString()  # type: ignore[arg-type]
+
+
+def test_an_address_comes_in_a_line_in_parts_or_in_both_and_is_the_same_order() -> None:
+    line, parts, both = (
+        messages.decode_crear_orden(arrived(payload))
+        for payload in (
+            crear_orden(),
+            crear_orden(address="", direccion=PARTS._asdict(), schema_version=2),
+            crear_orden(direccion=PARTS._asdict(), schema_version=2),
+        )
+    )
+    assert (line.direccion, parts.direccion, both.direccion) == (None, PARTS, PARTS)
+    assert line.address == parts.address == both.address == "Calle 93 13-24, Apto. 501, 110221 Bogotá, D.C., CO"
+    assert difference(line, both) == difference(both, line) == difference(parts, line) == ""
+
+
+def test_parts_that_say_no_more_than_the_line_are_not_stored() -> None:
+    for parts in ({}, {"calle": PARTS.line()}):
+        assert messages.decode_crear_orden(arrived(crear_orden(direccion=parts, schema_version=2))).direccion is None
+
+
+@pytest.mark.parametrize("part", Direccion._fields)
+def test_a_part_that_is_wrong_is_named(part: str) -> None:
+    for bad in ("a\0b", "x" * 1001, *(["Colombia", "co", "C"] if part == "pais" else [])):
+        with pytest.raises(InvalidMessage, match=rf"^direccion\.{part} "):
+            messages.decode_crear_orden(arrived(crear_orden(direccion={part: bad}, schema_version=2)))
+
+
+def test_parts_without_any_content_are_no_address() -> None:
+    with pytest.raises(InvalidMessage, match=r"^address "):
+        messages.decode_crear_orden(arrived(crear_orden(address="", direccion={}, schema_version=2)))
+
+
+def test_a_line_made_of_the_parts_is_at_most_as_long_as_any() -> None:
+    with pytest.raises(InvalidMessage, match=r"^address "):
+        messages.decode_crear_orden(
+            arrived(crear_orden(address="", direccion={"calle": "x" * 600, "ciudad": "y" * 600}, schema_version=2))
+        )
+
+
+@pytest.mark.parametrize(
+    ("accepted", "parts"), [(ORDEN, Direccion(ORDEN.address)), (ORDEN._replace(direccion=PARTS), PARTS)]
+)
+def test_events_are_of_the_newest_version_or_of_the_one_that_is_asked_for(accepted: Orden, parts: Direccion) -> None:
+    guardada = saved(orden=accepted)
+    for kind, newest, older in (
+        (OrdenCreada, messages.orden_creada("t", accepted), messages.orden_creada("t", accepted, 1)),
+        (OrdenActualizada, messages.orden_actualizada("t", guardada), messages.orden_actualizada("t", guardada, 1)),
+    ):
+        new, old = kind.FromString(newest.payload), kind.FromString(older.payload)
+        assert (new.schema_version, rules.direccion_of(new)) == (2, parts)
+        assert (old.schema_version, old.HasField("direccion")) == (1, False)
+        new.ClearField("direccion")
+        new.schema_version = 1
+        assert new == old, "version 1 has all else"
+
+
+def test_version_1_is_to_the_byte_what_it_always_was() -> None:
+    golden = json.loads((GOLDEN / "orden-creada.1.json").read_text(encoding="utf-8"))
+    fields = golden["fields"]
+    orden = Orden(
+        fields["id"],
+        fields["client_id"],
+        fields["address"],
+        int(fields["total_cents"]),
+        fields["currency"],
+        int(fields["created_at_ms"]),
+        "",
+        PARTS,
+    )
+    written = OrdenCreada.FromString(messages.orden_creada("t", orden, 1).payload)
+    written.traceparent = fields["traceparent"]
+    assert written.SerializeToString(deterministic=True).hex() == golden["hex"]
 
 
 def test_a_broken_trace_is_dropped_and_the_order_taken() -> None:
