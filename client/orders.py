@@ -63,7 +63,7 @@ def order_stream(seed: int, count: int, schema_version: int = NEWEST) -> Iterato
 
 
 def _address(lines: Sequence[str], schema_version: int) -> dict[str, Any]:
-    """Return the fields with an address, which Faker writes as the street, maybe what leads to the door, code and town."""
+    """Return the fields of an address. Its lines are the street, perhaps a door, the postal code, and the town."""
     fields: dict[str, Any] = {"address": ", ".join(lines)}
     if schema_version >= 2:
         street, *door, code, town = lines

@@ -8,13 +8,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "write-a-function.md"
 README = ROOT / "runtime" / "README.md"
+EVOLUTION = ROOT / "docs" / "evolve-a-message.md"
 
+_DIFF = re.compile(r"^```diff\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```\w+\n(?:#|--) file: (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def documented_files(document: Path = DOCUMENT) -> dict[str, str]:
     """Return the files of a document by their path."""
     return dict(_BLOCK.findall(document.read_text(encoding="utf-8")))
+
+
+def documented_changes(document: Path = EVOLUTION) -> str:
+    """Return a document's diffs, one after another, as one patch."""
+    return "".join(_DIFF.findall(document.read_text(encoding="utf-8")))
 
 
 def run_the_readmes_test(python: str, folder: Path, pythonpath: str = "") -> None:

@@ -80,7 +80,7 @@ MOST_ORDERS = 2_000_000
 )
 @tz_option
 @service_url_option
-def send(
+def send(  # noqa: PLR0913, PLR0917 - click passes options by name
     orders: int,
     rate: float | None,
     seed: int | None,

@@ -14,6 +14,7 @@ import pytest
 
 from alpes_wire.names import ATTEMPT, ERROR_TYPE, SOURCE_TOPIC
 from schemas.tienda.topics import NAMESPACE
+from schemas.tienda.upcasters import NEWEST
 from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada
 from schemas.tienda.v1.pagos_pb2 import TransaccionProcesada
@@ -63,7 +64,8 @@ def test_a_message_of_the_first_clients_is_processed_end_to_end(stack: Tienda, s
 def test_every_event_says_what_it_is_and_belongs_to_one_trace(stack: Tienda) -> None:
     order_id = new_prefix("t") + "traced"
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    order = CrearOrden(id=order_id, client_id=1, address="Calle 1", traceparent=parent)
+    parts = {"calle": "Calle 1", "numero": "2-3", "ciudad": "Bogotá", "pais": "CO"}
+    order = CrearOrden(id=order_id, client_id=1, direccion=parts, traceparent=parent, schema_version=2)
     stack.publish("crear-orden", [(order_id, order.SerializeToString())])
     wait_until(lambda: stack.ended(order_id), 30, "the order has ended")
     for topic, kind in (
@@ -73,7 +75,11 @@ def test_every_event_says_what_it_is_and_belongs_to_one_trace(stack: Tienda) -> 
     ):
         (message,) = (m for m in stack.read(topic) if m.partition_key() == order_id)
         event = kind.FromString(message.data())
-        assert (event.event_type, event.schema_version) == (topic, 1)
+        version = 1 if isinstance(event, TransaccionProcesada) else NEWEST
+        assert (event.event_type, event.schema_version) == (topic, version)
+        if not isinstance(event, TransaccionProcesada):
+            assert event.address == "Calle 1 2-3, Bogotá, CO"
+            assert event.direccion == order.direccion
         assert event.event_id
         assert event.traceparent.split("-")[1] == parent.split("-")[1]
 

@@ -24,6 +24,8 @@ TICK_S = 0.01
 MOST_PENDING = 100_000
 MOST_AT_ONCE = 2_000
 """Orders handed to the client in one tick when the loop is behind its schedule."""
+PARTS: dict[str, Any] = {"direccion": {"calle": "Calle", "ciudad": "Bogotá", "pais": "CO"}, "schema_version": 2}
+"""What every other order has beside its line."""
 CURRENCIES = ("USD", "JPY", "KWD", "EUR")
 
 
@@ -156,6 +158,7 @@ class Load:
                 created_at_ms=int(self.sent_at[n] * 1000),
                 total_cents=order.total_cents,
                 currency=order.currency,
+                **(PARTS if n % 2 else {}),
             ).SerializeToString()
             try:
                 self._producer.send_async(payload, partial(self._told, n), partition_key=order.order_id)

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.topics import NAMESPACE
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, alpes, configure, wait_replaced, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import Ordeal, Size, often, settings_of
@@ -54,7 +55,9 @@ def test_orders_survive_a_switch_of_intake(stack: Tienda, function: str) -> None
     wait_until(lambda: stack.user_config(function)["intake"] == "direct", 5, "it takes in directly again")
 
 
-def test_orders_survive_an_update_from_the_first_release(stack: Tienda) -> None:
+@pytest.mark.parametrize("first", [("ordenes",), ("pagos", "reporting")], ids="+".join)
+def test_orders_survive_an_update_from_the_first_release(stack: Tienda, first: tuple[str, ...]) -> None:
+    """Either Ordenes is new, and writes a version that its readers don't know; or its readers are, and it is not."""
     for function in FUNCTIONS:
         config, package = RELEASE / f"{function}.yaml", RELEASE / f"alpes-{function}.zip"
         stack.recreate(function, "--function-config-file", str(config), "--py", str(package))
@@ -65,14 +68,21 @@ def test_orders_survive_an_update_from_the_first_release(stack: Tienda) -> None:
     assert "is of a version that makes no reports of a period" in of_a_period.stderr
     assert alpes("report", tienda=stack).returncode == 0
     old = {function: stack.processes(function) for function in FUNCTIONS}
-    with Ordeal(stack, "update from 0.1.0", size=Size(20_000, 700)) as ordeal:
-        with ordeal.fault():
-            done = asked(stack, "deploy", seconds=300)
-            assert done.returncode == 0, done.stdout + done.stderr
-            for function in FUNCTIONS:
-                assert f"{function} (update)" in done.stdout + done.stderr
-                wait_replaced(stack, function, old[function])
+    with Ordeal(stack, f"update from 0.1.0, {' and '.join(first)} first", size=Size(10_000, 350)) as ordeal:
+        for functions in (first, [function for function in FUNCTIONS if function not in first]):
+            with ordeal.fault():
+                done = asked(stack, "deploy", *functions, seconds=300)
+                assert done.returncode == 0, done.stdout + done.stderr
+                for function in functions:
+                    assert f"{function} (update)" in done.stdout + done.stderr
+                    wait_replaced(stack, function, old[function])
+            ordeal.wait_normal()
+            ordeal.rest(2, 4)
         ordeal.finish()
+        for topic, kind in (("orden-creada", OrdenCreada), ("orden-actualizada", OrdenActualizada)):
+            events = (kind.FromString(message.data()) for message in stack.read(topic))
+            versions = {event.schema_version for event in events if event.id.startswith(ordeal.prefix)}
+            assert versions == {1, 2}, topic
     # The checker has seen that every order was charged the number that its client sent, whatever its currency.
     assert ordeal.verdict is not None
     charged = {name: cents for name, cents in ordeal.verdict.figures.items() if name.startswith("pagos_cents:")}

@@ -90,15 +90,18 @@ def test_every_decision_that_the_sources_name_is_there() -> None:
 
 
 def columns() -> list[Any]:
-    """Return (service, table, column) of every table that a migration creates."""
-    found = []
+    """Return (service, table, column) of every column that a migration creates."""
+    found: list[tuple[Path, str, str]] = []
     for path in MIGRATIONS:
-        for table, body in re.findall(r"^CREATE TABLE (\w+) \(\n(.*?)^\)", text_of(path), re.MULTILINE | re.DOTALL):
-            names = re.findall(r"^ {4}([a-z_]+) [a-z]", body, re.MULTILINE)
-            found += [
-                pytest.param(path.parts[-4], table, name, id=f"{path.parts[-4]}.{table}.{name}") for name in names
-            ]
-    return found
+        text = text_of(path)
+        for table, body in re.findall(r"^CREATE TABLE (\w+) \(\n(.*?)^\)", text, re.MULTILINE | re.DOTALL):
+            found += [(path, table, name) for name in re.findall(r"^ {4}([a-z_]+) [a-z]", body, re.MULTILINE)]
+        found += [
+            (path, *added) for added in re.findall(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)", text_of(path), re.MULTILINE)
+        ]
+    return [
+        pytest.param(path.parts[-4], table, name, id=f"{path.parts[-4]}.{table}.{name}") for path, table, name in found
+    ]
 
 
 def section(text: str, heading: str) -> str:
