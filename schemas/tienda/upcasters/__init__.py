@@ -20,7 +20,8 @@ def newest(message: M, published_ms: Callable[[], int]) -> M:
     """Return the message as one of the newest version.
 
     A message of a version that is newer still is returned as it is. A sender may leave out at any version what
-    version 1 added, such as the total of a command: a message without it counts as one of version 0.
+    version 1 added, such as the total of a command: a message without it counts as one of version 0, and one that has
+    it all as one of version 1 at least.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def newest(message: M, published_ms: Callable[[], int]) -> M:
     published_ms
         Returns when it was published, in Unix milliseconds. It is called if a step is taken.
     """
-    version = 0 if v0_to_v1.lacks_something(message) else max(0, message.schema_version)
+    version = 0 if v0_to_v1.lacks_something(message) else max(1, message.schema_version)
     if version < NEWEST:
         published = published_ms()
         for step in STEPS[version:]:
