@@ -13,6 +13,7 @@ from alpes_wire.names import ATTEMPT, DEAD_LETTER_SUFFIX, ERROR_MESSAGE, ERROR_T
 from schemas.tienda import money, rules
 from schemas.tienda.contracts import CONTRACTS
 from schemas.tienda.topics import CREAR_ORDEN, RETRY_SUFFIX, RETRY_TOPICS
+from schemas.tienda.upcasters.v0_to_v1 import DEFAULT_CURRENCY
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, VencerOrdenes
 
 
@@ -204,7 +205,7 @@ def _content(message: Any) -> str:
         said.append(f"version {message.version}")
     amount = next((name for name in ("total_cents", "amount_cents") if name in fields and message.HasField(name)), None)
     if amount:
-        said.append(money.amount(getattr(message, amount), message.currency or rules.DEFAULT_CURRENCY))
+        said.append(money.amount(getattr(message, amount), message.currency or DEFAULT_CURRENCY))
     return ", ".join(said)
 
 

@@ -19,7 +19,6 @@ LAST_SECONDS = 10**11
 """Up to here, a time that a client sent counts as seconds by mistake. As Unix milliseconds, this is March 1973."""
 
 
-
 def id_problem(field: str, value: str) -> str:
     """Return what is wrong with an order id or report id, empty when nothing is."""
     return (
