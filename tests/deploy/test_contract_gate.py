@@ -78,7 +78,7 @@ CHANGES = [
     pytest.param(
         nothing, removed("service", reserved=True), "service", "FIELD_NO_DELETE", id="removed, its number reserved"
     ),
-    pytest.param(nothing, renamed("address", "direccion"), "direccion", "FIELD_SAME_NAME", id="renamed"),
+    pytest.param(nothing, renamed("address", "domicilio"), "domicilio", "FIELD_SAME_NAME", id="renamed"),
     pytest.param(nothing, repeated("address"), "address", "FIELD_SAME_CARDINALITY", id="made a list"),
     pytest.param(nothing, optional("address"), "address", "FIELD_SAME_CARDINALITY", id="made optional"),
     pytest.param(nothing, into_oneof("address"), "address", "FIELD_SAME_ONEOF", id="moved into a oneof"),

@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PYTEST = '#!/bin/sh\necho "faults=${ALPES_FAULTS:-} $*"\ncase "$*" in *"${FAILS:-none}"*) exit 7 ;; esac\n'
 CHECKS = ("mypy", "ruff", "lint-imports", "deptry")
-SIDE_BY_SIDE = "--numprocesses 4 --dist loadscope --no-loadscope-reorder"
-FIRST = f"faults= {SIDE_BY_SIDE} -m not extended\n"
+SIDE_BY_SIDE = "--dist loadscope --no-loadscope-reorder"
+FIRST = f"faults= --numprocesses 4 {SIDE_BY_SIDE} -m not extended\n"
 MEASURED = "faults= -m extended and bench\n"
-REST = f"faults= {SIDE_BY_SIDE} -m extended and not bench\n"
+REST = f"faults= --numprocesses 3 {SIDE_BY_SIDE} -m extended and not bench\n"
 
 
 @pytest.fixture

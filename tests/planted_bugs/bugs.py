@@ -282,7 +282,7 @@ BUGS: Sequence[Bug] = (
         Code(
             ORDENES,
             "OrdenesHandlers._liquidada",
-            "Done((messages.orden_actualizada(self.topics.orden_actualizada, guardada),))",
+            "Done((self._actualizada(guardada),))",
             "Done()",
         ),
     ),
