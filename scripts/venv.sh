@@ -170,7 +170,9 @@ venv_install() { # LAYER
     fi
     venv_say "Installing the packages of requirements/$layer.txt into $VENV …"
     venv_pip_install --require-hashes -r "$venv_root/requirements/$layer.txt" || return 1
-    # Install the project itself, for its name and version; setuptools is among the locked packages.
+    # Install the project itself, for its name and version; setuptools is among the locked packages. pip can't replace a link
+    # into a checkout that is gone.
+    rm -f "$VENV/bin/alpes"
     venv_pip_install --no-deps --no-build-isolation --no-index --editable "$venv_root/runtime" \
         --editable "$venv_root" || return 1
     # pip's own launchers contain an absolute path, and break when the checkout moves. This link does not.
