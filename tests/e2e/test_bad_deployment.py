@@ -8,6 +8,14 @@ from tests.stack import status
 
 LOAD = 2_000
 CODE = "functions/pagos/handlers.py"
+BUG = b"""
+
+def _with_a_typo(*_: object) -> None:
+    int("a typo")
+
+
+PagosHandlers.cobrar = _with_a_typo
+"""
 
 
 def broken(good: Path, folder: Path) -> Path:
@@ -17,10 +25,7 @@ def broken(good: Path, folder: Path) -> Path:
         for entry in source.infolist():
             content = source.read(entry)
             if entry.filename.endswith(CODE):
-                text = content.decode()
-                right = "decided = ["
-                assert right in text
-                content = text.replace(right, 'int("a typo")\n        ' + right, 1).encode()
+                content += BUG
             target.writestr(entry, content)
     return made
 
