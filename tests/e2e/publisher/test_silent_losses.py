@@ -450,11 +450,11 @@ def own_client(namespace: Namespace) -> Iterator[Any]:
 def test_naive_flush_never_returns_from_an_entry_over_the_topics_limit(namespace: Namespace, own_client: Any) -> None:
     topic = namespace.topic("size")
     namespace.limit_entries(topic, 10_000)
-    naive = Naive(own_client, namespace.partitions(topic)[0], batching_max_messages=2000, send_timeout_millis=400)
+    naive = Naive(own_client, namespace.partitions(topic)[0], batching_max_messages=2000, send_timeout_millis=2000)
     naive.send([b"x" * 100] * 1000)
     flusher = threading.Thread(target=naive.says_ok, daemon=True)
     flusher.start()
-    flusher.join(3)
+    flusher.join(8)
     assert flusher.is_alive()
     naive.producer.close()
     flusher.join(30)
