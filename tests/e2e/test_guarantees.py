@@ -1,6 +1,7 @@
 """Load, kills, rewinds and scaling on the real system: nothing is lost and nothing is paid twice."""
 
 import os
+import random
 import signal
 import threading
 import time
@@ -16,6 +17,7 @@ from tests.e2e.tienda import FUNCTIONS, LAST, Tienda, configured, flowing, new_p
 from tests.stack import deploy
 
 LOAD = 20_000
+STATES = 2_000
 KILL_LOAD = 10_000
 SCALE_LOT = 300
 
@@ -95,8 +97,9 @@ def test_twenty_thousand_orders_agree_everywhere(stack: Tienda, intake: str) -> 
     caught_up = wait_until(stack.state_is_current, 120, "the state has caught up")
     note(f"intake {intake}: {LOAD / seconds:.0f} orders/s end to end; state current {caught_up:.1f} s later")
     check_agreement(stack, start, LOAD)
-    statuses = stack.statuses("ordenes", start)
-    assert stack.states("ordenes", statuses) == statuses
+    # One question to the admin API for each order: some of them, since all take minutes. The faults' checker reads all.
+    asked = dict(random.sample(sorted(stack.statuses("ordenes", start).items()), STATES))
+    assert stack.states("ordenes", asked) == asked
     wait_until(lambda: stack.shown_totals(totals := stack.totals()) == totals, 60, "the running totals show the table")
 
 
