@@ -33,7 +33,7 @@ def decode_crear_orden(received: Received, *, extra_currencies: Container[str] =
     direccion = rules.direccion_of(message) if message.HasField("direccion") else None
     if direccion:
         refuse_if(rules.direccion_problem(direccion))
-    address = message.address or (direccion.line() if direccion else "")
+    address = rules.address_of(message)
     refuse_if(rules.text_problem("address", address))
     refuse_if(rules.total_problem(message.total_cents))
     refuse_if(rules.new_currency_problem(message.currency, extra_currencies))
@@ -49,7 +49,7 @@ def decode_crear_orden(received: Received, *, extra_currencies: Container[str] =
         message.created_at_ms,
         trace,
         # Parts that say no more than the line are not stored.
-        None if direccion in (Direccion(), Direccion(**parts_of_line(address))) else direccion,
+        None if direccion is None or direccion in (Direccion(), Direccion(**parts_of_line(address))) else direccion,
     )
 
 
