@@ -318,7 +318,7 @@ def _properties(word: str) -> dict[str, str]:
 
 def page(wanted: Topology, configs: Sequence[PulsarFunctionConfig], types: Mapping[str, MessageType]) -> str:
     """Return the page for people."""
-    found = [each for each in channels(wanted, configs) if not each.is_dead_letter]
+    every = channels(wanted, configs)
     lines = [
         "# Topics and messages",
         "",
@@ -333,18 +333,19 @@ def page(wanted: Topology, configs: Sequence[PulsarFunctionConfig], types: Mappi
         "| topic | messages | sent by | read by | registered schema |",
         "|---|---|---|---|---|",
     ]
-    for each in found:
+    for each in every:
+        if each.is_dead_letter:
+            continue
         messages = ", ".join(f"[`{name}`](#{name.lower()})" for name in each.messages)
         users = [", ".join(group) or CLIENTS for group in (each.senders, each.readers)]
         if not each.messages:
             messages, users = "the log of what was done with dead letters", ["`alpes dlq`", "`alpes dlq`"]
         lines.append(f"| `{each.name}` | {messages} | {users[0]} | {users[1]} | {'yes' if each.registered else 'no'} |")
-    dead = [each for each in channels(wanted, configs) if each.is_dead_letter]
     lines += [
         "",
         *_wrapped(
             "Dead letters, the original bytes with the reason in their properties, are in "
-            + ", ".join(f"`{each.name}`" for each in dead)
+            + ", ".join(f"`{each.name}`" for each in every if each.is_dead_letter)
             + "."
         ),
         "",
