@@ -27,7 +27,7 @@ TIMEOUTS = {
     "deploy": 180,
     "e2e": 900,
     "faults": 1800,
-    "fresh": 900,
+    "fresh": 1500,
     "planted_bugs": 900,
 }
 COSTLY = {"bench", "e2e", "faults", "fresh", "planted_bugs"}

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
@@ -90,37 +90,47 @@ def orders_arrive(fresh: Machine) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    ("number", "phases"),
-    [
-        (signal.SIGINT, PHASES),
-        # Each process takes it as it takes Ctrl-C.
-        (signal.SIGTERM, ("Installing the packages", "Deploying ordenes")),
-        (signal.SIGKILL, PHASES),
-    ],
-    ids=["SIGINT", "SIGTERM", "SIGKILL"],
-)
-def test_a_run_that_ended_anywhere_is_run_again(number: signal.Signals, phases: Sequence[str]) -> None:
+def begin_and_end(fresh: Machine, phase: str, number: signal.Signals) -> None:
+    """Run the main job into a phase, and end it there."""
+    run = Run(fresh)
+    assert run.reaches(phase), f"{phase}: {run.output}"
+    assert run.end(number) in {-number, 128 + number, 130}, f"{phase}: {run.output}"
+    assert number == signal.SIGKILL or "Traceback" not in run.output, run.output
+
+
+def run_whole(fresh: Machine) -> None:
+    """Run the main job, and let it end well."""
+    del fresh.environment["ALPES_ORDERS"]
+    code, output = fresh.run("deploy.sh")
+    assert code == 0, output
+    assert "The report has" in output
+
+
+def test_a_run_that_was_interrupted_in_any_phase_is_run_again() -> None:
     with machine(pythons()[0]) as fresh:
         fresh.environment["ALPES_ORDERS"] = MANY_ORDERS
-        for phase in phases:
-            run = Run(fresh)
-            assert run.reaches(phase), f"{phase}: {run.output}"
-            assert run.end(number) in {-number, 128 + number, 130}, f"{phase}: {run.output}"
-            assert number == signal.SIGKILL or "Traceback" not in run.output, run.output
-        del fresh.environment["ALPES_ORDERS"]
-        code, output = fresh.run("deploy.sh")
-        assert code == 0, output
-        assert "The report has" in output
+        for phase in PHASES:
+            # Each process takes SIGTERM as it takes Ctrl-C.
+            if phase in {"Installing the packages", "Deploying ordenes"}:
+                begin_and_end(fresh, phase, signal.SIGTERM)
+            begin_and_end(fresh, phase, signal.SIGINT)
+        run_whole(fresh)
 
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Machine]:
-    """Return a machine on which the first run has ended well."""
+    """Return a machine on which runs were killed in each phase, and the last one has ended well."""
     with machine(pythons()[0]) as fresh:
-        code, output = fresh.run("deploy.sh")
-        assert code == 0, output
+        fresh.environment["ALPES_ORDERS"] = MANY_ORDERS
+        for phase in PHASES:
+            begin_and_end(fresh, phase, signal.SIGKILL)
+        run_whole(fresh)
         yield fresh
+
+
+def test_a_run_that_was_killed_in_any_phase_is_run_again(whole: Machine) -> None:
+    code, output = whole.run("deploy.sh", "status")
+    assert code == 0, output
 
 
 def test_the_script_alone_is_killed_and_the_next_run_waits_for_its_step(whole: Machine) -> None:
