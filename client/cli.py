@@ -23,6 +23,7 @@ COMMANDS = {
     "reconcile": "operations.commands",
     "recover": "operations.commands",
     "rebuild": "operations.commands",
+    "serve": "api.commands",
 }
 """The package of each subcommand, which is a module of its name there. A subcommand is imported when it is used."""
 

@@ -1,0 +1,46 @@
+"""Puts the HTTP API together: settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import auth, backend, problems
+from api.guard import Guard
+from api.routes import health
+from api.settings import Settings
+
+DESCRIPTION = "Orders, their status and reports over HTTP. Amounts are in the minor unit of their currency."
+OPEN_ROUTERS = (health.router,)
+"""Routers that need no token."""
+ROUTERS = ()
+"""Routers that need a token wherever the API asks for one. A new one is added here."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application. It connects to Pulsar when it starts, and works as soon as Pulsar is there.
+
+    Raises
+    ------
+    UnsafeAddressError
+        If other machines could use it without a token.
+    TokenFileError
+        If the file of tokens can't be used.
+    """
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        async with backend.opened(settings) as app.state.backend:
+            yield
+
+    app = FastAPI(title="Alpes", description=DESCRIPTION, lifespan=running, docs_url=None, redoc_url=None)
+    app.state.tokens = auth.tokens_of(settings)
+    app.add_middleware(Guard, settings=settings)
+    problems.install(app)
+    for router in OPEN_ROUTERS:
+        app.include_router(router)
+    for router in ROUTERS:
+        app.include_router(router, dependencies=auth.AUTHORISED)
+    return app

@@ -1,0 +1,64 @@
+"""`GET /health`: whether the API runs, and whether it can do its work now."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from api.backend import Backend
+from connection.admin import Admin
+from connection.errors import PulsarError
+from schemas.tienda.topics import NAMESPACE, SERVICES
+
+router = APIRouter(prefix="/health", tags=["health"])
+RUNNING = "running"
+
+
+@router.get("/live")
+async def live() -> dict[str, str]:
+    """Say that the API runs, whatever else does."""
+    return {"api": RUNNING}
+
+
+@router.get("/ready", responses={503: {"description": "A part is away; the answer says which."}})
+async def ready(request: Request) -> JSONResponse:
+    """Say whether the broker and each function run: with 503 if one of them doesn't."""
+    return await _answer(request)
+
+
+@router.get("", responses={503: {"description": "A part is away; the answer says which."}})
+async def health(request: Request) -> JSONResponse:
+    """Say how the API and what it needs are: with 503 if a part is away."""
+    return await _answer(request, api=RUNNING)
+
+
+async def _answer(request: Request, **parts: str) -> JSONResponse:
+    backend: Backend = request.app.state.backend
+    parts |= await asyncio.to_thread(_look, backend.admin)
+    is_well = all(found == RUNNING for found in parts.values())
+    return JSONResponse(
+        {"ready": is_well, "parts": parts}, HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
+    )
+
+
+def _look(admin: Admin) -> dict[str, str]:
+    try:
+        admin.text("/admin/v2/brokers/ready")
+    except PulsarError as error:
+        return {"broker": str(error)}
+    return {"broker": RUNNING} | {f"function {name}": _function(admin, name) for name in SERVICES}
+
+
+def _function(admin: Admin, name: str) -> str:
+    try:
+        found: dict[str, Any] | None = admin.find(f"/admin/v3/functions/{NAMESPACE}/{name}/status")
+    except PulsarError as error:
+        return str(error)
+    if found is None:
+        return "not deployed: run ./deploy.sh deploy"
+    wanted, runs = int(found["numInstances"]), int(found["numRunning"])
+    return RUNNING if wanted == runs and runs else f"{runs} of {wanted} instances run: see ./deploy.sh logs {name}"

@@ -1,0 +1,124 @@
+"""Runs the application on uvicorn, and ends it without dropping what is in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.errors import AddressTakenError
+from api.problems import MEDIA_TYPE, TYPE_PREFIX
+from api.settings import Settings
+
+KEEP_ALIVE_S = 30
+DRAIN_S = 20
+"""How long requests in hand may take when the API is to end."""
+HEAD_S = 10.0
+"""How long a client may take to send a request's head."""
+MOST_HEAD_BYTES = 64 * 1024
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, with bounds for a request's head: it has none for its size or time."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Give the client its time for the first head."""
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_S, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._head_over()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, unless the head is too large."""
+        before = self._head_bytes
+        super().data_received(data)
+        if before == self._head_bytes and self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES:
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Begin to count a head."""
+        super().on_message_begin()
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def on_headers_complete(self) -> None:
+        """Take the request."""
+        self._head_over()
+        super().on_headers_complete()
+
+    def _head_over(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its caller names it
+        """Answer what isn't HTTP with a problem, too."""
+        body = (
+            f'{{"type": "{TYPE_PREFIX}http", "title": "Bad Request", "status": 400, '
+            f'"detail": "This is not a valid HTTP request, and nothing was done."}}'
+        )
+        self.transport.write(
+            f"HTTP/1.1 400 Bad Request\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
+            f"Connection: close\r\n\r\n{body}".encode()
+        )
+        self.transport.close()
+
+
+def listening(settings: Settings) -> socket.socket:
+    """Return a socket that listens at the address of the settings.
+
+    Raises
+    ------
+    AddressTakenError
+        If it can't.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
+        bound.listen(2048)
+    except OSError as error:
+        bound.close()
+        raise AddressTakenError(
+            f"The API can't listen at {settings.host}, port {settings.port}: {error.strerror or error}. "
+            "Choose another with --host and --port."
+        ) from error
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    """Return the address of a listening socket as a URL."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(app: FastAPI, bound: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; then refuse new requests, and answer those in hand."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    uvicorn.Server(config).run([bound])
