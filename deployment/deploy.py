@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from connection.admin import Admin
+from connection.functions import Instances
 from deployment import databases, function_logs, gate, instances, packages, preflight, probe, releases, topology
 from deployment.errors import StoppedError
 from deployment.function_configs import PulsarFunctionConfig
@@ -107,9 +108,7 @@ def _check(functions: Sequence[preflight.Packaged], target: Target, api: Admin, 
             probe.check([function.config for function in functions], target, api, cli)
 
 
-def _carry_out(
-    plans: Sequence[releases.Plan], target: Target, api: Admin, cli: PulsarAdmin
-) -> dict[str, instances.Instances]:
+def _carry_out(plans: Sequence[releases.Plan], target: Target, api: Admin, cli: PulsarAdmin) -> dict[str, Instances]:
     # The local check has made the state tables. On a cluster, each function's first instance makes its table. Functions
     # are created one after another there, since two at once would race to make the tables' common namespace.
     local = target.local is not None
@@ -126,5 +125,5 @@ def _carry_out_one(plan: releases.Plan, api: Admin, cli: PulsarAdmin, *, local: 
         _wait(plan, api)
 
 
-def _wait(plan: releases.Plan, api: Admin) -> instances.Instances:
+def _wait(plan: releases.Plan, api: Admin) -> Instances:
     return instances.wait_running(plan.function.config, api, plan.parallelism, replaced=plan.action == "update")

@@ -3,11 +3,11 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
+from connection import functions
 from connection.admin import Admin
+from connection.functions import Instances
 from deployment.errors import FunctionFailedError
 from deployment.function_configs import PulsarFunctionConfig
 from local_stack import broker
@@ -23,86 +23,9 @@ MOST_RESTARTS = 3
 SETTLED_S = 3.0
 
 
-@dataclass(frozen=True)
-class Instance:
-    """One instance of a function.
-
-    Attributes
-    ----------
-    number : int
-        Its number, from 0 on.
-    running : bool
-        Whether it runs.
-    stopped : bool
-        Whether somebody stopped it (`pulsar-admin functions stop`): only `functions start` starts it again.
-    restarts : int
-        How often the worker restarted it.
-    error : str
-        Why it doesn't run, as the worker says; often empty.
-    """
-
-    number: int
-    running: bool
-    stopped: bool
-    restarts: int
-    error: str
-
-
-@dataclass(frozen=True)
-class Instances:
-    """The instances of one function.
-
-    Attributes
-    ----------
-    wanted, running : int
-        How many there should be, and how many run.
-    each : tuple of Instance
-        Every instance that the worker knows of.
-    """
-
-    wanted: int
-    running: int
-    each: tuple[Instance, ...]
-
-    @property
-    def restarts(self) -> int:
-        """How often the worker restarted one of them."""
-        return sum(instance.restarts for instance in self.each)
-
-    @property
-    def stopped(self) -> int:
-        """How many were stopped."""
-        return sum(instance.stopped for instance in self.each)
-
-    @property
-    def error(self) -> str:
-        """The first instance's error that isn't empty."""
-        return next((instance.error for instance in self.each if instance.error), "")
-
-
-def _instance(values: dict[str, Any]) -> Instance:
-    status = values.get("status") or {}
-    running, error = bool(status.get("running")), str(status.get("error") or "")
-    return Instance(
-        number=int(values["instanceId"]),
-        running=running,
-        # Of a stopped instance the worker knows nothing but itself. Of one that it starts or restarts it says more.
-        stopped=not running and not error and "workerId" in status and "latestUserExceptions" not in status,
-        restarts=int(status.get("numRestarts", 0)),
-        error=error,
-    )
-
-
 def find(config: PulsarFunctionConfig, api: Admin) -> Instances | None:
     """Return a function's instances as the function worker sees them; None when the function doesn't exist."""
-    status = api.find(f"{config.rest_path}/status")
-    if status is None:
-        return None
-    return Instances(
-        wanted=int(status.get("numInstances", 0)),
-        running=int(status.get("numRunning", 0)),
-        each=tuple(map(_instance, status.get("instances") or [])),
-    )
+    return functions.instances(api, config.rest_path)
 
 
 def find_settled(

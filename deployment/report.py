@@ -1,35 +1,16 @@
 """Reports how the functions are, for `status`: instances, restarts, what waits for them, and what holds them up."""
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connection import functions
 from connection.admin import Admin
+from connection.functions import Instances, Waiting
 from deployment import instances
 from deployment.function_configs import PulsarFunctionConfig
 from deployment.target import Target, lacking
-
-# The runtime's user metrics, as Pulsar's function stats show them. `FunctionReport` says what each one means.
-TROUBLE = re.compile(r"user_metric_(?P<metric>halted|stuck|silent)\.(?P<what>.+)_sum")
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """The backlog of one input.
-
-    Attributes
-    ----------
-    topic : str
-        The input's local name.
-    messages, not_due : int or None
-        Messages that wait for the function, and delayed ones whose time hasn't come; None without a subscription.
-    """
-
-    topic: str
-    messages: int | None
-    not_due: int | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +38,7 @@ class FunctionReport:
     """
 
     name: str
-    instances: instances.Instances | None
+    instances: Instances | None
     pids: dict[int, list[int]]
     waiting: tuple[Waiting, ...] = ()
     halted: tuple[str, ...] = ()
@@ -100,46 +81,19 @@ def read(configs: Sequence[PulsarFunctionConfig], api: Admin, target: Target) ->
     return [_read(config, found[config.name], api, target) for config in configs]
 
 
-def _read(
-    config: PulsarFunctionConfig, found: instances.Instances | None, api: Admin, target: Target
-) -> FunctionReport:
+def _read(config: PulsarFunctionConfig, found: Instances | None, api: Admin, target: Target) -> FunctionReport:
     pids = instances.processes(config, target.local) if target.local else {}
     lacks = lacking([config.dsn_variable]) if config.dsn_variable and config.dsn_variable not in target.dsns else ""
     if found is None:
         return FunctionReport(config.name, None, pids, lacks=lacks)
-    troubles = _troubles(config, api)
-    waiting = tuple(_waiting(config, topic, api) for topic in config.inputs)
-    # An instance can't tell delayed messages from messages that the broker doesn't deliver. The backlog can.
-    only_delayed = {("silent", each.topic) for each in waiting if each.messages == 0}
+    waiting = tuple(
+        functions.waiting(functions.topic_stats(api, topic), topic, config.subscription) for topic in config.inputs
+    )
+    troubles = functions.troubles(api, config.rest_path, waiting)
     halted, stuck, silent = (
-        tuple(what for metric, what in troubles if metric == name and (metric, what) not in only_delayed)
-        for name in ("halted", "stuck", "silent")
+        tuple(what for metric, what in troubles if metric == name) for name in ("halted", "stuck", "silent")
     )
     return FunctionReport(config.name, found, pids, waiting, halted, stuck, silent, lacks)
-
-
-def _waiting(config: PulsarFunctionConfig, topic: str, api: Admin) -> Waiting:
-    name = topic.rpartition("/")[2]
-    stats = api.find(f"/admin/v2/{topic.replace('://', '/')}/partitioned-stats?perPartition=false") or {}
-    subscription = (stats.get("subscriptions") or {}).get(config.subscription)
-    if subscription is None:
-        return Waiting(name, None, None)
-    not_due = int(subscription.get("msgDelayed", 0))
-    return Waiting(name, max(0, int(subscription["msgBacklog"]) - not_due), not_due)
-
-
-def _troubles(config: PulsarFunctionConfig, api: Admin) -> list[tuple[str, str]]:
-    """Return what the instances report: the metric, and the input or the part that it is about."""
-    stats = api.find(f"{config.rest_path}/stats") or {}
-    metrics = [(each.get("metrics") or {}).get("userMetrics") or {} for each in stats.get("instances") or []]
-    return sorted(
-        {
-            (match["metric"], match["what"])
-            for each in metrics
-            for name, value in each.items()
-            if value > 0 and (match := TROUBLE.fullmatch(name))
-        }
-    )
 
 
 def lines(report: FunctionReport, start_command: str) -> list[str]:

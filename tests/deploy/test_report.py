@@ -2,8 +2,8 @@
 
 import pytest
 
-from deployment.instances import Instance, Instances
-from deployment.report import FunctionReport, Waiting, lines
+from connection.functions import Instance, Instances, Waiting
+from deployment.report import FunctionReport, lines
 
 ONE = Instances(1, 1, (Instance(0, running=True, stopped=False, restarts=0, error=""),))
 WAITS = (Waiting("crear-orden", 3, 2),)

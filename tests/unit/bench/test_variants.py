@@ -8,8 +8,8 @@ import pytest
 
 from bench import variants
 from bench.system import SERVICES, System
+from connection.functions import Instances
 from deployment import instances
-from deployment.instances import Instances
 from schemas.tienda.topics import NAMESPACE
 
 
