@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from typing import Self
+from typing import Any, Generic, Self, TypeVar
 
-from alpes_wire import EARLIEST, LATEST, Message, MessageId, Reader, WireError
+from alpes_wire import EARLIEST, LATEST, Entry, Message, MessageId, Reader, WireError
 from connection.client import Client
 from schemas.tienda.topics import full_name
 
-Handler = Callable[[str, Message, int], None]
+Taken = TypeVar("Taken")
+Handler = Callable[[str, Taken, int], Any]
 
 WAIT_S = 0.2
 """How long a reader waits for a message before it checks whether to stop."""
@@ -22,25 +23,14 @@ MISSING = re.compile("topic not found|does not exist", re.IGNORECASE)
 """What a broker says about a topic that doesn't exist."""
 
 
-class Tail:
-    """Hands over each message of some topics, from the moment it is opened; a lost connection loses none.
+class _Tail(Generic[Taken]):
+    """See `Tail` and `EntryTail`."""
 
-    Parameters
-    ----------
-    client
-        A connected Pulsar client.
-    topics
-        Short names of topics, partitioned or not. A topic that doesn't exist yet is read from its start once it does.
-        A topic that can't be opened yet is read from the moment it can.
-    handle
-        Called with the topic's short name, the message and the time of its arrival (nanoseconds since the epoch), from
-        one thread per partition.
-    """
-
-    def __init__(self, client: Client, topics: Iterable[str], handle: Handler) -> None:
+    def __init__(self, client: Client, topics: Iterable[str], handle: Handler[Taken]) -> None:
         self._client = client
         self._handle = handle
         self._stopping = threading.Event()
+        self._readers: dict[str, Reader | None] = {}
         self._threads = [
             threading.Thread(
                 target=self._read,
@@ -62,12 +52,24 @@ class Tail:
         for thread in self._threads:
             thread.join(2 * WAIT_S)
 
+    @property
+    def connected(self) -> bool:
+        """Whether every partition is being read now."""
+        return all(reader is not None and reader.connected for reader in list(self._readers.values()))
+
+    @staticmethod
+    def _take(reader: Reader, seconds: float) -> Taken | None:
+        raise NotImplementedError
+
     def _opened(self, partition: str, start: MessageId) -> tuple[Reader | None, MessageId]:
         """Open a reader, or return None; return, too, where the next attempt has to start."""
         try:
-            return self._client.open_reader(partition, start), start
+            reader = self._client.open_reader(partition, start)
         except WireError as error:
+            self._readers[partition] = None
             return None, EARLIEST if MISSING.search(str(error)) else start
+        self._readers[partition] = reader
+        return reader, start
 
     def _read(self, topic: str, partition: str, reader: Reader | None, start: MessageId) -> None:
         while reader is None and not self._stopping.wait(PAUSE_AFTER_ERROR_S):
@@ -76,6 +78,34 @@ class Tail:
             return
         with closing(reader):
             while not self._stopping.is_set():
-                message = reader.read(WAIT_S)
-                if message is not None:
-                    self._handle(topic, message, time.time_ns())
+                taken = self._take(reader, WAIT_S)
+                if taken is not None:
+                    self._handle(topic, taken, time.time_ns())
+
+
+class Tail(_Tail[Message]):
+    """Hands over each message of some topics, from the moment it is opened; a lost connection loses none.
+
+    Parameters
+    ----------
+    client
+        A connected Pulsar client.
+    topics
+        Short names of topics, partitioned or not. A topic that doesn't exist yet is read from its start once it does.
+        A topic that can't be opened yet is read from the moment it can.
+    handle
+        Called with the topic's short name, the message and the time of its arrival (nanoseconds since the epoch), from
+        one thread per partition.
+    """
+
+    @staticmethod
+    def _take(reader: Reader, seconds: float) -> Message | None:
+        return reader.read(seconds)
+
+
+class EntryTail(_Tail[Entry]):
+    """Hands over each entry as it is stored, for readers that don't need every message of it; see `Tail`."""
+
+    @staticmethod
+    def _take(reader: Reader, seconds: float) -> Entry | None:
+        return reader.entry(seconds)

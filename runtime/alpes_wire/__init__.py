@@ -9,9 +9,10 @@ from .acknowledging import acknowledge
 from .consumer import Consumer
 from .endpoint import Endpoint, endpoint_of
 from .errors import WireError
-from .message import Message, MessageId
+from .message import Entry, Message, MessageId
 from .quarantine import Guard
 from .reader import EARLIEST, LATEST, READ_TOGETHER, Reader
+from .sampling import messages_in, sample
 from .stall_detector import Silent
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "READ_TOGETHER",
     "Consumer",
     "Endpoint",
+    "Entry",
     "Guard",
     "Message",
     "MessageId",
@@ -28,4 +30,6 @@ __all__ = [
     "WireError",
     "acknowledge",
     "endpoint_of",
+    "messages_in",
+    "sample",
 ]

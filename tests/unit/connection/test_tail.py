@@ -11,8 +11,14 @@ from connection.client import Client
 
 
 class _Reader:
-    def read(self, seconds: float) -> None:
+    connected = True
+
+    def read(self, seconds: float) -> str | None:
         threading.Event().wait(seconds)
+        return None
+
+    def entry(self, _seconds: float) -> str:
+        return "an entry"
 
     def close(self) -> None:
         pass
@@ -58,3 +64,20 @@ def test_only_a_topic_that_was_missing_is_read_from_its_start(
         assert client.opened.wait(10)
     assert client.starts == starts
     assert handed == []
+
+
+def test_an_entry_tail_hands_over_entries_and_says_whether_every_partition_is_read() -> None:
+    handed: list[Any] = []
+    some = threading.Event()
+
+    def handle(topic: str, entry: Any, _arrived_ns: int) -> None:
+        handed.append((topic, entry))
+        some.set()
+
+    entries = tail.EntryTail(cast("Client", _Refusing()), ["orden-actualizada"], handle)
+    with entries:
+        assert some.wait(10)
+        assert entries.connected
+    assert handed[0] == ("orden-actualizada", "an entry")
+    refused = tail.EntryTail(cast("Client", _Refusing("the broker can't be reached")), ["t"], handle)
+    assert not refused.connected
