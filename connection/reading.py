@@ -108,6 +108,22 @@ def start_at(admin: Admin, partition: Partition, since_ms: int | None) -> Messag
     return MessageId(int(first["ledgerId"]), max(0, int(first["entryId"])))
 
 
+def start_of_newest(admin: Admin, partition: Partition, entries: int) -> MessageId:
+    """Return where to start reading so that at most so many entries are read; `EARLIEST` for a topic that has fewer."""
+    left = entries - (partition.end.entry + 1)
+    if left <= 0:
+        return MessageId(partition.end.ledger, -left)
+    name = partition.name.rsplit("/", 1)[-1]
+    ledgers = admin.get(f"/admin/v2/persistent/{NAMESPACE}/{name}/internalStats")["ledgers"]
+    before = [each for each in ledgers if each["ledgerId"] < partition.end.ledger]
+    if sum(each["entries"] for each in before) > left:
+        for ledger in reversed(before):
+            if ledger["entries"] >= left:
+                return MessageId(int(ledger["ledgerId"]), int(ledger["entries"]) - left)
+            left -= ledger["entries"]
+    return EARLIEST
+
+
 def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -> Iterator[Message]:
     """Yield a partition's messages up to its end; one that can't be read has a `problem`, and its bytes as stored.
 

@@ -127,7 +127,7 @@ class DeadLetters:
     def __iter__(self) -> Iterator[Letter]:
         for partition in self._partitions:
             for message in read(self._client, partition):
-                yield _letter(partition, message)
+                yield letter_of(_source(partition), partition.number, message)
 
     def find(self, letter_id: LetterId) -> Letter:
         """Read one letter.
@@ -142,7 +142,7 @@ class DeadLetters:
                 start = MessageId(letter_id.ledger, letter_id.entry)
                 # If there is no such message, reading starts with the one after it.
                 for message in read(self._client, partition, start=start):
-                    letter = _letter(partition, message)
+                    letter = letter_of(_source(partition), partition.number, message)
                     if letter.id == letter_id:
                         return letter
                     if letter.id > letter_id:
@@ -154,7 +154,17 @@ def _source(partition: Partition) -> str:
     return partition.topic.removesuffix(DEAD_LETTER_SUFFIX)
 
 
-def _letter(partition: Partition, message: Message) -> Letter:
+def letter_of(topic: str, partition: int, message: Message) -> Letter:
+    """Return the letter that a message of a dead-letter topic is.
+
+    Parameters
+    ----------
+    topic, partition
+        Short name of the topic that the letter's message came from, and the number of the dead-letter topic's
+        partition, -1 in a topic without partitions.
+    message
+        The message.
+    """
     at = message.message_id()
-    letter_id = LetterId(_source(partition), partition.number, at.ledger_id(), at.entry_id(), at.batch_index())
+    letter_id = LetterId(topic, partition, at.ledger_id(), at.entry_id(), at.batch_index())
     return Letter(letter_id, key(message), message.data(), properties(message), message.publish_timestamp())
