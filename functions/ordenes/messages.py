@@ -38,7 +38,6 @@ def decode_crear_orden(received: Received, *, extra_currencies: Container[str] =
     refuse_if(rules.total_problem(message.total_cents))
     refuse_if(rules.new_currency_problem(message.currency, extra_currencies))
     refuse_if(rules.sent_time_problem("created_at_ms", message.created_at_ms))
-    refuse_if(rules.time_problem("created_at_ms", message.created_at_ms))
     trace = valid_traceparent(message.traceparent)
     return Orden(
         message.id,

@@ -101,7 +101,7 @@ def time_problem(field: str, milliseconds: int) -> str:
 
 
 def sent_time_problem(field: str, milliseconds: int) -> str:
-    """Return what is wrong with a time that a client sent, empty when nothing is; 0 means that it sent none.
+    """Return what is wrong with a time that a client sent, empty when nothing is.
 
     For commands alone: events may carry what was accepted before this rule.
     """
@@ -110,7 +110,7 @@ def sent_time_problem(field: str, milliseconds: int) -> str:
             f"{field} is {milliseconds}, which looks like seconds: it must be Unix milliseconds, such as "
             f"{milliseconds * 1000}"
         )
-    return time_problem(field, milliseconds) if milliseconds else ""
+    return time_problem(field, milliseconds)
 
 
 def event_type_problem(event_type: str, expected: str) -> str:

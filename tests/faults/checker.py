@@ -660,7 +660,7 @@ def _command(data: bytes) -> CrearOrden | None:
         return None
     if rules.total_problem(order.total_cents) or rules.currency_problem(order.currency):
         return None
-    if rules.sent_time_problem("created_at_ms", order.created_at_ms):
+    if order.created_at_ms and rules.sent_time_problem("created_at_ms", order.created_at_ms):
         return None
     return order
 
