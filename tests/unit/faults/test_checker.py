@@ -702,7 +702,7 @@ def test_a_double_payment_is_a_violation_whatever_else_is_unknown() -> None:
     assert shop.verdict(idle=False, letters=broken([])).name == "violated"
 
 
-def test_fifty_thousand_orders_are_found_out_in_time_that_grows_with_their_number() -> None:
+def test_many_orders_are_judged_in_time_that_grows_with_their_number() -> None:
     def seconds_of_cpu(orders: int) -> float:
         shop = Shop(orders)
         n = random.Random(7).randrange(orders)
@@ -714,7 +714,7 @@ def test_fifty_thousand_orders_are_found_out_in_time_that_grows_with_their_numbe
         return taken
 
     # Work that grows with the square of the orders would take a hundred times as long.
-    assert seconds_of_cpu(50_000) < 40 * seconds_of_cpu(5_000)
+    assert seconds_of_cpu(20_000) < 40 * seconds_of_cpu(2_000)
 
 
 def test_every_kind_of_the_history_is_read() -> None:
