@@ -15,8 +15,9 @@ from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, note, wait_until
 from tests.faults import breaking
 from tests.faults.ordeal import SLOWER, Ordeal, often, settings_of
 from tests.faults.progress import PROGRESS
+from tests.lanes import PATIENCE
 
-LONG_CHECKS_MS = 2 * breaking.SLOW_CHECKS_MS
+LONG_CHECKS_MS = 2 * PATIENCE * breaking.SLOW_CHECKS_MS
 """An instance that outlives its broker lives at least twice as long, since its consumers take a while to come back."""
 CLIENT_ORDERS = often(long=6_000, short=1_200)
 CLIENT_RATE = 40
