@@ -9,13 +9,15 @@ from fastapi import FastAPI
 
 from api import auth, backend, problems
 from api.guard import Guard
+from api.live import live, page
+from api.live import router as live_router
 from api.routes import health
 from api.settings import Settings
 
 DESCRIPTION = "Orders, their status and reports over HTTP. Amounts are in the minor unit of their currency."
-OPEN_ROUTERS = (health.router,)
+OPEN_ROUTERS = (health.router, page.router)
 """Routers that need no token."""
-ROUTERS = ()
+ROUTERS = (live_router.router,)
 """Routers that need a token wherever the API asks for one. A new one is added here."""
 
 
@@ -32,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        async with backend.opened(settings) as app.state.backend:
+        async with backend.opened(settings) as app.state.backend, live.opened(settings) as app.state.live:
             yield
 
     app = FastAPI(title="Alpes", description=DESCRIPTION, lifespan=running, docs_url=None, redoc_url=None)

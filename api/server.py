@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -107,6 +108,19 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's, which calls `end` before it waits for the requests in hand: some would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new requests, and wait for those in hand."""
+        self._end()
+        await super().shutdown(sockets)
+
+
 def serve(app: FastAPI, bound: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; then refuse new requests, and answer those in hand."""
     config = uvicorn.Config(
@@ -121,4 +135,8 @@ def serve(app: FastAPI, bound: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    uvicorn.Server(config).run([bound])
+
+    def end() -> None:
+        app.state.live.hub.end_pages()
+
+    _Server(config, end).run([bound])

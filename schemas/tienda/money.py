@@ -31,6 +31,11 @@ def decimals(currency: str) -> int:
     return USUAL_DECIMALS if found is None else found
 
 
+def currencies() -> dict[str, int]:
+    """Return every currency whose amounts can be counted, with its decimals, sorted by its code."""
+    return {code: places for code, places in sorted(_DECIMALS.items()) if places is not None}
+
+
 def total(cents: int, currency: str) -> str:
     """Return an amount as a decimal number, for files.
 

@@ -1,0 +1,63 @@
+// Reads server-sent events by fetch, which can carry a token as EventSource can't, and connects again by itself.
+
+import { call, Problem } from "./api.js";
+
+const SILENT_MS = 12_000; // The server sends something at least every 5 s.
+const PAUSES_MS = [500, 1_000, 2_000, 5_000];
+
+/** Call `handlers[name](values)` for each event, and `state("live" | "lost", reason)` when the connection changes. */
+export async function follow(path, handlers, state) {
+  let failures = 0;
+  for (;;) {
+    let reason = "";
+    try {
+      await read(path, handlers, () => {
+        failures = 0;
+        state("live", "");
+      });
+    } catch (error) {
+      reason = error instanceof Problem && error.status ? error.message : "";
+    }
+    state("lost", reason);
+    await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)]));
+    failures += 1;
+  }
+}
+
+async function read(path, handlers, connected) {
+  const stop = new AbortController();
+  let watchdog = setTimeout(() => stop.abort(), SILENT_MS);
+  try {
+    const answer = await call(path, { signal: stop.signal, headers: { Accept: "text/event-stream" } });
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let buffer = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => stop.abort(), SILENT_MS);
+      buffer += value;
+      let end;
+      while ((end = buffer.indexOf("\n\n")) >= 0) {
+        handle(buffer.slice(0, end), handlers, connected);
+        buffer = buffer.slice(end + 2);
+      }
+    }
+  } finally {
+    clearTimeout(watchdog);
+    stop.abort();
+  }
+}
+
+function handle(text, handlers, connected) {
+  let name = "message";
+  const data = [];
+  for (const line of text.split("\n")) {
+    if (line.startsWith("event: ")) name = line.slice(7);
+    if (line.startsWith("data: ")) data.push(line.slice(6));
+  }
+  if (data.length && handlers[name]) {
+    connected();
+    handlers[name](JSON.parse(data.join("\n")));
+  }
+}
