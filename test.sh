@@ -28,7 +28,8 @@ Usage: ./test.sh
   ./test.sh faults               the faults in their long form: at least 20,000 orders each; most of an hour
 
 The first run makes .venv/ with the locked packages. After that, .venv/bin/pytest --help lists pytest's own options.
-Some tests of `all` need root, or docker-compose, which is not among the packages: run as root, test.sh installs it by apt-get.
+Some tests of `all` need root, or docker-compose or chromium, which are not among the packages: run as root, test.sh installs
+them by apt-get.
 Tests whose requirements are missing are skipped by name.
 
 Environment:
@@ -77,7 +78,7 @@ static_checks() {
 }
 
 # Programs that tests of `all` need and that are not among the packages. Debian's packages have the same names.
-PROGRAMS=(docker-compose)
+PROGRAMS=(docker-compose chromium)
 
 install_programs() {
     local program missing=()

@@ -33,7 +33,8 @@ def environment(checkout: Path) -> Path:
     folder = checkout / ".venv" / "bin"
     folder.mkdir(parents=True)
     check = '#!/bin/sh\n[ "$(basename "$0")" != "${WRONG:-}" ] || { echo "this is wrong"; exit 1; }\n'
-    programs = {"python": f'#!/bin/sh\nexec {sys.executable} "$@"\n', "pytest": PYTEST, "docker-compose": "#!/bin/sh\n"}
+    python = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+    programs = {"python": python, "pytest": PYTEST} | dict.fromkeys(("docker-compose", "chromium"), "#!/bin/sh\n")
     for name, text in (programs | dict.fromkeys(CHECKS, check)).items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)

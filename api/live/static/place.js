@@ -3,6 +3,7 @@
 import { call, Problem } from "./api.js";
 import { element, foreign, time } from "./text.js";
 
+const NOT_ENDED = ["recibida", "creada"];
 const WAIT_S = 20;
 const PATIENCE_MS = 120_000;
 
@@ -91,7 +92,7 @@ async function end(id, steps) {
   const until = Date.now() + PATIENCE_MS;
   while (Date.now() < until) {
     const order = await (await call(`/orders/${encodeURIComponent(id)}?wait=${WAIT_S}`)).json();
-    if (order.status && !["creada", "accepted", "pending"].includes(order.status)) {
+    if (!NOT_ENDED.includes(order.status)) {
       steps.end(order.status);
       return;
     }
