@@ -12,20 +12,25 @@ import click
 
 from client.stack import use_local_stack
 from terminal.advice import ALPES
-from terminal.command_line import Group
+from terminal.command_line import Group, Lazy
 
+EVERY_DAY, MENDING = "Every day", "When something went wrong"
 COMMANDS = {
-    "send": "client.commands",
-    "show": "operations.commands",
-    "report": "client.commands",
-    "trace": "operations.commands",
-    "dlq": "operations.commands",
-    "reconcile": "operations.commands",
-    "recover": "operations.commands",
-    "rebuild": "operations.commands",
-    "serve": "api.commands",
+    "send": Lazy("client.commands", EVERY_DAY, "Send orders, made up or from a file, and follow them to their end."),
+    "show": Lazy("operations.commands", EVERY_DAY, "Show one order's status."),
+    "report": Lazy("client.commands", EVERY_DAY, "Fetch a report of all orders, or of those of a period."),
+    "trace": Lazy("operations.commands", MENDING, "Show one order's way through topics and tables."),
+    "dlq": Lazy("operations.commands", MENDING, "List, show, replay and discard what could not be processed."),
+    "reconcile": Lazy(
+        "operations.commands", MENDING, "Find out whether any order is lost, or differs between services."
+    ),
+    "recover": Lazy("operations.commands", MENDING, "Send the messages of lost orders again."),
+    "rebuild": Lazy(
+        "operations.commands", MENDING, "Make Reporting's table, or the state store, from its source again."
+    ),
+    "serve": Lazy("api.commands", EVERY_DAY, "Serve the HTTP API: place orders, follow them, fetch reports."),
 }
-"""The package of each subcommand, which is a module of its name there. A subcommand is imported when it is used."""
+"""Each subcommand, which is imported when it is used."""
 
 
 def installed_version() -> str:
@@ -52,14 +57,6 @@ def alpes() -> None:
       alpes send                                   send 100 orders and follow them to their end
       alpes show 0c5e…                             the status of one order
       alpes report --format csv --output orders.csv
-
-    \b
-    When something went wrong:
-      alpes dlq list                               what could not be processed, and why
-      alpes reconcile                              whether any order is lost, or differs between services
-      alpes recover --all-lost                     send the messages of lost orders again
-      alpes trace 0c5e…                            one order's way through topics and tables
-      alpes rebuild reporting --dry-run            whether Reporting's table agrees with its topic
 
     \b
     The addresses of Pulsar come from PULSAR_SERVICE_URL and PULSAR_ADMIN_URL, or from the options

@@ -48,7 +48,7 @@ class Follower:
         self._tail.__exit__()
 
     def wait(self, patience_s: float, stop: threading.Event, tick: Callable[[], None]) -> bool:
-        """Wait until every order has ended.
+        """Wait until every message has ended.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class Follower:
             Whether every order has ended.
         """
         finished, last_progress = self._ledger.finished, time.monotonic()
-        while self._ledger.finished < self._ledger.orders:
+        while self._ledger.finished < self._ledger.messages:
             stop.wait(TICK_S)
             tick()
             now = time.monotonic()

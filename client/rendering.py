@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from client.ledger import DEAD_LETTERED, UNACCOUNTED, UNSENT, RunSummary
+from client.ledger import DEAD_LETTERED, UNACCOUNTED, UNSENT, Ran, RunSummary
 from schemas.tienda.orden import APROBADA, RECHAZADA
 from terminal.text import moment
 
@@ -59,6 +59,50 @@ class RunProgress:
             self._progress.update(self._finished, completed=finished)
 
 
+def show_run(console: Console, ran: Ran, planned: int, before: int, *, follow: bool, zone: ZoneInfo) -> None:
+    """Print what came of a run.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    ran
+        The run.
+    planned
+        How many messages all of the run has.
+    before
+        How many of them were done before this run continued it.
+    follow
+        Whether the messages were followed to their end.
+    zone
+        Where times are shown.
+    """
+    summary = ran.summary
+    if before == planned:
+        console.print(f"All {planned:,} orders of this run were done before. Nothing was sent.")
+        return
+    if before:
+        console.print(
+            f"Of {planned:,} orders, {before:,} were done before; this run sent what was left.", soft_wrap=True
+        )
+    if ran.interrupted:
+        ended = f", and {summary.ended:,} orders have ended" if follow else ""
+        console.print(
+            f"Interrupted: {summary.messages:,} of {planned - before:,} were sent, Pulsar has confirmed"
+            f" {ran.confirmed:,}{ended}.",
+            soft_wrap=True,
+        )
+    if follow:
+        show_summary(console, summary, zone)
+        return
+    console.print(f"Pulsar has {ran.confirmed:,} of {summary.messages:,} orders. They were not followed.")
+    for reason, count in summary.send_errors.items():
+        console.print(
+            f"[bold red]{count:,} were not confirmed by Pulsar, but may have arrived:[/] {escape(reason)}",
+            soft_wrap=True,
+        )
+
+
 def show_summary(console: Console, summary: RunSummary, zone: ZoneInfo) -> None:
     """Print how the orders of a run ended, when and how fast, and what needs attention."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -66,10 +110,14 @@ def show_summary(console: Console, summary: RunSummary, zone: ZoneInfo) -> None:
     table.add_column("orders", justify="right")
     for outcome, count in summary.outcomes.items():
         style = OUTCOME_STYLES.get(outcome, "") if count else "dim"
+        if summary.drill and outcome == DEAD_LETTERED:
+            style = ""
         table.add_row(OUTCOME_NAMES.get(outcome, outcome), f"{count:,}", style=style)
     table.add_section()
     table.add_row("all", f"{summary.orders:,}", style="bold")
     console.print(table)
+    if summary.drill:
+        _show_drill(console, summary)
     if summary.existed:
         console.print(_existed(summary), soft_wrap=True)
     if summary.started_at_ns is not None and summary.last_finished_at_ns is not None:
@@ -91,8 +139,19 @@ def _existed(summary: RunSummary) -> str:
     return f"{which} {summary.orders:,} orders existed already, and sending them again changed nothing."
 
 
+def _show_drill(console: Console, summary: RunSummary) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("sent as")
+    table.add_column("messages", justify="right")
+    table.add_column("ended as expected", justify="right")
+    for kind, (sent, as_expected) in summary.drill.items():
+        table.add_row(kind, f"{sent:,}", f"{as_expected:,}", style="green" if sent == as_expected else "bold red")
+    console.print(table)
+
+
 def _show_attention(console: Console, summary: RunSummary) -> None:
-    if summary.dead_letter_reasons:
+    # In a drill, dead letters are wanted. The table says how many did not come, or came unasked.
+    if summary.dead_letter_reasons and not summary.drill:
         _warn(
             console, f"{sum(summary.dead_letter_reasons.values()):,} ORDERS DEAD-LETTERED", summary.dead_letter_reasons
         )

@@ -1,4 +1,4 @@
-"""Sends orders as fast as Pulsar takes them, or at a given rate, and tracks which of them Pulsar confirms."""
+"""Sends orders as fast as Pulsar takes them, or at a given pace, and tracks which of them Pulsar confirms."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, Protocol
 import pulsar
 
 from client.ledger import Ledger
+from client.mix import Planned
+from client.pacing import Pace
 from client.tracing import traced
 from connection.client import Client
 from schemas.tienda.topics import CREAR_ORDEN
-from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
 # The most orders that wait for confirmation. We limit them ourselves, so that the library's queue never blocks us.
 WINDOW = 8_000
@@ -66,13 +67,15 @@ def open_producer(client: Client, topic: str) -> pulsar.Producer:
 @dataclass(slots=True)
 class _Pending:
     order_id: str
+    kind: str
+    number: int
     payload: bytes
     properties: dict[str, str]
     attempt: int
 
 
 class _Answer(NamedTuple):
-    number: int
+    position: int
     generation: int
     result: Any
 
@@ -91,6 +94,8 @@ class Sender:
         Records each order before it is sent, and those that could not be sent.
     backoff_s
         Pause before the second attempt; doubled for each further one.
+    on_confirmed
+        Called with the number of each message that Pulsar has confirmed.
     """
 
     def __init__(
@@ -98,7 +103,9 @@ class Sender:
         open_producer: Callable[[], Producer],
         ledger: Ledger,
         backoff_s: float = BACKOFF_S,
+        on_confirmed: Callable[[int], None] = lambda _number: None,
     ) -> None:
+        self._on_confirmed = on_confirmed
         self._open_producer = open_producer
         self._ledger = ledger
         self._backoff_s = backoff_s
@@ -113,41 +120,44 @@ class Sender:
 
     def send(
         self,
-        orders: Iterable[CrearOrden],
+        messages: Iterable[Planned],
         stop: threading.Event,
         tick: Callable[[], None],
-        rate: float | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Send orders and wait until each is confirmed or given up.
 
         Parameters
         ----------
-        orders
-            What to send; each gets the time at which it is sent.
+        messages
+            What to send; an order without a time gets the time at which it is sent.
         stop
             Return at once when this is set; what is not confirmed by then stays unaccounted.
         tick
             Called about ten times a second.
-        rate
-            Orders per second; None for as fast as possible.
+        pace
+            When each is due; None for as fast as possible. If the first message isn't the run's first, the pace goes on
+            from its place.
         """
         self._producer = self._open_producer()
-        # The rate counts from the first order, which takes longer to make than any other.
+        # The pace counts from the first order, which takes longer to make than any other.
         started = next_tick = 0.0
-        for number, order in enumerate(orders):
+        first = 0
+        for position, message in enumerate(messages):
             now = time.monotonic()
-            if number == 0:
-                started = now
+            if position == 0:
+                started, first = now, message.number
             if now >= next_tick:
                 tick()
                 next_tick = now + TICK_S
-            if rate is not None:
-                self._await_turn(started + number / rate, stop, tick)
+            if pace is not None:
+                ahead_s = pace.due_s(first + position) - pace.due_s(first)
+                self._await_turn(started + ahead_s, stop, tick)
             self._settle()
             self._await_room(WINDOW, stop, tick)
             if stop.is_set():
                 break
-            self._send_first_time(number, order)
+            self._send_first_time(position, message)
         self._await_room(1, stop, tick)
         tick()
 
@@ -173,40 +183,43 @@ class Sender:
                 tick()
                 next_tick = now + TICK_S
 
-    def _send_first_time(self, number: int, order: CrearOrden) -> None:
+    def _send_first_time(self, position: int, message: Planned) -> None:
+        number, order, kind = message
         now_ns = time.time_ns()
-        order.created_at = now_ns / 1e9
-        order.created_at_ms = now_ns // 1_000_000
+        order.created_at_ms = order.created_at_ms or now_ns // 1_000_000
+        order.created_at = order.created_at_ms / 1e3
         if not self._pending:
             self._last_answer = time.monotonic()
-        self._ledger.sent(order.id, now_ns)
+        self._ledger.sent(order.id, now_ns, created_at_ms=order.created_at_ms, kind=kind, number=number)
         properties = traced(order.traceparent, order.id, CREAR_ORDEN)
-        self._post(number, _Pending(order.id, order.SerializeToString(), properties, 1))
+        self._post(position, _Pending(order.id, kind, number, order.SerializeToString(), properties, 1))
 
-    def _post(self, number: int, pending: _Pending) -> None:
+    def _post(self, position: int, pending: _Pending) -> None:
         answers, generation = self._answers, self._generation
-        self._pending[number] = pending
+        self._pending[position] = pending
 
         def answered(result: Any, _message_id: Any) -> None:
-            answers.append(_Answer(number, generation, result))
+            answers.append(_Answer(position, generation, result))
 
         try:
             if self._producer is None:
                 raise pulsar.ConnectError("no connection")
             self._producer.send_async(pending.payload, answered, pending.properties, partition_key=pending.order_id)
         except Exception as error:  # noqa: BLE001 - whatever it was, this order is not sent
-            answers.append(_Answer(number, generation, error))
+            answers.append(_Answer(position, generation, error))
 
     def _settle(self) -> None:
         failure: Any = None
         while self._answers:
-            number, generation, result = self._answers.popleft()
+            position, generation, result = self._answers.popleft()
             self._last_answer = time.monotonic()
             if result == pulsar.Result.Ok:
                 # A late confirmation of an attempt that was given up counts too.
-                self.confirmed += self._pending.pop(number, None) is not None
+                if (pending := self._pending.pop(position, None)) is not None:
+                    self.confirmed += 1
+                    self._on_confirmed(pending.number)
                 self._failures = 0
-            elif number in self._pending and generation == self._generation:
+            elif position in self._pending and generation == self._generation:
                 # An answer of an earlier generation only says that we closed its producer; the order was sent again.
                 failure = failure or result
         if self._pending and time.monotonic() - self._last_answer > CONFIRMATION_TIMEOUT_S:
@@ -226,13 +239,13 @@ class Sender:
         except pulsar.PulsarException:
             # Without a producer, each order's attempt fails at once, and counts.
             self._producer = None
-        for number, pending in sorted(self._pending.items()):
+        for position, pending in sorted(self._pending.items(), key=lambda each: each[0]):
             if pending.attempt >= ATTEMPTS:
-                del self._pending[number]
-                self._ledger.unsent(pending.order_id, _reason(failure))
+                del self._pending[position]
+                self._ledger.unsent(pending.order_id, _reason(failure), pending.kind)
             else:
                 pending.attempt += 1
-                self._post(number, pending)
+                self._post(position, pending)
 
     def _close_producer(self) -> None:
         producer, self._producer = self._producer, None

@@ -22,7 +22,6 @@ class _OrderId(click.ParamType[str]):
 
 ORDER_ID = _OrderId()
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 statement_timeout_option = click.option(
     "--statement-timeout",
     type=click.IntRange(min=1),

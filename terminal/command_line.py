@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import click
 
@@ -13,6 +13,54 @@ from connection.errors import PulsarError
 from terminal.advice import DEPLOYMENT, Advice, explained
 from terminal.errors import INTERRUPTED, WRONG_USAGE, CommandError
 from terminal.text import one_line
+
+
+class Lazy(NamedTuple):
+    """A subcommand that is imported only when used.
+
+    Attributes
+    ----------
+    package : str
+        Where the module of its name is.
+    section : str
+        The heading under which the group's help lists it.
+    summary : str
+        What the group's help says of it: the listing imports nothing.
+    """
+
+    package: str
+    section: str
+    summary: str
+
+
+class Command(click.Command):
+    """A command whose help lists its options under headings.
+
+    Parameters
+    ----------
+    sections
+        The names of the options under each heading. The others come last, under "Options".
+    options
+        See `click.Command`.
+    """
+
+    def __init__(self, *, sections: Mapping[str, Sequence[str]], **options: Any) -> None:
+        super().__init__(**options)
+        self._sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, each under its heading."""
+        rest = {param.name: param for param in self.get_params(ctx)}
+        for heading, names in self._sections.items():
+            _write_options(ctx, formatter, heading, [rest.pop(name) for name in names])
+        _write_options(ctx, formatter, "Options", rest.values())
+
+
+def _write_options(
+    ctx: click.Context, formatter: click.HelpFormatter, heading: str, params: Iterable[click.Parameter]
+) -> None:
+    with formatter.section(heading):
+        formatter.write_dl([record for param in params if (record := param.get_help_record(ctx)) is not None])
 
 
 class Group(click.Group):
@@ -29,7 +77,7 @@ class Group(click.Group):
     advice
         What the user can do if Pulsar can't be reached.
     lazy
-        Subcommands that are imported only when used: the package of each, which is a module of its name there.
+        Subcommands that are imported only when used, by name.
     options
         See `click.Group`.
     """
@@ -41,7 +89,7 @@ class Group(click.Group):
         help_command: str = "",
         interrupted: str = "interrupted",
         advice: Advice = DEPLOYMENT,
-        lazy: Mapping[str, str] | None = None,
+        lazy: Mapping[str, Lazy] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -60,8 +108,20 @@ class Group(click.Group):
         """Return a subcommand; None if there is none of this name."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = getattr(importlib.import_module(f"{self._lazy[cmd_name]}.{cmd_name}"), cmd_name)
+        module = importlib.import_module(f"{self._lazy[cmd_name].package}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the subcommands, lazy ones under their headings."""
+        if not self._lazy:
+            super().format_commands(ctx, formatter)
+            return
+        width = max(map(len, self._lazy))
+        for section in dict.fromkeys(lazy.section for lazy in self._lazy.values()):
+            rows = [(name.ljust(width), lazy.summary) for name, lazy in self._lazy.items() if lazy.section == section]
+            with formatter.section(section):
+                formatter.write_dl(rows)
 
     def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **__: Any) -> Any:
         """Run a command line, and exit."""

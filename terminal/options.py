@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,6 +11,9 @@ import click
 import tzlocal
 
 from schemas.tienda import times
+
+SECONDS_OF = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
+DURATION = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|)")
 
 
 class Positive(click.FloatRange):
@@ -25,6 +29,22 @@ class Positive(click.FloatRange):
             least = "above 0" if self.min_open else "from 0 on"
             self.fail(f"{value} is no finite number {least}.", param, ctx)
         return number
+
+
+class Duration(click.ParamType[float]):
+    """A time in seconds: `30`, `500ms`, `10s`, `5m` or `1h`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        if isinstance(value, int | float):
+            value = f"{value}"
+        found = DURATION.fullmatch(value)
+        seconds = float(found["number"]) * SECONDS_OF[found["unit"]] if found else 0.0
+        if not seconds:
+            self.fail(f"{value!r} is no time above 0, such as 500ms, 10s, 5m or 1h", param, ctx)
+        return seconds
 
 
 class Zone(click.ParamType[ZoneInfo]):
@@ -49,6 +69,8 @@ def machines_zone() -> ZoneInfo:
     except (times.UnknownTime, ZoneInfoNotFoundError):
         return times.zone("UTC")
 
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 
 tz_option = click.option(
     "--tz",

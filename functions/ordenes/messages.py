@@ -29,15 +29,9 @@ def decode_crear_orden(received: Received, *, extra_currencies: Container[str] =
     Here orders enter: later readers accept what is in the topics, whatever currencies there are by then.
     """
     message = upcasters.newest(decode(CrearOrden, received.data), lambda: received.publish_time_ms)
-    refuse_if(rules.id_problem("id", message.id))
+    refuse_if(rules.new_order_problem(message, extra_currencies))
     direccion = rules.direccion_of(message) if message.HasField("direccion") else None
-    if direccion:
-        refuse_if(rules.direccion_problem(direccion))
     address = rules.address_of(message)
-    refuse_if(rules.text_problem("address", address))
-    refuse_if(rules.total_problem(message.total_cents))
-    refuse_if(rules.new_currency_problem(message.currency, extra_currencies))
-    refuse_if(rules.sent_time_problem("created_at_ms", message.created_at_ms))
     trace = valid_traceparent(message.traceparent)
     return Orden(
         message.id,

@@ -26,10 +26,9 @@ from operations.dlq.log import Log
 from operations.dlq.selection import Selection
 from operations.dlq.setting_aside import place
 from operations.dlq.setting_aside import set_aside as set_entry_aside
-from operations.options import json_option
 from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
-from terminal.options import admin_url_option, service_url_option, tz_option
+from terminal.options import admin_url_option, json_option, service_url_option, tz_option
 from terminal.text import one_line
 
 error_option = click.option(

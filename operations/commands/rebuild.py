@@ -12,12 +12,12 @@ from rich.console import Console
 from connection.admin import Admin
 from connection.client import connected
 from operations.database import database
-from operations.options import dsn_option, json_option
+from operations.options import dsn_option
 from operations.rebuild import estado
 from operations.rebuild.reporting import Rebuilt, ReportingRebuild
 from terminal.console import Counting
 from terminal.interrupt import interruptible
-from terminal.options import Positive, admin_url_option, service_url_option
+from terminal.options import Positive, admin_url_option, json_option, service_url_option
 
 STATEMENT_TIMEOUT_S = 3_600
 

@@ -19,7 +19,7 @@ from connection.admin import Admin
 from connection.client import connected
 from connection.errors import PulsarError
 from operations.database import dsn_variable
-from operations.options import json_option, statement_timeout_option
+from operations.options import statement_timeout_option
 from operations.reconcile import messages, rendering
 from operations.reconcile.check import Account, Check
 from operations.reconcile.rules import DOWNSTREAM, Verdict
@@ -32,7 +32,7 @@ from terminal.advice import ALPES, explained
 from terminal.console import Counting, table_console
 from terminal.errors import CommandError, OutputError
 from terminal.interrupt import interruptible
-from terminal.options import Positive, admin_url_option, service_url_option
+from terminal.options import Positive, admin_url_option, json_option, service_url_option
 from terminal.output import OutputFile, writing
 
 COULD_NOT_READ = 2

@@ -18,7 +18,7 @@ from rich.table import Table
 from connection.admin import Admin
 from connection.client import Client, connected
 from operations.database import dsn_variable
-from operations.options import ORDER_ID, json_option, statement_timeout_option
+from operations.options import ORDER_ID, statement_timeout_option
 from operations.reconcile import messages
 from operations.reconcile.check import Check
 from operations.reconcile.rules import Verdict
@@ -30,7 +30,7 @@ from operations.recover.retained import Retained
 from schemas.tienda.topics import SERVICES
 from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
-from terminal.options import Positive, admin_url_option, service_url_option
+from terminal.options import Positive, admin_url_option, json_option, service_url_option
 
 
 @click.command(short_help="Send the messages of lost orders again.")

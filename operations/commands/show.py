@@ -10,10 +10,10 @@ import click
 
 from connection.admin import Admin
 from operations.errors import AmbiguousOrderError, UnknownOrderError
-from operations.options import ORDER_ID, dsn_option, json_option
+from operations.options import ORDER_ID, dsn_option
 from operations.state import order_status
 from schemas.tienda import money
-from terminal.options import admin_url_option, tz_option
+from terminal.options import admin_url_option, json_option, tz_option
 from terminal.text import moment, one_line
 
 STATEMENT_TIMEOUT_S = 30

@@ -17,7 +17,7 @@ from connection.admin import Admin
 from connection.client import connected
 from connection.errors import PulsarError
 from operations.errors import NotDeployedError, UnknownOrderError
-from operations.options import ORDER_ID, dsn_option, json_option
+from operations.options import ORDER_ID, dsn_option
 from operations.state import order_status
 from operations.trace.hops import COMMAND_TOPICS, TOPICS, Hop, TraceRows, in_order
 from operations.trace.messages import Found, Span, find
@@ -28,7 +28,7 @@ from terminal.advice import ALPES, explained
 from terminal.console import Counting, table_console
 from terminal.errors import CommandError
 from terminal.interrupt import interruptible
-from terminal.options import Positive, admin_url_option, service_url_option, tz_option
+from terminal.options import Positive, admin_url_option, json_option, service_url_option, tz_option
 from terminal.text import moment, one_line
 
 

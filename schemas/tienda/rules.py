@@ -113,6 +113,26 @@ def sent_time_problem(field: str, milliseconds: int) -> str:
     return time_problem(field, milliseconds)
 
 
+def new_order_problem(message: CrearOrden, extra_currencies: Container[str] = ()) -> str:
+    """Return why Ordenes refuses a new order, empty when it doesn't. Whoever takes orders asks the same.
+
+    Parameters
+    ----------
+    message
+        The command, of the newest version.
+    extra_currencies
+        See `new_currency_problem`.
+    """
+    return (
+        id_problem("id", message.id)
+        or (direccion_problem(direccion_of(message)) if message.HasField("direccion") else "")
+        or text_problem("address", address_of(message))
+        or total_problem(message.total_cents)
+        or new_currency_problem(message.currency, extra_currencies)
+        or sent_time_problem("created_at_ms", message.created_at_ms)
+    )
+
+
 def event_type_problem(event_type: str, expected: str) -> str:
     """Return what is wrong with an event's type, empty when nothing is; the first clients' messages have none."""
     return "" if event_type in ("", expected) else f"event_type is {event_type[:40]!r}, must be {expected!r}"

@@ -137,6 +137,32 @@ def test_the_address_may_come_from_the_environment() -> None:
         ["send", "--rate", "inf"],
         ["send", "--timeout", "nan"],
         ["send", "--seed", "x"],
+        ["send", "--ramp", "10"],
+        ["send", "--ramp", "10:x", "--for", "1s"],
+        ["send", "--ramp", "0:0", "--for", "1s"],
+        ["send", "--ramp", "1:nan", "--for", "1s"],
+        ["send", "--ramp", "1:2"],
+        ["send", "--rate", "1", "--ramp", "1:2", "--for", "1s"],
+        ["send", "--rate", "1", "--for", "1d"],
+        ["send", "--rate", "1", "--for", "0s"],
+        ["send", "--rate", "1", "--for", "10", "--orders", "10"],
+        ["send", "--rate", "1000", "--for", "1h"],
+        ["send", "--for", "10s"],
+        ["send", "--burst", "10"],
+        ["send", "--every", "10s"],
+        ["send", "--mix", "valid"],
+        ["send", "--mix", "valid=90,valid=10"],
+        ["send", "--mix", "good=90"],
+        ["send", "--mix", "valid=-1"],
+        ["send", "--mix", "valid=0"],
+        ["send", "--mix", "valid=1", "--from-file", "x"],
+        ["send", "--mix", "valid=1", "--resume", "x"],
+        ["send", "--from-file", "x", "--orders", "3"],
+        ["send", "--from-file", "x", "--seed", "3"],
+        ["send", "--from-file", "x", "--rate", "3", "--for", "3s"],
+        ["send", "--from-file", "-", "--resume", "x"],
+        ["send", "--skip-bad-lines"],
+        ["send", "--resume", "/"],
         ["send", "--seed", "-1"],
         ["send", "--seed", "9" * 5_000],
         ["send", "--summary-json", ""],
@@ -175,6 +201,56 @@ def test_wrong_usage_exits_with_two_in_one_line_before_anything_is_asked(argumen
     assert re.search(r"[.?!] See alpes.* --help\.$", err.rstrip())
     assert len(err) < 6_000
     assert "No Pulsar" not in err
+
+
+def _file(path: Path, *lines: str) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def test_bad_lines_of_a_file_are_named_before_anything_is_sent(tmp_path: Path) -> None:
+    orders = _file(tmp_path / "orders.csv", "id,address,total_cents", "a,x,1", "b b,y,2", "c,z,-3")
+    code, out, err = _run("send", "--service-url", NOBODY, "--from-file", str(orders))
+    assert (code, out) == (2, "")
+    *lines, last = err.splitlines()
+    assert lines == [
+        f"{orders}, line 3, 'b b,y,2': id is 'b b', must be 1 to 128 characters of [A-Za-z0-9._-]",
+        f"{orders}, line 4, 'c,z,-3': total_cents is -3, must be 0 or more",
+    ]
+    assert last.startswith(f"alpes: 2 of the 3 lines of {orders} can't be sent, so none was: ")
+    code, _, err = _run("send", "--service-url", NOBODY, "--from-file", str(orders), "--skip-bad-lines")
+    assert code == 2
+    assert "No Pulsar" in err
+
+
+@pytest.mark.parametrize("content", [(), ("id,address",), ("id,address", "a b,c")], ids=len)
+def test_a_file_without_orders_is_refused(content: tuple[str, ...], tmp_path: Path) -> None:
+    orders = _file(tmp_path / "orders.csv", *content)
+    code, out, _ = _run("send", "--service-url", NOBODY, "--from-file", str(orders), "--skip-bad-lines")
+    assert (code, out) == (2, "")
+
+
+def test_a_run_is_continued_only_as_it_began(tmp_path: Path) -> None:
+    notes = str(tmp_path / "run")
+    begun = _run("send", "--service-url", NOBODY, "--orders", "7", "--seed", "3", "--resume", notes)
+    assert "No Pulsar" in begun[2]
+    for same in ([], ["--orders", "7"], ["--seed", "3", "--rate", "5"]):
+        assert "No Pulsar" in _run("send", "--service-url", NOBODY, "--resume", notes, *same)[2]
+    for other in (["--orders", "8"], ["--seed", "4"], ["--schema-version", "1"], ["--from-file", notes]):
+        code, _, err = _run("send", "--service-url", NOBODY, "--resume", notes, *other)
+        assert code == 2
+        assert "sends 7 orders of the seed 3, and other options say otherwise" in err
+
+
+def test_a_file_that_has_changed_is_not_continued(tmp_path: Path) -> None:
+    orders, notes = _file(tmp_path / "orders.csv", "id,address", "a,x"), str(tmp_path / "run")
+    command = ("send", "--service-url", NOBODY, "--from-file", str(orders), "--resume", notes)
+    assert "No Pulsar" in _run(*command)[2]
+    assert "No Pulsar" in _run("send", "--service-url", NOBODY, "--resume", notes)[2]
+    _file(orders, "id,address", "a,y")
+    code, _, err = _run(*command)
+    assert code == 2
+    assert f"{orders} has changed since its run began" in err
 
 
 def test_the_help_names_every_exit_code() -> None:

@@ -9,7 +9,9 @@ import pulsar
 
 from alpes_wire.tracing import child_traceparent, valid_traceparent
 from client.ledger import UNSENT, Ledger
+from client.mix import plain
 from client.orders import order_stream
+from client.pacing import Constant
 from client.sender import ATTEMPTS, Sender
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 from tests.unit.scripted_client import AT_CLOSE, ScriptedClient, ScriptedProducer
@@ -23,7 +25,7 @@ def client_that(verdict: Callable[[int], Any] = lambda _n: pulsar.Result.Ok) -> 
 def _send(broker: ScriptedClient, count: int, **options: Any) -> tuple[Sender, Ledger]:
     ledger = Ledger()
     sender = Sender(broker.create_producer, ledger, backoff_s=0.0)
-    sender.send(order_stream(1, count), options.pop("stop", threading.Event()), lambda: None, **options)
+    sender.send(plain(order_stream(1, count)), options.pop("stop", threading.Event()), lambda: None, **options)
     return sender, ledger
 
 
@@ -99,7 +101,7 @@ def test_no_new_producer_to_be_had_is_reported_too() -> None:
         return broker.create_producer()
 
     ledger = Ledger()
-    Sender(open_once, ledger, backoff_s=0.0).send(order_stream(1, 3), threading.Event(), lambda: None)
+    Sender(open_once, ledger, backoff_s=0.0).send(plain(order_stream(1, 3)), threading.Event(), lambda: None)
     assert ledger.close().outcomes[UNSENT] == 3
 
 
@@ -114,6 +116,6 @@ def test_a_stop_ends_the_sending_though_nothing_is_answered() -> None:
 
 def test_a_rate_is_kept() -> None:
     started = time.monotonic()
-    sender, _ = _send(client_that(), 51, rate=100.0)
+    sender, _ = _send(client_that(), 51, pace=Constant(100))
     assert sender.confirmed == 51
     assert 0.49 <= time.monotonic() - started < 2

@@ -1,0 +1,109 @@
+"""The options of `alpes send` that say how fast, and of what kinds; decides what they mean together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import click
+
+from client.mix import KINDS
+from client.pacing import Bursts, Constant, Pace, Ramp
+
+PACES = {"rate": "--rate", "ramp": "--ramp", "burst": "--burst"}
+
+OF_MADE_UP = {
+    "orders": "--orders",
+    "length_s": "--for",
+    "seed": "--seed",
+    "mix": "--mix",
+    "schema_version": "--schema-version",
+}
+
+
+class RampType(click.ParamType[tuple[float, float]]):
+    """Two rates: `10:200`."""
+
+    name = "ramp"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        """Return both rates."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            first, last = (float(rate) for rate in str(value).split(":"))
+        except ValueError:
+            first = last = math.nan
+        if not (0 <= first < math.inf and 0 <= last < math.inf and first + last > 0):
+            self.fail(f"{value!r} is no pair of rates, such as 10:200", param, ctx)
+        return first, last
+
+
+class MixType(click.ParamType[dict[str, int]]):
+    """How often each kind of message comes: `valid=90,bad=10`."""
+
+    name = "mix"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, int]:
+        """Return the weights by kind."""
+        if isinstance(value, dict):
+            return value
+        found: dict[str, int] = {}
+        for part in str(value).split(","):
+            kind, _, weight = part.strip().partition("=")
+            if kind not in KINDS or kind in found or not (weight.isascii() and weight.isdigit() and len(weight) < 7):
+                self.fail(
+                    f"{part.strip()!r} is no kind with its weight, each once, such as valid=90; kinds are"
+                    f" {', '.join(KINDS)}",
+                    param,
+                    ctx,
+                )
+            found[kind] = int(weight)
+        if not any(found.values()):
+            self.fail("every weight is 0", param, ctx)
+        return found
+
+
+def require_sense(given: Collection[str], *, stdin: bool = False) -> None:
+    """Raise `click.UsageError` if options contradict each other.
+
+    Parameters
+    ----------
+    given
+        The names of the options that were given.
+    stdin
+        Whether the orders come from standard input.
+    """
+    paces = [option for name, option in PACES.items() if name in given]
+    checks = {
+        f"{' and '.join(paces)} are different paces: name one": len(paces) > 1,
+        "--burst needs --every, the time from one burst to the next": "burst" in given and "every" not in given,
+        "--every is about bursts: name their size with --burst": "every" in given and "burst" not in given,
+        "--ramp needs --for, the time it takes": "ramp" in given and "length_s" not in given,
+        "--for needs a pace: --rate, --ramp or --burst": "length_s" in given and not paces,
+        "--for and --orders both say how many: name one": {"length_s", "orders"} <= set(given),
+        "--skip-bad-lines is about the lines of --from-file": "skip_bad_lines" in given and "from_file" not in given,
+        "--resume needs a file that can be read again, and standard input can't": stdin and "resume" in given,
+        "--mix can't be continued with --resume: begin the drill again": {"mix", "resume"} <= set(given),
+    }
+    # A file says all this itself.
+    checks |= {
+        f"--from-file and {option} exclude each other": {"from_file", name} <= set(given)
+        for name, option in OF_MADE_UP.items()
+    }
+    for problem, found in checks.items():
+        if found:
+            raise click.UsageError(problem)
+
+
+def pace_of(options: Mapping[str, Any]) -> Pace | None:
+    """Return the pace that the options of a run name; None for as fast as possible."""
+    if options["rate"]:
+        return Constant(options["rate"])
+    if options["ramp"]:
+        first, last = options["ramp"]
+        return Ramp(first, last, options["length_s"])
+    if options["burst"]:
+        return Bursts(options["burst"], options["every"])
+    return None

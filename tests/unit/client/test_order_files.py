@@ -1,0 +1,166 @@
+"""Files of orders: both forms, every way in which a line can be wrong, and how little memory they need."""
+
+import io
+import json
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client import order_files
+from client.errors import OrderFileError
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+
+GOOD = '{"id": "a", "client_id": 7, "address": "Calle 7", "total_cents": 1250, "currency": "COP"}'
+
+
+def read(text: str | bytes) -> list[order_files.Line]:
+    return list(order_files.lines(io.BytesIO(text if isinstance(text, bytes) else text.encode())))
+
+
+def orders(text: str | bytes) -> list[CrearOrden]:
+    found = read(text)
+    assert not [line.told() for line in found if line.problem]
+    return [line.order for line in found if line.order]
+
+
+def test_a_csv_file_and_an_ndjson_file_with_the_same_orders_are_the_same() -> None:
+    table = (
+        "\ufeffid, client_id,address,total_cents,currency,created_at_ms,direccion.calle,direccion.pais\r\n"
+        'a,7,"Calle 7, ""2""\nBogotá",1250,COP,1700000000000,,\r\n'
+        "\r\n"
+        "b,,,0,,,Calle 8,CO\r\n"
+    )
+    lines = [
+        {"id": "a", "client_id": 7, "address": 'Calle 7, "2"\nBogotá', "total_cents": 1250, "currency": "COP"},
+        {"id": "b", "total_cents": 0, "direccion": {"calle": "Calle 8", "pais": "CO"}},
+    ]
+    lines[0]["created_at_ms"] = 1_700_000_000_000
+    found = orders(table)
+    assert found == orders("\n\n".join(map(json.dumps, lines)))
+    assert [order.HasField("total_cents") for order in found] == [True, True]
+    assert found[0].created_at_ms == 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"id": "a b", "address": "x"}', "id is 'a b', must be 1 to 128 characters"),
+        ('{"address": "x"}', "id is ''"),
+        ('{"id": "b"}', "address must have 1 to 1000 characters"),
+        ('{"id": "b", "address": "x", "total_cents": -1}', "total_cents is -1, must be 0 or more"),
+        ('{"id": "b", "address": "x", "total_cents": 1.5}', "total_cents must be a whole number, not '1.5'"),
+        ('{"id": "b", "address": "x", "total_cents": true}', "total_cents must be a whole number, not 'True'"),
+        ('{"id": "b", "address": "x", "client_id": 2147483648}', "client_id must be a whole number"),
+        ('{"id": "b", "address": "x", "client_id": "7_0"}', "client_id must be a whole number, not '7_0'"),
+        ('{"id": "b", "address": "x", "currency": "XTS"}', "currency is 'XTS'"),
+        ('{"id": "b", "address": "x", "created_at_ms": 1700000000}', "looks like seconds"),
+        ('{"id": "b", "address": "x", "created_at": 1}', "it has 'created_at', which is none of id, client_id"),
+        ('{"id": "b", "address": 7}', "address must be a text, not 7"),
+        ('{"id": "b", "address": "\\ud800"}', "a text of it is not Unicode"),
+        ('{"id": "b", "direccion": "x"}', "direccion must be an object"),
+        ('{"id": "b", "direccion": {"street": "x"}}', "it has 'direccion.street', which is none of calle"),
+        ('{"id": "b", "direccion": {"calle": "x", "pais": "co"}}', "direccion.pais is 'co'"),
+        ('["a"]', "it is no JSON object"),
+        ('{"id": "b"', "it is no JSON: "),
+        ("{" * 100_000, "it is no JSON: "),
+        (GOOD, "its id is that of line 1"),
+    ],
+)
+def test_a_bad_line_is_named_by_number_and_text_with_its_reason(line: str, why: str) -> None:
+    other = GOOD.replace('"a"', '"c"')
+    first, second, third = read(f"{GOOD}\n{line}\n{other}\n")
+    assert first.order
+    assert third.order
+    assert (second.order, second.number) == (None, 2)
+    assert second.text.startswith(line[:40].strip())
+    assert len(second.text) <= 61
+    assert why in second.told()
+
+
+def test_bytes_that_are_not_utf_8_make_their_line_bad_alone() -> None:
+    found = read(b'id,address\na,x\nb,\xff\xfe\nc,"y\x00"\nd,z\n')
+    assert [line.order.id if line.order else line.problem.split(":")[0] for line in found] == [
+        "a",
+        "it is not UTF-8",
+        "address must have 1 to 1000 characters, none of them NUL",
+        "d",
+    ]
+
+
+def test_a_row_with_too_few_or_too_many_values_is_bad() -> None:
+    found = read("id,address\na\nb,x,y\nc,z\n")
+    assert [line.problem for line in found] == [
+        "it has 1 values, and line 1 has 2 names",
+        "it has 3 values, and line 1 has 2 names",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ("id,adress", "names 'adress', which no order has"),
+        ("id,clientId,x", "names 'clientId', 'x', which no order has"),
+        ("address", "doesn't name the field id"),
+        ("id,id", "has a name twice"),
+        ("", "doesn't name the field id"),
+        ("id,created_at", "names 'created_at', which no order has"),
+    ],
+)
+def test_a_csv_file_whose_first_line_is_wrong_is_refused_with_the_names_that_there_are(names: str, why: str) -> None:
+    with pytest.raises(OrderFileError, match=r"direccion\.calle") as refused:
+        read(f"{names}\na,b\n")
+    assert why in str(refused.value)
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"{", b"id,address\n"]))
+def test_no_bytes_end_the_reading(rest: bytes, start: bytes) -> None:
+    told = []
+    try:
+        for line in read(start + rest):
+            assert line.order or line.problem
+            told.append(line.told())
+    except OrderFileError as error:
+        told.append(str(error))
+    assert not any("\n" in each for each in told)
+
+
+class Endless(io.RawIOBase):
+    """A file that makes its lines when they are read."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.seek(0)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._lines: Iterator[bytes] = (
+            f'{{"id": "{n}", "address": "{"x" * 900}"}}\n'.encode() for n in range(self._count)
+        )
+        self._rest = b""
+        return offset
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        if not self._rest:
+            self._rest = next(self._lines, b"")
+        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+def test_a_file_is_never_held_as_a_whole() -> None:
+    count = 5_000
+    tracemalloc.start()
+    survey = order_files.survey(io.BufferedReader(Endless(count)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert survey.orders == count
+    assert peak < 2_000_000  # the file has 4.7 MB
