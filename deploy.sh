@@ -40,6 +40,7 @@ the report.
   kill FUNCTION       kill (SIGKILL) one instance of a function of the local stack, to see that nothing is lost
   down                stop everything; keep the data
   destroy             stop everything and remove the data; ask first, unless --yes is given
+  --version           print the version
 
 Functions: $(configured name | paste -sd ' ').
 
@@ -56,7 +57,7 @@ this deploys to that cluster and starts nothing. A probe function first checks t
 names the executable pulsar-admin.
 
 Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or no answer, 3 a part is not running or
-makes no progress (status), 130 interrupted. docs/operations.md has the table.
+makes no progress (status), 130 interrupted. docs/command-line.md has the table.
 END
 }
 
@@ -223,6 +224,10 @@ main() {
     started=$(date +%s)
     if [ "$command" = help ] || asks_for_help "$@"; then
         usage
+        return
+    fi
+    if [ "$command" = --version ]; then
+        sed -n 's/^version = "\(.*\)"$/alpes \1/p' pyproject.toml
         return
     fi
     [ $# -eq 0 ] || shift

@@ -17,3 +17,9 @@ class JournalError(CommandError):
     """A run can't be continued from a file, and nothing was sent: name another file, or take the options back."""
 
     exit_code = WRONG_USAGE
+
+
+class ConfigFileError(CommandError):
+    """The file of `alpes` can't be used, and nothing was done: mend what the error names."""
+
+    exit_code = WRONG_USAGE

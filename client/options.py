@@ -97,13 +97,23 @@ def require_sense(given: Collection[str], *, stdin: bool = False) -> None:
             raise click.UsageError(problem)
 
 
-def pace_of(options: Mapping[str, Any]) -> Pace | None:
-    """Return the pace that the options of a run name; None for as fast as possible."""
-    if options["rate"]:
-        return Constant(options["rate"])
-    if options["ramp"]:
-        first, last = options["ramp"]
-        return Ramp(first, last, options["length_s"])
-    if options["burst"]:
-        return Bursts(options["burst"], options["every"])
+def pace_of(options: Mapping[str, Any], given: Collection[str]) -> Pace | None:
+    """Return the pace of a run; None for as fast as possible.
+
+    Parameters
+    ----------
+    options
+        The values of all options.
+    given
+        Those that the command line names. A pace among them goes before one of the file.
+    """
+    named = [name for name in PACES if name in given] or [name for name in PACES if options[name]]
+    match named:
+        case ["rate", *_]:
+            return Constant(options["rate"])
+        case ["ramp", *_]:
+            first, last = options["ramp"]
+            return Ramp(first, last, options["length_s"])
+        case ["burst", *_]:
+            return Bursts(options["burst"], options["every"])
     return None

@@ -171,7 +171,10 @@ def _object(line: str) -> dict[str, Any]:
 
 def _csv(text: _Text) -> Iterator[Line]:
     reader = csv.reader(text, strict=True)
-    names = [name.strip() for name in next(reader, [])]
+    try:
+        names = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise OrderFileError(f"Line 1 is no CSV: {error}.") from None
     _require_names(names)
     while True:
         number = reader.line_num + 1

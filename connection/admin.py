@@ -7,6 +7,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
@@ -123,6 +125,14 @@ class Admin:
             raise
         return True
 
+    def clock_s(self) -> float:
+        """Return the time of the broker's clock, Unix seconds. Its answers have it to the second."""
+        _, headers = self._answered("GET", "/admin/v2/clusters")
+        if not headers["Date"]:
+            raise self.not_pulsar()
+        # It is cut, not rounded: half a second more is right on average.
+        return parsedate_to_datetime(headers["Date"]).timestamp() + 0.5
+
     def topics(self) -> list[str]:
         """Return the short names of all of Alpes' topics, with or without partitions, sorted."""
         root = f"/admin/v2/persistent/{NAMESPACE}"
@@ -134,6 +144,10 @@ class Admin:
         return AdminUnreachableError(f"What listens at {self.url} does not answer as Pulsar's admin API.")
 
     def _send(self, method: str, path: str, body: object = None) -> str:
+        return self._answered(method, path, body)[0]
+
+    def _answered(self, method: str, path: str, body: object = None) -> tuple[str, Message]:
+        """Send one request; return the answer's text and headers."""
         request = urllib.request.Request(  # noqa: S310 - http(s)
             self.url + path,
             method=method,
@@ -142,7 +156,7 @@ class Admin:
         )
         try:
             with self._opener.open(request, timeout=self._timeout_s) as answer:
-                return str(answer.read(), "utf-8")
+                return str(answer.read(), "utf-8"), answer.headers
         except urllib.error.HTTPError as error:
             reason = _reason(error)
             what = path if method == "GET" else f"{method} {path}"

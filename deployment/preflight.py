@@ -44,8 +44,13 @@ def check_user_configs(configs: Sequence[PulsarFunctionConfig]) -> None:
             raise WorkerNotReadyError(f"Nothing was created, because function {config.name}: {error}") from error
 
 
-def check_local(functions: Sequence[Packaged], settings: Settings) -> None:
+def check_local(functions: Sequence[Packaged], settings: Settings, *, with_state: bool = True) -> None:
     """Check that the local worker's Python can import what an instance imports, and that the state store answers.
+
+    Parameters
+    ----------
+    with_state
+        Whether to look at the state store, and make the functions' tables there.
 
     Raises
     ------
@@ -64,7 +69,7 @@ def check_local(functions: Sequence[Packaged], settings: Settings) -> None:
             }
             for function in functions
         ],
-        "state_url": f"bk://127.0.0.1:{settings.ports.state}",
+        "state_url": with_state and f"bk://127.0.0.1:{settings.ports.state}",
         "state_namespace": functions[0].config.namespace.replace("/", "_").replace("-", "_"),
     }
     environ = broker.broker_environment(settings, credentials.load(settings))

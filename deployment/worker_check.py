@@ -1,8 +1,8 @@
 """Does what an instance does at its start, to find what is missing. The worker's Python runs it, not ours.
 
 `python3 worker_check.py` reads JSON from its standard input (`instances`, `functions`, `state_url`, `state_namespace`),
-and prints one line per problem. It also makes the functions' state tables, with the worker's own code. Instances that
-start at once would race to make them, and the losers would die.
+and prints one line per problem. It also makes the functions' state tables, with the worker's own code, unless there is
+no `state_url`. Instances that start at once would race to make them, and the losers would die.
 """
 
 import contextlib
@@ -83,7 +83,7 @@ def main() -> None:
             problems.append(problem)
         else:
             problems += filter(None, map(_function_problem, task["functions"]))
-            for function in task["functions"] if not problems else ():
+            for function in task["functions"] if task["state_url"] and not problems else ():
                 problem = _state_problem(task["state_url"], task["state_namespace"], function["name"])
                 if problem:
                     problems.append(problem)

@@ -9,13 +9,14 @@ import psycopg
 
 from operations.errors import NoDatabaseError
 from terminal.errors import CommandError
+from terminal.settings import dsn as dsn_setting
 
 CONNECT_TIMEOUT_S = 5
 
 
 def dsn_variable(service: str) -> str:
     """Return the environment variable with the DSN of a service's database, as its function config names it."""
-    return f"ALPES_{service.upper()}_DSN"
+    return dsn_setting(service).variable
 
 
 @contextmanager

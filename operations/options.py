@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from operations.database import dsn_variable
 from schemas.tienda import orden
+from terminal.options import system_option
+from terminal.settings import dsn
 
 
 class _OrderId(click.ParamType[str]):
@@ -34,10 +35,4 @@ statement_timeout_option = click.option(
 
 def dsn_option(service: str, name: str = "") -> Callable[[Any], Any]:
     """Return the option that names a service's database: ``name``, or the service's environment variable."""
-    return click.option(
-        name or f"--{service}-dsn",
-        envvar=dsn_variable(service),
-        metavar="DSN",
-        show_envvar=True,
-        help=f"Database of {service.capitalize()}.",
-    )
+    return system_option(dsn(service), "DSN", name)

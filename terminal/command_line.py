@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from connection.errors import PulsarError
 from terminal.advice import DEPLOYMENT, Advice, explained
@@ -98,6 +100,7 @@ class Group(click.Group):
         self._interrupted = interrupted
         self._advice = advice
         self._lazy = lazy or {}
+        self._defaults_from: object = ""
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -123,11 +126,27 @@ class Group(click.Group):
             with formatter.section(section):
                 formatter.write_dl(rows)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a subcommand's or an option's name, without importing lazy subcommands."""
+        if not self._lazy:
+            return super().shell_complete(ctx, incomplete)
+        names = [
+            CompletionItem(name, help=lazy.summary) for name, lazy in self._lazy.items() if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
     def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **__: Any) -> Any:
         """Run a command line, and exit."""
         sys.exit(self.run(args, prog_name))
 
-    def run(self, args: Sequence[str] | None = None, prog_name: str | None = None) -> Any:
+    def run(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        *,
+        defaults_from: object = "",
+        **settings: Any,
+    ) -> Any:
         """Run a command line, flush its output, and return the exit code.
 
         Parameters
@@ -136,9 +155,14 @@ class Group(click.Group):
             Arguments without the program's name; None for those of the process.
         prog_name
             The program's name, if it isn't the group's.
+        defaults_from
+            The file that the setting `default_map` was read from, for errors.
+        settings
+            Of click's context, such as `obj` and `default_map`.
         """
+        self._defaults_from = defaults_from
         try:
-            code = self._invoked(sys.argv[1:] if args is None else list(args), prog_name or str(self.name))
+            code = self._invoked(sys.argv[1:] if args is None else list(args), prog_name or str(self.name), settings)
             sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
@@ -152,11 +176,11 @@ class Group(click.Group):
             return told.exit_code
         return code
 
-    def _invoked(self, args: list[str], prog_name: str) -> Any:
+    def _invoked(self, args: list[str], prog_name: str, settings: dict[str, Any]) -> Any:
         # Not click's own `main`, which ends the process itself if the reader of the output has gone.
         self._main_shell_completion({}, prog_name)
         try:
-            with self.make_context(prog_name, args) as ctx:
+            with self.make_context(prog_name, args, **settings) as ctx:
                 return self.invoke(ctx)
         except click.exceptions.Exit as ended:
             return ended.exit_code
@@ -181,4 +205,12 @@ class Group(click.Group):
         what = one_line(" ".join(error.format_message().split()))
         begin = "" if self._prefix else f"{command}: "
         stop = "" if what.endswith((".", "?", "!")) else "."
-        return f"{begin}{what}{stop} See {self._help_command or command} --help."
+        where = f" {self._defaults_from} says so." if _is_of_file(error) else ""
+        return f"{begin}{what}{stop}{where} See {self._help_command or command} --help."
+
+
+def _is_of_file(error: click.UsageError) -> bool:
+    """Whether an error is about a value that comes from a file of defaults."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None or not error.param.name:
+        return False
+    return error.ctx.get_parameter_source(error.param.name) is ParameterSource.DEFAULT_MAP

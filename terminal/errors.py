@@ -1,9 +1,17 @@
-"""The exit codes of all commands, and the errors that end one; docs/operations.md has the table."""
+"""The exit codes of all commands, and the errors that end one; docs/command-line.md has the table."""
 
 FAILED = 1
 WRONG_USAGE = 2
 NOT_ALL_RUNNING = 3
 INTERRUPTED = 130
+EXIT_CODES = {
+    0: "done",
+    FAILED: "failed, refused or found something wrong",
+    WRONG_USAGE: "wrong usage or no answer",
+    NOT_ALL_RUNNING: "a part is not running or makes no progress (status)",
+    INTERRUPTED: "interrupted",
+}
+"""What each means, for the help."""
 
 
 class CommandError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +12,7 @@ import click
 import tzlocal
 
 from schemas.tienda import times
+from terminal.settings import ADMIN_URL, SERVICE_URL, Setting
 
 SECONDS_OF = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
 DURATION = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|)")
@@ -82,22 +84,29 @@ tz_option = click.option(
     help="Show times in this time zone: an IANA name, such as America/Bogota.",
 )
 
-service_url_option = click.option(
-    "--service-url",
-    envvar="PULSAR_SERVICE_URL",
-    default="pulsar://127.0.0.1:6650",
-    metavar="URL",
-    show_default=True,
-    show_envvar=True,
-    help="Address of the Pulsar broker.",
-)
 
-admin_url_option = click.option(
-    "--admin-url",
-    envvar="PULSAR_ADMIN_URL",
-    default="http://127.0.0.1:8080",
-    metavar="URL",
-    show_default=True,
-    show_envvar=True,
-    help="Address of Pulsar's admin API.",
-)
+def system_option(setting: Setting, metavar: str, name: str = "") -> Callable[[Any], Any]:
+    """Return the option that says where a part of the system is.
+
+    Parameters
+    ----------
+    setting
+        What it sets.
+    metavar
+        What stands for its value in the help.
+    name
+        The option's name, if it isn't the setting's.
+    """
+    return click.option(
+        name or f"--{setting.key}",
+        envvar=setting.variable,
+        default=setting.default or None,
+        metavar=metavar,
+        show_default=bool(setting.default),
+        show_envvar=True,
+        help=setting.help,
+    )
+
+
+service_url_option = system_option(SERVICE_URL, "URL")
+admin_url_option = system_option(ADMIN_URL, "URL")

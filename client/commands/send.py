@@ -157,10 +157,10 @@ def send(  # noqa: PLR0913, PLR0917 - click passes options by name
       alpes send --from-file orders.csv
       alpes send --mix valid=90,duplicate=5,bad=5
     """  # noqa: D301 - \b is click's mark
-    given = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     require_sense(given, stdin=from_file == order_files.STANDARD_INPUT)
-    pace = pace_of(ctx.params)
-    if pace is not None and length_s is not None:
+    pace = pace_of(ctx.params, given)
+    if pace is not None and length_s is not None and "orders" not in given:
         orders = _bounded(pace.within(length_s))
     wanted = Plan(orders, random_seed() if seed is None else seed, schema_version)
     with ExitStack() as held:

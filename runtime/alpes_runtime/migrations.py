@@ -62,6 +62,26 @@ def migrate(dsn: str, directory: Path) -> list[str]:
     return applied_now
 
 
+def missing(connection: psycopg.Connection, directory: Path) -> list[str]:
+    """Return the names of the migrations that a database doesn't have yet. Changes nothing.
+
+    Raises
+    ------
+    Misconfigured
+        A file has changed since it was applied.
+    """
+    queries = load_queries(_QUERIES)
+    try:
+        known: dict[str, str] = dict(connection.execute(queries["applied"].encode()).fetchall())
+    except psycopg.errors.UndefinedTable:
+        known = {}
+    files = sorted(directory.glob("*.sql"))
+    for path in files:
+        if path.name in known and known[path.name] != hashlib.sha256(path.read_bytes()).hexdigest():
+            raise Misconfigured(f"{path.name} was applied and has changed since: put the change in a new file")
+    return [path.name for path in files if path.name not in known]
+
+
 if __name__ == "__main__":
     variable, folder = sys.argv[1:3]
     sys.stdout.write(("\n".join(migrate(os.environ[variable], Path(folder))) or "up to date") + "\n")

@@ -4,36 +4,47 @@
 its decimals only where people read it.
 """
 
-from iso4217 import Currency, __published__
+from functools import cache
 
-ISO_4217_OF = __published__.isoformat()
-"""The edition of ISO 4217 that is known here."""
 USUAL_DECIMALS = 2
 """Decimals of a currency that ISO 4217 doesn't have, or has without a minor unit."""
 
-# A look-up in a dict per message; the package's own properties cost some microseconds.
-_DECIMALS: dict[str, int | None] = {currency.code: currency.exponent for currency in Currency}
+
+@cache
+def _decimals() -> dict[str, int | None]:
+    """Return the decimals of each currency: a look-up in a dict costs less than the package's own properties."""
+    # The package takes some 0.1 s to import, and most commands show no amount.
+    from iso4217 import Currency  # noqa: PLC0415
+
+    return {currency.code: currency.exponent for currency in Currency}
+
+
+def edition() -> str:
+    """Return the date of the edition of ISO 4217 that is known here."""
+    from iso4217 import __published__  # noqa: PLC0415
+
+    return str(__published__.isoformat())
 
 
 def is_current(currency: str) -> bool:
     """Return whether ISO 4217 has a currency. It drops those that are no longer in use."""
-    return currency in _DECIMALS
+    return currency in _decimals()
 
 
 def has_minor_unit(currency: str) -> bool:
     """Return whether amounts of a currency can be counted; those of gold (XAU) or of tests (XTS) can't."""
-    return _DECIMALS.get(currency) is not None
+    return _decimals().get(currency) is not None
 
 
 def decimals(currency: str) -> int:
     """Return how many decimals an amount has, `USUAL_DECIMALS` where ISO 4217 doesn't say."""
-    found = _DECIMALS.get(currency)
+    found = _decimals().get(currency)
     return USUAL_DECIMALS if found is None else found
 
 
 def currencies() -> dict[str, int]:
     """Return every currency whose amounts can be counted, with its decimals, sorted by its code."""
-    return {code: places for code, places in sorted(_DECIMALS.items()) if places is not None}
+    return {code: places for code, places in sorted(_decimals().items()) if places is not None}
 
 
 def total(cents: int, currency: str) -> str:

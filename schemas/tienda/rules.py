@@ -88,7 +88,7 @@ def new_currency_problem(currency: str, extra: Container[str] = ()) -> str:
         "has without a minor unit, so no amount can be counted in it" if money.is_current(currency) else "doesn't have"
     )
     return (
-        f"currency is {currency!r}, which ISO 4217 of {money.ISO_4217_OF} {why}: send another one, or allow it with "
+        f"currency is {currency!r}, which ISO 4217 of {money.edition()} {why}: send another one, or allow it with "
         "extra_currencies in Ordenes' userConfig"
     )
 

@@ -1,0 +1,215 @@
+"""Where settings come from, which goes first, and that no secret is shown."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client import config_file, sources
+from client.cli import alpes, main
+from client.errors import ConfigFileError
+from terminal.errors import CommandError
+from terminal.settings import SETTINGS, masked
+
+CHECKOUT = Path(__file__).parents[3]
+STACK = {
+    "PULSAR_SERVICE_URL": "pulsar://127.0.0.1:6670",
+    "PULSAR_ADMIN_URL": "http://127.0.0.1:8100",
+    "ALPES_ORDENES_DSN": "postgresql://ordenes:stacks-secret@127.0.0.1/ordenes",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return a folder with a local stack's addresses and without a file."""
+    (tmp_path / "environment.json").write_text(json.dumps(STACK))
+    return tmp_path
+
+
+def _environ(home: Path, file: str = "", **more: str) -> dict[str, str]:
+    environ = {"ALPES_HOME": str(home), "XDG_CONFIG_HOME": str(home), **more}
+    if file:
+        (home / "alpes").mkdir(exist_ok=True)
+        (home / "alpes" / "config.toml").write_text(file)
+    return environ
+
+
+def test_without_anything_else_the_local_stack_says_where_the_system_is(home: Path) -> None:
+    environ = _environ(home)
+    found = sources.take(["show", "a"], environ)
+    assert environ.items() >= STACK.items()
+    assert {found.origins[name] for name in STACK} == {".alpes"}
+
+
+def test_the_file_goes_before_the_local_stack_whose_databases_are_then_none_of_this_system(home: Path) -> None:
+    environ = _environ(home, 'service-url = "pulsar://of-the-file"\nenvios-dsn = "postgresql://envios"\n')
+    found = sources.take(["show", "a"], environ)
+    assert environ["PULSAR_SERVICE_URL"] == "pulsar://of-the-file"
+    assert environ["ALPES_ENVIOS_DSN"] == "postgresql://envios"
+    assert "ALPES_ORDENES_DSN" not in environ
+    assert found.origins["PULSAR_SERVICE_URL"] == "file"
+
+
+def test_the_environment_goes_before_the_file_and_a_flag_before_both(home: Path) -> None:
+    file = 'service-url = "pulsar://of-the-file"\nordenes-dsn = "postgresql://file"\n'
+    environ = _environ(home, file, PULSAR_SERVICE_URL="pulsar://of-the-shell")
+    found = sources.take(["show", "a"], environ)
+    assert environ["PULSAR_SERVICE_URL"] == "pulsar://of-the-shell"
+    assert "ALPES_ORDENES_DSN" not in environ
+    assert found.origins["PULSAR_SERVICE_URL"] == "environment"
+    environ = _environ(home, file)
+    sources.take(["show", "a", "--admin-url=http://flag"], environ)
+    assert "PULSAR_SERVICE_URL" not in environ
+    assert "ALPES_ORDENES_DSN" not in environ
+
+
+def test_a_dsn_of_the_shell_stays_beside_the_local_stacks_others(home: Path) -> None:
+    environ = _environ(home, ALPES_ORDENES_DSN="postgresql://mine")
+    sources.take(["show", "a"], environ)
+    assert environ["ALPES_ORDENES_DSN"] == "postgresql://mine"
+    assert environ["PULSAR_SERVICE_URL"] == STACK["PULSAR_SERVICE_URL"]
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Alpes = Callable[..., Done]
+
+
+@pytest.fixture
+def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Alpes:
+    """Return what runs a command line as a process does, with this environment and file."""
+
+    def of(*arguments: str, file: str = "", **more: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["alpes", *arguments])
+        with patch.dict(os.environ, _environ(home, file, **more), clear=True):
+            try:
+                code = main() or 0
+            except CommandError as error:
+                print(f"alpes: {error}", file=sys.stderr)
+                code = error.exit_code
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return of
+
+
+def _config(run: Alpes, *arguments: str, file: str = "") -> dict[str, tuple[str | None, str]]:
+    done = run("config", "--json", *arguments, file=file)
+    assert done.code == 0, done.err
+    return {each["setting"]: (each["value"], each["source"]) for each in json.loads(done.out)["settings"]}
+
+
+def test_config_shows_each_setting_with_its_source_and_no_secret(home: Path, run: Alpes) -> None:
+    found = _config(run, "--tz", "UTC")
+    assert set(found) >= {setting.variable for setting in SETTINGS}
+    assert found["TZ"] == ("UTC", "flag")
+    assert found["PULSAR_ADMIN_URL"] == ("http://127.0.0.1:8100", ".alpes")
+    assert found["ALPES_ORDENES_DSN"] == ("postgresql://ordenes:***@127.0.0.1/ordenes", ".alpes")
+    assert found["ALPES_HOME"] == (str(home), "environment")
+    assert found["ALPES_PAGOS_DSN"] == (None, "default")
+    found = _config(run, file='tz = "America/Bogota"\n[send]\nrate = 50\n[dlq.list]\nlimit = 5\n')
+    assert found["TZ"] == ("America/Bogota", "file")
+    assert (found["send.rate"], found["dlq.list.limit"]) == (("50", "file"), ("5", "file"))
+    table = run("config")
+    assert "stacks-secret" not in table.out + table.err
+    assert "ordenes:***@" in table.out
+
+
+def test_an_option_of_the_file_counts_unless_a_flag_says_otherwise(home: Path, run: Alpes) -> None:
+    file = "[send]\nrate = 5\nfor = 3600\norders = 7\n"
+    nobody = ("--service-url", "pulsar://127.0.0.1:1")
+    begun = run("send", *nobody, "--resume", str(home / "a"), file=file)
+    assert "No Pulsar" in begun.err
+    assert json.loads((home / "a").read_text())["plan"]["orders"] == 18_000
+    run("send", *nobody, "--resume", str(home / "b"), "--orders", "3", file=file)
+    assert json.loads((home / "b").read_text())["plan"]["orders"] == 3
+    run("send", *nobody, "--resume", str(home / "c"), "--burst", "2", "--every", "1s", "--for", "3s", file=file)
+    assert json.loads((home / "c").read_text())["plan"]["orders"] == 6
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("service_url = 'x'", "there is no setting 'service_url'. Did you mean 'service-url'?"),
+        ("[sned]\nrate = 1", "there is no setting 'sned'. Did you mean 'send'?"),
+        ("[send]\nrat = 1", "alpes send has no option 'rat'. Did you mean 'rate'?"),
+        ("send = 1", "send is a command, so it must be a table of options: [send]."),
+        ("service-url = 1", "service-url must be a text, not 1."),
+        ("= 1", "is not valid TOML: "),
+        ("[send]\nrate = 'fast'", "Invalid value for '--rate': 'fast' is not a valid float range."),
+        ("tz = 'Bogota'", "Invalid value for '--tz'"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_one_line_that_names_it(home: Path, run: Alpes, file: str, said: str) -> None:
+    done = run("send", "--service-url", "pulsar://127.0.0.1:1", file=file)
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 1
+    assert said in done.err
+    assert str(home / "alpes" / "config.toml") in done.err
+
+
+def test_help_version_and_completion_work_though_the_file_is_broken(run: Alpes) -> None:
+    for arguments in (["--help"], ["--version"]):
+        assert run(*arguments, file="= 1").code == 0
+    assert "_alpes_completion" in run(_ALPES_COMPLETE="bash_source").out
+    for words, found in (("alpes do", ["doctor"]), ("alpes send --bu", ["--burst"]), ("alpes dlq di", ["discard"])):
+        count = str(len(words.split()) - 1)
+        completed = run(_ALPES_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=count)
+        assert completed.out.split() == [f"plain,{name}" for name in found]
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError, match="can't be read: No such file"):
+        config_file.load({"ALPES_CONFIG": str(tmp_path / "nowhere.toml")})
+    assert config_file.load({"XDG_CONFIG_HOME": str(tmp_path)}) == {}
+
+
+words = st.text(
+    st.characters(codec="utf-8", exclude_characters="@/?#'\\ :;&,", exclude_categories=["C", "Z"]), min_size=6
+)
+
+
+@given(words, words)
+def test_no_password_is_shown(user: str, password: str) -> None:
+    secret = f"p{password}@{password}"
+    forms: dict[str, Any] = {
+        f"postgresql://{user}:{secret}@db.example/pagos": "@db.example/pagos",
+        f"host=db user=u password={password} dbname=pagos": "dbname=pagos",
+        f"host=db password='{password}  {password}' dbname=pagos": "dbname=pagos",
+        f"postgresql://db/pagos?user=u&password={password}&sslmode=require": "sslmode=require",
+    }
+    for dsn, kept in forms.items():
+        shown = masked("ALPES_PAGOS_DSN", dsn)
+        assert f"password={password[:3]}" not in shown
+        assert secret not in shown
+        assert shown.endswith(kept)
+    assert masked("ALPES_API_TOKEN", password) == "***"
+
+
+def test_the_documents_and_the_scripts_help_have_the_settings_of_the_registry() -> None:
+    document = (CHECKOUT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \|", document, re.MULTILINE)
+    assert rows == [setting.variable for setting in SETTINGS]
+    script = (CHECKOUT / "deploy.sh").read_text(encoding="utf-8").partition("Environment:\n")[2].partition("\n\n")[0]
+    named = set(re.findall(r"^  ([A-Z0-9_]+) ", script, re.MULTILINE))
+    assert named
+    assert named <= {setting.variable for setting in SETTINGS}
+
+
+def test_config_needs_no_stack_and_no_file() -> None:
+    result = CliRunner(env={"ALPES_HOME": "/nonexistent/alpes"}).invoke(alpes, ["config"])
+    assert result.exit_code == 0, result.output
