@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -34,8 +35,12 @@ ADMIN_TIMEOUT_S = 5.0
 PAUSE_AFTER_ERROR_S = 2.0
 LETTERS_PER_S = 200
 """Dead letters that are read a second; further ones are counted."""
+UNEXPECTED = "The API failed to follow the system, and tries again: its log says why."
 STOP_S = 2.0
 """How long stopping waits for each thread."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Collector:
@@ -127,6 +132,10 @@ class Collector:
             except (PulsarError, CommandError) as error:
                 self._note("topics", str(error))
                 self._note("figures", str(error))
+            except Exception:  # noqa: BLE001 - whatever an answer looked like that nobody foresaw
+                _log.exception("The live page can't follow the system")
+                self._note("topics", UNEXPECTED)
+                self._note("figures", UNEXPECTED)
             finally:
                 self._tail = None
             self._stopping.wait(PAUSE_AFTER_ERROR_S)

@@ -2,7 +2,7 @@
 
 import { call, Problem } from "./api.js";
 
-const SILENT_MS = 12_000; // The server sends something at least every 5 s.
+const SILENT_MS = 12_000; // Something new comes every second. Heartbeats don't count: they say nothing.
 const PAUSES_MS = [500, 1_000, 2_000, 5_000];
 
 /** Call `handlers[name](values)` for each event, and `state("live" | "lost", reason)` when the connection changes. */
@@ -34,12 +34,13 @@ async function read(path, handlers, connected) {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      clearTimeout(watchdog);
-      watchdog = setTimeout(() => stop.abort(), SILENT_MS);
       buffer += value;
       let end;
       while ((end = buffer.indexOf("\n\n")) >= 0) {
-        handle(buffer.slice(0, end), handlers, connected);
+        if (handle(buffer.slice(0, end), handlers, connected)) {
+          clearTimeout(watchdog);
+          watchdog = setTimeout(() => stop.abort(), SILENT_MS);
+        }
         buffer = buffer.slice(end + 2);
       }
     }
@@ -56,8 +57,8 @@ function handle(text, handlers, connected) {
     if (line.startsWith("event: ")) name = line.slice(7);
     if (line.startsWith("data: ")) data.push(line.slice(6));
   }
-  if (data.length && handlers[name]) {
-    connected();
-    handlers[name](JSON.parse(data.join("\n")));
-  }
+  if (!data.length || !handlers[name]) return false;
+  connected();
+  handlers[name](JSON.parse(data.join("\n")));
+  return true;
 }

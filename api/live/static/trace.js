@@ -1,7 +1,7 @@
 // Shows one order's way through the topics.
 
 import { call } from "./api.js";
-import { duration, element, foreign, time } from "./text.js";
+import { count, duration, element, foreign, time } from "./text.js";
 
 /** Let the form ask for a trace; the answer asks for one by an order's id. */
 export function traces() {
@@ -40,7 +40,7 @@ async function show(id) {
         element("td", {}, foreign(hop.what)));
     }));
     table.hidden = trace.hops.length === 0;
-    result.replaceChildren(element("p", { class: "note" }, "Order ", foreign(id, { class: "id" }), `: ${trace.hops.length} steps found in the topics.`));
+    result.replaceChildren(element("p", { class: "note" }, "Order ", foreign(id, { class: "id" }), `: ${trace.hops.length} steps, in ${count(trace.looked_at.messages)} messages that were looked at.${trace.looked_at.whole ? "" : " There are more messages: alpes trace reads on."}`));
   } catch (error) {
     result.replaceChildren(element("p", { class: "notice" }, foreign(error.message)));
   }
