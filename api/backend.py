@@ -1,20 +1,33 @@
-"""What the API holds open while it runs: the connection to Pulsar."""
+"""What the API holds open while it runs: the connection to Pulsar, and what came by it."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
+from api.orders.commands import Commands, look_back
+from api.orders.following import FAILURES, Following
+from api.orders.outcomes import FOLLOWED, Outcomes
 from api.settings import Settings
 from connection.admin import Admin
 from connection.client import Client
+from connection.errors import PulsarError
+from connection.group_publishing import GroupPublisher
+from schemas.tienda.topics import CREAR_ORDEN, full_name
 
 ADMIN_TIMEOUT_S = 5.0
 """How long Pulsar's admin API may take for one answer while a caller waits for ours."""
+START_S = 15.0
+"""How long the API waits at its start to read back the last commands. Then it listens, and answers what it can."""
+AGAIN_S = 1.0
+MOST_LOOKUPS = 8
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Backend:
     """The connection to Pulsar, for all requests.
 
@@ -24,17 +37,73 @@ class Backend:
         Pulsar's client, which connects when it is used, and again whenever the connection is lost.
     admin : Admin
         Pulsar's admin API. It blocks: call it in a thread.
+    publisher : GroupPublisher
+        Publishes to `crear-orden`.
+    commands : Commands
+        What was published there lately.
+    outcomes : Outcomes
+        What became of orders lately.
+    following : Following
+        Brings the outcomes.
+    lookups : asyncio.Semaphore
+        Held while a request asks the admin API about one order: it takes only so many at once.
+    deployed : asyncio.Event
+        Set once Alpes' topics are there, and the commands of the last minutes are read back.
     """
 
     client: Client
     admin: Admin
+    publisher: GroupPublisher
+    commands: Commands
+    outcomes: Outcomes
+    following: Following
+    lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_LOOKUPS))
+    deployed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Backend]:
     """Hold the connection open for the length of a `with` block. Pulsar may be away, now and later."""
     client = Client(settings.service_url)
+    admin = Admin(settings.admin_url, timeout_s=ADMIN_TIMEOUT_S, pauses_s=())
+    outcomes = Outcomes(settings.remembered)
+    publisher = GroupPublisher(client, full_name(CREAR_ORDEN), most_waiting=settings.most_waiting)
     try:
-        yield Backend(client, Admin(settings.admin_url, timeout_s=ADMIN_TIMEOUT_S, pauses_s=()))
+        async with publisher, Following(client, outcomes) as following:
+            backend = Backend(client, admin, publisher, Commands(), outcomes, following)
+            arriving = asyncio.create_task(_arrive(backend), name="arrive")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(backend.deployed.wait(), START_S if await _answers(admin) else 0)
+            try:
+                yield backend
+            finally:
+                outcomes.stop()
+                arriving.cancel()
+                await asyncio.wait([arriving])
     finally:
         client.shutdown()
+
+
+async def _answers(admin: Admin) -> bool:
+    try:
+        return CREAR_ORDEN in await asyncio.to_thread(admin.topics)
+    except PulsarError:
+        return False
+
+
+async def _arrive(backend: Backend) -> None:
+    """Wait until Alpes' topics are there, and read back the commands of the last minutes.
+
+    A producer or consumer of a missing topic would create one, with other settings than the deployment's.
+    """
+    while True:
+        with suppress(*FAILURES):
+            if {CREAR_ORDEN, *FOLLOWED} <= set(await asyncio.to_thread(backend.admin.topics)):
+                break
+        await asyncio.sleep(AGAIN_S)
+    try:
+        for order_id, content in await asyncio.to_thread(look_back, backend.client, backend.admin):
+            backend.commands.remember(order_id, content)
+    except FAILURES as error:
+        _log.warning("The commands of the last minutes can't be read back: %s", error)
+    backend.deployed.set()

@@ -138,5 +138,6 @@ def serve(app: FastAPI, bound: socket.socket) -> None:
 
     def end() -> None:
         app.state.live.hub.end_pages()
+        app.state.backend.outcomes.stop()
 
     _Server(config, end).run([bound])

@@ -36,3 +36,11 @@ class RefusedError(PulsarError):
 
 class NotFoundError(PulsarError):
     """Pulsar answers, but has no such topic, namespace or function."""
+
+
+class NotPublishedError(PulsarError):
+    """The broker doesn't have a message: it is away, or too many wait already. Publish it again later."""
+
+
+class UnconfirmedError(PulsarError):
+    """The broker has not confirmed a message, and may have it or not: publish it again."""

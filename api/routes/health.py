@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse
 from api.backend import Backend
 from connection.admin import Admin
 from connection.errors import PulsarError
+from connection.functions import instances
 from schemas.tienda.topics import NAMESPACE, SERVICES
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -55,10 +55,11 @@ def _look(admin: Admin) -> dict[str, str]:
 
 def _function(admin: Admin, name: str) -> str:
     try:
-        found: dict[str, Any] | None = admin.find(f"/admin/v3/functions/{NAMESPACE}/{name}/status")
+        found = instances(admin, f"/admin/v3/functions/{NAMESPACE}/{name}")
     except PulsarError as error:
         return str(error)
     if found is None:
         return "not deployed: run ./deploy.sh deploy"
-    wanted, runs = int(found["numInstances"]), int(found["numRunning"])
-    return RUNNING if wanted == runs and runs else f"{runs} of {wanted} instances run: see ./deploy.sh logs {name}"
+    if found.running == found.wanted:
+        return RUNNING
+    return f"{found.running} of {found.wanted} instances run: see ./deploy.sh logs {name}"

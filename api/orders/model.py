@@ -1,0 +1,191 @@
+"""An order as HTTP has it, and as the command that it becomes. Pure."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from google.protobuf.message import DecodeError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from alpes_wire.tracing import valid_traceparent
+from api.problems import Problem, invalid
+from schemas.tienda import rules, upcasters
+from schemas.tienda.orden import ORDER_ID
+from schemas.tienda.upcasters.v0_to_v1 import DEFAULT_CURRENCY
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, Direccion, OrdenActualizada, OrdenCreada
+
+SERVICE = "api"
+KEYS = uuid.UUID("6b9a3f0e-4f0c-5d0e-9a55-0d4c1f0a7c11")
+"""Namespace of the ids that idempotency keys become. It never changes, or a repeated order would be a second one."""
+MOST_KEY_CHARS = 255
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_WIRE_INT32 = {"ge": -(2**31), "le": 2**31 - 1}
+
+
+def _text(**schema: Any) -> Any:
+    """Return a field whose rule stands in `schemas`, so that it is only shown here."""
+    return Field(json_schema_extra=schema)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class DireccionEnviada(_Body):
+    """An address in parts, each of which may be empty."""
+
+    calle: str = ""
+    numero: str = ""
+    complemento: str = ""
+    codigo_postal: str = ""
+    ciudad: str = ""
+    region: str = ""
+    pais: Annotated[str, _text(pattern=f"^({rules.COUNTRY.pattern})?$", description="ISO 3166-1.")] = ""
+
+
+class OrdenEnviada(_Body):
+    """An order as a client sends it. Its names are those of `CrearOrden`."""
+
+    id: Annotated[
+        str | None,
+        _text(description="The order's id, unless the header Idempotency-Key stands for it. 1 to 128 of A-Za-z0-9._-"),
+    ] = None
+    client_id: Annotated[int, Field(**_WIRE_INT32)]
+    address: Annotated[str, _text(maxLength=rules.MAX_TEXT_CHARS, description="In one line; or `direccion`.")] = ""
+    direccion: DireccionEnviada | None = None
+    total_cents: Annotated[int, Field(ge=0, le=2**63 - 1, description="In the minor unit of the currency.")]
+    currency: Annotated[str, _text(pattern=f"^{rules.CURRENCY.pattern}$", description="ISO 4217.")] = DEFAULT_CURRENCY
+    created_at_ms: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=rules.LAST_TIME_MS,
+            description="Unix milliseconds at which the order was made. Absent: the time at which it came.",
+        ),
+    ] = None
+
+
+def body_schema() -> dict[str, Any]:
+    """Return the schema of an order as a client sends it, for OpenAPI, whole in itself."""
+    schema = OrdenEnviada.model_json_schema()
+    parts = schema.pop("$defs")
+    schema["properties"]["direccion"] = parts[DireccionEnviada.__name__]
+    return schema
+
+
+def parsed(body: bytes) -> OrdenEnviada:
+    """Read the body of a request.
+
+    Raises
+    ------
+    Problem
+        If it is no JSON, or no order.
+    """
+    try:
+        return OrdenEnviada.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        if found[0]["type"] == "json_invalid":
+            raise Problem(HTTPStatus.BAD_REQUEST, "json", f"The body is no JSON: {found[0]['msg']}.") from None
+        raise invalid(found) from None
+
+
+def order_id(sent: OrdenEnviada, key: str | None) -> str:
+    """Return the order's id: the body's, the one that the key stands for, or a new one.
+
+    Raises
+    ------
+    Problem
+        If the key is none, or there are two ids to choose from.
+    """
+    if key is None:
+        return str(uuid.uuid4()) if sent.id is None else sent.id
+    if sent.id is not None:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "two-keys",
+            "The body's id makes a request safe to repeat, and so does Idempotency-Key: send one of them.",
+        )
+    # A structured string of RFC 9651 stands in quotes.
+    bare = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
+    if not _KEY.fullmatch(bare):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "key",
+            f"Idempotency-Key must have 1 to {MOST_KEY_CHARS} visible ASCII characters, such as a UUID's.",
+        )
+    return str(uuid.uuid5(KEYS, bare))
+
+
+def command(sent: OrdenEnviada, id_: str, traceparent: str, now_ms: int) -> CrearOrden:
+    """Return the command for an order.
+
+    Raises
+    ------
+    Problem
+        If Ordenes would refuse it.
+    """
+    created_at_ms = now_ms if sent.created_at_ms is None else sent.created_at_ms
+    try:
+        message = CrearOrden(
+            id=id_,
+            client_id=sent.client_id,
+            address=sent.address,
+            service=SERVICE,
+            created_at=created_at_ms / 1000,
+            created_at_ms=created_at_ms,
+            total_cents=sent.total_cents,
+            currency=sent.currency,
+            traceparent=valid_traceparent(traceparent),
+            schema_version=upcasters.NEWEST,
+        )
+        if sent.direccion is not None:
+            message.direccion.CopyFrom(Direccion(**dict(sent.direccion)))
+    except (ValueError, OverflowError) as error:
+        raise _refused(" ".join(str(error).split())) from None
+    if problem := rules.new_order_problem(message):
+        raise _refused(problem)
+    return message
+
+
+def _refused(problem: str) -> Problem:
+    errors = [{"where": problem.partition(" ")[0], "what": problem}]
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{problem}.", errors=errors)
+
+
+def content(message: CrearOrden | OrdenActualizada | OrdenCreada) -> int:
+    """Return a fingerprint of what Ordenes compares when an order comes again. It holds within this process alone."""
+    return hash((message.client_id, rules.address_of(message), message.total_cents, message.currency))
+
+
+def content_of_command(payload: bytes, published_ms: int) -> tuple[str, int] | None:
+    """Return the id and the content of a command as a topic holds it; None if it isn't valid."""
+    try:
+        message = upcasters.newest(CrearOrden.FromString(payload), lambda: published_ms)
+    except DecodeError:
+        return None
+    return None if rules.new_order_problem(message) else (message.id, content(message))
+
+
+def shown(event: OrdenActualizada) -> dict[str, Any]:
+    """Return an order as HTTP shows it."""
+    direccion = rules.direccion_of(event)
+    return {
+        "id": event.id,
+        "status": event.status,
+        "client_id": event.client_id,
+        "address": event.address,
+        **({"direccion": direccion._asdict()} if event.HasField("direccion") else {}),
+        "total_cents": event.total_cents,
+        "currency": event.currency,
+        "created_at_ms": event.created_at_ms,
+        "updated_at_ms": event.updated_at_ms,
+        "version": event.version,
+        "transaction_id": event.transaction_id,
+    }
+
+
+ID_SCHEMA = {"type": "string", "pattern": f"^{ORDER_ID.pattern}$"}

@@ -1,0 +1,230 @@
+"""`POST /orders` and `GET /orders/{id}`: takes an order, and says what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from api.backend import Backend
+from api.orders import model, verdict
+from api.orders.outcomes import Outcome
+from api.problems import Problem, documented
+from api.waiting import MOST_WAIT_S, preferred_s
+from client.tracing import traced
+from connection.errors import NotPublishedError, PulsarError, UnconfirmedError
+from operations.errors import NotDeployedError, StateUnavailableError, UnknownOrderError
+from operations.state import order_status
+from schemas.tienda import rules
+from schemas.tienda.orden import FINAL_STATUSES
+from schemas.tienda.topics import CREAR_ORDEN
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+from terminal.errors import CommandError
+
+router = APIRouter(prefix="/orders", tags=["orders"])
+RECIBIDA = "recibida"
+"""Status of an order that the broker has, and of which no function has said anything yet."""
+RETRY_AFTER_S = 1
+
+Judge = Callable[[Outcome], "dict[str, Any] | Problem | None"]
+OrderId = Annotated[str, Path(json_schema_extra=model.ID_SCHEMA)]
+Wait = Annotated[
+    int, Query(ge=0, le=MOST_WAIT_S, description="Wait so many seconds for the order's end, if it hasn't ended.")
+]
+
+_EXAMPLE = {"client_id": 7, "address": "Calle 93 # 13-24, Bogotá", "total_cents": 125000, "currency": "COP"}
+_BODY = {
+    "required": True,
+    "content": {"application/json": {"schema": model.body_schema(), "example": _EXAMPLE}},
+}
+_HEADERS = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes the request safe to repeat; the order's id is made of it. Not with an id in the body.",
+        "schema": {"type": "string", "pattern": "^[!-~]{3,255}$"},
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": f"`wait=SECONDS`: wait for the order's end, at most {MOST_WAIT_S} s.",
+        "schema": {"type": "string", "example": "wait=5"},
+    },
+]
+_PROBLEMS = documented(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra={"requestBody": _BODY, "parameters": _HEADERS},
+    responses={200: {"description": "The order, which has ended."}, **_PROBLEMS},
+)
+async def create(request: Request) -> Response:
+    """Take an order: 202 once the broker has it, or with `Prefer: wait=SECONDS` its end.
+
+    A repeated request changes nothing and gets the same answer, if it has the same Idempotency-Key or id.
+    """
+    backend: Backend = request.app.state.backend
+    sent = model.parsed(await request.body())
+    order_id = model.order_id(sent, request.headers.get("idempotency-key"))
+    traceparent = request.headers.get("traceparent", "")
+    command = model.command(sent, order_id, traceparent, time.time_ns() // 1_000_000)
+    content = model.content(command)
+
+    def judge(outcome: Outcome) -> dict[str, Any] | Problem | None:
+        return verdict.of_command(outcome, content)
+
+    await _require_deployed(backend)
+    if not _is_known(backend, order_id, content, judge):
+        await _publish(backend, command, content)
+    wait_s = preferred_s(request)
+    if wait_s:
+        found = await _awaited(backend, order_id, judge, wait_s)
+        if found is not None:
+            return JSONResponse(found, headers={"Preference-Applied": f"wait={wait_s}"})
+    return Response(
+        json.dumps({"id": order_id}), HTTPStatus.ACCEPTED, {"Location": f"/orders/{order_id}"}, "application/json"
+    )
+
+
+@router.get("/{order_id}", responses=_PROBLEMS | documented(HTTPStatus.NOT_FOUND))
+async def show(request: Request, order_id: OrderId, wait: Wait = 0) -> JSONResponse:
+    """Say what became of an order.
+
+    It is told from the topics if the API saw the order lately, with all that the last event says. Of an older order
+    the state store has the status alone, which may lag. An order that was refused is answered with the reason.
+    """
+    backend: Backend = request.app.state.backend
+    _require_id(order_id)
+    wait_s = wait or preferred_s(request)
+    await _require_deployed(backend)
+    found = await _awaited(backend, order_id, verdict.of_order, 0)
+    if found is None:
+        status = await _stored_status(backend, order_id)
+        if status not in FINAL_STATUSES and wait_s:
+            found = await _awaited(backend, order_id, verdict.of_order, wait_s)
+        if not status and backend.commands.find(order_id) is not None:
+            status = RECIBIDA
+        if found is None:
+            found = _with_status(order_id, status)
+    return JSONResponse(found)
+
+
+async def _require_deployed(backend: Backend) -> None:
+    """Refuse an order while Alpes' topics aren't there; otherwise follow those in which orders end."""
+    if not backend.deployed.is_set():
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "not-taken",
+            "Nothing was done, since Pulsar is away or Alpes isn't deployed yet: send it again later. /health/ready "
+            "says what is missing.",
+            retry_after_s=RETRY_AFTER_S,
+        )
+    await backend.following.needed()
+
+
+def _require_id(order_id: str) -> None:
+    if problem := rules.id_problem("id", order_id):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{problem}.")
+
+
+def _is_known(backend: Backend, order_id: str, content: int, judge: Judge) -> bool:
+    """Return whether the broker has this very command already. Raise the problem if it has another one."""
+    outcome = backend.outcomes.find(order_id)
+    found = None if outcome is None else judge(outcome)
+    if isinstance(found, Problem):
+        raise found
+    seen = backend.commands.find(order_id)
+    if found is None and seen is not None:
+        if seen.content != content:
+            raise verdict.other_content(order_id)
+        if not seen.confirmed:
+            raise Problem(
+                HTTPStatus.CONFLICT,
+                "in-flight",
+                "The same request is still in hand: repeat this one in a second to get its answer.",
+                retry_after_s=RETRY_AFTER_S,
+            )
+    return found is not None or seen is not None
+
+
+async def _publish(backend: Backend, command: CrearOrden, content: int) -> None:
+    """Publish a command, and return once the broker has it."""
+    order_id = command.id
+    backend.commands.begin(order_id, content)
+    confirmed = False
+    try:
+        properties = traced(command.traceparent, order_id, CREAR_ORDEN)
+        await backend.publisher.publish(command.SerializeToString(), order_id, properties)
+        confirmed = True
+    except NotPublishedError as error:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "not-taken",
+            f"The order was not taken, since {error}: send it again later.",
+            retry_after_s=RETRY_AFTER_S,
+        ) from None
+    except UnconfirmedError as error:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "unconfirmed",
+            f"Whether the order was taken is unknown, since {error}. Send it again with the same Idempotency-Key, or "
+            f"with the id {order_id}: then it is one order in any case.",
+            retry_after_s=RETRY_AFTER_S,
+            id=order_id,
+        ) from None
+    finally:
+        backend.commands.end(order_id, confirmed=confirmed)
+
+
+async def _awaited(backend: Backend, order_id: str, judge: Judge, seconds: float) -> dict[str, Any] | None:
+    """Return what became of an order, after waiting for it; None if that isn't known in time. Raise a problem."""
+    ends_at = time.monotonic() + seconds
+    while True:
+        outcome = backend.outcomes.find(order_id)
+        found = None if outcome is None else judge(outcome)
+        if isinstance(found, Problem):
+            raise found
+        left = ends_at - time.monotonic()
+        if found is not None or left <= 0 or not await backend.outcomes.news(order_id, left):
+            return found
+
+
+async def _stored_status(backend: Backend, order_id: str) -> str:
+    """Return an order's status in the state store; empty if it has none."""
+    try:
+        async with backend.lookups:
+            return await asyncio.to_thread(order_status, backend.admin, order_id)
+    except UnknownOrderError:
+        return ""
+    except (NotDeployedError, StateUnavailableError, CommandError, PulsarError) as error:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "state",
+            f"The status can't be told now: {error}",
+            retry_after_s=RETRY_AFTER_S,
+        ) from None
+
+
+def _with_status(order_id: str, status: str) -> dict[str, Any]:
+    if status:
+        return {"id": order_id, "status": status}
+    raise Problem(
+        HTTPStatus.NOT_FOUND,
+        "no-order",
+        f"No order {order_id[:128]} is known. If it was sent just now by another way, ask again with ?wait=5.",
+    )

@@ -1,0 +1,127 @@
+"""What the API says of an order before it asks Pulsar, and while Pulsar is away."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.orders import model
+from api.problems import Problem
+
+Start = Callable[..., TestClient]
+ORDEN = {"client_id": 7, "address": "Calle 1", "total_cents": 100, "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": "a b"}, "id is 'a b'"),
+        ({"id": ""}, "id is ''"),
+        ({"client_id": 2**31}, "client_id"),
+        ({"client_id": "7"}, "client_id"),
+        ({"client_id": True}, "client_id"),
+        ({"total_cents": -1}, "total_cents"),
+        ({"total_cents": 1.5}, "total_cents"),
+        ({"total_cents": 2**63}, "total_cents"),
+        ({"total_cents": 10**400}, "total_cents"),
+        ({"total_cents": None}, "total_cents"),
+        ({"currency": "usd"}, "three capital letters"),
+        ({"currency": "ZZZ"}, "doesn't have"),
+        ({"address": ""}, "address must have"),
+        ({"address": "x" * 1001}, "address must have"),
+        ({"address": "\0"}, "address must have"),
+        ({"direccion": {"pais": "Colombia"}}, "direccion.pais"),
+        ({"direccion": {"street": "x"}}, "direccion.street"),
+        ({"created_at_ms": 1_764_457_000}, "looks like seconds"),
+        ({"created_at_ms": 10**300}, "created_at_ms"),
+        ({"created_at_ms": 0}, "created_at_ms"),
+        ({"status": "aprobada"}, "status"),
+    ],
+)
+def test_a_bad_order_is_refused_with_the_field_that_is_wrong(
+    open_api: Start, change: dict[str, Any], said: str
+) -> None:
+    answer = open_api().post("/orders", json=ORDEN | change)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 50_000, b'{"id": "\\ud800"}'])
+def test_a_body_that_is_no_json_is_refused(open_api: Start, body: bytes) -> None:
+    answer = open_api().post("/orders", content=body)
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:alpes:problem:json")
+
+
+@pytest.mark.parametrize("body", ["[]", "null", '"x"', "1"])
+def test_a_body_that_is_no_object_is_refused(open_api: Start, body: str) -> None:
+    assert open_api().post("/orders", content=body).status_code == 422
+
+
+def test_a_body_that_is_too_large_is_refused(open_api: Start) -> None:
+    api = open_api()
+    assert api.post("/orders", content=b" " * 70_000).status_code == 413
+
+    def pieces() -> Any:
+        for _ in range(70):
+            yield b" " * 1000
+
+    assert api.post("/orders", content=pieces()).status_code == 413
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "ñ".encode(), "x" * 256])
+def test_a_bad_key_is_refused(open_api: Start, key: Any) -> None:
+    answer = open_api().post("/orders", json=ORDEN, headers={"Idempotency-Key": key})
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:alpes:problem:key")
+
+
+def test_a_key_and_an_id_are_one_too_many(open_api: Start) -> None:
+    answer = open_api().post("/orders", json=ORDEN | {"id": "a"}, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:alpes:problem:two-keys")
+
+
+def test_while_pulsar_is_away_an_order_is_not_taken_and_the_caller_knows_when_to_come_again(open_api: Start) -> None:
+    answer = open_api().post("/orders", json=ORDEN)
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:alpes:problem:not-taken")
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_key_stands_for_the_same_id_for_ever() -> None:
+    sent = model.parsed(json.dumps(ORDEN).encode())
+    assert model.order_id(sent, "8e03978e-40d5-43dd-bc93-6894a57f9324") == "4137cf1f-411b-5c59-972d-717a0b7363dd"
+    assert model.order_id(sent, '"k"') == model.order_id(sent, "k")
+    assert model.order_id(sent, None) != model.order_id(sent, None)
+
+
+def test_what_ordenes_compares_makes_the_content() -> None:
+    def content(**change: Any) -> int:
+        sent = model.parsed(json.dumps(ORDEN | change).encode())
+        return model.content(model.command(sent, "a", "", 1_764_457_000_000))
+
+    assert content() == content(created_at_ms=1_764_457_999_000)
+    assert content(address="", direccion={"calle": "Calle 1"}) == content()
+    for change in ({"client_id": 8}, {"address": "Calle 2"}, {"total_cents": 101}, {"currency": "COP"}):
+        assert content(**change) != content()
+
+
+def test_a_valid_order_becomes_a_command_that_ordenes_accepts() -> None:
+    sent = model.parsed(json.dumps(ORDEN | {"direccion": {"calle": "Calle 1", "pais": "CO"}}).encode())
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    command = model.command(sent, "a", trace, 1_764_457_000_000)
+    assert (command.id, command.created_at_ms, command.traceparent) == ("a", 1_764_457_000_000, trace)
+    assert command.direccion.pais == "CO"
+    found = model.content_of_command(command.SerializeToString(), 1)
+    assert found == ("a", model.content(command))
+
+
+def test_a_broken_trace_is_left_out() -> None:
+    sent = model.parsed(json.dumps(ORDEN).encode())
+    assert not model.command(sent, "a", "nonsense", 1_764_457_000_000).traceparent
+
+
+def test_a_problem_carries_its_members() -> None:
+    with pytest.raises(Problem) as caught:
+        model.parsed(b'{"client_id": 1}')
+    assert caught.value.members["errors"][0]["where"] == "total_cents"
