@@ -26,7 +26,7 @@ Usage: ./deploy.sh [COMMAND]
 Without a command: start what does not run, deploy what changed, send 100 orders, follow them to their end and show
 the report.
 
-  up                  start Pulsar and PostgreSQL on this machine, or the one that is not running
+  up                  start Pulsar, PostgreSQL and the HTTP API on this machine, or what of them is not running
   deploy [FUNCTION…] [--allow-breaking WHY [--yes]]
                       update topics, tables and functions (all, or those named) to this checkout; refuse to break a
                       topic's contract, unless allowed: then ask (unless --yes), and record who and WHY
@@ -74,6 +74,11 @@ start_stack() {
     else
         python -m local_stack up
     fi
+}
+
+# Replaces the local stack's HTTP API if its code has changed. A cluster's is started with `alpes serve`.
+update_api() {
+    [ "$PLACE" = cluster ] || python -m local_stack api
 }
 
 # Sets the variables that clients of Pulsar need. For a cluster they are set already.
@@ -165,7 +170,7 @@ What to try next:
   ./deploy.sh status                                    instances and their backlogs$here
 
 To open in a browser: $PULSAR_ADMIN_URL/admin/v3/functions/$(configured tenant | sort -u)/$(configured namespace | sort -u)/ordenes/stats
-./deploy.sh env prints the addresses of Pulsar and of the databases.
+./deploy.sh env prints the addresses of Pulsar, of the databases and of the HTTP API.
 END
 }
 
@@ -253,7 +258,11 @@ main() {
     case $command in
         "") run_everything "$started" ;;
         up) start_stack ;;
-        deploy | status | scale | logs | kill) python -m deployment "$command" "$@" ;;
+        deploy)
+            python -m deployment deploy "$@"
+            update_api
+            ;;
+        status | scale | logs | kill) python -m deployment "$command" "$@" ;;
         env) command_env ;;
         down | destroy)
             require_local "$command"

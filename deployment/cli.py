@@ -68,13 +68,13 @@ def _status(*, as_json: bool) -> int:
     functions: list[report.FunctionReport] = []
     text = [part.line for part in parts]
     # A stack that is down can't be asked about functions.
-    if all(part.ready for part in parts):
+    if all(part.ready for part in parts if not part.serves):
         target = resolve(configs, with_databases=False)
         cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
         functions = report.read(configs, Admin(target.admin_url), target)
         for config, found in zip(configs, functions, strict=True):
             text += report.lines(found, cli.line("start", *config.name_options))
-    all_run = bool(functions) and all(function.runs for function in functions)
+    all_run = bool(functions) and all(function.runs for function in functions) and all(part.ready for part in parts)
     if as_json:
         print(
             json.dumps(

@@ -25,7 +25,13 @@ def commands() -> None:
 def up() -> None:
     """Start the parts that don't run."""
     if not stack.up(from_environment()):
-        progress.say("Pulsar and PostgreSQL are running.")
+        progress.say("Pulsar, PostgreSQL and the HTTP API are running.")
+
+
+@commands.command()
+def api() -> None:
+    """Start the HTTP API, or replace it if its code has changed."""
+    stack.start_api(from_environment())
 
 
 @commands.command()

@@ -22,6 +22,7 @@ def variables(settings: Settings) -> dict[str, str]:
         "PULSAR_ADMIN_URL": settings.admin_url,
         **known.dsns(settings.ports.postgres),
         "PULSAR_ADMIN": str(settings.pulsar_admin),
+        "ALPES_API_URL": settings.api_url,
     }
 
 

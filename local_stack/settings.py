@@ -28,7 +28,7 @@ CREDENTIALS = "credentials.json"
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one stack. Broker, REST and PostgreSQL are on 127.0.0.1, the others on every interface.
+    """The ports of one stack. ZooKeeper, BookKeeper and the state store are on every interface, the others on 127.0.0.1.
 
     Attributes
     ----------
@@ -68,6 +68,11 @@ class Ports:
         """PostgreSQL; far from 5432, which another PostgreSQL may use."""
         return 54320 + self.offset
 
+    @property
+    def api(self) -> int:
+        """Our own HTTP API."""
+        return 8081 + self.offset
+
     def of_pulsar(self) -> dict[str, int]:
         """Return Pulsar's ports by purpose."""
         return {
@@ -80,7 +85,7 @@ class Ports:
 
     def all(self) -> dict[str, int]:
         """What the stack listens on, by what for."""
-        return {"PostgreSQL": self.postgres, **self.of_pulsar()}
+        return {"PostgreSQL": self.postgres, **self.of_pulsar(), "the HTTP API": self.api}
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,11 @@ class Settings:
     def admin_url(self) -> str:
         """PULSAR_ADMIN_URL."""
         return f"http://127.0.0.1:{self.ports.http}"
+
+    @property
+    def api_url(self) -> str:
+        """ALPES_API_URL."""
+        return f"http://127.0.0.1:{self.ports.api}"
 
 
 def noted_offset(home: Path) -> int | None:

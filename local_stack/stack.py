@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from local_stack import broker, credentials, distribution, environment, locks, ports, postgres
+from local_stack import api, broker, credentials, distribution, environment, locks, ports, postgres
 from local_stack.errors import LocalStackError, StartError
 from local_stack.settings import Settings
 from terminal import progress
@@ -13,6 +13,7 @@ from terminal import progress
 # Room for the first data and logs.
 NEEDED_BYTES = 500_000_000
 LOCK_NAME = "lock"
+API = "the HTTP API"
 MOST_CHOICES = 3
 """Of ports, if others take them before this stack listens."""
 
@@ -31,12 +32,15 @@ class Status:
         Whether it answers.
     address : str
         Its address.
+    serves : bool
+        Whether it serves callers alone, so that the functions run without it.
     """
 
     name: str
     pid: int | None
     ready: bool
     address: str
+    serves: bool = False
 
     @property
     def line(self) -> str:
@@ -108,8 +112,33 @@ def up(settings: Settings) -> bool:
             with progress.step("Waiting for Pulsar", "Pulsar answers"):
                 broker.wait_ready(settings)
         environment.write(settings)
+        # Pulsar and PostgreSQL are of use without the API.
         undo.pop_all()
-        return with_postgres or with_broker
+        return _start_api(settings) or with_postgres or with_broker
+
+
+def start_api(settings: Settings) -> bool:
+    """Start the HTTP API beside a running Pulsar, or anew if its code has changed; return whether it was started.
+
+    Raises
+    ------
+    LocalStackError
+        It can't be started.
+    """
+    with _alone(settings):
+        return broker.find(settings) is not None and _start_api(settings)
+
+
+def _start_api(settings: Settings) -> bool:
+    if api.find(settings) is not None:
+        if api.is_current(settings):
+            return False
+        with progress.step("Stopping the HTTP API, whose code has changed", "The HTTP API stopped"):
+            api.stop(settings)
+    ports.require_free({API: settings.ports.api}, "Stop that process, or start the stack on other ports.")
+    with progress.step("Starting the HTTP API", f"The HTTP API started at {settings.api_url}"):
+        api.start(settings)
+    return True
 
 
 def _choose_ports(
@@ -150,7 +179,7 @@ def down(settings: Settings) -> bool:
         return False
     with _alone(settings):
         ran = False
-        for name, part in (("Pulsar", broker), ("PostgreSQL", postgres)):
+        for name, part in ((API, api), ("Pulsar", broker), ("PostgreSQL", postgres)):
             if part.find(settings) is not None:
                 with progress.step(f"Stopping {name}", f"{name} stopped"):
                     part.stop(settings)
@@ -174,6 +203,7 @@ def status(settings: Settings) -> list[Status]:
     """Return the status of each part."""
     postgres_pid = postgres.pid_file(settings).running()
     broker_pid = broker.pid_file(settings).running()
+    api_pid = api.pid_file(settings).running()
     return [
         Status("Pulsar", broker_pid, broker_pid is not None and broker.is_ready(settings), settings.service_url),
         Status(
@@ -182,4 +212,5 @@ def status(settings: Settings) -> list[Status]:
             postgres_pid is not None and postgres.is_ready(settings, credentials.load(settings)),
             f"127.0.0.1:{settings.ports.postgres}",
         ),
+        Status("HTTP API", api_pid, api_pid is not None and api.is_ready(settings), settings.api_url, serves=True),
     ]

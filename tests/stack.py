@@ -87,7 +87,7 @@ def require_unused(environment: Mapping[str, str]) -> None:
             f" it, or remove what is left: ALPES_HOME={settings.home} ALPES_PORT_OFFSET={settings.ports.offset}"
             " ./deploy.sh destroy --yes"
         )
-    ports.require_free({"PostgreSQL": settings.ports.postgres, **settings.ports.of_pulsar()})
+    ports.require_free(settings.ports.all())
 
 
 def bring_up(environment: dict[str, str]) -> dict[str, str]:

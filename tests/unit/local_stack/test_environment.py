@@ -14,6 +14,7 @@ NAMES = (
     "PULSAR_SERVICE_URL",
     "PULSAR_ADMIN_URL",
     "PULSAR_ADMIN",
+    "ALPES_API_URL",
     *services.dsn_variables().values(),
 )
 
