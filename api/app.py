@@ -11,13 +11,13 @@ from api import auth, backend, problems
 from api.guard import Guard
 from api.live import live, page
 from api.live import router as live_router
-from api.routes import health, orders
+from api.routes import docs, health, orders, reports, totals, trace
 from api.settings import Settings
 
 DESCRIPTION = "Orders, their status and reports over HTTP. Amounts are in the minor unit of their currency."
-OPEN_ROUTERS = (health.router, page.router)
+OPEN_ROUTERS = (health.router, docs.router, page.router)
 """Routers that need no token."""
-ROUTERS = (orders.router, live_router.router)
+ROUTERS = (orders.router, trace.router, reports.router, totals.router, live_router.router)
 """Routers that need a token wherever the API asks for one. A new one is added here."""
 
 

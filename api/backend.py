@@ -23,7 +23,8 @@ ADMIN_TIMEOUT_S = 5.0
 START_S = 15.0
 """How long the API waits at its start to read back the last commands. Then it listens, and answers what it can."""
 AGAIN_S = 1.0
-MOST_LOOKUPS = 8
+MOST_LOOKUPS, MOST_TRACES, MOST_STREAMS = 8, 2, 8
+"""How many requests of a kind are answered at once: each takes a thread."""
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +48,8 @@ class Backend:
         Brings the outcomes.
     lookups : asyncio.Semaphore
         Held while a request asks the admin API about one order: it takes only so many at once.
+    tracing, streams : asyncio.Semaphore
+        Held while a trace is read, and while a report is streamed.
     deployed : asyncio.Event
         Set once Alpes' topics are there, and the commands of the last minutes are read back.
     """
@@ -58,6 +61,8 @@ class Backend:
     outcomes: Outcomes
     following: Following
     lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_LOOKUPS))
+    tracing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_TRACES))
+    streams: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_STREAMS))
     deployed: asyncio.Event = field(default_factory=asyncio.Event)
 
 

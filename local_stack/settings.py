@@ -28,7 +28,7 @@ CREDENTIALS = "credentials.json"
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one stack. ZooKeeper, BookKeeper and the state store are on every interface, the others on 127.0.0.1.
+    """The ports of one stack. Those of ZooKeeper, BookKeeper and the state store are on every interface.
 
     Attributes
     ----------

@@ -7,6 +7,7 @@ import uuid
 from http import HTTPStatus
 from typing import Annotated, Any
 
+from fastapi import Path
 from google.protobuf.message import DecodeError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -188,4 +189,11 @@ def shown(event: OrdenActualizada) -> dict[str, Any]:
     }
 
 
-ID_SCHEMA = {"type": "string", "pattern": f"^{ORDER_ID.pattern}$"}
+OrderId = Annotated[str, Path(json_schema_extra={"pattern": f"^{ORDER_ID.pattern}$"})]
+"""An order's id in the path of a request."""
+
+
+def require_id(id_: str) -> None:
+    """Refuse what can be no order's id."""
+    if problem := rules.id_problem("id", id_):
+        raise _refused(problem)

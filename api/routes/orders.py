@@ -9,7 +9,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from api.backend import Backend
@@ -21,7 +21,6 @@ from client.tracing import traced
 from connection.errors import NotPublishedError, PulsarError, UnconfirmedError
 from operations.errors import NotDeployedError, StateUnavailableError, UnknownOrderError
 from operations.state import order_status
-from schemas.tienda import rules
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.topics import CREAR_ORDEN
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
@@ -33,7 +32,6 @@ RECIBIDA = "recibida"
 RETRY_AFTER_S = 1
 
 Judge = Callable[[Outcome], "dict[str, Any] | Problem | None"]
-OrderId = Annotated[str, Path(json_schema_extra=model.ID_SCHEMA)]
 Wait = Annotated[
     int, Query(ge=0, le=MOST_WAIT_S, description="Wait so many seconds for the order's end, if it hasn't ended.")
 ]
@@ -102,14 +100,14 @@ async def create(request: Request) -> Response:
 
 
 @router.get("/{order_id}", responses=_PROBLEMS | documented(HTTPStatus.NOT_FOUND))
-async def show(request: Request, order_id: OrderId, wait: Wait = 0) -> JSONResponse:
+async def show(request: Request, order_id: model.OrderId, wait: Wait = 0) -> JSONResponse:
     """Say what became of an order.
 
     It is told from the topics if the API saw the order lately, with all that the last event says. Of an older order
     the state store has the status alone, which may lag. An order that was refused is answered with the reason.
     """
     backend: Backend = request.app.state.backend
-    _require_id(order_id)
+    model.require_id(order_id)
     wait_s = wait or preferred_s(request)
     await _require_deployed(backend)
     found = await _awaited(backend, order_id, verdict.of_order, 0)
@@ -135,11 +133,6 @@ async def _require_deployed(backend: Backend) -> None:
             retry_after_s=RETRY_AFTER_S,
         )
     await backend.following.needed()
-
-
-def _require_id(order_id: str) -> None:
-    if problem := rules.id_problem("id", order_id):
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{problem}.")
 
 
 def _is_known(backend: Backend, order_id: str, content: int, judge: Judge) -> bool:

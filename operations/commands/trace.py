@@ -87,6 +87,11 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
     with interruptible() as stop, connected(service_url) as client:
         there = set(admin.topics())
         with Counting(Console(stderr=True), "messages read") as counting:
+
+            def goes_on(messages: int) -> bool:
+                counting.show(messages)
+                return not stop.is_set()
+
             found = find(
                 client,
                 admin,
@@ -94,9 +99,10 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
                 span,
                 order_id=order_id,
                 accepted_at_ms=rows.accepted_at_ms,
-                stop=stop,
-                progress=counting.show,
+                goes_on=goes_on,
             )
+        if stop.is_set():
+            raise KeyboardInterrupt
     shown = _Trace(order_id, rows, found, span, _state(admin, order_id), [name for name, dsn in dsns.items() if dsn])
     if as_json:
         click.echo(json.dumps(shown.as_json(), indent=2))

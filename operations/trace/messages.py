@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -33,11 +32,12 @@ class Span:
 
 @dataclass
 class Found:
-    """What was found, and how much was read for it."""
+    """What was found, how much was read for it, and whether that was all."""
 
     hops: list[Hop] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
     messages: int = 0
+    whole: bool = True
 
 
 def find(
@@ -48,15 +48,22 @@ def find(
     *,
     order_id: str,
     accepted_at_ms: int,
-    stop: threading.Event,
-    progress: Callable[[int], None],
+    goes_on: Callable[[int], bool],
 ) -> Found:
     """Read topics and return what is about one order.
 
-    Raises
-    ------
-    KeyboardInterrupt
-        If `stop` was set.
+    Parameters
+    ----------
+    client, admin
+        Pulsar.
+    topics
+        Short names of topics that exist.
+    span
+        Which of their messages to read.
+    order_id, accepted_at_ms
+        The order; see `message_hop`.
+    goes_on
+        Called now and then with the number of messages that were read: whether to read on.
     """
     found = Found()
     needle = order_id.encode()
@@ -68,10 +75,9 @@ def find(
                 if span.until_ms is not None and published_ms > span.until_ms + CLOCK_TOLERANCE_MS:
                     break
                 found.messages += 1
-                if found.messages % 1000 == 0:
-                    progress(found.messages)
-                    if stop.is_set():
-                        raise KeyboardInterrupt
+                if found.messages % 1000 == 0 and not goes_on(found.messages):
+                    found.whole = False
+                    return found
                 payload, named = message.data(), key(message)
                 timer = topic in TIMER_TOPICS and named.startswith(TIMER_KEY)
                 if named != order_id and needle not in payload and not timer:

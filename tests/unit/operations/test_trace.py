@@ -1,6 +1,5 @@
 """What messages and rows say about an order's way."""
 
-import threading
 from typing import Any
 
 import pytest
@@ -88,8 +87,7 @@ def test_a_dead_letter_without_its_message_is_the_orders_under_whose_key_it_lies
         Span(None, None),
         order_id="a",
         accepted_at_ms=ACCEPTED_MS,
-        stop=threading.Event(),
-        progress=lambda _number: None,
+        goes_on=lambda _number: True,
     )
     assert told.messages == len(letters)
     assert told.hops == [Hop(0, "crear-orden-DLQ", "dead letter, bug: no", "", "1:0")]

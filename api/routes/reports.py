@@ -1,0 +1,145 @@
+"""`POST /reports` and `GET /reports/{id}`: asks Reporting for a report, and streams it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import pulsar
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from api import reports
+from api.backend import Backend
+from api.problems import Problem, documented
+from api.waiting import MOST_WAIT_S
+from client.tracing import traced
+from schemas.tienda.periodo import BY, CREATED, periodo
+from schemas.tienda.times import UnknownTime
+from schemas.tienda.topics import GENERAR_REPORTE, full_name
+from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
+
+router = APIRouter(prefix="/reports", tags=["reports"])
+RETRY_AFTER_S = 2
+SEND_TIMEOUT_MS = 10_000
+
+
+class ReporteEnviado(BaseModel):
+    """A report as a client asks for it. Its names are those of `GenerarReporte`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Annotated[str, Field(min_length=1, max_length=64, description="Such as csv or json.")] = "csv"
+    from_: Annotated[
+        str, Field(alias="from", max_length=64, description="Orders from this date or time on, ISO 8601.")
+    ] = ""
+    to: Annotated[str, Field(max_length=64, description="Orders before this date or time.")] = ""
+    tz: Annotated[str, Field(max_length=64, description="IANA name of the time zone.")] = "UTC"
+    by: Annotated[str, Field(json_schema_extra={"enum": list(BY)}, description="Which time of the order.")] = CREATED
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+async def ask(request: Request, asked: ReporteEnviado) -> JSONResponse:
+    """Ask for a report: 202 once the broker has the command. `Location` is where the report will be."""
+    backend: Backend = request.app.state.backend
+    try:
+        limits = periodo(asked.from_, asked.to, asked.tz, asked.by)
+    except UnknownTime as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", str(error)) from None
+    if not backend.deployed.is_set():
+        raise _not_taken("Pulsar is away, or Alpes isn't deployed yet")
+    report_id = reports.new_id(time.time_ns() // 1_000_000)
+    shown: dict[str, Any] = {"from": limits.shown(limits.from_ms), "to": limits.shown(limits.to_ms)}
+    command = GenerarReporte(report_id=report_id, format=asked.format, tz=limits.zone.key, by=limits.by, **shown)
+    try:
+        await asyncio.to_thread(_send, backend.client, command)
+    except (pulsar.PulsarException, *reports.FAILURES) as error:
+        raise _not_taken(f"the broker has not confirmed it ({error})") from None
+    return JSONResponse({"id": report_id}, HTTPStatus.ACCEPTED, {"Location": f"/reports/{report_id}"})
+
+
+@router.get(
+    "/{report_id}",
+    response_class=Response,
+    responses={
+        200: {"description": "The report, in its format, as it comes from Reporting."},
+        202: {"description": "The report isn't there yet: ask again."},
+        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+    },
+)
+async def fetch(
+    request: Request,
+    report_id: str,
+    wait: Annotated[int, Query(ge=0, le=MOST_WAIT_S, description="Wait so many seconds for its beginning.")] = 10,
+) -> Response:
+    """Stream a report. If its rest doesn't come, the connection is broken, so that no part is taken for the whole."""
+    backend: Backend = request.app.state.backend
+    reports.asked_at_ms(report_id)
+    if not backend.deployed.is_set():
+        raise _not_taken("Pulsar is away, or Alpes isn't deployed yet")
+    if backend.streams.locked():
+        raise _not_taken("as many reports are being streamed as may be")
+    await backend.streams.acquire()
+    parts = reports.parts(backend.client, backend.admin, report_id, wait)
+    try:
+        first = await asyncio.to_thread(next, parts, None)
+    except reports.FAILURES as error:
+        backend.streams.release()
+        raise _not_taken(str(error)) from None
+    except BaseException:
+        backend.streams.release()
+        raise
+    if first is None or first.error:
+        backend.streams.release()
+        if first is None:
+            said = {"id": report_id, "detail": "The report isn't there yet: ask again."}
+            return JSONResponse(said, HTTPStatus.ACCEPTED, {"Retry-After": str(RETRY_AFTER_S)})
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "report", f"Reporting made no report: {first.error}")
+    name = f"reporte.{first.format}" if first.format.isalnum() else "reporte"
+    return StreamingResponse(
+        _streamed(backend, first, parts),
+        media_type=first.content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
+    )
+
+
+async def _streamed(backend: Backend, first: ReporteGenerado, rest: Iterator[ReporteGenerado]) -> AsyncIterator[bytes]:
+    try:
+        part: ReporteGenerado | None = first
+        while part is not None:
+            if part.error:
+                raise reports.Unfinished(f"Report {part.report_id}: {part.error}")
+            yield part.content
+            part = await asyncio.to_thread(next, rest, None)
+    finally:
+        # A reader that waits in its thread is closed by that thread.
+        with suppress(ValueError):
+            rest.close()  # type: ignore[attr-defined]
+        backend.streams.release()
+
+
+def _send(client: pulsar.Client, command: GenerarReporte) -> None:
+    producer = client.create_producer(full_name(GENERAR_REPORTE), send_timeout_millis=SEND_TIMEOUT_MS)
+    try:
+        key = command.report_id
+        producer.send(command.SerializeToString(), traced("", key, GENERAR_REPORTE), partition_key=key)
+    finally:
+        producer.close()
+
+
+def _not_taken(why: str) -> Problem:
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-taken",
+        f"The report can't be asked for now: {why}. Send the request again later.",
+        retry_after_s=RETRY_AFTER_S,
+    )
