@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes .env for docker compose with new passwords, unless the file exists: docker/make-env.sh
+# Writes .env for docker compose with new passwords and a token; adds to an existing one what it lacks: docker/make-env.sh
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,15 +7,28 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Hexadecimal, since a password is part of a URL.
 password() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
-if [ -e .env ]; then
-    echo ".env already exists: nothing changed." >&2
-    exit 0
-fi
+# Prints the example with its gaps filled; with an older .env, only the lines of variables that it lacks.
+filled() {
+    local line
+    while IFS= read -r line; do
+        if [ -e .env ] && { [ "${line#*=}" = "$line" ] || grep -q "^${line%%=*}=" .env; }; then
+            continue
+        fi
+        case $line in
+            *_PASSWORD= | *_TOKEN=) printf '%s%s\n' "$line" "$(password)" ;;
+            *) printf '%s\n' "$line" ;;
+        esac
+    done <.env.example
+}
+
 umask 077
-while IFS= read -r line; do
-    case $line in
-        *_PASSWORD=) printf '%s%s\n' "$line" "$(password)" ;;
-        *) printf '%s\n' "$line" ;;
-    esac
-done <.env.example >.env
-echo "Wrote .env with new passwords." >&2
+if [ ! -e .env ]; then
+    content=$(filled)
+    printf '%s\n' "$content" >.env
+    echo "Wrote .env with new passwords and a token." >&2
+elif lacking=$(filled) && [ -n "$lacking" ]; then
+    printf '\n%s\n' "$lacking" >>.env
+    echo "Added to .env what it lacked: $(cut -d = -f 1 <<<"$lacking" | paste -sd ' ')." >&2
+else
+    echo ".env already exists: nothing changed." >&2
+fi

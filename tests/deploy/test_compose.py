@@ -88,6 +88,25 @@ def test_passwords_are_made_once_differ_and_are_for_their_owner_alone(checkout: 
     assert made.read_text() == first
 
 
+def test_an_older_file_gets_what_it_lacks_and_keeps_the_rest(checkout: Path) -> None:
+    make_env(checkout)
+    made = checkout / ".env"
+    older = "".join(line for line in made.read_text().splitlines(keepends=True) if "ALPES_API" not in line)
+    made.write_text(older)
+    assert "ALPES_API_TOKEN ALPES_API_PORT" in make_env(checkout).stderr
+    assert made.read_text().startswith(older)
+    assert re.search(r"^ALPES_API_TOKEN=[0-9a-f]{32}$", made.read_text(), re.MULTILINE)
+    assert "nothing changed" in make_env(checkout).stderr
+
+
+def test_the_api_asks_for_a_token_and_is_published_to_this_machine_alone(services: dict[str, Any]) -> None:
+    api = services["api"]
+    assert "--token-file" in api["command"][-1]
+    assert str(api["environment"]["ALPES_API_TOKEN"]).startswith("${ALPES_API_TOKEN:?")
+    assert all(port.startswith("127.0.0.1:") for port in api["ports"])
+    assert not [name for name in api["environment"] if name.endswith("_DSN")]
+
+
 def test_the_file_of_passwords_is_never_committed() -> None:
     assert run("git", "check-ignore", "--quiet", ".env", cwd=ROOT).returncode == 0
 
