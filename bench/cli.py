@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from alpes_runtime.errors import AlpesError
-from bench.commands import compare, gate, latency, scaling, session, skew, soak, throughput, totals
+from bench.commands import api, compare, gate, latency, scaling, session, skew, soak, throughput, totals
 from bench.errors import BenchError
 from terminal.command_line import Group
 
@@ -18,6 +18,7 @@ MEASURING: Mapping[str, ModuleType] = {
     "soak": soak,
     "compare": compare,
     "skew": skew,
+    "api": api,
 }
 OTHERS: Mapping[str, ModuleType] = {"totals": totals, "gate": gate}
 HELP = """Measure the system, end to end and against itself without one of its parts.

@@ -67,6 +67,10 @@ class Tables:
         """Return the rows of a query of `SQL`."""
         return self._connections[service].execute(SQL[query].encode(), parameters).fetchall()
 
+    def orders(self, service: str) -> int:
+        """Return how many orders Ordenes has recorded, or Reporting has seen the end of."""
+        return int(self.ask(service, "orders")[0][0])
+
     def shown(self, setting: str) -> str:
         """Return one of the server's settings."""
         row = self._connections["ordenes"].execute(f"SHOW {setting}".encode()).fetchone()

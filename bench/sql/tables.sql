@@ -1,3 +1,6 @@
+-- name: orders
+SELECT count(*) FROM ordenes
+
 -- name: ended
 SELECT count(*) FROM ordenes WHERE id >= %(first)s AND id <= %(last)s
 
