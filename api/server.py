@@ -132,6 +132,8 @@ def serve(app: FastAPI, bound: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # A client could name another address than its own, and so escape its limit.
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
