@@ -41,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = auth.tokens_of(settings)
     app.add_middleware(Guard, settings=settings)
     problems.install(app)
-    # FastAPI documents this route, and Starlette serves it: FastAPI's routing and dependencies cost as much as the rest.
+    # FastAPI documents this route, and Starlette serves it: FastAPI's routing and dependencies cost a lot.
     app.add_route("/orders", orders.create_authorised, methods=["POST"])
     for router in OPEN_ROUTERS:
         app.include_router(router)
