@@ -48,22 +48,33 @@ def start(settings: Settings) -> None:
     local_stack.errors.StartError
         It ended, or did not answer in time. Nothing of it is left running.
     """
-    log = settings.logs / "api.log"
     command = [sys.executable, "-m", "client", "serve", "--port", str(settings.ports.api)]
     addresses = ["--service-url", settings.service_url, "--admin-url", settings.admin_url]
     code = _code()
     processes.start_detached(
-        [*command, *addresses], pid_file=pid_file(settings), log=log, environ=_environment(), cwd=CHECKOUT
+        [*command, *addresses],
+        pid_file=pid_file(settings),
+        log=settings.logs / "api.log",
+        environ=_environment(),
+        cwd=CHECKOUT,
     )
+    try:
+        _wait_ready(settings)
+    except BaseException:
+        stop(settings)
+        raise
+    (settings.home / "api.code").write_text(code)
+
+
+def _wait_ready(settings: Settings) -> None:
     deadline = time.monotonic() + READY_S
     while not is_ready(settings):
         ended = pid_file(settings).running() is None
         if ended or time.monotonic() > deadline:
-            stop(settings)
             what = "ended" if ended else f"did not answer within {READY_S:.0f} s"
+            log = settings.logs / "api.log"
             raise StartError(f"The HTTP API {what}. Its log is {log}; the last lines:\n{processes.tail(log)}")
         time.sleep(POLL_S)
-    (settings.home / "api.code").write_text(code)
 
 
 def _environment() -> dict[str, str]:
