@@ -74,6 +74,7 @@ def alpes() -> None:
       alpes send                                   send 100 orders and follow them to their end
       alpes show 0c5e…                             the status of one order
       alpes report --format csv --output orders.csv
+      alpes doctor                                 whether each part is well, and what to do
 
     \b
     Where the system is comes from the options of each command, else from the environment, else from

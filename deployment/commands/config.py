@@ -109,7 +109,6 @@ def _defaults(sources: Sources, zone: str) -> dict[str, tuple[str, str]]:
         "ALPES_HOME": (str(local.home), DEFAULT),
         "ALPES_CACHE": (str(local.cache), DEFAULT),
         "ALPES_PULSAR_VERSION": (local.version, DEFAULT),
-        "ALPES_PULSAR_SHA512": (local.sha512, DEFAULT),
         "ALPES_PULSAR_MEM": (local.memory, DEFAULT),
         "TZ": (zone, DEFAULT),
         CONFIG_FILE.variable: (_file(sources.file), DEFAULT),

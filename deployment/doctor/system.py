@@ -71,7 +71,7 @@ def worker(place: Place) -> Iterator[Finding]:
             yield ok("worker", f"{what}; what a cluster's workers lack is known when something is deployed")
             return
         with tempfile.TemporaryDirectory() as folder:
-            built = [Packaged(config, packages.build(config, Path(folder))) for config in place.configs]
+            built = [Packaged(config, packages.build(config, folder=Path(folder))) for config in place.configs]
             preflight.check_local(built, place.local, with_state=False)
     except WorkerNotReadyError as error:
         yield problem("worker", str(error).removeprefix("Nothing was created, because "), "Mend it, then deploy.")
@@ -141,7 +141,7 @@ def functions(place: Place) -> Iterator[Finding]:
     api = _admin(place)
     cli = PulsarAdmin(pulsar_admin(place.target), place.target.admin_url)
     with tempfile.TemporaryDirectory() as folder:
-        built = [Packaged(config, packages.build(config, Path(folder))) for config in place.configs]
+        built = [Packaged(config, packages.build(config, folder=Path(folder))) for config in place.configs]
         plans = {plan.function.config.name: plan for plan in releases.plan(built, api)}
     for config, found in zip(place.configs, report.read(place.configs, api, place.target), strict=True):
         part = f"function {config.name}"

@@ -77,7 +77,10 @@ def missing(connection: psycopg.Connection, directory: Path) -> list[str]:
         known = {}
     files = sorted(directory.glob("*.sql"))
     for path in files:
-        if path.name in known and known[path.name] != hashlib.sha256(path.read_bytes()).hexdigest():
+        if (
+            path.name in known
+            and known[path.name] != hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()
+        ):
             raise Misconfigured(f"{path.name} was applied and has changed since: put the change in a new file")
     return [path.name for path in files if path.name not in known]
 

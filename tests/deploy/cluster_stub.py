@@ -120,6 +120,9 @@ class Cluster:
     def _clusters(self, method: str, rest: list[str], body: Any) -> Answer:
         return 200, ["standalone"]
 
+    def _worker(self, method: str, rest: list[str], body: Any) -> Answer:
+        return 200, [{"workerId": "standalone"}]
+
     def _tenants(self, method: str, rest: list[str], body: Any) -> Answer:
         if method == "GET":
             return 200, list(self.tenants)

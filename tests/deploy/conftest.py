@@ -159,7 +159,7 @@ def checkout(
     monkeypatch.setattr(deployment.databases, "migrate", migrate)
     if "worker_check" not in request.fixturenames:
         # The check starts a Python that imports every function, which is too slow for each test.
-        monkeypatch.setattr(preflight, "check_local", lambda functions, settings: None)
+        monkeypatch.setattr(preflight, "check_local", lambda functions, settings, **_: None)
 
     class Client:
         """Registers the schema of a producer, as a broker does."""

@@ -43,3 +43,19 @@ def test_each_function_is_imported_with_what_its_own_zip_has(shared: str, tmp_pa
         [sys.executable, str(SCRIPT)], input=json.dumps(task), capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == ""
+    assert (tmp_path / "tables").read_text().split() == ["alpes_tienda.one", "alpes_tienda.two"]
+
+
+def test_without_a_state_store_s_address_no_table_is_made(tmp_path: Path) -> None:
+    for name, text in PYTHON_INSTANCE.items():
+        (tmp_path / name).write_text(text)
+    package = tmp_path / "one.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("one/src/entry.py", "class Function: pass\n")
+    function = {"name": "one", "package": str(package), "class": "entry.Function", "user_config": {}, "variable": ""}
+    task = {"instances": str(tmp_path), "functions": [function], "state_url": False, "state_namespace": "n"}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)], input=json.dumps(task), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == ""
+    assert not (tmp_path / "tables").exists()

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from alpes_runtime.errors import Misconfigured
-from alpes_runtime.migrations import migrate
+from alpes_runtime.migrations import migrate, missing
 from tests.integration.conftest import MIGRATIONS
 from tests.integration.server import Server
 
@@ -95,3 +95,17 @@ def test_it_can_be_done_by_hand(server: Server, empty_dsn: str) -> None:
             check=True,
         )
         assert done.stdout.splitlines()[0] == expected
+
+
+def test_what_is_missing_is_told_and_nothing_is_changed(empty_dsn: str, tmp_path: Path) -> None:
+    folder(tmp_path, _0001_a="CREATE TABLE a (id int)", _0002_b="CREATE TABLE b (id int)")
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        assert missing(connection, tmp_path) == ["0001_a.sql", "0002_b.sql"]
+        assert tables(empty_dsn) == set()
+        migrate(empty_dsn, tmp_path)
+        assert missing(connection, tmp_path) == []
+        folder(tmp_path, _0003_c="CREATE TABLE c (id int)")
+        assert missing(connection, tmp_path) == ["0003_c.sql"]
+        folder(tmp_path, _0001_a="CREATE TABLE other (id int)")
+        with pytest.raises(Misconfigured, match="has changed since"):
+            missing(connection, tmp_path)
