@@ -67,6 +67,7 @@ SETTINGS = (
     Setting("ALPES_PULSAR_MEM", STACK, "Memory options of Pulsar's JVM.", "for 2 cores and 4 GiB"),
     Setting("ALPES_ORDERS", STACK, "How many orders ./deploy.sh sends.", "100"),
     Setting("ALPES_PYTHON", STACK, "The Python that makes .venv/.", "the first on the PATH, or a much faster one"),
+    Setting("ALPES_VENV", STACK, "The environment with the packages.", ".venv in the checkout"),
     CONFIG_FILE,
     Setting("TZ", COMMAND_LINES, "Time zone of what is shown, by its IANA name.", "this machine's"),
     Setting("NO_COLOR", COMMAND_LINES, "If it isn't empty, output has no colour.", "colour on a terminal"),

@@ -9,7 +9,7 @@ import pulsar
 
 from alpes_wire.tracing import child_traceparent, valid_traceparent
 from client.ledger import UNSENT, Ledger
-from client.mix import plain
+from client.mix import Planned, plain
 from client.orders import order_stream
 from client.pacing import Constant
 from client.sender import ATTEMPTS, Sender
@@ -119,3 +119,24 @@ def test_a_rate_is_kept() -> None:
     sender, _ = _send(client_that(), 51, pace=Constant(100))
     assert sender.confirmed == 51
     assert 0.49 <= time.monotonic() - started < 2
+
+
+def test_a_run_that_goes_on_keeps_its_pace_from_its_place_and_says_what_is_confirmed() -> None:
+    """Of 10,000 orders, 9,900 were sent before: the rest takes no longer than it would have."""
+    confirmed: list[int] = []
+    ledger = Ledger()
+    sender = Sender(client_that().create_producer, ledger, backoff_s=0.0, on_confirmed=confirmed.append)
+    messages = (Planned(9_900 + number, order) for number, order in enumerate(order_stream(1, 51)))
+    started = time.monotonic()
+    sender.send(messages, threading.Event(), lambda: None, Constant(100))
+    assert 0.49 <= time.monotonic() - started < 2
+    assert confirmed == list(range(9_900, 9_951))
+
+
+def test_an_order_that_has_a_time_keeps_it() -> None:
+    broker = client_that()
+    order = CrearOrden(id="a", address="x", created_at_ms=1_700_000_000_123)
+    Sender(broker.create_producer, Ledger()).send(plain([order]), threading.Event(), lambda: None)
+    (sent,) = (CrearOrden.FromString(content) for _, _, content in broker.stored)
+    assert sent.created_at_ms == 1_700_000_000_123
+    assert abs(sent.created_at - 1_700_000_000) <= 128
