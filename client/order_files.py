@@ -25,6 +25,11 @@ STANDARD_INPUT = "-"
 LEFT_OUT = "created_at"
 """The field that no file has: a float that holds a time to 128 s only. It follows from `created_at_ms`."""
 BLOCK_BYTES = 1 << 16
+MOST_LINE_BYTES = 1 << 17
+"""A longer line is bad: all texts of an order, each as long as the rules allow, need less."""
+MOST_COPIED_BYTES = 4_000_000_000
+TOO_LONG = "\udc80\udc80"
+"""Stands for the rest of a line that is too long; no UTF-8 decodes to it."""
 SHOWN_CHARS = 60
 """How much of a bad line is shown."""
 WHOLE = re.compile(r"-?[0-9]{1,19}")
@@ -85,20 +90,40 @@ MOST_SHOWN = 10
 
 
 @contextmanager
-def opened(name: str) -> Iterator[BinaryIO]:
-    """Open a file that can be read twice; `-` is standard input, which is copied to a temporary file for that."""
+def opened(name: str, most: int) -> Iterator[BinaryIO]:
+    """Open a file that can be read twice; `-` is standard input, which is copied to a temporary file for that.
+
+    Parameters
+    ----------
+    name
+        The file.
+    most
+        How many lines standard input may have.
+
+    Raises
+    ------
+    OrderFileError
+        If standard input is too long.
+    """
     if name != STANDARD_INPUT:
         with Path(name).open("rb") as file:
             yield file
         return
     with tempfile.TemporaryFile() as copy:
+        ends = 0
         while block := sys.stdin.buffer.read(BLOCK_BYTES):
             copy.write(block)
+            ends += block.count(b"\n")
+            # Something that never ends must not fill the disk.
+            if ends > most or copy.tell() > MOST_COPIED_BYTES:
+                raise OrderFileError(
+                    f"Standard input is over {most:,} lines, or {MOST_COPIED_BYTES / 1e9:.0f} GB: send it in parts."
+                )
         yield copy
 
 
-def survey(file: BinaryIO) -> Survey:
-    """Check every line of a file, and find ids that come twice."""
+def survey(file: BinaryIO, most: int) -> Survey:
+    """Check every line of a file, up to one order more than `most`, and find ids that come twice."""
     file.seek(0)
     digest = hashlib.sha256()
     while block := file.read(BLOCK_BYTES):
@@ -111,6 +136,8 @@ def survey(file: BinaryIO) -> Survey:
                 found.first_bad.append(line)
         else:
             found.orders += 1
+            if found.orders > most:
+                break
     return found
 
 
@@ -148,9 +175,15 @@ class _Text:
         self._file = file
 
     def __iter__(self) -> Iterator[str]:
-        for number, line in enumerate(self._file):
+        number = 0
+        while line := self._file.readline(MOST_LINE_BYTES):
             text = line.decode("utf-8", "surrogateescape")
+            if len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
+                while line and not line.endswith(b"\n"):
+                    line = self._file.readline(MOST_LINE_BYTES)
+                text = f"{text[:SHOWN_CHARS]}{TOO_LONG}\n"
             yield text.removeprefix("\ufeff") if number == 0 else text
+            number += 1
 
 
 def _ndjson(text: _Text) -> Iterator[Line]:
@@ -226,7 +259,7 @@ def _line(number: int, text: str, parsed: Callable[[], dict[str, Any]]) -> Line:
     shown = shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}…"
     try:
         if not text.isascii() and any("\udc80" <= c <= "\udcff" for c in text):
-            raise _Bad("it is not UTF-8")
+            raise _Bad(f"it is longer than {MOST_LINE_BYTES:,} bytes" if TOO_LONG in text else "it is not UTF-8")
         order = _order(parsed())
         sent = CrearOrden()
         sent.CopyFrom(order)

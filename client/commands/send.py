@@ -169,7 +169,7 @@ def send(  # noqa: PLR0913, PLR0917 - click passes options by name
             noted = held.enter_context(journal.Journal(resume))
             wanted = _continued(plan.from_json(noted.plan, resume), wanted, given, from_file, resume)
             from_file = wanted.file
-        file = held.enter_context(order_files.opened(from_file)) if from_file else None
+        file = held.enter_context(order_files.opened(from_file, 2 * MOST_ORDERS)) if from_file else None
         if file is not None and from_file:
             wanted = _of_file(file, from_file, wanted if noted else None, skip_bad_lines=skip_bad_lines)
         if resume is not None and noted is None:
@@ -224,18 +224,19 @@ def _continued(noted: Plan, wanted: Plan, given: Collection[str], from_file: str
 
 def _of_file(file: BinaryIO, name: str, noted: Plan | None, *, skip_bad_lines: bool) -> Plan:
     """Check a file's lines, and return the plan to send them."""
-    found = order_files.survey(file)
+    found = order_files.survey(file, MOST_ORDERS)
+    shown = "standard input" if name == order_files.STANDARD_INPUT else name
     if noted is not None and noted.sha256 != found.sha256:
         raise JournalError(f"{name} has changed since its run began, so the run can't be continued.")
     for line in found.first_bad if noted is None else ():
-        click.echo(f"{name}, {line.told()}", err=True)
+        click.echo(f"{shown}, {line.told()}", err=True)
     if found.bad and not skip_bad_lines and noted is None:
         raise OrderFileError(
-            f"{found.bad:,} of the {found.bad + found.orders:,} lines of {name} can't be sent, so none was: mend them,"
+            f"{found.bad:,} of the {found.bad + found.orders:,} lines of {shown} can't be sent, so none was: mend them,"
             " or leave them out with --skip-bad-lines."
         )
     if not found.orders:
-        raise OrderFileError(f"{name} has no order that can be sent.")
+        raise OrderFileError(f"{shown} has no order that can be sent.")
     where = name if name == order_files.STANDARD_INPUT else str(Path(name).absolute())
     return Plan(_bounded(found.orders), file=where, sha256=found.sha256, skipped=found.bad)
 

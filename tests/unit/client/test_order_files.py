@@ -156,10 +156,38 @@ class Endless(io.RawIOBase):
         return len(taken)
 
 
+@pytest.mark.parametrize("start", ['{"id": "', "id,address\n"], ids=["ndjson", "csv"])
+def test_a_line_that_is_too_long_is_bad_alone_and_is_not_held(start: str) -> None:
+    head = f'{GOOD}\n{{"id": "' if start.startswith("{") else "id,address\na,x\nb,"
+    tail = '{"id": "c", "address": "x"}' if start.startswith("{") else "c,x"
+    text = head + "x" * 3_000_000 + "\n" + tail + "\n"
+    file = io.BytesIO(text.encode())
+    tracemalloc.start()
+    first, second, third = order_files.lines(file)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert first.order
+    assert third.order
+    assert second.problem == "it is longer than 131,072 bytes"
+    assert peak < 1_500_000
+
+
+def test_a_file_with_too_many_orders_is_read_no_further() -> None:
+    file = io.BufferedReader(Endless(5_000))
+    assert order_files.survey(file, 10).orders == 11
+
+
+def test_standard_input_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = io.TextIOWrapper(io.BufferedReader(Endless(10**9)))
+    monkeypatch.setattr("sys.stdin", endless)
+    with pytest.raises(OrderFileError, match="is over 100 lines"), order_files.opened("-", 100):
+        pass
+
+
 def test_a_file_is_never_held_as_a_whole() -> None:
     count = 5_000
     tracemalloc.start()
-    survey = order_files.survey(io.BufferedReader(Endless(count)))
+    survey = order_files.survey(io.BufferedReader(Endless(count)), count)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert survey.orders == count
