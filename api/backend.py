@@ -16,13 +16,15 @@ from connection.admin import Admin
 from connection.client import Client
 from connection.errors import PulsarError
 from connection.group_publishing import GroupPublisher
-from schemas.tienda.topics import CREAR_ORDEN, full_name
+from schemas.tienda.topics import CREAR_ORDEN, NAMESPACE, full_name
 
 ADMIN_TIMEOUT_S = 5.0
 """How long Pulsar's admin API may take for one answer while a caller waits for ours."""
 START_S = 15.0
 """How long the API waits at its start to read back the last commands. Then it listens, and answers what it can."""
 AGAIN_S = 1.0
+CONFIGURED_AGAIN_S = 30.0
+"""How long a change of Ordenes' configuration may go unnoticed."""
 MOST_LOOKUPS, MOST_TRACES, MOST_STREAMS = 8, 2, 8
 """How many requests of a kind are answered at once: each takes a thread."""
 _log = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ class Backend:
         Held while a request asks the admin API about one order: it takes only so many at once.
     tracing, streams : asyncio.Semaphore
         Held while a trace is read, and while a report is streamed.
+    extra_currencies : frozenset of str
+        Currencies that Ordenes takes besides ISO 4217's, by its configuration.
     deployed : asyncio.Event
         Set once Alpes' topics are there, and the commands of the last minutes are read back.
     """
@@ -63,6 +67,7 @@ class Backend:
     lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_LOOKUPS))
     tracing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_TRACES))
     streams: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_STREAMS))
+    extra_currencies: frozenset[str] = frozenset()
     deployed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -97,7 +102,7 @@ async def _answers(admin: Admin) -> bool:
 
 
 async def _arrive(backend: Backend) -> None:
-    """Wait until Alpes' topics are there, and read back the commands of the last minutes.
+    """Wait until Alpes' topics are there, read back the last commands, and keep up with Ordenes' configuration.
 
     A producer or consumer of a missing topic would create one, with other settings than the deployment's.
     """
@@ -112,3 +117,13 @@ async def _arrive(backend: Backend) -> None:
     except FAILURES as error:
         _log.warning("The commands of the last minutes can't be read back: %s", error)
     backend.deployed.set()
+    while True:
+        with suppress(*FAILURES):
+            backend.extra_currencies = await asyncio.to_thread(_extra_currencies, backend.admin)
+        await asyncio.sleep(CONFIGURED_AGAIN_S)
+
+
+def _extra_currencies(admin: Admin) -> frozenset[str]:
+    config = (admin.find(f"/admin/v3/functions/{NAMESPACE}/ordenes") or {}).get("userConfig") or {}
+    codes = str(config.get("extra_currencies", "")).split(",")
+    return frozenset(code.strip() for code in codes if code.strip())

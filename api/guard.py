@@ -90,7 +90,7 @@ class Guard:
             return
         self._in_hand += 1
         try:
-            await self._app(scope, self._bounded(receive), send)
+            await self._app(scope, self._bounded(receive), self._hurried(send))
         finally:
             self._in_hand -= 1
 
@@ -148,6 +148,18 @@ class Guard:
             f"A body may have {most} bytes: send a smaller one.",
             headers={"Connection": "close"},
         )
+
+    def _hurried(self, send: Send) -> Send:
+        """Return a `send` that gives up a client that doesn't read what is streamed to it."""
+
+        async def hurried(message: Message) -> None:
+            if not message.get("more_body"):
+                await send(message)
+                return
+            async with asyncio.timeout(self._settings.part_s):
+                await send(message)
+
+        return hurried
 
     def _bounded(self, receive: Receive) -> Receive:
         """Return a `receive` that bounds the body's size and time."""

@@ -28,6 +28,8 @@ class Settings:
         Largest body of a request.
     body_s : float
         How long a client may take to send a body, in seconds.
+    part_s : float
+        How long a client may take to read a part of a streamed answer, in seconds.
     most_requests : int
         Most requests that are in hand at once.
     most_waiting : int
@@ -44,6 +46,7 @@ class Settings:
     requests_per_second: int = 10_000
     most_body_bytes: int = 64 * 1024
     body_s: float = 10.0
+    part_s: float = 30.0
     most_requests: int = 4_000
     most_waiting: int = 10_000
     remembered: int = 100_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Container
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -121,8 +122,10 @@ def order_id(sent: OrdenEnviada, key: str | None) -> str:
     return str(uuid.uuid5(KEYS, bare))
 
 
-def command(sent: OrdenEnviada, id_: str, traceparent: str, now_ms: int) -> CrearOrden:
-    """Return the command for an order.
+def command(
+    sent: OrdenEnviada, id_: str, traceparent: str, now_ms: int, extra_currencies: Container[str] = ()
+) -> CrearOrden:
+    """Return the command for an order; `extra_currencies` are those that Ordenes takes besides ISO 4217's.
 
     Raises
     ------
@@ -147,7 +150,7 @@ def command(sent: OrdenEnviada, id_: str, traceparent: str, now_ms: int) -> Crea
             message.direccion.CopyFrom(Direccion(**dict(sent.direccion)))
     except (ValueError, OverflowError) as error:
         raise _refused(" ".join(str(error).split())) from None
-    if problem := rules.new_order_problem(message):
+    if problem := rules.new_order_problem(message, extra_currencies):
         raise _refused(problem)
     return message
 
@@ -168,7 +171,8 @@ def content_of_command(payload: bytes, published_ms: int) -> tuple[str, int] | N
         message = upcasters.newest(CrearOrden.FromString(payload), lambda: published_ms)
     except DecodeError:
         return None
-    return None if rules.new_order_problem(message) else (message.id, content(message))
+    # Currencies that Ordenes takes besides ISO 4217's are valid, too.
+    return None if rules.new_order_problem(message, {message.currency}) else (message.id, content(message))
 
 
 def shown(event: OrdenActualizada) -> dict[str, Any]:

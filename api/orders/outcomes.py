@@ -18,8 +18,6 @@ FOLLOWED = (topics.ORDEN_ACTUALIZADA, *topics.ORDER_DEAD_LETTERS)
 """The topics in which orders end."""
 LETTERS_EACH = 4
 """How many dead letters of an order are kept."""
-MOST_CURRENCIES = 300
-"""More than ISO 4217 has; events may carry others."""
 
 
 class DeadLetter(NamedTuple):
@@ -70,8 +68,6 @@ class Outcomes:
     ----------
     stopping : bool
         Whether nobody waits any longer, since the API ends.
-    currencies : set of str
-        The currencies of the orders that changed since the start.
     """
 
     def __init__(self, most: int) -> None:
@@ -83,7 +79,6 @@ class Outcomes:
         self._arrived: deque[tuple[str, Message]] = deque()
         self._awaited = False
         self.stopping = False
-        self.currencies: set[str] = set()
 
     def take(self, topic: str, message: Message, _arrived_ns: int) -> None:
         """Take a message; called from any thread."""
@@ -148,8 +143,6 @@ class Outcomes:
         self._events[event.id] = known if is_old and known is not None else payload
         if len(self._events) > self._most:
             del self._events[next(iter(self._events))]
-        if len(self.currencies) < MOST_CURRENCIES:
-            self.currencies.add(event.currency)
         return event.id
 
     def _keep_letter(self, topic: str, message: Message) -> str:

@@ -81,7 +81,8 @@ async def create(request: Request) -> Response:
     sent = model.parsed(await request.body())
     order_id = model.order_id(sent, request.headers.get("idempotency-key"))
     traceparent = request.headers.get("traceparent", "")
-    command = model.command(sent, order_id, traceparent, time.time_ns() // 1_000_000)
+    now_ms = time.time_ns() // 1_000_000
+    command = model.command(sent, order_id, traceparent, now_ms, backend.extra_currencies)
     content = model.content(command)
 
     def judge(outcome: Outcome) -> dict[str, Any] | Problem | None:

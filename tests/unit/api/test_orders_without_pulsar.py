@@ -125,3 +125,10 @@ def test_a_problem_carries_its_members() -> None:
     with pytest.raises(Problem) as caught:
         model.parsed(b'{"client_id": 1}')
     assert caught.value.members["errors"][0]["where"] == "total_cents"
+
+
+def test_a_currency_that_ordenes_takes_besides_is_taken() -> None:
+    sent = model.parsed(json.dumps(ORDEN | {"currency": "PTS"}).encode())
+    assert model.command(sent, "a", "", 1_764_457_000_000, {"PTS"}).currency == "PTS"
+    with pytest.raises(Problem, match="doesn't have"):
+        model.command(sent, "a", "", 1_764_457_000_000)
