@@ -48,6 +48,11 @@ def of_order(outcome: Outcome) -> dict[str, Any] | Problem | None:
     return None
 
 
+def was_refused(outcome: Outcome, sent: int) -> bool:
+    """Return whether Ordenes refused a command, so that the order is another one's or none."""
+    return isinstance(of_command(outcome, sent), Problem)
+
+
 def other_content(order_id: str) -> Problem:
     """Return the problem of a key or an id that was used before."""
     return Problem(

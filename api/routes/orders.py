@@ -150,6 +150,9 @@ def _is_known(backend: Backend, order_id: str, content: int, judge: Judge) -> bo
     if isinstance(found, Problem):
         raise found
     seen = backend.commands.find(order_id)
+    if outcome is not None and seen is not None and verdict.was_refused(outcome, seen.content):
+        # That command came second, and says nothing of what the order is.
+        seen = None
     if found is None and seen is not None:
         if seen.content != content:
             raise verdict.other_content(order_id)
