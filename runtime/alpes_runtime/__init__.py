@@ -8,6 +8,7 @@ The public API is what this module lists, which is all that most functions need,
 from alpes_wire.queries import load_queries
 
 from ._context import InstanceContext
+from ._early import EarlyPublisher
 from ._function import BatchFunction
 from ._message import Event, Received
 from ._outcome import Ask, Done, ExternalCall, Handler, Outcome, Rejected, Retry
@@ -22,6 +23,7 @@ __all__ = [
     "Ask",
     "BatchFunction",
     "Done",
+    "EarlyPublisher",
     "Event",
     "ExternalCall",
     "FunctionConfig",

@@ -40,6 +40,8 @@ class FunctionConfig:
 
     retry_suffix: ClassVar[str] = "-retry"
     """The input named ``<function><retry_suffix>`` carries later attempts; a function's own config may set another."""
+    retired: ClassVar[Mapping[str, str]] = {}
+    """Keys that do nothing any more, each with the reason; a config that has one still works, with a warning."""
 
     dsn_env: str
     intake: Literal["direct", "runtime"] = "direct"
@@ -101,7 +103,7 @@ def parse_config(kind: type[C], user_config: Mapping[str, Any], warn: Callable[[
     user_config
         The function's userConfig.
     warn
-        Called with a warning for each key that is given by its former name; see `formerly`.
+        Called with a warning for each key that is given by its former name (see `formerly`) or is retired.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def parse_config(kind: type[C], user_config: Mapping[str, Any], warn: Callable[[
         A key is unknown (the error names a similar one), missing, given by both its names, or of the wrong type.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    user_config = _by_present_names(fields, user_config, warn)
+    user_config = _by_present_names(fields, _without_retired(kind.retired, user_config, warn), warn)
     for key in user_config:
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
@@ -121,6 +123,14 @@ def parse_config(kind: type[C], user_config: Mapping[str, Any], warn: Callable[[
         if name not in values and field.default is dataclasses.MISSING:
             raise Misconfigured(f"userConfig: {name!r} is missing")
     return kind(**values)
+
+
+def _without_retired(
+    retired: Mapping[str, str], user_config: Mapping[str, Any], warn: Callable[[str], None]
+) -> Mapping[str, Any]:
+    for key in user_config.keys() & retired.keys():
+        warn(f"userConfig: {key} does nothing any more, remove it: {retired[key]}")
+    return {key: value for key, value in user_config.items() if key not in retired}
 
 
 def _by_present_names(
