@@ -1,4 +1,4 @@
-"""Asks Reporting for a report and puts its parts together. Which formats there are is Reporting's business."""
+"""Asks Reporting for a report and waits for its parts. Which kinds and formats there are is Reporting's business."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import queue
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from alpes_wire import Message
-from client.errors import ReportRefusedError
+from client.spool import Asked
 from client.tracing import traced
 from connection.client import Client
 from connection.tail import Tail
@@ -21,97 +22,73 @@ from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 from terminal.errors import NoAnswerError
 
 WAIT_S = 0.2
+PARTS_WAITING = 16
+"""Parts that may wait to be written; more wait at the broker."""
 
 
-@dataclass(slots=True)
-class _Generation:
-    parts: dict[int, bytes] = field(default_factory=dict)
-    last: int | None = None
+class Wish(NamedTuple):
+    """A report that somebody wants.
 
-    def whole(self) -> bool:
-        return self.last is not None and all(number in self.parts for number in range(self.last + 1))
-
-
-class ReportAssembler:
-    """Puts one report together from its parts, which may come in any order and more than once. Pure.
-
-    If Reporting generated the report several times, the parts of each generation are kept apart.
-
-    Parameters
+    Attributes
     ----------
-    report_id
-        The report; parts of others are ignored.
-    asked
-        The period that it must cover.
+    format, report
+        Names of a format and of a kind of report, passed on unchanged.
+    periodo
+        What it is to cover.
+    filters
+        What its orders must have, by the filter's name.
     """
 
-    def __init__(self, report_id: str, asked: Periodo) -> None:
-        self._report_id = report_id
-        self._asked = asked
-        self._generations: dict[int, _Generation] = {}
+    format: str
+    periodo: Periodo
+    report: str = "orders"
+    filters: Mapping[str, str] = {}
 
-    def take(self, part: ReporteGenerado) -> bytes | None:
-        """Add a part.
-
-        Returns
-        -------
-        bytes or None
-            The report, if this part made it whole.
-
-        Raises
-        ------
-        ReportRefusedError
-            If the part says why there is no report, or the report covers another period.
-        """
-        if part.report_id != self._report_id:
-            return None
-        if part.error:
-            raise ReportRefusedError(f"Reporting refused: {part.error}")
-        if problem := _other_period(part, self._asked):
-            raise ReportRefusedError(problem)
-        generation = self._generations.setdefault(part.generated_at_ms, _Generation())
-        generation.parts[part.part] = part.content
-        if part.last:
-            generation.last = part.part
-        if not generation.whole() or generation.last is None:
-            return None
-        return b"".join(generation.parts[number] for number in range(generation.last + 1))
+    def asked(self, report_id: str) -> Asked:
+        """Return what the report must be."""
+        return Asked(report_id, self.periodo, self.report, bool(self.filters))
 
 
-def _other_period(part: ReporteGenerado, asked: Periodo) -> str:
-    """Return how the period of a report differs from the one that was asked for, empty if it is the same."""
-    from_ms = part.from_ms if part.HasField("from_ms") else None
-    to_ms = part.to_ms if part.HasField("to_ms") else None
-    if not asked.bounded or (from_ms, to_ms, part.by) == (asked.from_ms, asked.to_ms, asked.by):
-        return ""
-    if not part.tz:
-        return (
-            "Reporting is of a version that makes no reports of a period: this one has all orders. Update it with "
-            "./deploy.sh deploy, or ask without --from and --to."
-        )
-    covered = f"orders {part.by} from {asked.shown(from_ms)} to {asked.shown(to_ms)}"
-    return f"Reporting made a report of another period: {covered}. Ask again."
-
-
-def command(report_id: str, report_format: str, asked: Periodo) -> GenerarReporte:
+def command(report_id: str, wish: Wish) -> GenerarReporte:
     """Return the command for a report. Its times have an offset: Reporting's time zones may be of another version."""
-    limits = {"from": asked.shown(asked.from_ms), "to": asked.shown(asked.to_ms)}
-    return GenerarReporte(report_id=report_id, format=report_format, tz=asked.zone.key, by=asked.by, **limits)
+    periodo = wish.periodo
+    limits: dict[str, Any] = {"from": periodo.shown(periodo.from_ms), "to": periodo.shown(periodo.to_ms)}
+    return GenerarReporte(
+        report_id=report_id,
+        format=wish.format,
+        tz=periodo.zone.key,
+        by=periodo.by,
+        report=wish.report,
+        filters=wish.filters,
+        **limits,
+    )
+
+
+def new_report_id() -> str:
+    """Return an id that no other report has."""
+    return str(uuid.uuid4())
 
 
 def fetch_report(
-    client: Client, report_format: str, asked: Periodo, timeout_s: float, stop: threading.Event
-) -> bytes | None:
-    """Ask for a report and wait for it.
+    client: Client,
+    report_id: str,
+    wish: Wish,
+    take: Callable[[ReporteGenerado], bool],
+    timeout_s: float,
+    stop: threading.Event,
+) -> bool:
+    """Ask for a report, and hand its parts over as they come.
 
     Parameters
     ----------
     client
         A connected Pulsar client.
-    report_format
-        The format's name, passed on unchanged.
-    asked
-        The period that it is to cover.
+    report_id
+        See `new_report_id`.
+    wish
+        The report.
+    take
+        Takes a part, and returns whether the report is whole; see `Spool.take`.
     timeout_s
         Give up when no part has arrived for this long.
     stop
@@ -119,47 +96,59 @@ def fetch_report(
 
     Returns
     -------
-    bytes or None
-        The report; None if stopped.
+    bool
+        False if stopped.
 
     Raises
     ------
     NoAnswerError
         If no part arrived in time.
-    ReportRefusedError
-        If Reporting can't make it, or knows no periods and one was asked for.
     """
-    report_id = str(uuid.uuid4())
-    parts: queue.SimpleQueue[ReporteGenerado] = queue.SimpleQueue()
+    parts: queue.Queue[ReporteGenerado] = queue.Queue(PARTS_WAITING)
+    ended = threading.Event()
 
-    def take(_topic: str, message: Message, _arrived_ns: int) -> None:
+    def arrived(_topic: str, message: Message, _arrived_ns: int) -> None:
         try:
             part = ReporteGenerado.FromString(message.data())
         except DecodeError:
             return
-        if part.report_id == report_id:
-            parts.put(part)
-
-    assembler = ReportAssembler(report_id, asked)
-    with Tail(client, [REPORTE_GENERADO], take):
-        producer = client.create_producer(full_name(GENERAR_REPORTE))
-        asking = command(report_id, report_format, asked)
-        properties = traced(asking.traceparent, report_id, GENERAR_REPORTE)
-        producer.send(asking.SerializeToString(), properties, partition_key=report_id)
-        producer.close()
-        last_part = time.monotonic()
-        while not stop.is_set():
+        while part.report_id == report_id and not (ended.is_set() or stop.is_set()):
             try:
-                part = parts.get(timeout=WAIT_S)
-            except queue.Empty:
-                silent_s = time.monotonic() - last_part
-                if silent_s > timeout_s:
-                    raise NoAnswerError(
-                        f"Reporting sent no report within {timeout_s:g} s. "
-                        "See whether it runs: ./deploy.sh status, ./deploy.sh logs reporting."
-                    ) from None
+                parts.put(part, timeout=WAIT_S)
+            except queue.Full:
                 continue
-            last_part = time.monotonic()
-            if (whole := assembler.take(part)) is not None:
-                return whole
-    return None
+            return
+
+    try:
+        with Tail(client, [REPORTE_GENERADO], arrived):
+            producer = client.create_producer(full_name(GENERAR_REPORTE))
+            asking = command(report_id, wish)
+            properties = traced(asking.traceparent, report_id, GENERAR_REPORTE)
+            producer.send(asking.SerializeToString(), properties, partition_key=report_id)
+            producer.close()
+            return _taken(parts, take, timeout_s, stop)
+    finally:
+        ended.set()
+
+
+def _taken(
+    parts: queue.Queue[ReporteGenerado],
+    take: Callable[[ReporteGenerado], bool],
+    timeout_s: float,
+    stop: threading.Event,
+) -> bool:
+    last_part = time.monotonic()
+    while not stop.is_set():
+        try:
+            part = parts.get(timeout=WAIT_S)
+        except queue.Empty:
+            if time.monotonic() - last_part > timeout_s:
+                raise NoAnswerError(
+                    f"Reporting sent no part of the report for {timeout_s:g} s. See whether it runs, or makes other "
+                    "reports first: ./deploy.sh status, ./deploy.sh logs reporting. A long report needs --timeout."
+                ) from None
+            continue
+        if take(part):
+            return True
+        last_part = time.monotonic()
+    return False

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from client.reports import fetch_report
+from client.catalogue import CATALOGUE, show
+from client.reports import Wish, fetch_report, new_report_id
+from client.spool import Spool, spooled
 from connection.client import connected
 from schemas.tienda.periodo import BY, CREATED, Periodo, periodo
 from schemas.tienda.times import UnknownTime
@@ -28,14 +31,53 @@ class _When(click.ParamType[str]):
         return str(value)
 
 
+class _Filter(click.ParamType[tuple[str, str]]):
+    """A filter: a name and a value."""
+
+    name = "filter"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, equals, wanted = str(value).partition("=")
+        if not (name and equals and wanted):
+            self.fail(f"{value!r} must be NAME=VALUE, such as status=aprobada", param, ctx)
+        return name, wanted
+
+
 @click.command()
+@click.option(
+    "--report",
+    "kind",
+    default="orders",
+    show_default=True,
+    metavar="KIND",
+    help="A kind of report that Reporting has, such as by-day or payments: --formats lists them.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    type=_Filter(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Only orders that have this, such as status=aprobada. Can be given several times.",
+)
 @click.option(
     "--format",
     "report_format",
     default="csv",
     show_default=True,
     metavar="FORMAT",
-    help="A format that Reporting has, such as csv or json. For an unknown one, the error lists them all.",
+    help="A format that Reporting has, such as csv, json or html: --formats lists them.",
+)
+@click.option(
+    "--excel",
+    is_flag=True,
+    help="CSV as Excel opens it safely: the same as --format csv-excel.",
+)
+@click.option(
+    "--formats",
+    "catalogue",
+    is_flag=True,
+    help="List the kinds of report, their filters and the formats that Reporting has, and what is missing for one.",
 )
 @click.option(
     "--from",
@@ -77,8 +119,13 @@ class _When(click.ParamType[str]):
     help="Give up when nothing has arrived for this long.",
 )
 @service_url_option
-def report(
+def report(  # noqa: PLR0913 -- one argument per option
+    *,
+    kind: str,
+    filters: Sequence[tuple[str, str]],
     report_format: str,
+    excel: bool,
+    catalogue: bool,
     start: str | None,
     end: str | None,
     by: str,
@@ -89,12 +136,17 @@ def report(
 ) -> None:
     """Fetch a report of all orders, or of those of a period.
 
+    A report is written whole or not at all; until it is whole, it is held on the disk.
+
     The report shows each time in milliseconds since 1970 and as ISO 8601 in the time zone of --tz. A day is as long as
     that zone's clocks make it. A time that they skip or show twice is refused; with an offset, it is always clear.
 
     \b
     Examples:
       alpes report                                    as CSV, to the terminal
+      alpes report --formats                          what Reporting has
+      alpes report --report by-day --format markdown  to read in the terminal
+      alpes report --report payments --filter currency=USD
       alpes report --format json --output orders.json
       alpes report --from 2026-11-01 --to 2026-12-01 --tz America/Mexico_City
       alpes report --from 2026-11-29T08:30 --by updated
@@ -104,14 +156,30 @@ def report(
         asked = periodo(start or "", end or "", zone.key, by)
     except UnknownTime as error:
         raise click.UsageError(str(error)) from None
-    with interruptible() as stop, connected(service_url) as client:
-        content = fetch_report(client, report_format, asked, timeout, stop)
-    if content is None:
-        raise KeyboardInterrupt
+    if excel and report_format != "csv":
+        raise click.UsageError(f"--excel is --format csv-excel: leave out one of it and --format {report_format}")
+    wish = Wish("csv-excel" if excel else report_format, asked, kind, dict(filters))
+    if catalogue:
+        wish = CATALOGUE
+    report_id = new_report_id()
+    with (
+        spooled(wish.asked(report_id), None if output == STANDARD_OUTPUT or catalogue else output) as spool,
+        interruptible() as stop,
+    ):
+        with connected(service_url) as client:
+            if not fetch_report(client, report_id, wish, spool.take, timeout, stop):
+                raise KeyboardInterrupt
+        if catalogue:
+            show(spool)
+        else:
+            _write(spool, output, asked)
+
+
+def _write(spool: Spool, output: Path, asked: Periodo) -> None:
     with writing(output) as file:
-        file.write(content)
+        written = spool.write(file)
     if output != STANDARD_OUTPUT:
-        click.echo(f"Wrote {len(content):,} bytes to {output}: {_described(asked)}.", err=True)
+        click.echo(f"Wrote {written:,} bytes to {output}: {_described(asked)}.", err=True)
     elif asked.bounded:
         click.echo(f"This report has {_described(asked)}.", err=True)
 

@@ -10,6 +10,10 @@ class Pedido(NamedTuple):
     ----------
     start, end, tz, by
         The period, as the command's `from`, `to`, `tz` and `by` say it; empty where they say nothing.
+    report
+        The kind of report; empty where the command names none.
+    filters
+        What the orders must have: pairs of a filter's name and its value.
     """
 
     report_id: str
@@ -19,3 +23,5 @@ class Pedido(NamedTuple):
     end: str = ""
     tz: str = ""
     by: str = ""
+    report: str = ""
+    filters: tuple[tuple[str, str], ...] = ()

@@ -1,22 +1,33 @@
 """The composition root of Reporting: the only place that knows all its parts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pulsar.schema import ProtobufNativeSchema
 
-from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
+from alpes_runtime import (
+    BatchFunction,
+    EarlyPublisher,
+    ExternalCall,
+    FunctionConfig,
+    Handler,
+    InstanceContext,
+    Service,
+    encoded,
+    require,
+)
 from alpes_runtime.config import formerly
 from alpes_runtime.views import Totals
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 
 from . import messages, store
-from .formats import formats
+from .child import Limits
 from .handlers import ReportingHandlers
+from .reports import Reports
 
-MOST_ROWS = 10_000_000
-"""A report of so many orders takes some gigabytes."""
+NO_LIMIT = "a report may have any number of orders"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,32 +38,50 @@ class ReportingConfig(FunctionConfig):
     ----------
     totals_per_status
         Keep the running totals per status and currency in the state store.
-    report_max_rows
-        Most orders of a report, 1 to 10,000,000. An instance holds a whole report in memory, and up to four if as many
-        are asked for at once. A million orders take some 160 MB as CSV, 320 MB as JSON.
+    reports_at_once
+        Reports that an instance makes at the same time, 1 to 16, each in a process of its own. Others wait in their
+        topic.
+    report_seconds
+        Longest time of a report in seconds, 1 to 86,400. One that takes longer is given up.
+    report_memory_mb
+        Most memory of a report's process in MB, 64 to 65,536. One that needs more is given up.
     """
 
     retry_suffix: ClassVar[str] = RETRY_SUFFIX
+    retired: ClassVar[Mapping[str, str]] = {"report_max_rows": NO_LIMIT, "reporte_max_filas": NO_LIMIT}
 
     totals_per_status: bool = field(default=True, metadata=formerly("totales_por_estado"))
-    report_max_rows: int = field(default=1_000_000, metadata=formerly("reporte_max_filas"))
+    reports_at_once: int = 2
+    report_seconds: float = 3600.0
+    report_memory_mb: int = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        most = self.report_max_rows
-        require(1 <= most <= MOST_ROWS, "report_max_rows", most, f"1 to {MOST_ROWS}")
+        at_once, seconds, memory_mb = self.reports_at_once, self.report_seconds, self.report_memory_mb
+        require(1 <= at_once <= 16, "reports_at_once", at_once, "1 to 16")
+        require(1 <= seconds <= 86_400, "report_seconds", seconds, "1 to 86400 s")
+        require(64 <= memory_mb <= 65_536, "report_memory_mb", memory_mb, "64 to 65536 MB")
 
 
 class Reporting(BatchFunction):
-    """Keeps what people want to read, and writes reports."""
+    """Keeps what people want to read, and has reports made."""
 
     Config: ClassVar[type[FunctionConfig]] = ReportingConfig
 
     def build(self, config: ReportingConfig, context: InstanceContext) -> Service:
-        """Wire the handlers, and the totals behind them."""
+        """Wire the handlers, the reports beside them, and the totals behind them."""
         topic = context.output()
-        handlers = ReportingHandlers(
-            topic, formats(), config.report_max_rows, now_ms=context.clock.now_ms, heartbeat=context.heartbeat
+        schemas = {topic: encoded(ProtobufNativeSchema(ReporteGenerado))}
+        handlers = ReportingHandlers(topic, context.clock.now_ms)
+        reports = Reports(
+            topic=topic,
+            publisher=EarlyPublisher(context, schemas),
+            dsn=config.dsn,
+            application=f"alpes {context.host.name} {context.host.instance_id} report",
+            limits=Limits(config.report_seconds, config.report_memory_mb),
+            now_ms=context.clock.now_ms,
+            stopping=context.stopping.is_set,
+            logger=context.logger,
         )
         views = []
         if config.totals_per_status:
@@ -62,9 +91,14 @@ class Reporting(BatchFunction):
         return Service(
             handlers={
                 "orden-actualizada": Handler(messages.decode_orden_actualizada, handlers.actualizar),
-                "generar-reporte": Handler(messages.decode_generar_reporte, handlers.generar, batch_max=1),
+                "generar-reporte": Handler(
+                    messages.decode_generar_reporte,
+                    handlers.generar,
+                    batch_max=1,
+                    external_call=ExternalCall(reports.ask, handlers.generados, config.reports_at_once),
+                ),
             },
             database=context.database(),
-            schemas={topic: encoded(ProtobufNativeSchema(ReporteGenerado))},
+            schemas=schemas,
             views=views,
         )

@@ -1,6 +1,6 @@
 """The read model in PostgreSQL."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from alpes_runtime import Transaction, load_queries
 from alpes_runtime.database import columns
 from schemas.tienda.cambios import Cambio, Newest
 from schemas.tienda.orden import FINAL_STATUSES
-from schemas.tienda.periodo import BY, Periodo
 
 _SQL = load_queries(Path(__file__).with_name("sql") / "ordenes.sql")
 
@@ -22,27 +21,6 @@ def keep_newest(transaction: Transaction, batch: Sequence[Cambio]) -> None:
     for change in batch:
         newest.add(change)
     transaction.execute(_SQL["upsert"], columns(sorted(newest.take(), key=attrgetter("id")), Cambio))
-
-
-def orders_of(transaction: Transaction, periodo: Periodo) -> Iterator[Cambio]:
-    """Yield the orders of a period as they are at one moment, sorted by id, in constant memory."""
-    return (Cambio(*row) for row in transaction.stream(_SQL["orders_of"], _limits(periodo)))
-
-
-def has_more_than(transaction: Transaction, orders: int, periodo: Periodo) -> bool:
-    """Return whether a period has more than ``orders`` orders."""
-    ((more,),) = transaction.execute(_SQL["more_than"], {"orders": orders, **_limits(periodo)})
-    return bool(more)
-
-
-def _limits(periodo: Periodo) -> dict[str, int | None]:
-    """Return the limits of each of an order's times; the period limits one of them."""
-    limits: dict[str, int | None] = {}
-    for by in BY:
-        chosen = by == periodo.by
-        limits[f"{by}_from_ms"] = periodo.from_ms if chosen else None
-        limits[f"{by}_to_ms"] = periodo.to_ms if chosen else None
-    return limits
 
 
 def totals(transaction: Transaction) -> Mapping[str, str]:

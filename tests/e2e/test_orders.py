@@ -243,7 +243,20 @@ def test_a_report_of_a_period_has_its_orders_alone_and_shows_times_in_its_zone(s
 def test_an_unknown_report_format_is_refused_by_reporting_which_names_those_there_are(stack: Tienda) -> None:
     done = alpes("report", "--format", "parchment", tienda=stack)
     assert done.returncode == 1
-    assert "csv, json" in done.stdout + done.stderr
+    assert "csv, csv-excel, " in done.stdout + done.stderr
+
+
+def test_another_kind_of_report_is_filtered_and_comes_whole(stack: Tienda) -> None:
+    listed = alpes("report", "--formats", tienda=stack)
+    assert (listed.returncode, "service-levels" in listed.stdout, "ndjson" in listed.stdout) == (0, True, True)
+    shaped = ("--format", "ndjson", "--report", "by-status", "--filter", "status=aprobada")
+    done = alpes("report", *shaped, tienda=stack)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    counted = "SELECT currency, count(*) FROM ordenes WHERE status = 'aprobada' GROUP BY currency"
+    assert {row["currency"]: row["orders"] for row in rows} == dict(stack.rows("reporting", counted))
+    refused = alpes("report", "--filter", "shop=1", tienda=stack)
+    assert (refused.returncode, "there are: client_id, currency, status" in refused.stderr) == (1, True)
 
 
 def test_a_report_request_that_is_garbage_is_dead_lettered(stack: Tienda) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.tienda import Tienda, configured
-from tests.faults.ordeal import LONG, SEED
+from tests.e2e.tienda import Tienda
+from tests.faults.ordeal import SEED
 from tests.stack import uses_environment
 
 
@@ -24,13 +24,3 @@ def restored(stack: Tienda) -> Iterator[Tienda]:
 
     yield stack
     restart_broker(stack)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _long_reports(stack: Tienda) -> Iterator[None]:
-    """Raise the limit of a report: the long form ends with more orders than it usually allows."""
-    if not LONG:
-        yield
-        return
-    with configured(stack, "reporting", report_max_rows=10_000_000):
-        yield

@@ -15,7 +15,7 @@ import click
 from local_stack.errors import LocalStackError
 from schemas.tienda.money import amount
 from tests.e2e.publisher.link import Link
-from tests.e2e.tienda import FIGURES, ROOT, Tienda, configured
+from tests.e2e.tienda import FIGURES, ROOT, Tienda
 from tests.faults import breaking, table
 from tests.faults.ordeal import Ordeal, Size, settings_of
 from tests.faults.repertoire import OUTAGES, Scene, draw
@@ -36,8 +36,7 @@ def run(stack: Tienda, orders: int, faults: int, rate: float, seed: str) -> bool
     scene = Scene(stack, ordeal, through, state)
     drawn = draw(scene, faults)
     injected: Counter[str] = Counter()
-    # A few more orders are sent than were asked for.
-    with configured(stack, "reporting", report_max_rows=2 * orders), ordeal:
+    with ordeal:
         started = time.monotonic()
         for number, fault in enumerate(drawn):
             # One in each slot of the run, at a random moment of it.

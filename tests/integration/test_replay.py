@@ -13,7 +13,6 @@ from alpes_runtime.postgres import Postgres
 from alpes_runtime.testing import FakeMessage
 from functions.ordenes import messages as ordenes
 from functions.ordenes.domain import Orden, OrdenGuardada
-from functions.reporting.formats import formats
 from functions.reporting.handlers import ReportingHandlers
 from functions.reporting.messages import decode_orden_actualizada
 from operations.rebuild.reporting import ReportingRebuild
@@ -23,7 +22,7 @@ from tests.unit.connection.fake_pulsar import FakePulsar, sent
 from tests.unit.services.wire import Nowhere, seed_order
 
 SERVICE = "reporting"
-HANDLERS = ReportingHandlers("t", formats(), 12_000)
+HANDLERS = ReportingHandlers("t")
 TOPIC = "orden-actualizada"
 STARTED_MS = 1_767_225_600_000
 ORDERS = 120

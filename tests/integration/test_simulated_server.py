@@ -15,7 +15,6 @@ from functions.pagos.domain import Cobro, PorReembolsar
 from functions.pagos.gateways import GATEWAYS, GatewayOptions
 from functions.pagos.handlers import PagosHandlers
 from functions.reporting import store as reporting
-from schemas.tienda.periodo import BY, periodo
 from schemas.tienda.v1.ordenes_pb2 import VencerOrdenes
 from tests.integration.ordenes import PEERS, TOPICS, orden, pago
 from tests.integration.pagos import SLOW
@@ -155,12 +154,8 @@ def _reporting_step(draw: random.Random) -> Act:
         )
         for order_id in chosen
     ]
-    limits = [None, *range(1, 10)]
-    of = periodo()._replace(from_ms=draw.choice(limits), to_ms=draw.choice(limits), by=draw.choice(BY))
     acts: list[Act] = [
         lambda t: reporting.keep_newest(t, batch),
         lambda t: sorted(reporting.totals(t).items()),
-        lambda t: list(reporting.orders_of(t, of)),
-        lambda t: [reporting.has_more_than(t, number, of) for number in range(len(IDS) + 1)],
     ]
     return draw.choice(acts)

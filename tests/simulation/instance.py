@@ -27,7 +27,6 @@ from functions.pagos.domain import Cobro, Reembolso, drawn
 from functions.pagos.function import Pagos, PagosConfig
 from functions.pagos.gateways import GatewayOptions
 from functions.reporting import function as reporting
-from functions.reporting.formats import formats
 from functions.reporting.function import Reporting, ReportingConfig
 from tests.simulation.broker import Broken, Client, Consumer
 from tests.simulation.scheduler import Scheduler, SimulatedClock
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 TENANT, NAMESPACE = "alpes", "tienda"
 LOG = logging.getLogger("simulation")
 LOG.disabled = True
-FORMATS = formats()
 LARGEST = 100
 """Most messages of a group."""
 FUNCTIONS: Mapping[str, tuple[type[Any], type[FunctionConfig], tuple[str, ...], str]] = {
@@ -87,7 +85,6 @@ def built_once() -> Iterator[None]:
         for module in (ordenes, pagos, reporting):
             stack.enter_context(patch.object(module, "ProtobufNativeSchema", schema_of))
             stack.enter_context(patch.object(module, "encoded", encoded_of))
-        stack.enter_context(patch.object(reporting, "formats", lambda: FORMATS))
         yield
 
 

@@ -12,7 +12,6 @@ from alpes_runtime import load_queries
 from alpes_runtime.database import Row
 from functions.ordenes.domain import Orden, OrdenGuardada
 from schemas.tienda.cambios import Cambio
-from schemas.tienda.periodo import BY
 from tests.simulation.server import Statement, View
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -266,23 +265,6 @@ def totals(view: View, _params: Params) -> list[Row]:
     return [(*key, len(cents), sum(cents)) for key, cents in found.items()]
 
 
-def more_than(view: View, params: Params) -> list[Row]:
-    return [(len(orders_of(view, params)) > params["orders"],)]
-
-
-def orders_of(view: View, params: Params) -> list[Row]:
-    return [tuple(row[c] for c in ORDEN) for _, row in view.scan("ordenes") if _within(row, params)]
-
-
-def _within(row: Mapping[str, Any], params: Params) -> bool:
-    for by in BY:
-        start, end = params[f"{by}_from_ms"], params[f"{by}_to_ms"]
-        at_ms = row[f"{by}_at"]
-        if (start is not None and at_ms < start) or (end is not None and at_ms >= end):
-            return False
-    return True
-
-
 BY_NAME: Mapping[str, Mapping[str, Statement]] = {
     "ordenes": {
         each.__name__: each
@@ -311,7 +293,7 @@ BY_NAME: Mapping[str, Mapping[str, Statement]] = {
         "stored": stored_transactions,
         **{each.__name__: each for each in (insert_intents, delete_intents, insert_refunds, refunds)},
     },
-    "reporting": {each.__name__: each for each in (upsert, totals, more_than, orders_of)},
+    "reporting": {each.__name__: each for each in (upsert, totals)},
 }
 """By service and by the query's name in its `.sql` file."""
 

@@ -1,27 +1,23 @@
-"""Comma-separated values by RFC 4180: a header, then one line per order."""
+"""Comma-separated values by RFC 4180: a header, then one line per row. Values are as they are."""
 
 import csv
 import io
 from collections.abc import Iterator
 
-from functions.reporting.formats import Report, readable
-from schemas.tienda.cambios import Cambio
+from functions.reporting.formats import Report
 
 CONTENT_TYPE = "text/csv"
 
-STORED = [name for name in Cambio._fields if name != "version"]
-COLUMNS = [*STORED, "created_at", "updated_at", "total"]
-
 
 def render(report: Report) -> Iterator[bytes]:
-    """Yield the header, then one line per order."""
+    """Yield the header, then one line per row."""
+    shown = [place for place, column in enumerate(report.table.columns) if not column.internal]
     line = io.StringIO(newline="")
     writer = csv.writer(line)
-    writer.writerow(COLUMNS)
-    for orden in report.ordenes:
+    writer.writerow([report.table.columns[place].name for place in shown])
+    for row in report.table.rows:
         yield _emptied(line)
-        stored = [getattr(orden, column) for column in STORED]
-        writer.writerow([*stored, *readable(orden, report.periodo.zone).values()])
+        writer.writerow([row[place] for place in shown])
     yield _emptied(line)
 
 

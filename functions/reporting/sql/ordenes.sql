@@ -40,34 +40,3 @@ SELECT
     orders,
     total_cents
 FROM totales
-
--- Whether a period has more orders than the parameter says. The query reads at most one of its orders more than that. A limit
--- that is null is none.
--- name: more_than
-SELECT exists(
-    SELECT FROM ordenes
-    WHERE
-        created_at >= coalesce(timestamptz 'epoch' + %(created_from_ms)s::bigint * interval '1 millisecond', '-infinity')
-        AND created_at < coalesce(timestamptz 'epoch' + %(created_to_ms)s::bigint * interval '1 millisecond', 'infinity')
-        AND updated_at >= coalesce(timestamptz 'epoch' + %(updated_from_ms)s::bigint * interval '1 millisecond', '-infinity')
-        AND updated_at < coalesce(timestamptz 'epoch' + %(updated_to_ms)s::bigint * interval '1 millisecond', 'infinity')
-    OFFSET %(orders)s
-)
-
--- name: orders_of
-SELECT
-    id,
-    client_id,
-    status,
-    total_cents,
-    currency,
-    version,
-    (extract(EPOCH FROM created_at) * 1000)::bigint,
-    (extract(EPOCH FROM updated_at) * 1000)::bigint
-FROM ordenes
-WHERE
-    created_at >= coalesce(timestamptz 'epoch' + %(created_from_ms)s::bigint * interval '1 millisecond', '-infinity')
-    AND created_at < coalesce(timestamptz 'epoch' + %(created_to_ms)s::bigint * interval '1 millisecond', 'infinity')
-    AND updated_at >= coalesce(timestamptz 'epoch' + %(updated_from_ms)s::bigint * interval '1 millisecond', '-infinity')
-    AND updated_at < coalesce(timestamptz 'epoch' + %(updated_to_ms)s::bigint * interval '1 millisecond', 'infinity')
-ORDER BY id

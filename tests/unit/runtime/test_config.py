@@ -34,15 +34,22 @@ def test_what_is_left_out_has_its_default() -> None:
 
 def test_a_former_name_still_works_and_a_warning_names_the_present_one() -> None:
     told: list[str] = []
-    config = parse_config(ReportingConfig, {**LEAST, "reporte_max_filas": 7}, told.append)
-    assert config.report_max_rows == 7
+    config = parse_config(ReportingConfig, {**LEAST, "totales_por_estado": False}, told.append)
+    assert not config.totals_per_status
     (line,) = told
-    assert line.startswith("userConfig: reporte_max_filas is called report_max_rows now")
+    assert line.startswith("userConfig: totales_por_estado is called totals_per_status now")
+
+
+@pytest.mark.parametrize("key", ["report_max_rows", "reporte_max_filas"])
+def test_a_retired_key_does_nothing_and_a_warning_says_why(key: str) -> None:
+    told: list[str] = []
+    assert parse_config(ReportingConfig, {**LEAST, key: 7}, told.append) == parse_config(ReportingConfig, LEAST)
+    assert told == [f"userConfig: {key} does nothing any more, remove it: a report may have any number of orders"]
 
 
 def test_a_key_by_both_its_names_is_refused() -> None:
-    both = {**LEAST, "reporte_max_filas": 7, "report_max_rows": 8}
-    with pytest.raises(Misconfigured, match="reporte_max_filas is the former name of report_max_rows: keep the latter"):
+    both = {**LEAST, "totales_por_estado": True, "totals_per_status": True}
+    with pytest.raises(Misconfigured, match="totales_por_estado is the former name of totals_per_status: keep the"):
         parse_config(ReportingConfig, both)
 
 
@@ -132,10 +139,17 @@ def test_a_number_out_of_range_is_refused_with_the_range(key: str, bad: list[flo
         assert getattr(parse_config(Config, {**LEAST, key: value}), key) == value
 
 
-@pytest.mark.parametrize("most", [0, 10_000_001])
-def test_reporting_has_no_report_without_an_order_nor_one_beyond_any_memory(most: int) -> None:
-    with pytest.raises(Misconfigured, match=f"report_max_rows is {most}, allowed is 1 to 10000000"):
-        parse_config(ReportingConfig, {**LEAST, "report_max_rows": most})
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("reports_at_once", 0, "1 to 16"),
+        ("report_seconds", 0, "1 to 86400 s"),
+        ("report_memory_mb", 10, "64 to 65536 MB"),
+    ],
+)
+def test_a_report_always_has_room_and_bounds(key: str, value: int, allowed: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"{key} is {value}(\.0)?, allowed is {allowed}"):
+        parse_config(ReportingConfig, {**LEAST, key: value})
 
 
 @pytest.mark.parametrize("rate", [-0.01, 1.01, math.nan])

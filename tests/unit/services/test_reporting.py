@@ -1,12 +1,13 @@
 """Reporting: what it accepts, its formats, and the parts of a report."""
 
 import csv
+import hashlib
 import io
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import re
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpes_runtime import Done, Event, InvalidMessage
-from alpes_runtime._watchdog import HANG_LIMIT_S
-from alpes_runtime.database import Row
-from alpes_runtime.testing import FakeClock
+from alpes_runtime import Done, InvalidMessage
 from functions.reporting import formats as package
 from functions.reporting import messages
 from functions.reporting.domain import Pedido
-from functions.reporting.formats import Report, formats
-from functions.reporting.handlers import ORDERS_PER_SIGN, ReportingHandlers
+from functions.reporting.formats import formats
+from functions.reporting.handlers import ReportingHandlers
+from functions.reporting.making.errors import ReportRefused
+from functions.reporting.making.frames import Frame, Frames, Unframed
+from functions.reporting.making.frames import Kind as FrameKind
+from functions.reporting.making.kinds import SQL, kinds, parameters
 from schemas.tienda import money, rules
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.periodo import Periodo, periodo
 from schemas.tienda.upcasters.v0_to_v1 import derived_total_cents
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
+from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 from tests.fakes import FakeDatabase
 from tests.fields import text, whole
-from tests.simulation.server import OpenTransaction
-from tests.simulation.statements import ORDEN as COLUMNS
-from tests.simulation.statements import STATEMENTS
+from tests.unit.services.sample_reports import orders_table, report_of
 from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order
 
+KINDS = SQL / "reports"
 ORDEN = Cambio("orden-1", 42, "aprobada", 1250, "USD", 2, 1_767_225_600_123, 1_767_225_601_456)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PEDIDO = Pedido("reporte-1", "csv", "")
@@ -53,26 +54,66 @@ ORDENES = st.builds(
 )
 
 
-def rendered(format_name: str, *ordenes: Cambio, of: Periodo | None = None) -> bytes:
-    report = Report(1_767_225_700_000, of or periodo(), iter(ordenes))
-    return b"".join(formats()[format_name].render(report))
+def rendered(name: str, *ordenes: Cambio, of: Periodo | None = None, kind: str = "orders") -> bytes:
+    return b"".join(formats()[name].render(report_of(*ordenes, of=of or periodo(), kind=kind)))
 
 
-def test_the_formats_are_csv_and_json() -> None:
-    assert {name: one.content_type for name, one in formats().items()} == {
+def test_the_formats_are_those_of_the_package() -> None:
+    assert {name: one.content_type for name, one in formats().items() if not one.problem} == {
         "csv": "text/csv",
+        "csv-excel": "text/csv",
         "json": "application/json",
+        "markdown": "text/markdown",
+        "ndjson": "application/x-ndjson",
     }
 
 
 def test_a_new_format_is_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "count.py").write_text(
-        'CONTENT_TYPE = "text/plain"\n\ndef render(report):\n    yield b"%d" % len(list(report.ordenes))\n'
+        'CONTENT_TYPE = "text/plain"\n\ndef render(report):\n    yield b"%d" % len(list(report.table.rows))\n'
     )
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
-    assert sorted(formats()) == ["count", "csv", "json"]
     assert formats()["count"].content_type == "text/plain"
     assert rendered("count", ORDEN, ORDEN) == b"2"
+
+
+def test_a_format_whose_library_is_missing_or_broken_is_a_problem_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lacking.py").write_text("import a_library_that_nobody_has\n")
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no luck')\n")
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    found = formats()
+    assert found["lacking"].problem == (
+        "the Python of the function worker lacks a_library_that_nobody_has: install it there, from "
+        "requirements/reports.txt"
+    )
+    assert found["broken"].problem == "it can't be loaded: RuntimeError: no luck"
+    assert not found["csv"].problem
+
+
+def test_a_new_kind_is_a_new_file(tmp_path: Path) -> None:
+    shutil.copytree(KINDS, tmp_path / "reports")
+    (tmp_path / "reports" / "top_clients.sql").write_text(
+        "-- Clients.\n-- name: top_clients\nSELECT client_id FROM pedidas WHERE total_cents > %(least)s::bigint\n"
+    )
+    added = kinds(tmp_path / "reports")["top-clients"]
+    assert (added.about, added.filters) == ("Clients.", ("client_id", "currency", "least", "status"))
+
+
+def test_every_kind_says_what_it_lists() -> None:
+    assert list(kinds()) == ["by-day", "by-hour", "by-status", "orders", "payments", "service-levels"]
+    assert all(kind.about.endswith(".") for kind in kinds().values())
+    assert {kind.filters for kind in kinds().values()} == {("client_id", "currency", "status")}
+
+
+def test_a_filter_is_a_parameter_and_never_part_of_the_query() -> None:
+    kind = kinds()["orders"]
+    values = parameters(kind, periodo("2026-01-01", by="updated"), {"status": "x' OR true --"})
+    assert values["status"] == "x' OR true --"
+    assert (values["currency"], values["updated_from_ms"], values["created_from_ms"]) == (None, 1_767_225_600_000, None)
+    with pytest.raises(ReportRefused, match="no filter 'shop'; there are: client_id, currency, status"):
+        parameters(kind, periodo(), {"shop": "1"})
 
 
 @given(ordenes=st.lists(ORDENES, max_size=5))
@@ -94,22 +135,20 @@ def read_back(text: str, milliseconds: int) -> str:
 
 
 @given(ordenes=st.lists(ORDENES, max_size=5))
-def test_a_json_report_reads_back_as_the_same_orders_with_their_totals(ordenes: list[Cambio]) -> None:
+def test_json_and_ndjson_reports_read_back_as_the_same_orders(ordenes: list[Cambio]) -> None:
+    lines = [json.loads(line) for line in rendered("ndjson", *ordenes).splitlines()]
     report = json.loads(rendered("json", *ordenes))
-    for row, orden in zip(report["orders"], ordenes, strict=True):
+    assert lines == report["orders"]
+    for row, orden in zip(lines, ordenes, strict=True):
         read_back(row.pop("created_at"), orden.created_at_ms)
         read_back(row.pop("updated_at"), orden.updated_at_ms)
         assert row.pop("total") == money.total(orden.total_cents, orden.currency)
         assert Cambio(**row) == orden
-    assert report["generated_at_ms"] == 1_767_225_700_000
-    orders, cents = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for orden in ordenes:
-        orders[orden.status, orden.currency] += 1
-        cents[orden.status, orden.currency] += orden.total_cents
     totals = {(status, currency): each for status, some in report["totals"].items() for currency, each in some.items()}
-    assert {key: each["orders"] for key, each in totals.items()} == orders
-    assert {key: each["total_cents"] for key, each in totals.items()} == cents
-    assert all(each["total"] == money.total(each["total_cents"], key[1]) for key, each in totals.items())
+    for (status, currency), each in totals.items():
+        of = [orden.total_cents for orden in ordenes if (orden.status, orden.currency) == (status, currency)]
+        assert each == {"orders": len(of), "total_cents": sum(of), "total": money.total(sum(of), currency)}
+    assert set(totals) == {(orden.status, orden.currency) for orden in ordenes}
 
 
 @pytest.mark.parametrize("name", ["csv", "json"])
@@ -121,12 +160,14 @@ def test_a_report_without_orders_is_a_whole_report(name: str) -> None:
         )
     else:
         assert json.loads(content) == {
+            "report": "orders",
             "generated_at_ms": 1_767_225_700_000,
             "generated_at": "2026-01-01T00:01:40.000+00:00",
             "from": None,
             "to": None,
             "tz": "UTC",
             "by": "created",
+            "filters": {},
             "orders": [],
             "totals": {},
         }
@@ -148,7 +189,7 @@ def test_a_time_that_is_past_the_calendar_in_its_zone_is_shown_in_utc() -> None:
     assert b",9999-12-31T23:59:59.999+00:00," in rendered("csv", last, of=periodo(tz="Asia/Kathmandu"))
 
 
-@pytest.mark.parametrize("name", ["csv", "json"])
+@pytest.mark.parametrize("name", ["csv", "csv-excel", "json", "ndjson"])
 def test_a_format_holds_no_more_than_a_few_orders_at_a_time(name: str) -> None:
     taken = 0
 
@@ -158,25 +199,72 @@ def test_a_format_holds_no_more_than_a_few_orders_at_a_time(name: str) -> None:
             taken += 1
             yield ORDEN
 
-    for number, _piece in enumerate(formats()[name].render(Report(1, periodo(), counted()))):
+    report = report_of()
+    of_orders = report._replace(table=orders_table(counted(), periodo()))
+    for number, _piece in enumerate(formats()[name].render(of_orders)):
         assert taken <= number + 3
 
 
+HOSTILE = [
+    "=1+1",
+    "+1",
+    "-1+2",
+    "@SUM(A1)",
+    "000123",
+    "1e5",
+    "12345678901234567890",
+    "2026-11-01",
+    "1-2",
+    "TRUE",
+    "MAR1",
+]
+
+
+def test_plain_csv_keeps_every_value_unchanged() -> None:
+    listed = rendered("csv", *(ORDEN._replace(id=each) for each in HOSTILE)).decode()
+    assert [row["id"] for row in csv.DictReader(io.StringIO(listed, newline=""))] == HOSTILE
+
+
+def test_the_csv_for_excel_has_nothing_that_excel_computes_or_converts() -> None:
+    content = rendered("csv-excel", *(ORDEN._replace(id=each, total_cents=2**62) for each in HOSTILE))
+    assert content.startswith(b"\xef\xbb\xbfid;client_id;")
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";"))
+    assert [row["id"] for row in rows] == [f"'{each}" for each in HOSTILE]
+    assert rows[0]["total_cents"] == f"'{2**62}"
+    (plain,) = csv.DictReader(io.StringIO(rendered("csv-excel", ORDEN).decode("utf-8-sig")), delimiter=";")
+    assert (plain["total"], plain["total_cents"], plain["status"]) == ("12,50", "1250", "aprobada")
+
+
+def test_markdown_shows_totals_and_at_most_a_thousand_rows_and_says_how_many_are_left_out() -> None:
+    text = rendered("markdown", *(ORDEN._replace(id=f"o{n:04d}") for n in range(1234))).decode()
+    assert "## Totals" in text
+    assert "| aprobada | USD      |   1234 | 15425.00 |" in text
+    assert (len(re.findall(r"\| o\d", text)), "234 more rows are left out" in text) == (1000, True)
+
+
+def test_markdown_shows_hidden_and_steering_characters_as_their_numbers() -> None:
+    text = rendered("markdown", ORDEN._replace(id="a\u202eb\u200b|\x1b[2J\n")).decode()
+    assert "a\\\\u202eb\\\\u200b\\|\\\\x1b[2J\\\\n" in text
+    assert not set(text) & {"\u202e", "\u200b", "\x1b"}
+
+
 def parts(pedido: Pedido, *pieces: bytes) -> list[ReporteGenerado]:
-    of = periodo("2026-01-01", tz="America/Bogota")
-    events = list(messages.reporte_parts("t", pedido, 7, of, "text/csv", pieces))
+    made = messages.Parts("t", pedido, 7, periodo("2026-01-01", tz="America/Bogota"))
+    made.content_type = "text/csv"
+    events = [*map(made.part, pieces[:-1]), made.last(b"".join(pieces[-1:]))]
     assert {(event.topic, event.key) for event in events} == {("t", pedido.report_id)}
     return [ReporteGenerado.FromString(event.payload) for event in events]
 
 
-@given(sizes=st.lists(st.integers(0, 400_000), max_size=12))
+@given(sizes=st.lists(st.integers(0, 4000), max_size=12))
 def test_the_parts_of_a_report_are_the_report(sizes: list[int]) -> None:
     pieces = [bytes([65 + n]) * size for n, size in enumerate(sizes)]
     made = parts(PEDIDO, *pieces)
-    assert b"".join(part.content for part in made) == b"".join(pieces)
+    whole = b"".join(part.content for part in made)
+    assert whole == b"".join(pieces)
     assert [part.part for part in made] == list(range(len(made)))
     assert [part.last for part in made] == [False] * (len(made) - 1) + [True]
-    assert all(len(part.content) < messages.PART_BYTES + 400_000 for part in made)
+    assert (made[-1].content_bytes, made[-1].sha256) == (len(whole), hashlib.sha256(whole).digest())
     assert len({part.event_id for part in made}) == len(made)
     assert {part.from_ms for part in made} == {1_767_243_600_000}
     assert {(part.HasField("to_ms"), part.tz, part.by) for part in made} == {(False, "America/Bogota", "created")}
@@ -185,77 +273,8 @@ def test_the_parts_of_a_report_are_the_report(sizes: list[int]) -> None:
 def test_a_report_without_content_is_one_part() -> None:
     (part,) = parts(PEDIDO)
     assert (part.part, part.last, part.content, part.content_type, part.error) == (0, True, b"", "text/csv", "")
-    assert (part.report_id, part.format, part.generated_at_ms) == ("reporte-1", "csv", 7)
+    assert (part.report_id, part.format, part.report, part.generated_at_ms) == ("reporte-1", "csv", "orders", 7)
     assert (part.event_type, part.schema_version) == ("reporte-generado", 1)
-
-
-FILAS = 2500
-
-
-def generado(
-    database: FakeDatabase,
-    name: str = "csv",
-    *,
-    most: int = FILAS,
-    heartbeat: Callable[[], None] = lambda: None,
-    pedido: Pedido = PEDIDO,
-) -> Sequence[Event]:
-    handler = ReportingHandlers("t", formats(), most, now_ms=lambda: 7, heartbeat=heartbeat)
-    with database.transaction() as transaction:
-        (outcome,) = handler.generar(transaction, [pedido._replace(format=name)])
-    assert isinstance(outcome, Done)
-    return outcome.events
-
-
-def only(events: Sequence[Event]) -> ReporteGenerado:
-    (event,) = events
-    return ReporteGenerado.FromString(event.payload)
-
-
-@pytest.fixture
-def many() -> FakeDatabase:
-    """As many orders as a report may have."""
-    database = FakeDatabase(STATEMENTS["reporting"])
-    ids = [f"orden-{n:04d}" for n in range(FILAS)]
-    database.server.tables["ordenes"] = {each: dict(zip(COLUMNS, ORDEN._replace(id=each), strict=True)) for each in ids}
-    return database
-
-
-@pytest.mark.parametrize("name", ["csv", "json"])
-def test_a_report_has_no_more_orders_than_it_may(name: str, many: FakeDatabase) -> None:
-    assert sum(event.payload.count(b"orden-") for event in generado(many, name)) == FILAS
-    answer = only(generado(many, name, most=FILAS - 1))
-    assert answer.error == (
-        "there are more than 2,499 orders, the most that a report may have: ask for a shorter period, read the table "
-        "ordenes of Reporting's database, or raise report_max_rows in Reporting's userConfig"
-    )
-    assert (answer.last, answer.content, answer.report_id) == (True, b"", "reporte-1")
-
-
-def test_a_long_report_leaves_signs_of_life(many: FakeDatabase) -> None:
-    clock, beats = FakeClock(), [1000.0]
-
-    def slowly(row: Row) -> Row:
-        clock.now += HANG_LIMIT_S / ORDERS_PER_SIGN / 2
-        return row
-
-    class Slow(FakeDatabase):
-        def transaction(self) -> OpenTransaction:
-            transaction = super().transaction()
-            stream = transaction.stream
-            transaction.stream = lambda *asked: map(slowly, stream(*asked))  # type: ignore[method-assign]
-            return transaction
-
-    generado(Slow({}, many), heartbeat=lambda: beats.append(clock.now))
-    beats.append(clock.now)
-    assert clock.now - beats[0] > HANG_LIMIT_S
-    assert max(later - earlier for earlier, later in pairwise(beats)) < HANG_LIMIT_S
-
-
-def test_an_unknown_format_is_answered_with_those_there_are() -> None:
-    answer = only(generado(FakeDatabase({}), "xml"))
-    assert answer.error == "there is no report format 'xml'; there are: csv, json"
-    assert (answer.last, answer.content, answer.report_id) == (True, b"", "reporte-1")
 
 
 @pytest.mark.parametrize(
@@ -272,18 +291,24 @@ def test_an_unknown_format_is_answered_with_those_there_are() -> None:
     ],
 )
 def test_a_period_that_is_none_is_answered_with_what_would_be_one(asked: dict[str, Any], why: str) -> None:
-    answer = only(generado(FakeDatabase({}), pedido=PEDIDO._replace(**asked)))
+    with FakeDatabase({}).transaction() as transaction:
+        (outcome,) = ReportingHandlers("t").generar(transaction, [PEDIDO._replace(**asked)])
+    assert isinstance(outcome, Done)
+    answer = ReporteGenerado.FromString(outcome.events[0].payload)
     assert answer.error.startswith(why)
     assert (answer.last, answer.content, answer.tz) == (True, b"", "")
 
 
-def test_only_the_orders_of_the_period_count_towards_the_most(many: FakeDatabase) -> None:
-    for row in list(many.server.tables["ordenes"].values())[:10]:
-        row["created_at"] = 1_767_225_600_122
-    asked = PEDIDO._replace(start="2026-01-01T00:00:00.122Z", end="2026-01-01T00:00:00.123Z")
-    answer = only(generado(many, most=10, pedido=asked))
-    assert answer.content.count(b"orden-") == 10
-    assert "more than 9 orders" in only(generado(many, most=9, pedido=asked)).error
+@given(chunks=st.lists(st.integers(1, 50), max_size=30))
+def test_frames_come_out_as_they_went_in_however_they_are_cut(chunks: list[int]) -> None:
+    sent = [Frame(FrameKind.CONTENT_TYPE, b"text/csv"), Frame(FrameKind.CONTENT, b"x" * 90), Frame(FrameKind.WHOLE)]
+    data, parser, found = b"".join(frame.encoded() for frame in sent), Frames(), list[Frame]()
+    for size in chunks:
+        found += parser.add(data[:size])
+        data = data[size:]
+    assert found + parser.add(data) == sent
+    with pytest.raises(Unframed, match="is no frame"):
+        Frames().add(b"Traceback (most recent call last)")
 
 
 def actualizada(**more: object) -> bytes:
@@ -334,6 +359,9 @@ def test_a_report_is_asked_for_by_id_and_format() -> None:
     period = text(3, "2026-01-01") + text(4, "2026-02-01") + text(5, "America/Bogota") + text(6, "updated")
     decoded = messages.decode_generar_reporte(arrived(text(1, "reporte-1") + text(2, "csv") + period))
     assert decoded == PEDIDO._replace(start="2026-01-01", end="2026-02-01", tz="America/Bogota", by="updated")
+    kind = GenerarReporte(report_id="reporte-1", format="csv", report="by-day", filters={"status": "aprobada"})
+    asked = messages.decode_generar_reporte(arrived(kind.SerializeToString()))
+    assert asked == PEDIDO._replace(report="by-day", filters=(("status", "aprobada"),))
 
 
 @pytest.mark.parametrize("payload", [b"\xff\xff\xff", b"not protobuf", b"\x0a\x05ab", text(1, b"\xff\xfe")])

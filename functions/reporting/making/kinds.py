@@ -1,0 +1,66 @@
+"""The kinds of report: each is one query in `sql/reports/`, and its file's name is the kind's, with hyphens."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from alpes_runtime import load_queries
+from schemas.tienda.periodo import BY, Periodo
+
+from .errors import ReportRefused
+
+SQL = Path(__file__).parents[1] / "sql"
+_ABOUT = re.compile(r"(?:^-- (?!name:).*\n)+", re.MULTILINE)
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_LIMITS = tuple(f"{by}_{end}_ms" for by in BY for end in ("from", "to"))
+
+
+class Kind(NamedTuple):
+    """A kind of report.
+
+    Attributes
+    ----------
+    about
+        What it lists, for people.
+    query
+        Its statement, with the orders of the period and the filters before it.
+    filters
+        The filters' names.
+    """
+
+    name: str
+    about: str
+    query: str
+    filters: tuple[str, ...]
+
+
+def kinds(folder: Path = SQL / "reports") -> dict[str, Kind]:
+    """Return every kind of report by name."""
+    return {kind.name: kind for kind in map(_kind, sorted(folder.glob("*.sql")))}
+
+
+def _kind(path: Path) -> Kind:
+    ((_, query),) = load_queries(path).items()
+    about = _ABOUT.match(path.read_text(encoding="utf-8"))
+    text = f"{load_queries(SQL / 'pedidas.sql')['pedidas']}\n{query}"
+    filters = sorted(set(_PARAMETER.findall(text)) - {"tz", "by", *_LIMITS})
+    told = " ".join(line.removeprefix("-- ") for line in about.group().splitlines()) if about else ""
+    return Kind(path.stem.replace("_", "-"), told, text, tuple(filters))
+
+
+def parameters(kind: Kind, periodo: Periodo, filters: Mapping[str, str]) -> dict[str, str | int | None]:
+    """Return the parameters of a kind's query: a period limits one of an order's times, a filter that isn't set none.
+
+    Raises
+    ------
+    ReportRefused
+        The kind has no such filter; the text names those that it has.
+    """
+    if unknown := sorted(set(filters) - set(kind.filters)):
+        raise ReportRefused(
+            f"the report {kind.name} has no filter {unknown[0]!r}; there are: {', '.join(kind.filters)}"
+        )
+    values: dict[str, str | int | None] = dict.fromkeys((*kind.filters, *_LIMITS))
+    values |= {f"{periodo.by}_from_ms": periodo.from_ms, f"{periodo.by}_to_ms": periodo.to_ms}
+    return values | {"tz": periodo.zone.key, "by": periodo.by} | dict(filters)

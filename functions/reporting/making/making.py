@@ -1,0 +1,75 @@
+"""Finds the kind of report and the format that are asked for, and renders the one in the other."""
+
+from collections.abc import Callable, Iterator
+
+from functions.reporting.formats import Format, Report, Table, formats
+
+from . import catalogue, rows
+from .errors import ReportRefused
+from .kinds import kinds
+from .request import Request
+
+
+def pieces(request: Request, alive: Callable[[], None], begin: Callable[[str], None]) -> Iterator[bytes]:
+    """Yield the report's bytes.
+
+    Parameters
+    ----------
+    request
+        What is asked for.
+    alive
+        Called now and then while nothing is yielded.
+    begin
+        Called with the MIME type before the first byte.
+
+    Raises
+    ------
+    ReportRefused
+        There is no such kind, format or filter, or the format can't be used here.
+    psycopg.Error
+        The database is away, or fails.
+    """
+    every = formats()
+    chosen = _chosen(every, request.format)
+    of_kinds = kinds()
+    if request.report == catalogue.NAME:
+        begin(chosen.content_type)
+        yield from chosen.render(_report(request, catalogue.ABOUT, catalogue.table(of_kinds, every), _no_table, alive))
+        return
+    kind = of_kinds.get(request.report)
+    if kind is None:
+        raise ReportRefused(
+            f"there is no report {request.report!r}; there are: {', '.join([*of_kinds, catalogue.NAME])}"
+        )
+    with rows.opened(request, alive) as tables:
+        table = tables.table(kind)
+        begin(chosen.content_type)
+        yield from chosen.render(_report(request, kind.about, table, lambda name: tables.table(of_kinds[name]), alive))
+
+
+def _chosen(every: dict[str, Format], name: str) -> Format:
+    found = every.get(name)
+    if found is None:
+        raise ReportRefused(f"there is no report format {name!r}; there are: {', '.join(every)}")
+    if found.problem:
+        raise ReportRefused(f"the format {name} can't be used: {found.problem}")
+    return found
+
+
+def _report(
+    request: Request, about: str, table: Table, related: Callable[[str], Table], alive: Callable[[], None]
+) -> Report:
+    return Report(
+        name=request.report,
+        about=about,
+        generated_at_ms=request.generated_at_ms,
+        periodo=request.periodo(),
+        filters=request.filters,
+        table=table,
+        related=related,
+        alive=alive,
+    )
+
+
+def _no_table(_name: str) -> Table:
+    return Table((), iter(()))
