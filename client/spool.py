@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,7 @@ from typing import BinaryIO
 from client.errors import ReportRefusedError
 from schemas.tienda.periodo import Periodo
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
+from terminal.errors import OutputError
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class _Making:
         if part.part not in self.places:
             self.places[part.part] = (self.file.seek(0, 2), len(part.content))
             self.file.write(part.content)
+            self.file.flush()
         if part.last:
             self.last = part
 
@@ -71,13 +74,14 @@ class Spool:
     ----------
     asked
         What the report must be.
-    folder
-        Where it is held: as files without a name, which end with this process.
+    output
+        Where the report goes: it is held beside that, as files without a name, which end with this process. None holds
+        it in the temporary folder.
     """
 
-    def __init__(self, asked: Asked, folder: Path | None = None) -> None:
+    def __init__(self, asked: Asked, output: Path | None = None) -> None:
         self._asked = asked
-        self._folder = folder
+        self._output = output
         self._makings: dict[int, _Making] = {}
         self._whole: _Making | None = None
 
@@ -88,6 +92,8 @@ class Spool:
         ------
         ReportRefusedError
             The part says why there is no report, or the report is another one, or differs from what Reporting made.
+        OutputError
+            The part can't be held.
         """
         if part.report_id != self._asked.report_id:
             return False
@@ -95,15 +101,23 @@ class Spool:
             raise ReportRefusedError(f"Reporting refused: {part.error}")
         if problem := _other_report(part, self._asked):
             raise ReportRefusedError(problem)
-        making = self._makings.get(part.generated_at_ms)
-        if making is None:
-            making = self._makings[part.generated_at_ms] = _Making(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
-        making.add(part)
+        try:
+            making = self._making(part.generated_at_ms)
+            making.add(part)
+        except OSError as error:
+            raise OutputError(self._output or Path(tempfile.gettempdir()), error) from error
         if not making.whole():
             return False
         _require_unchanged(making)
         self._whole = making
         return True
+
+    def _making(self, made_at_ms: int) -> _Making:
+        found = self._makings.get(made_at_ms)
+        if found is None:
+            folder = None if self._output is None else Path(os.path.realpath(self._output)).parent
+            found = self._makings[made_at_ms] = _Making(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 -- see close
+        return found
 
     def write(self, file: BinaryIO) -> int:
         """Write the whole report to a file; return its bytes."""
@@ -118,14 +132,14 @@ class Spool:
     def close(self) -> None:
         """Drop what is held."""
         for making in self._makings.values():
-            making.file.close()
+            with suppress(OSError):
+                making.file.close()
 
 
 @contextmanager
 def spooled(asked: Asked, output: Path | None) -> Iterator[Spool]:
-    """Return a spool for a `with` block, beside the file that the report goes to, or in the usual place."""
-    folder = output.parent if output is not None and output.parent.is_dir() and output.parent != Path("/dev") else None
-    spool = Spool(asked, folder)
+    """Return a spool for a `with` block; an ``output`` that is no file in a folder, such as a pipe, is none here."""
+    spool = Spool(asked, output if output is not None and (output.is_file() or not output.exists()) else None)
     try:
         yield spool
     finally:

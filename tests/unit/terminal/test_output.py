@@ -176,9 +176,11 @@ def _alpes(command: str, program: str = "-m client") -> subprocess.CompletedProc
 
 
 REPORT = """
+from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 report = importlib.import_module("client.commands.report")
 report.connected = lambda _url: contextlib.nullcontext()
-report.fetch_report = lambda *_: b"x" * 1_000_000
+part = {"generated_at_ms": 1, "last": True, "content": b"x" * 1_000_000}
+report.fetch_report = lambda _client, name, _wish, take, *_: take(ReporteGenerado(report_id=name, **part))
 """
 LETTERS = """
 from operations.dlq.letters import Letter, LetterId
