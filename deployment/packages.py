@@ -9,7 +9,7 @@ from pathlib import Path
 from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 
 BUILD = CHECKOUT / "build"
-SHIPPED = {".py", ".sql"}
+SHIPPED = {".py", ".sql", ".jinja"}
 LEFT_OUT = {"__pycache__", "operations", "testing.py"}
 """Folders and files that no zip holds. A change to an operator's statement or to a fake must not restart a function."""
 EARLIEST = (1980, 1, 1, 0, 0, 0)

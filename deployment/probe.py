@@ -25,6 +25,7 @@ from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.packages import BUILD
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import Target
+from terminal import progress
 
 SOURCE = Path(__file__).with_name("probe_function") / "alpes_probe.py"
 TENANT = "alpes-probe"
@@ -32,16 +33,17 @@ NAMESPACE = f"{TENANT}/check"
 QUESTIONS = f"persistent://{NAMESPACE}/questions"
 ANSWERS = f"persistent://{NAMESPACE}/answers"
 PACKAGES = CHECKOUT / "requirements" / "runtime.txt"
+REPORTS = CHECKOUT / "requirements" / "reports.txt"
 START_S = 60.0
 ANSWER_S = 60.0
 ASK_AGAIN_S = 2.0
 
 
 def modules(packages: Path = PACKAGES) -> list[str]:
-    """Return one module of each package that `runtime.in` names; these packages bring all others that are needed."""
+    """Return one module of each package that the lock's `.in` file names; these bring all others that are needed."""
     # A block is a package's line and the indented lines below it: its hashes, and which file or package needs it.
     blocks = re.findall(r"^([\w.-]+)==(?:.*\n)((?:[ ].*\n)*)", packages.read_text(encoding="utf-8"), re.MULTILINE)
-    return [_module(name) for name, notes in blocks if "-r runtime.in" in notes]
+    return [_module(name) for name, notes in blocks if f"-r {packages.stem}.in" in notes]
 
 
 def _module(package: str) -> str:
@@ -137,17 +139,24 @@ def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, c
                 "Nothing was created, because this cluster's workers don't run Python functions: their Python needs the"
                 f" packages of requirements/runtime.txt. ({error})"
             ) from error
-        problems = _ask(configs, target, workers)
+        problems, missing = _ask(configs, target, workers)
+    if missing:
+        progress.say(
+            f"A worker lacks {', '.join(missing)}: some formats of reports can't be made there. Install "
+            "requirements/reports.txt in its Python to have them (alpes report --formats lists them)."
+        )
     if problems:
         raise WorkerNotReadyError(f"Nothing was created, because a worker is not ready: {'; '.join(problems)}.")
     return workers
 
 
-def _ask(configs: Sequence[PulsarFunctionConfig], target: Target, count: int) -> list[str]:
-    """Ask until each of `count` instances has answered, and return the problems that they found."""
-    question = {"modules": modules(), "variables": [c.dsn_variable for c in configs if c.dsn_variable]}
+def _ask(configs: Sequence[PulsarFunctionConfig], target: Target, count: int) -> tuple[list[str], list[str]]:
+    """Ask until each of `count` instances has answered; return their problems, and what they could do without."""
+    question = {"modules": modules(), "optional": modules(REPORTS)}
+    question["variables"] = [c.dsn_variable for c in configs if c.dsn_variable]
     answered: set[str] = set()
     problems: dict[str, None] = {}
+    missing: dict[str, None] = {}
     with opened(target.service_url, operation_timeout_s=NEW_TOPIC_TIMEOUT_S) as client:
         answers = client.subscribe(ANSWERS, "deployment", initial_position=pulsar.InitialPosition.Earliest)
         producer = client.create_producer(QUESTIONS, batching_enabled=False)
@@ -167,4 +176,5 @@ def _ask(configs: Sequence[PulsarFunctionConfig], target: Target, count: int) ->
                 continue
             answered.add(answer["instance"])
             problems.update(dict.fromkeys(answer["problems"]))
-    return list(problems)
+            missing.update(dict.fromkeys(answer["missing"]))
+    return list(problems), list(missing)

@@ -7,14 +7,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 deptry=.venv/bin/deptry
 [ -x "$deptry" ] || deptry=deptry
 
-check() { # NAME FOLDER...
-    local name=$1
+check() { # NAME[,NAME] FOLDER...
+    local files=requirements/${1//,/.in,requirements/}.in
     shift
-    "$deptry" --no-ansi --config requirements/deptry.toml --requirements-files "requirements/$name.in" "$@"
+    "$deptry" --no-ansi --config requirements/deptry.toml --requirements-files "$files" "$@"
 }
 
 failed=no
-check runtime functions runtime schemas || failed=yes
+check runtime,reports functions runtime schemas || failed=yes
 check app api client operations connection terminal local_stack deployment docker scripts || failed=yes
 check dev bench tests || failed=yes
 [ "$failed" = no ]

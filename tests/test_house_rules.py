@@ -62,7 +62,7 @@ def test_locked_requirements_name_no_index() -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("name", ["runtime", "app", "dev"])
+@pytest.mark.parametrize("name", ["runtime", "reports", "app", "dev"])
 def test_every_locked_requirement_has_a_hash(name: str) -> None:
     lock = (ROOT / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
     pins = [line for line in lock.splitlines() if line and not line.lstrip().startswith("#")]
@@ -74,14 +74,15 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.\[\]-]+)==(\S+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
 
 
-def test_the_three_locks_are_one_resolution() -> None:
+def test_the_locks_are_one_resolution() -> None:
     dev = pins("dev").items()
+    assert pins("reports").items() <= pins("app").items()
     assert pins("runtime").items() <= pins("app").items()
     assert pins("app").items() <= dev
 
 
 def test_every_requirement_is_locked() -> None:
-    for name in ("runtime", "app", "dev"):
+    for name in ("runtime", "reports", "app", "dev"):
         asked = re.findall(r"^([A-Za-z][\w.-]*)", (ROOT / "requirements" / f"{name}.in").read_text(), re.MULTILINE)
         locked = pins(name)
         missing = [package for package in asked if re.sub(r"[_.]", "-", package).lower() not in locked]

@@ -43,7 +43,10 @@ class Probe(pulsar.Function):  # type: ignore[misc]
     """Checks modules, environment variables and the state store. Questions and answers are JSON."""
 
     def process(self, item: str, context: Any) -> str:
-        """Check what a question lists (`modules`, `variables`), and answer with `instance` and `problems`."""
+        """Check what a question lists (`modules`, `variables`), and answer with `instance` and `problems`.
+
+        `optional` modules that it lacks are no problem: the answer lists them as `missing`.
+        """
         question = json.loads(item)
         problems = []
         for name in question["modules"]:
@@ -57,4 +60,5 @@ class Probe(pulsar.Function):  # type: ignore[misc]
         problem = _state_problem(context)
         if problem:
             problems.append(f"its state store can't be used: {problem}")
-        return json.dumps({"instance": str(context.get_instance_id()), "problems": problems})
+        missing = [name for name in question.get("optional", ()) if _import_problem(name)]
+        return json.dumps({"instance": str(context.get_instance_id()), "problems": problems, "missing": missing})

@@ -53,13 +53,21 @@ def _run(worker: Path, program: str, *arguments: str, path: str) -> "subprocess.
 
 
 def test_a_worker_without_urllib3_is_told_so(worker: Path) -> None:
-    question = json.dumps({"modules": probe.modules(), "variables": []})
+    question = json.dumps({"modules": probe.modules(), "optional": probe.modules(probe.REPORTS), "variables": []})
     asked = _run(worker, ASK, question, path=str(probe.SOURCE.parent))
     assert asked.returncode == 0, asked.stderr
     assert json.loads(asked.stdout) == {
         "instance": "0",
         "problems": ["its Python lacks urllib3 (No module named 'urllib3')"],
+        "missing": [],
     }
     # Pagos would die there.
     imported = _run(worker, "import functions.pagos.function", path=f"{ROOT}:{ROOT / 'runtime'}")
     assert "No module named 'urllib3'" in imported.stderr
+
+
+def test_a_worker_without_the_formats_libraries_passes_and_says_what_it_lacks() -> None:
+    assert probe.modules(probe.REPORTS) == ["jinja2", "pygal", "xlsxwriter"]
+    question = json.dumps({"modules": ["json"], "optional": ["jinja2", "nobody_has_this"], "variables": []})
+    asked = _run(Path(sys.executable), ASK, question, path=str(probe.SOURCE.parent))
+    assert json.loads(asked.stdout) == {"instance": "0", "problems": [], "missing": ["nobody_has_this"]}

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from functions.reporting.formats import INTEGER, MOST_SHOWN, NUMBER, TEXT, TIME, Column, Report, Table
-from functions.reporting.formats._harmless import harmless
+from functions.reporting.formats import INTEGER, MOST_SHOWN, NUMBER, TEXT, TIME, Report, Table
+from functions.reporting.formats._for_people import for_people, harmless
 
 CONTENT_TYPE = "text/markdown"
 
@@ -29,8 +29,8 @@ def render(report: Report) -> Iterator[bytes]:
 
 
 def _table(table: Table, rows: Sequence[Sequence[Any]]) -> bytes:
-    """Return a table without the columns that people see in another form anyway."""
-    shown = [place for place, column in enumerate(table.columns) if _is_shown(column, table.columns)]
+    """Return an aligned table."""
+    shown = for_people(table.columns)
     numbers = [table.columns[place].type not in (TEXT, TIME) for place in shown]
     lines = [[table.columns[place].name for place in shown]]
     lines += [[_cell(row[place], table.columns[place].type) for place in shown] for row in rows]
@@ -38,12 +38,6 @@ def _table(table: Table, rows: Sequence[Sequence[Any]]) -> bytes:
     rule = ["-" * (width - 1) + ":" if right else "-" * width for width, right in zip(widths, numbers, strict=True)]
     lines.insert(1, rule)
     return "".join(_line(line, widths, numbers) for line in lines).encode()
-
-
-def _is_shown(column: Column, columns: Sequence[Column]) -> bool:
-    names = {each.name for each in columns}
-    twice = column.name.removesuffix("_ms") in names if column.name.endswith("_at_ms") else False
-    return not (column.internal or twice or (column.name.removesuffix("_cents") in names - {column.name}))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], numbers: Sequence[bool]) -> str:
