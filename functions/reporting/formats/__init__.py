@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 from schemas.tienda.periodo import Periodo
 
 GROUP = "alpes.report_formats"
-TEXT, INTEGER, NUMBER, AMOUNT, TIME = "text", "integer", "number", "amount", "time"
-"""What the values of a column are: a text; a whole number of any size; a float; a decimal number as text, in the units
-of the row's currency; a time as ISO 8601 in the report's zone. Any of them can be None."""
+TEXT, INTEGER, BIG, NUMBER, AMOUNT, TIME = "text", "integer", "big", "number", "amount", "time"
+"""What the values of a column are: a text; a whole number of 64 bits; one of any size; a float; a decimal number as
+text, in the units of the row's currency; a time as ISO 8601 in the report's zone. Any of them can be None."""
+NUMBERS = frozenset({INTEGER, BIG, NUMBER, AMOUNT})
 MOST_SHOWN = 1_000
 """Most rows of a report that is read, not processed."""
 
@@ -32,7 +33,7 @@ class Column(NamedTuple):
     name
         In the words of the query.
     type
-        `TEXT`, `INTEGER`, `NUMBER`, `AMOUNT` or `TIME`.
+        `TEXT`, `INTEGER`, `BIG`, `NUMBER`, `AMOUNT` or `TIME`.
     internal
         Whether it is for programs, so that tables for people leave it out.
     """

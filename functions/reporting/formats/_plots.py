@@ -1,11 +1,14 @@
 """The plots of the page: SVG by pygal, whose colours are left to the page's style sheet."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pygal
 from pygal.style import Style
 
+_SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
+"""What pygal adds for its own JavaScript, which the page hasn't."""
 MOST_LABELS = 5
 """Labels of the axis of times: more would overlap on a phone."""
 _STYLE = Style(
@@ -68,7 +71,7 @@ def _drawn(chart: Any, labels: Sequence[str], series: Mapping[str, Sequence[floa
     chart.show_minor_x_labels = False
     for name, values in series.items():
         chart.add(name, list(values))
-    return str(chart.render(is_unicode=True))
+    return _SCRIPT.sub("", str(chart.render(is_unicode=True)))
 
 
 def _whole(value: float) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from functions.reporting.formats import AMOUNT, INTEGER, NUMBER, TEXT, Report
+from functions.reporting.formats import NUMBERS, TEXT, Report
 
 CONTENT_TYPE = "text/csv"
 EXACT_DIGITS = 15
@@ -35,7 +35,7 @@ def render(report: Report) -> Iterator[bytes]:
 def _cell(value: Any, kind: str) -> Any:
     if value is None:
         return ""
-    if kind in (INTEGER, NUMBER, AMOUNT):
+    if kind in NUMBERS:
         text = str(value)
         return text.replace(".", ",") if len(text) <= EXACT_DIGITS else f"'{text}"
     return as_text(str(value)) if kind == TEXT else value

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from functions.reporting.formats import INTEGER, MOST_SHOWN, NUMBER, TEXT, TIME, Report, Table
+from functions.reporting.formats import MOST_SHOWN, NUMBER, TEXT, TIME, Report, Table
 from functions.reporting.formats._for_people import for_people, harmless
 
 CONTENT_TYPE = "text/markdown"
@@ -51,8 +51,6 @@ def _line(cells: Sequence[str], widths: Sequence[int], numbers: Sequence[bool]) 
 def _cell(value: Any, kind: str) -> str:
     if value is None:
         return ""
-    if kind == INTEGER:
-        return str(value)
     if kind == NUMBER:
         return f"{value:g}"
     return harmless(str(value)).replace("\\", "\\\\").replace("|", "\\|")

@@ -8,7 +8,7 @@ from typing import IO, Any, Self
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from functions.reporting.formats import AMOUNT, INTEGER, NUMBER, Column, Report, Table
+from functions.reporting.formats import NUMBERS, Column, Report, Table
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 SHEET_ROWS = 1_048_576
@@ -88,7 +88,7 @@ def _fill(book: Workbook, name: str, table: Table, rows: Iterator[Sequence[Any]]
 def _write(sheet: Worksheet, line: int, position: int, value: Any, column: Column) -> None:
     if value is None:
         return
-    if column.type in (INTEGER, NUMBER, AMOUNT) and len(str(value)) <= EXACT_DIGITS:
+    if column.type in NUMBERS and len(str(value)) <= EXACT_DIGITS:
         sheet.write_number(line, position, float(value))
     else:
         sheet.write_string(line, position, str(value))

@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from functions.reporting.formats import AMOUNT, INTEGER, NUMBER, TEXT, TIME, Column
+from functions.reporting.formats import AMOUNT, BIG, INTEGER, NUMBER, TEXT, TIME, Column
 from schemas.tienda import money
 from schemas.tienda.times import iso
 
 AT_MS, CENTS = "_at_ms", "_cents"
 INTERNAL = frozenset({"version"})
 """Columns for programs, which tables for people leave out."""
-_TYPES = {16: TEXT, 20: INTEGER, 21: INTEGER, 23: INTEGER, 1700: INTEGER, 700: NUMBER, 701: NUMBER}
+_TYPES = {16: TEXT, 20: INTEGER, 21: INTEGER, 23: INTEGER, 1700: BIG, 700: NUMBER, 701: NUMBER}
 """Types of PostgreSQL by number; any other is text. A numeric is a sum of whole numbers."""
 _NUMERIC = 1700
 

@@ -53,7 +53,16 @@ def report_of(*ordenes: Cambio, of: Periodo | None = None, kind: str = "orders")
         numbered = zip(count(), ordenes[:50], strict=False)
         return table(
             started,
-            [(o.created_at_ms + n * step, o.status, o.currency, n % 7, o.total_cents) for n, o in numbered],
+            [
+                (
+                    o.created_at_ms + (n * step if o.created_at_ms < 10**14 else -n * step),
+                    o.status,
+                    o.currency,
+                    n % 7,
+                    o.total_cents,
+                )
+                for n, o in numbered
+            ],
             covered,
         )
 

@@ -62,9 +62,11 @@ def test_the_formats_are_those_of_the_package() -> None:
     assert {name: one.content_type for name, one in formats().items() if not one.problem} == {
         "csv": "text/csv",
         "csv-excel": "text/csv",
+        "html": "text/html; charset=utf-8",
         "json": "application/json",
         "markdown": "text/markdown",
         "ndjson": "application/x-ndjson",
+        "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     }
 
 
