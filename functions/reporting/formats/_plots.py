@@ -38,8 +38,6 @@ _COMMON: dict[str, Any] = {
     "print_values": False,
     "x_label_rotation": 0,
     "truncate_label": 20,
-    "y_labels_major_count": 4,
-    "show_minor_y_labels": False,
     "min_scale": 3,
     "max_scale": 6,
 }
@@ -64,11 +62,10 @@ def shares(labels: Sequence[str], counts: Sequence[int]) -> str:
 
 
 def _drawn(chart: Any, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
-    labels = [label[5:] for label in labels]  # the year is in the words beside the plot
-    chart.x_labels = list(labels)
-    step = max(1, -(-len(labels) // MOST_LABELS))
-    chart.x_labels_major = list(labels[::step])
-    chart.show_minor_x_labels = False
+    if labels:
+        chart.x_labels = [label[5:] for label in labels]  # the year is in the words beside the plot
+        chart.x_labels_major = chart.x_labels[:: -(-len(labels) // MOST_LABELS)]
+        chart.show_minor_x_labels = False
     for name, values in series.items():
         chart.add(name, list(values))
     return _SCRIPT.sub("", str(chart.render(is_unicode=True)))
