@@ -103,7 +103,8 @@ class Reports:
         pending = bytearray()
         sent = time.monotonic()
         for kind, data in child.frames(request, self.limits, self.stopping):
-            if len(pending) >= PART_BYTES or time.monotonic() - sent >= SIGN_S:
+            overdue = parts.content_type and time.monotonic() - sent >= SIGN_S
+            if len(pending) >= PART_BYTES or overdue:
                 if not self.publisher.publish([parts.part(bytes(pending))]):
                     raise Stopped
                 pending.clear()

@@ -305,3 +305,17 @@ def test_the_process_of_a_report_ends_when_its_function_is_killed() -> None:
     )
     function = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     wait_until(lambda: not psutil.pid_exists(int(function.stdout)))
+
+
+def test_a_format_whose_library_is_missing_says_what_to_install_and_harms_no_other(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = "raise ModuleNotFoundError(\"No module named 'xlsxwriter'\", name='xlsxwriter')\n"
+    (tmp_path / "xlsxwriter.py").write_text(absent)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    why = "the Python of the function worker lacks xlsxwriter: install it there, from requirements/reports.txt"
+    (answer,) = made(dsn, "xlsx")
+    assert answer.error == f"the format xlsx can't be used: {why}"
+    (listed,) = made(dsn, "ndjson", report="formats")
+    problems = {row["name"]: row["problem"] for row in map(json.loads, listed.content.splitlines())}
+    assert (problems["xlsx"], problems["html"], problems["csv"]) == (why, "", "")
