@@ -104,7 +104,8 @@ def test_a_key_means_the_same_order_after_a_restart_and_to_another_api(stack: Ti
         answers = other.post(ORDEN, Idempotency_Key=key), other.post(ORDEN | {"client_id": 8}, Idempotency_Key=key)
         assert [answer.status_code for answer in answers] == [202, 422]
         assert answers[0].json()["id"] == first.json()["id"]
-        assert other.http.get(f"/orders/{first.json()['id']}", params={"wait": 30}).json()["id"] == first.json()["id"]
+        waited = other.post(ORDEN, Idempotency_Key=key, Prefer="wait=60")
+        assert (waited.status_code, waited.json()) == (200, first.json()), "it saw the order's end nowhere yet"
 
 
 def test_a_conflict_that_only_ordenes_knows_reaches_who_waits(stack: Tienda) -> None:
