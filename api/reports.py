@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Iterator
@@ -82,7 +83,10 @@ def parts(client: Client, admin: Admin, report_id: str, wait_s: float) -> Iterat
             for reader in readers:
                 message = reader.read(LOOK_S)
                 part = None if message is None or key(message) != report_id else _decoded(message.data())
-                if part is None or part.part != expected or (expected and part.generated_at_ms != made_at_ms):
+                if part is None or (expected and part.generated_at_ms != made_at_ms):
+                    continue
+                # An error ends a report at any part.
+                if part.part != expected and not part.error:
                     continue
                 yield part
                 if part.last:
@@ -93,6 +97,30 @@ def parts(client: Client, admin: Admin, report_id: str, wait_s: float) -> Iterat
                 if expected:
                     raise Unfinished(f"Report {report_id} ends after part {expected - 1} of more.")
                 return
+
+
+class Sum:
+    """Compares what was read with what Reporting says on the last part that it made."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    def add(self, part: ReporteGenerado) -> None:
+        """Add a part.
+
+        Raises
+        ------
+        Unfinished
+            If Reporting gave the report up, or the parts aren't what Reporting made.
+        """
+        if part.error:
+            raise Unfinished(f"Report {part.report_id}: {part.error}")
+        self._digest.update(part.content)
+        self._bytes += len(part.content)
+        # A Reporting of the first releases doesn't say.
+        if part.last and part.sha256 and (self._bytes, self._digest.digest()) != (part.content_bytes, part.sha256):
+            raise Unfinished(f"Report {part.report_id} differs from what Reporting made.")
 
 
 def _decoded(payload: bytes) -> ReporteGenerado | None:

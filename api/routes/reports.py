@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 import pulsar
 from fastapi import APIRouter, Query, Request
@@ -18,6 +18,8 @@ from api import reports
 from api.backend import Backend
 from api.problems import Problem, documented
 from api.waiting import MOST_WAIT_S
+from client.reports import Wish
+from client.reports import command as reports_command
 from client.tracing import traced
 from schemas.tienda.periodo import BY, CREATED, periodo
 from schemas.tienda.times import UnknownTime
@@ -26,6 +28,7 @@ from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 RETRY_AFTER_S = 2
+ORDERS = "orders"
 SEND_TIMEOUT_MS = 10_000
 
 
@@ -34,7 +37,14 @@ class ReporteEnviado(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    report: Annotated[str, Field(min_length=1, max_length=64, description="The kind, such as orders or by-day.")] = (
+        ORDERS
+    )
     format: Annotated[str, Field(min_length=1, max_length=64, description="Such as csv or json.")] = "csv"
+    filters: Annotated[
+        dict[str, Annotated[str, Field(max_length=128)]],
+        Field(max_length=16, description="What the orders must have, by the filter's name, such as status."),
+    ] = {}
     from_: Annotated[
         str, Field(alias="from", max_length=64, description="Orders from this date or time on, ISO 8601.")
     ] = ""
@@ -58,8 +68,7 @@ async def ask(request: Request, asked: ReporteEnviado) -> JSONResponse:
     if not backend.deployed.is_set():
         raise _not_taken("Pulsar is away, or Alpes isn't deployed yet")
     report_id = reports.new_id(time.time_ns() // 1_000_000)
-    shown: dict[str, Any] = {"from": limits.shown(limits.from_ms), "to": limits.shown(limits.to_ms)}
-    command = GenerarReporte(report_id=report_id, format=asked.format, tz=limits.zone.key, by=limits.by, **shown)
+    command = reports_command(report_id, Wish(asked.format, limits, asked.report, asked.filters))
     try:
         await asyncio.to_thread(_send, backend.client, command)
     except (pulsar.PulsarException, *reports.FAILURES) as error:
@@ -115,9 +124,9 @@ async def fetch(
 async def _streamed(backend: Backend, first: ReporteGenerado, rest: Iterator[ReporteGenerado]) -> AsyncIterator[bytes]:
     try:
         part: ReporteGenerado | None = first
+        read = reports.Sum()
         while part is not None:
-            if part.error:
-                raise reports.Unfinished(f"Report {part.report_id}: {part.error}")
+            read.add(part)
             yield part.content
             part = await asyncio.to_thread(next, rest, None)
     finally:
