@@ -37,7 +37,8 @@ DEPLOY = "Deploy: ./deploy.sh deploy"
 
 
 def _admin(place: Place) -> Admin:
-    return Admin(place.target.admin_url, timeout_s=place.limit_s, pauses_s=())
+    # Half of the limit: what listens without answering is then told as that, and not as a check without an answer.
+    return Admin(place.target.admin_url, timeout_s=place.limit_s / 2, pauses_s=())
 
 
 def broker(place: Place) -> Iterator[Finding]:
@@ -106,7 +107,7 @@ def _database(place: Place, service: str, variable: str) -> Finding:
     if not dsn and place.local is not None:
         return skipped(part, "the local stack has no such database yet")
     if not dsn:
-        return problem(part, f"{variable} is not known", "Set it, or start the local stack: ./deploy.sh up")
+        return problem(part, f"{variable} is not known", "Set it to the DSN of that database.")
     try:
         with database(service, dsn, statement_timeout_s=max(1, int(place.limit_s)), read_only=True) as connection:
             version = connection.info.server_version

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,14 @@ def test_help_names_every_command_and_needs_no_environment(script: Script, optio
     for command in ("up", "deploy", "status", "env", "scale", "logs", "kill", "down", "destroy"):
         assert f"\n  {command}" in done.stdout
     assert "exit code 3 when a part is not running" in done.stdout
+
+
+def test_the_version_is_the_projects_and_needs_no_environment(script: Script) -> None:
+    shutil.rmtree(script.root / ".venv")
+    shutil.copy(ROOT / "pyproject.toml", script.root)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    done = script.run("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"alpes {version}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,25 @@ def test_help_has_an_example(command: tuple[str, ...]) -> None:
     assert code == 0
     assert f"  alpes {' '.join(command)}" in out
     assert "\b" not in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-P", "-m", "client", "--help"],
+        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'runtime'}"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in imported
+    assert not imported & {"client.commands", "operations.commands", "pulsar", "psycopg", "google.protobuf", "faker"}
+    with click.Context(alpes) as context:
+        for name in alpes.list_commands(context):
+            assert f"\n  {name} " in done.stdout
+            assert alpes.get_command(context, name)
 
 
 def test_the_version_is_the_projects() -> None:
