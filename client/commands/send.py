@@ -158,7 +158,8 @@ def send(  # noqa: PLR0913, PLR0917 - click passes options by name
       alpes send --mix valid=90,duplicate=5,bad=5
     """  # noqa: D301 - \b is click's mark
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    require_sense(given, stdin=from_file == order_files.STANDARD_INPUT)
+    # A mix of the file of settings excludes --resume just as one of the command line does.
+    require_sense(given | ({"mix"} if mix else set()), stdin=from_file == order_files.STANDARD_INPUT)
     pace = pace_of(ctx.params, given)
     if pace is not None and length_s is not None and "orders" not in given:
         orders = _bounded(pace.within(length_s))
@@ -235,6 +236,8 @@ def _of_file(file: BinaryIO, name: str, noted: Plan | None, *, skip_bad_lines: b
             f"{found.bad:,} of the {found.bad + found.orders:,} lines of {shown} can't be sent, so none was: mend them,"
             " or leave them out with --skip-bad-lines."
         )
+    if found.bad and noted is None:
+        click.echo(f"{shown}: {found.bad:,} of {found.bad + found.orders:,} lines are left out.", err=True)
     if not found.orders:
         raise OrderFileError(f"{shown} has no order that can be sent.")
     where = name if name == order_files.STANDARD_INPUT else str(Path(name).absolute())

@@ -242,6 +242,7 @@ def test_bad_lines_of_a_file_are_named_before_anything_is_sent(tmp_path: Path) -
     assert last.startswith(f"alpes: 2 of the 3 lines of {orders} can't be sent, so none was: ")
     code, _, err = _run("send", "--service-url", NOBODY, "--from-file", str(orders), "--skip-bad-lines")
     assert code == 2
+    assert f"{orders}: 2 of 3 lines are left out.\n" in err
     assert "No Pulsar" in err
 
 
