@@ -151,10 +151,13 @@ END
 }
 
 show_next() { # FILE
-    local order here=
+    local order stats page="" here=""
     order=$(sed -n '2s/,.*//p' "$1")
     # The instances of a cluster and their logs are on its workers.
+    stats=$PULSAR_ADMIN_URL/admin/v3/functions/$(configured tenant | sort -u)/$(configured namespace | sort -u)/ordenes/stats
     if [ "$PLACE" = local ]; then
+        page="
+  $ALPES_API_URL    the live page: what happens now; place an order, and follow it"
         here="
   ./deploy.sh kill pagos                                then send more: nothing is lost
   ./deploy.sh logs -f                                   follow the functions' logs
@@ -169,7 +172,8 @@ What to try next:
   ./alpes send --orders 20000                           as fast as possible
   ./deploy.sh status                                    instances and their backlogs$here
 
-To open in a browser: $PULSAR_ADMIN_URL/admin/v3/functions/$(configured tenant | sort -u)/$(configured namespace | sort -u)/ordenes/stats
+To open in a browser:$page
+  $stats
 ./deploy.sh env prints the addresses of Pulsar, of the databases and of the HTTP API.
 END
 }

@@ -15,7 +15,10 @@ import pytest
 from deployment import function_configs
 
 ROOT = Path(__file__).parents[2]
-LOCAL_ENV = "export PULSAR_SERVICE_URL=pulsar://127.0.0.1:6650 PULSAR_ADMIN_URL=http://127.0.0.1:8080"
+LOCAL_ENV = (
+    "export PULSAR_SERVICE_URL=pulsar://127.0.0.1:6650 PULSAR_ADMIN_URL=http://127.0.0.1:8080 "
+    "ALPES_API_URL=http://127.0.0.1:8081"
+)
 CLUSTER = {
     "PULSAR_SERVICE_URL": "pulsar://cluster:6650",
     "PULSAR_ADMIN_URL": "http://cluster:8080",
@@ -129,7 +132,7 @@ def test_a_whole_run_shows_the_report_and_the_two_times(script: Script) -> None:
     assert "In total: " in told
 
 
-LOCAL_ONLY = ("./deploy.sh kill", "./deploy.sh logs", "./deploy.sh down")
+LOCAL_ONLY = ("./deploy.sh kill", "./deploy.sh logs", "./deploy.sh down", "http://127.0.0.1:8081    the live page")
 
 
 def test_what_to_try_next_is_what_can_be_done_there(script: Script) -> None:

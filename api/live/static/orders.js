@@ -81,13 +81,13 @@ export class LastOrders {
   row(order, key) {
     const [took, unit] = duration(order.took_ms);
     return element("tr", { "data-key": key },
-      element("td", { class: "unbroken" }, time(order.updated_at_ms)),
+      element("td", { class: "unbroken wide" }, time(order.updated_at_ms)),
       element("td", {}, element("button", {
         type: "button", class: "link id", "aria-label": `Trace of order ${order.id}`, onclick: () => this.trace(order.id),
       }, foreign(order.id))),
       element("td", {}, foreign(order.status)),
       element("td", { class: "number" }, foreign(order.amount ?? "–")),
-      element("td", { class: "number" }, String(order.client_id)),
+      element("td", { class: "number wide" }, String(order.client_id)),
       element("td", { class: "number" }, `${took} ${unit}`));
   }
 }

@@ -3,6 +3,7 @@
 import { duration, rate } from "./text.js";
 
 const WINDOW_S = 300;
+const MINUTES = [5, 4, 3, 2, 1, 0];
 
 /** One plot of two series over time. `values(point)` gives them, `words(point)` the text for screen readers. */
 class Plot {
@@ -20,9 +21,12 @@ class Plot {
     return { width: Math.max(200, this.place.clientWidth), height: 190 };
   }
 
-  data(points) {
-    const last = points.length ? points.at(-1).at_s : Math.floor(Date.now() / 1000);
-    const shown = points.filter((point) => point.at_s > last - WINDOW_S);
+  end() {
+    return this.points.at(-1)?.at_s ?? Math.floor(Date.now() / 1000);
+  }
+
+  data() {
+    const shown = this.points.filter((point) => point.at_s > this.end() - WINDOW_S);
     return [shown.map((point) => point.at_s), ...[0, 1].map((series) => shown.map((point) => this.values(point)[series]))];
   }
 
@@ -38,14 +42,13 @@ class Plot {
       ...this.size(),
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0],
       scales: {
-        x: { range: (_plot, _low, high) => [(high ?? Date.now() / 1000) - WINDOW_S, high ?? Date.now() / 1000] },
+        x: { range: () => [this.end() - WINDOW_S, this.end()] },
         y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 10] },
       },
       axes: [
-        { ...axis, space: 70, values: (_plot, ticks) => ticks.map((at) => ago(at - (this.points.at(-1)?.at_s ?? at))) ,
-          splits: () => { const end = this.points.at(-1)?.at_s ?? Date.now() / 1000; return [300, 240, 180, 120, 60, 0].map((s) => end - s); } },
+        { ...axis, size: 26, splits: () => MINUTES.map((minutes) => this.end() - 60 * minutes), values: () => MINUTES.map(ago) },
         { ...axis, size: 58, values: (_plot, ticks) => ticks.map((tick) => tick.toLocaleString("en")) },
       ],
       series: [
@@ -53,18 +56,18 @@ class Plot {
         { stroke: colour("--accent"), width: 2, points: { show: false } },
         { stroke: colour("--quiet"), width: 1.5, dash: [5, 4], points: { show: false } },
       ],
-    }, this.data(points), this.place);
+    }, this.data(), this.place);
   }
 
   show(points) {
     this.points = points;
-    this.plot.setData(this.data(points));
+    this.plot.setData(this.data());
     if (points.length) this.place.setAttribute("aria-label", this.words(points.at(-1)));
   }
 }
 
-function ago(seconds) {
-  return seconds > -1 ? "now" : `${Math.round(seconds / 60)} min`.replace("-", "−");
+function ago(minutes) {
+  return minutes ? `−${minutes} min` : "now";
 }
 
 /** Make both plots; the answer shows points in them. */
