@@ -134,12 +134,15 @@ class Figures:
             config = self._admin.find(path)
             if config is None:
                 return Function(name, None, problem="it was deleted just now")
-            inputs = tuple(self._input(topic, config["subName"]) for topic in sorted(config["inputSpecs"]))
+            subscription = config.get("subName") or f"{NAMESPACE}/{name}"
+            inputs = tuple(self._input(topic, subscription) for topic in sorted(config.get("inputSpecs") or {}))
             waits = [functions.Waiting(each.topic, each.batches, each.not_due) for each in inputs]
             found = functions.instances(self._admin, path)
             return Function(name, found, inputs, tuple(functions.troubles(self._admin, path, waits)))
         except PulsarError as error:
             return Function(name, None, problem=str(error))
+        except (KeyError, TypeError, ValueError):
+            return Function(name, None, problem="Pulsar's answer about it is not as expected")
 
     def _input(self, topic: str, subscription: str) -> Input:
         stats = functions.topic_stats(self._admin, topic)

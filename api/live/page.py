@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 FOLDER = Path(__file__).parent / "static"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS = {
     # The page loads nothing from elsewhere, runs no code but these files, and can't be put into a frame.
     "Content-Security-Policy": (
@@ -30,7 +30,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._type = mimetypes.guess_type(path.name)[0] or "text/plain"
+        self._type = TYPES.get(path.suffix, "text/plain")
 
     @cached_property
     def _read(self) -> tuple[bytes, str]:
