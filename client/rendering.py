@@ -86,14 +86,14 @@ def show_run(console: Console, ran: Ran, planned: int, before: int, *, follow: b
             f"Of {planned:,} orders, {before:,} were done before; this run sent what was left.", soft_wrap=True
         )
     if ran.interrupted:
-        ended = f", and {summary.ended:,} orders have ended" if follow else ""
+        ended = f", and {summary.ended:,} have ended" if follow else ""
         console.print(
             f"Interrupted: {summary.messages:,} of {planned - before:,} were sent, Pulsar has confirmed"
             f" {ran.confirmed:,}{ended}.",
             soft_wrap=True,
         )
     if follow:
-        show_summary(console, summary, zone)
+        show_summary(console, summary, zone, interrupted=ran.interrupted)
         return
     console.print(f"Pulsar has {ran.confirmed:,} of {summary.messages:,} orders. They were not followed.")
     for reason, count in summary.send_errors.items():
@@ -103,16 +103,28 @@ def show_run(console: Console, ran: Ran, planned: int, before: int, *, follow: b
         )
 
 
-def show_summary(console: Console, summary: RunSummary, zone: ZoneInfo) -> None:
-    """Print how the orders of a run ended, when and how fast, and what needs attention."""
+def show_summary(console: Console, summary: RunSummary, zone: ZoneInfo, *, interrupted: bool = False) -> None:
+    """Print how the orders of a run ended, when and how fast, and what needs attention.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    summary
+        How the run went.
+    zone
+        Where times are shown.
+    interrupted
+        Whether the run was told to stop: that some orders have no end yet is then no cause for alarm.
+    """
+    names = OUTCOME_NAMES | ({UNACCOUNTED: "not ended yet"} if interrupted else {})
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("outcome")
     table.add_column("orders", justify="right")
     for outcome, count in summary.outcomes.items():
-        style = OUTCOME_STYLES.get(outcome, "") if count else "dim"
-        if summary.drill and outcome == DEAD_LETTERED:
-            style = ""
-        table.add_row(OUTCOME_NAMES.get(outcome, outcome), f"{count:,}", style=style)
+        expected = (summary.drill and outcome == DEAD_LETTERED) or (interrupted and outcome == UNACCOUNTED)
+        style = "dim" if not count else "" if expected else OUTCOME_STYLES.get(outcome, "")
+        table.add_row(names.get(outcome, outcome), f"{count:,}", style=style)
     table.add_section()
     table.add_row("all", f"{summary.orders:,}", style="bold")
     console.print(table)
@@ -131,7 +143,7 @@ def show_summary(console: Console, summary: RunSummary, zone: ZoneInfo) -> None:
     if summary.latency_ms is not None:
         values = "   ".join(f"{name} {value:,.1f} ms" for name, value in summary.latency_ms.items())
         console.print(f"latency     {values}, from an order's sending to its end", soft_wrap=True)
-    _show_attention(console, summary)
+    _show_attention(console, summary, interrupted=interrupted)
 
 
 def _existed(summary: RunSummary) -> str:
@@ -140,6 +152,7 @@ def _existed(summary: RunSummary) -> str:
 
 
 def _show_drill(console: Console, summary: RunSummary) -> None:
+    console.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("sent as")
     table.add_column("messages", justify="right")
@@ -147,9 +160,10 @@ def _show_drill(console: Console, summary: RunSummary) -> None:
     for kind, (sent, as_expected) in summary.drill.items():
         table.add_row(kind, f"{sent:,}", f"{as_expected:,}", style="green" if sent == as_expected else "bold red")
     console.print(table)
+    console.print()
 
 
-def _show_attention(console: Console, summary: RunSummary) -> None:
+def _show_attention(console: Console, summary: RunSummary, *, interrupted: bool) -> None:
     # In a drill, dead letters are wanted. The table says how many did not come, or came unasked.
     if summary.dead_letter_reasons and not summary.drill:
         _warn(
@@ -164,7 +178,7 @@ def _show_attention(console: Console, summary: RunSummary) -> None:
             f"{sum(summary.unconfirmed.values()):,} orders ended though Pulsar did not confirm them ({escape(why)}).",
             soft_wrap=True,
         )
-    if count := summary.outcomes[UNACCOUNTED]:
+    if (count := summary.outcomes[UNACCOUNTED]) and not interrupted:
         _warn(console, f"{count:,} orders unaccounted for, such as {summary.examples[UNACCOUNTED]}", {})
 
 

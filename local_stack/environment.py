@@ -27,7 +27,7 @@ def variables(settings: Settings) -> dict[str, str]:
 
 
 def path(settings: Settings) -> Path:
-    """Return the file in which `up` stores them, for `alpes` (client/stack.py) and for functions of new services."""
+    """Return the file in which `up` stores them, for `alpes` (client/sources.py) and for functions of new services."""
     return settings.home / "environment.json"
 
 

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from client.ledger import Ledger
-from client.rendering import show_summary
+from client.ledger import Ledger, Ran
+from client.mix import BAD, DUPLICATE
+from client.rendering import show_run, show_summary
 from operations.commands.show import _lines, _Orden, chosen
 from operations.dlq import rendering
 from operations.dlq.letters import Letter, LetterId
@@ -135,3 +136,46 @@ def test_the_beginning_of_an_id_finds_the_only_order_that_begins_so() -> None:
         chosen("a", [_orden("a1"), _orden("a2")])
     with pytest.raises(AmbiguousOrderError, match=r"a4, …\. Give"):
         chosen("a", [_orden(f"a{number}") for number in range(6)])
+
+
+def _shown_run(ledger: Ledger, planned: int, before: int = 0, *, interrupted: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    ran = Ran(ledger.close(), confirmed=ledger.messages, complete=not interrupted, interrupted=interrupted)
+    show_run(console, ran, planned, before, follow=True, zone=BOGOTA)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_an_interrupted_run_says_what_was_sent_and_what_ended_without_alarm() -> None:
+    ledger = Ledger()
+    for order_id in "abc":
+        ledger.sent(order_id, 1_000_000)
+    ledger.updated("a", "aprobada", 2, 2_000_000)
+    said = _shown_run(ledger, 10, interrupted=True)
+    assert said.startswith("Interrupted: 3 of 10 were sent, Pulsar has confirmed 3, and 1 have ended.\n")
+    assert "not ended yet       2" in said
+    assert "unaccounted" not in said
+    assert "2 orders unaccounted for" in _shown_run(ledger, 3)
+
+
+def test_a_continued_run_says_how_much_was_done_before() -> None:
+    ledger = Ledger()
+    ledger.sent("a", 1_000_000)
+    ledger.updated("a", "aprobada", 2, 2_000_000)
+    assert _shown_run(ledger, 10, 9).startswith("Of 10 orders, 9 were done before; this run sent what was left.\n")
+    assert _shown_run(Ledger(), 10, 10) == "All 10 orders of this run were done before. Nothing was sent.\n"
+
+
+def test_a_drill_says_how_many_of_each_kind_ended_as_expected_and_its_dead_letters_are_no_alarm() -> None:
+    ledger = Ledger()
+    ledger.sent("a", 1_000_000)
+    ledger.sent("a", 1_000_000, kind=DUPLICATE)
+    ledger.sent("b", 1_000_000, kind=BAD)
+    ledger.updated("a", "aprobada", 2, 2_000_000)
+    ledger.dead_lettered("b", "invalid (crear-orden-DLQ)", 2_000_000)
+    said = _shown_run(ledger, 3)
+    rows = [line.split() for line in said.splitlines()]
+    assert ["valid", "1", "1"] in rows
+    assert ["duplicate", "1", "1"] in rows
+    assert ["bad", "1", "1"] in rows
+    assert "DEAD-LETTERED" not in said
