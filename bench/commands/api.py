@@ -21,21 +21,20 @@ POLL_S = 0.5
 
 OPTIONS = (
     click.Option(["--seconds"], type=session.positive, metavar="S", help=f"Length of a run ({SECONDS})."),
-    click.Option(
-        ["--connections"], type=session.positive, default=CONNECTIONS, metavar="N", help=f"Clients ({CONNECTIONS})."
-    ),
+    click.Option(["--connections"], type=session.positive, metavar="N", help=f"Clients ({CONNECTIONS})."),
 )
 
 
 def run(options: session.Options) -> None:
     """Post orders without and with an Idempotency-Key, and check that no order was lost."""
     seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
+    connections = options.connections or CONNECTIONS
     with session.opened(options) as work:
         url = _url(work.system)
         before = _recorded(work.system)
-        taken = wrk.post(url, connections=options.connections, seconds=WARM_UP_S, keyed=False).taken
+        taken = wrk.post(url, connections=connections, seconds=WARM_UP_S, keyed=False).taken
         for name, keyed in (("without a key", False), ("with a key", True)):
-            posted = wrk.post(url, connections=options.connections, seconds=seconds, keyed=keyed)
+            posted = wrk.post(url, connections=connections, seconds=seconds, keyed=keyed)
             taken += posted.taken
             work.figures[name] = _figures(posted)
         _wait(work.system, before + taken)
