@@ -194,7 +194,7 @@ run_everything() {
     load_environment
     python -m client send --orders "$ORDERS" --summary-json "$WORK/sent.json" || code=$?
     if [ "$code" -ne 0 ]; then
-        say "Not every order was accounted for; ./deploy.sh status and ./deploy.sh logs show more."
+        say "Not every order was accounted for; ./alpes doctor and ./deploy.sh logs show more."
         return "$code"
     fi
     mkdir -p build
