@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from schemas.tienda import orden
-from terminal.options import system_option
+from terminal.options import Whole, system_option
 from terminal.settings import dsn
 
 
@@ -25,7 +25,7 @@ ORDER_ID = _OrderId()
 
 statement_timeout_option = click.option(
     "--statement-timeout",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     default=300,
     show_default=True,
     metavar="SECONDS",

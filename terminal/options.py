@@ -14,23 +14,58 @@ import tzlocal
 from schemas.tienda import times
 from terminal.settings import ADMIN_URL, SERVICE_URL, Setting
 
+WHOLE = re.compile(r"-?[0-9]{1,30}")
 SECONDS_OF = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
 DURATION = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|)")
 
 
-class Positive(click.FloatRange):
+class Positive(click.ParamType[float]):
     """A finite number above 0, or from 0 on."""
 
-    def __init__(self, *, zero: bool = False) -> None:
-        super().__init__(min=0, min_open=not zero)
+    name = "number"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def __init__(self, *, zero: bool = False) -> None:
+        self._zero = zero
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            least = "above 0" if self.min_open else "from 0 on"
-            self.fail(f"{value} is no finite number {least}.", param, ctx)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not (0 < number < math.inf or (self._zero and number == 0)):
+            self.fail(f"{_shown(value)} is no number {'from 0 on' if self._zero else 'above 0'}", param, ctx)
         return number
+
+
+class Whole(click.ParamType[int]):
+    """A whole number within limits.
+
+    Parameters
+    ----------
+    least, most
+        The limits; without `most`, any number from `least` on.
+    """
+
+    name = "whole number"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self._least = least
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        text = str(value)
+        number = int(text) if WHOLE.fullmatch(text) else None
+        if number is None or number < self._least or (self._most is not None and number > self._most):
+            limits = f"from {self._least:,} on" if self._most is None else f"from {self._least:,} to {self._most:,}"
+            self.fail(f"{_shown(value)} is no whole number {limits}", param, ctx)
+        return number
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 class Duration(click.ParamType[float]):

@@ -25,7 +25,7 @@ from schemas.tienda.upcasters import NEWEST
 from terminal.command_line import Command
 from terminal.console import table_console
 from terminal.errors import FAILED
-from terminal.options import Duration, Positive, json_option, service_url_option, tz_option
+from terminal.options import Duration, Positive, Whole, json_option, service_url_option, tz_option
 from terminal.output import STANDARD_OUTPUT, OutputFile, writing
 
 MOST_ORDERS = 2_000_000
@@ -41,7 +41,7 @@ MOST_ORDERS = 2_000_000
 )
 @click.option(
     "--orders",
-    type=click.IntRange(min=1, max=MOST_ORDERS),
+    type=Whole(1, MOST_ORDERS),
     default=100,
     show_default=True,
     metavar="N",
@@ -49,7 +49,7 @@ MOST_ORDERS = 2_000_000
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0, max=2**64 - 1),
+    type=Whole(0, 2**64 - 1),
     metavar="S",
     help="Make the run repeatable: the same seed gives the same orders, ids included. A second run with it sends "
     "duplicates, which change nothing, and says so. Without it, every order is new.",
@@ -72,7 +72,7 @@ MOST_ORDERS = 2_000_000
 @click.option("--skip-bad-lines", is_flag=True, help="With --from-file: leave out, and name, lines that can't be sent.")
 @click.option(
     "--schema-version",
-    type=click.IntRange(min=1, max=NEWEST),
+    type=Whole(1, NEWEST),
     default=NEWEST,
     show_default=True,
     metavar="V",
@@ -83,9 +83,7 @@ MOST_ORDERS = 2_000_000
 @click.option(
     "--ramp", type=RampType(), metavar="A:B", help="From A orders per second to B, evenly, in the time of --for."
 )
-@click.option(
-    "--burst", type=click.IntRange(min=1, max=MOST_ORDERS), metavar="N", help="N orders at once, each --every."
-)
+@click.option("--burst", type=Whole(1, MOST_ORDERS), metavar="N", help="N orders at once, each --every.")
 @click.option("--every", type=Duration(), metavar="TIME", help="From one burst's start to the next one's, such as 10s.")
 @click.option(
     "--for",

@@ -28,7 +28,7 @@ from operations.dlq.setting_aside import place
 from operations.dlq.setting_aside import set_aside as set_entry_aside
 from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
-from terminal.options import admin_url_option, json_option, service_url_option, tz_option
+from terminal.options import Whole, admin_url_option, json_option, service_url_option, tz_option
 from terminal.text import one_line
 
 error_option = click.option(
@@ -149,7 +149,7 @@ def _session(service_url: str, admin_url: str) -> Iterator[_Session]:
 @dlq.command("list")
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     default=20,
     show_default=True,
     metavar="N",

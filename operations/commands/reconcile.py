@@ -32,7 +32,7 @@ from terminal.advice import ALPES, explained
 from terminal.console import Counting, table_console
 from terminal.errors import CommandError, OutputError
 from terminal.interrupt import interruptible
-from terminal.options import Positive, admin_url_option, json_option, service_url_option
+from terminal.options import Positive, Whole, admin_url_option, json_option, service_url_option
 from terminal.output import OutputFile, writing
 
 COULD_NOT_READ = 2
@@ -55,7 +55,7 @@ COULD_NOT_READ = 2
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     default=20,
     show_default=True,
     metavar="N",

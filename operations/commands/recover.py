@@ -30,7 +30,7 @@ from operations.recover.retained import Retained
 from schemas.tienda.topics import SERVICES
 from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
-from terminal.options import Positive, admin_url_option, json_option, service_url_option
+from terminal.options import Positive, Whole, admin_url_option, json_option, service_url_option
 
 
 @click.command(short_help="Send the messages of lost orders again.")
@@ -40,7 +40,7 @@ from terminal.options import Positive, admin_url_option, json_option, service_ur
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     default=20,
     show_default=True,
     metavar="N",

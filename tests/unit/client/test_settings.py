@@ -150,7 +150,7 @@ def test_an_option_of_the_file_counts_unless_a_flag_says_otherwise(home: Path, r
         ("send = 1", "send is a command, so it must be a table of options: [send]."),
         ("service-url = 1", "service-url must be a text, not 1."),
         ("= 1", "is not valid TOML: "),
-        ("[send]\nrate = 'fast'", "Invalid value for '--rate': 'fast' is not a valid float range."),
+        ("[send]\nrate = 'fast'", "Invalid value for '--rate': 'fast' is no number above 0."),
         ("tz = 'Bogota'", "Invalid value for '--tz'"),
     ],
 )
