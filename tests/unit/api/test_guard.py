@@ -1,11 +1,15 @@
 """What the API refuses before any route sees it."""
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from api.guard import Rates
+from api.guard import Guard, Rates
+from api.problems import Problem
+from api.settings import Settings
 
 Start = Callable[..., TestClient]
 PROBLEM = "application/problem+json"
@@ -64,3 +68,47 @@ def test_an_error_of_the_framework_is_a_problem(open_api: Start) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (code, PROBLEM)
         assert answer.json()["status"] == code
         assert "/docs" in answer.json()["detail"]
+
+
+def asked(app: Any, receive: Any, send: Any, **limits: float) -> None:
+    """Send a request through a guard with these limits."""
+    settings = Settings(service_url="", admin_url="", **limits)  # type: ignore[arg-type]
+    scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"host", b"localhost")]}
+    asyncio.run(Guard(app, settings)(scope, receive, send))
+
+
+async def never(*_: object) -> Any:
+    await asyncio.Event().wait()
+
+
+def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        await receive()
+
+    with pytest.raises(Problem, match=r"within 0\.05 s") as caught:
+        asked(app, never, never, body_s=0.05)
+    assert caught.value.status == 408
+
+
+def test_a_client_that_does_not_read_a_stream_is_given_up() -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.body", "body": b"part", "more_body": True})
+
+    with pytest.raises(TimeoutError):
+        asked(app, never, never, part_s=0.05)
+
+
+def test_only_so_many_requests_are_in_hand() -> None:
+    answers: list[Any] = []
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    async def app(scope: Any, receive: Any, _send: Any) -> None:
+        await guard(scope, receive, send)
+
+    guard = Guard(app, Settings(service_url="", admin_url="", most_requests=1))
+    scope = {"type": "http", "client": None, "headers": [(b"host", b"localhost")]}
+    asyncio.run(guard(scope, never, send))
+    assert answers[0]["status"] == 503
+    assert b"did nothing" in answers[1]["body"]
