@@ -48,7 +48,7 @@ class Settings:
     body_s: float = 10.0
     part_s: float = 30.0
     most_requests: int = 4_000
-    most_waiting: int = 10_000
+    most_waiting: int = 2_000
     remembered: int = 100_000
 
     @property
