@@ -25,6 +25,7 @@ PHASES = (
     "Verifying and unpacking",
     "Starting PostgreSQL",
     "Starting Pulsar",
+    "Starting the HTTP API",
     f"namespace {NAMESPACE} created",
     "Deploying ordenes",
     SENDING,
