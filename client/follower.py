@@ -16,6 +16,7 @@ from client.ledger import Ledger
 from connection.client import Client
 from connection.reading import key, properties
 from connection.tail import Tail
+from schemas.tienda import upcasters
 from schemas.tienda.contracts import CONTRACTS
 from schemas.tienda.topics import ORDEN_ACTUALIZADA, ORDER_DEAD_LETTERS
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
@@ -80,7 +81,7 @@ def record(ledger: Ledger, topic: str, message: Message, arrived_ns: int) -> Non
     """Record in the ledger what a message says about an order; ignore a message that can't be decoded."""
     if topic == ORDEN_ACTUALIZADA:
         try:
-            event = OrdenActualizada.FromString(message.data())
+            event = upcasters.newest(OrdenActualizada.FromString(message.data()), message.publish_timestamp)
         except DecodeError:
             return
         ledger.updated(event.id, event.status, event.version, arrived_ns, event.created_at_ms)

@@ -90,16 +90,16 @@ def check(topology: Topology, api: Admin, permission: Permission | None = None) 
         if not topic.message:
             continue
         ours = Contract.of(topic.message_class())
-        held = _registered(versions) if topic.registered else _recorded(topic, api)
-        verdict = _judge(ours, held)
+        # A deleted schema takes all of its versions along; what was recorded stays.
+        recorded = _recorded(topic, api)
+        verdict = _judge(ours, _registered(versions) or recorded)
         if verdict is None:
             progress.say(f"  {topic.name}: back to an earlier contract; readers ignore the newer fields")
             continue
         broken += [(topic, line) for line in verdict]
-        if not topic.registered:
-            if not held or held[-1] != ours:
-                todo.note(topic, f"{RECORDED}{len(held) + 1}", ours.text())
-        elif not _has(versions, topic):
+        if not recorded or recorded[-1] != ours:
+            todo.note(topic, f"{RECORDED}{len(recorded) + 1}", ours.text())
+        if topic.registered and not _has(versions, topic):
             todo.register.append(topic)
             changed += [topic] if versions else []
     problems = [*strange, *_settings(api, todo.register, changed)]

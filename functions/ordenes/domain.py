@@ -84,7 +84,7 @@ class Orden(NamedTuple):
 
 OF_THE_MESSAGE = ("created_at_ms", "traceparent", "direccion")
 """Fields that belong to the message: they may differ when an order is sent again, in another version or the same."""
-PERSONAL = ("address",)
+PERSONAL = ("address", "client_id")
 """Fields whose values are in no log line and no error."""
 
 
@@ -99,7 +99,7 @@ class OrdenGuardada(NamedTuple):
 
 
 class Transaccion(NamedTuple):
-    """What Pagos says about an order. Messages of the first clients have no id and no amount.
+    """What Pagos says about an order. Messages of the first clients have no id, no amount and no currency.
 
     ``status`` is ``aprobada``, ``rechazada`` or, for one that is paid back, ``reembolsada``.
     """
@@ -108,6 +108,7 @@ class Transaccion(NamedTuple):
     status: str
     id: str
     amount_cents: int | None
+    currency: str
 
 
 class Ventana(NamedTuple):
@@ -151,6 +152,8 @@ def contradiction(transaccion: Transaccion, guardada: OrdenGuardada) -> str:
         return (
             f"the order's total_cents is {orden.total_cents}, the transaction's amount_cents {transaccion.amount_cents}"
         )
+    if transaccion.currency not in ("", orden.currency):
+        return f"the order's currency is {orden.currency}, the transaction's {transaccion.currency}"
     if REACTIONS[guardada.status, transaccion.status] is Reaction.REFUSE:
         by = guardada.transaction_id or "(no id)"
         return f"the order can't become {transaccion.status}: it is {guardada.status} already, by transaction {by}"

@@ -55,7 +55,9 @@ def decode_transaccion(received: Received) -> Transaccion:
     if message.id:
         refuse_if(rules.id_problem("id", message.id))
     amount_cents = message.amount_cents if message.HasField("amount_cents") else None
-    return Transaccion(message.order_id, message.status, message.id, amount_cents)
+    if message.currency:
+        refuse_if(rules.currency_problem(message.currency))
+    return Transaccion(message.order_id, message.status, message.id, amount_cents, message.currency)
 
 
 def decode_vencer_ordenes(received: Received) -> Vencimiento:

@@ -94,7 +94,8 @@ def _update(message: Any, orden: OrdenRow | None, _pago: PagoRow | None) -> int:
 
 
 def _amount_fits(message: Any, pago: PagoRow) -> bool:
-    return not message.HasField("amount_cents") or message.amount_cents == pago[2]
+    same_number = not message.HasField("amount_cents") or message.amount_cents == pago[2]
+    return same_number and message.currency in {"", pago[3]}
 
 
 _RANKS: dict[str, Callable[[Any, OrdenRow | None, PagoRow | None], int]] = {

@@ -10,11 +10,11 @@ from google.protobuf.message import Message
 
 from alpes_wire.decoding import Undecodable, decode
 from alpes_wire.names import ATTEMPT, DEAD_LETTER_SUFFIX, ERROR_MESSAGE, ERROR_TYPE, SOURCE_TOPIC
-from schemas.tienda import money, rules
+from schemas.tienda import money, rules, upcasters
 from schemas.tienda.contracts import CONTRACTS
 from schemas.tienda.topics import CREAR_ORDEN, RETRY_SUFFIX, RETRY_TOPICS
 from schemas.tienda.upcasters.v0_to_v1 import DEFAULT_CURRENCY
-from schemas.tienda.v1.ordenes_pb2 import CrearOrden, VencerOrdenes
+from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada, OrdenCreada, VencerOrdenes
 
 
 def _with_dead_letters(*topics: str) -> tuple[str, ...]:
@@ -196,6 +196,8 @@ def _timer(payload: bytes, accepted_at_ms: int) -> str | None:
 
 
 def _content(message: Any) -> str:
+    if isinstance(message, CrearOrden | OrdenCreada | OrdenActualizada):
+        message = upcasters.newest(message, lambda: 0)  # its time doesn't matter here
     fields = message.DESCRIPTOR.fields_by_name
     if isinstance(message, CrearOrden):
         said = [f"ordered by client {message.client_id} for {rules.address_of(message)!r}"]

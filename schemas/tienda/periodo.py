@@ -58,6 +58,8 @@ def periodo(start: str = "", end: str = "", tz: str = "", by: str = "") -> Perio
             f"no time lies between from ({start[:40]}) and to ({end[:40]}) in {zone.key}: to itself is excluded, so "
             "for one day it is the next day"
         )
+    if from_ms is not None and from_ms > rules.LAST_TIME_MS:
+        raise times.UnknownTime(f"from is {start[:40]!r}, after the last time that an order can have")
     # No order has a time outside these limits, which are also those of the calendar.
     if from_ms is not None and from_ms <= 0:
         from_ms = None

@@ -49,7 +49,7 @@ def direccion_problem(direccion: Direccion) -> str:
         if len(part) > MAX_TEXT_CHARS or "\0" in part:
             return f"direccion.{name} must have at most {MAX_TEXT_CHARS} characters, none of them NUL"
     if direccion.pais and not COUNTRY.fullmatch(direccion.pais):
-        return f"direccion.pais is {direccion.pais[:20]!r}, must be two capital letters (ISO 3166-1)"
+        return "direccion.pais must be two capital letters (ISO 3166-1)"
     return ""
 
 
@@ -106,10 +106,8 @@ def sent_time_problem(field: str, milliseconds: int) -> str:
     For commands alone: events may carry what was accepted before this rule.
     """
     if 0 < milliseconds <= LAST_SECONDS:
-        return (
-            f"{field} is {milliseconds}, which looks like seconds: it must be Unix milliseconds, such as "
-            f"{milliseconds * 1000}"
-        )
+        example = f", such as {milliseconds * 1000}" if milliseconds * 1000 > LAST_SECONDS else ""
+        return f"{field} is {milliseconds}, which looks like seconds: it must be Unix milliseconds{example}"
     return time_problem(field, milliseconds)
 
 
@@ -126,11 +124,16 @@ def new_order_problem(message: CrearOrden, extra_currencies: Container[str] = ()
     return (
         id_problem("id", message.id)
         or (direccion_problem(direccion_of(message)) if message.HasField("direccion") else "")
-        or text_problem("address", address_of(message))
+        or _address_problem(message)
         or total_problem(message.total_cents)
         or new_currency_problem(message.currency, extra_currencies)
         or sent_time_problem("created_at_ms", message.created_at_ms)
     )
+
+
+def _address_problem(message: CrearOrden) -> str:
+    line = address_of(message)
+    return text_problem("the line of direccion" if line and not message.address else "address", line)
 
 
 def event_type_problem(event_type: str, expected: str) -> str:

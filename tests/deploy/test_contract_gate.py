@@ -202,7 +202,7 @@ def test_the_schemas_of_the_release_are_no_false_alarm(cluster: Cluster, deploym
     assert code == 0, told
 
 
-def test_a_topic_without_a_schema_has_its_contracts_in_its_properties(
+def test_a_topic_has_its_contracts_in_its_properties(
     cluster: Cluster, deployment_command: Deployment, version: Version
 ) -> None:
     deployment_command("deploy")
@@ -213,7 +213,19 @@ def test_a_topic_without_a_schema_has_its_contracts_in_its_properties(
     assert list(recorded) == ["contract.1", "contract.2"]
     assert [Contract.parse(each).root for each in recorded.values()] == ["tienda.v1.CrearOrden"] * 2
     assert Contract.parse(recorded["contract.1"]) == Contract.of(CrearOrden)
-    assert EVENT not in cluster.properties
+    assert list(cluster.properties[EVENT]) == ["contract.1"], "a deleted schema takes its versions along"
+
+
+def test_a_break_is_found_where_the_schema_was_deleted(
+    cluster: Cluster, deployment_command: Deployment, version: Version
+) -> None:
+    deployment_command("deploy")
+    del cluster.schemas[EVENT]
+    cluster.forget_changes()
+    version(orden_creada=of_type("client_id", STRING))
+    code, told = deployment_command("deploy")
+    assert (code, '"client_id"' in told) == (1, True)
+    assert cluster.changes == []
 
 
 @pytest.mark.parametrize("topic", ["orden_creada", "crear_orden"], ids=["registered", "recorded"])
@@ -260,7 +272,9 @@ def test_breaking_is_allowed_with_a_reason_asked_for_and_recorded_with_who_and_w
     answer(monkeypatch, "y\n")
     code, told = deployment_command("deploy", "--allow-breaking", "nobody reads it")
     assert code == 0, told
-    ((name, value),) = cluster.properties[EVENT].items()
+    *contracts_held, name = cluster.properties[EVENT]
+    value = cluster.properties[EVENT][name]
+    assert contracts_held == ["contract.1", "contract.2"]
     assert name.startswith("contract.allowed.20")
     assert "@" in value
     assert "nobody reads it" in value

@@ -33,7 +33,7 @@ def orden(order_id: str = "a", **changes: Any) -> Orden:
 
 
 def pago(order_id: str = "a", status: str = "aprobada", **changes: Any) -> Transaccion:
-    return Transaccion(order_id, status, f"t-{order_id}", 1250)._replace(**changes)
+    return Transaccion(order_id, status, f"t-{order_id}", 1250, "USD")._replace(**changes)
 
 
 def crear(database: Postgres, *batch: Orden) -> Sequence[Outcome]:

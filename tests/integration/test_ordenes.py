@@ -122,7 +122,9 @@ def test_a_transaction_without_an_order_is_early_and_the_others_go_on(database: 
 
 
 @pytest.mark.parametrize(
-    "other", [{"status": "rechazada"}, {"amount_cents": 1}, {"id": "another"}], ids=["status", "amount", "transaction"]
+    "other",
+    [{"status": "rechazada"}, {"amount_cents": 1}, {"currency": "KWD"}, {"id": "another"}],
+    ids=["status", "amount", "currency", "transaction"],
 )
 @pytest.mark.parametrize("together", [True, False], ids=["in one group", "later"])
 def test_a_transaction_that_contradicts_the_order_is_a_conflict(
@@ -140,9 +142,10 @@ def test_a_transaction_that_contradicts_the_order_is_a_conflict(
     assert rows("SELECT status, version, transaction_id FROM ordenes") == [("aprobada", 2, "t-a")]
 
 
-def test_a_transaction_of_another_amount_changes_nothing(database: Postgres, rows: Rows) -> None:
+@pytest.mark.parametrize("other", [{"amount_cents": 1251}, {"currency": "KWD"}], ids=["number", "currency"])
+def test_a_transaction_of_another_amount_changes_nothing(other: dict[str, Any], database: Postgres, rows: Rows) -> None:
     crear(database, orden())
-    (outcome,) = liquidar(database, pago(amount_cents=1251))
+    (outcome,) = liquidar(database, pago(**other))
     assert isinstance(outcome, Rejected)
     assert rows("SELECT status, version FROM ordenes") == [("creada", 1)]
 
@@ -158,7 +161,7 @@ def test_a_transaction_with_a_wrong_amount_does_not_take_the_right_one_of_its_ba
 
 def test_the_first_services_transaction_without_id_and_amount_settles_its_order(database: Postgres) -> None:
     crear(database, orden())
-    (outcome,) = liquidar(database, pago(id="", amount_cents=None))
+    (outcome,) = liquidar(database, pago(id="", amount_cents=None, currency=""))
     assert (actualizada(outcome).status, actualizada(outcome).transaction_id) == ("aprobada", "")
 
 

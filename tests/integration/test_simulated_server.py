@@ -81,6 +81,7 @@ def _ordenes_step(
                 order_id,
                 draw.choice(["aprobada", "rechazada", "reembolsada"]),
                 amount_cents=draw.choice([None, 1250, 1250, 1]),
+                currency=draw.choice(["", "USD", "USD", "KWD"]),
                 id=draw.choice(["", f"t-{order_id}", f"t-{order_id}", "other"]),
             )
             for order_id in chosen

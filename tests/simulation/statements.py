@@ -139,7 +139,7 @@ def expire(view: View, params: Params) -> list[Row]:
 
 
 def settle(view: View, params: Params) -> list[Row]:
-    pagos = _rows(params, "status", "previous", id="order_id", transaction_id="id", amount="amount_cents")
+    pagos = _rows(params, "status", "previous", "currency", id="order_id", transaction_id="id", amount="amount_cents")
     changed = []
     for pago in pagos:
         row = view.get("ordenes", pago["id"])
@@ -162,7 +162,8 @@ def settle(view: View, params: Params) -> list[Row]:
 
 
 def _may_settle(row: dict[str, Any], pago: dict[str, Any]) -> bool:
-    return bool(row["status"] == pago["previous"] and pago["amount"] in (None, row["total_cents"]))
+    fits = pago["amount"] in (None, row["total_cents"]) and pago["currency"] in ("", row["currency"])
+    return bool(row["status"] == pago["previous"] and fits)
 
 
 def announce_marks(view: View, params: Params) -> list[Row]:

@@ -72,12 +72,18 @@ WITH cambiada AS (
         transaction_id = pago.id
     FROM
         unnest(
-            %(order_id)s::text [], %(status)s::text [], %(previous)s::text [], %(id)s::text [], %(amount_cents)s::bigint []
-        ) AS pago (order_id, status, previous, id, amount_cents)
+            %(order_id)s::text [],
+            %(status)s::text [],
+            %(previous)s::text [],
+            %(id)s::text [],
+            %(amount_cents)s::bigint [],
+            %(currency)s::text []
+        ) AS pago (order_id, status, previous, id, amount_cents, currency)
     WHERE
         orden.id = pago.order_id
         AND orden.status = pago.previous
         AND orden.total_cents = coalesce(pago.amount_cents, orden.total_cents)
+        AND orden.currency = coalesce(nullif(pago.currency, ''), orden.currency)
     RETURNING
         orden.id,
         orden.client_id,

@@ -143,13 +143,15 @@ def test_same_content_is_client_address_total_and_currency(field: str, other: An
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("paid", ["aprobada", "rechazada", "reembolsada"])
 @pytest.mark.parametrize("amount", [None, ORDEN.total_cents, ORDEN.total_cents + 1])
+@pytest.mark.parametrize("currency", ["", ORDEN.currency, "KWD"])
 @pytest.mark.parametrize(("sent", "stored"), [("t-1", "t-1"), ("t-1", "t-2"), ("", "t-1"), ("t-1", ""), ("", "")])
 def test_an_order_reacts_to_a_transaction_of_its_amount_as_the_table_says_and_refuses_any_other(
-    status: str, paid: str, amount: int | None, sent: str, stored: str
+    status: str, paid: str, amount: int | None, currency: str, sent: str, stored: str
 ) -> None:
-    transaccion = Transaccion("orden-1", paid, sent, amount)
+    transaccion = Transaccion("orden-1", paid, sent, amount, currency)
     guardada = saved(status, transaction_id=stored)
-    fits = amount in (None, ORDEN.total_cents) and not (sent and stored and sent != stored)
+    same_amount = amount in (None, ORDEN.total_cents) and currency in ("", ORDEN.currency)
+    fits = same_amount and not (sent and stored and sent != stored)
     expected = domain.REACTIONS[status, paid] if fits else Reaction.REFUSE
     assert reaction(transaccion, guardada) is expected
     assert bool(contradiction(transaccion, guardada)) == (expected is Reaction.REFUSE)
@@ -163,7 +165,7 @@ def test_the_first_clients_order_is_accepted_whatever_its_status_says(sixth: boo
 
 
 def test_the_first_services_transaction_is_accepted() -> None:
-    assert messages.decode_transaccion(arrived(seed_transaction())) == Transaccion("orden-1", "aprobada", "", None)
+    assert messages.decode_transaccion(arrived(seed_transaction())) == Transaccion("orden-1", "aprobada", "", None, "")
 
 
 @pytest.mark.parametrize("total", [0, 1, 2**63 - 1])
@@ -240,7 +242,7 @@ def test_parts_without_any_content_are_no_address() -> None:
 
 
 def test_a_line_made_of_the_parts_is_at_most_as_long_as_any() -> None:
-    with pytest.raises(InvalidMessage, match=r"^address "):
+    with pytest.raises(InvalidMessage, match=r"^the line of direccion must have 1 to 1000 characters"):
         messages.decode_crear_orden(
             arrived(crear_orden(address="", direccion={"calle": "x" * 600, "ciudad": "y" * 600}, schema_version=2))
         )
@@ -412,7 +414,7 @@ def test_the_clients_trace_goes_on_through_both_events() -> None:
 def test_a_transaction_in_full_is_taken() -> None:
     sent = TransaccionProcesada(order_id="orden-1", status="rechazada", id="t-1", amount_cents=0, currency="USD")
     decoded = messages.decode_transaccion(arrived(sent.SerializeToString()))
-    assert decoded == Transaccion("orden-1", "rechazada", "t-1", 0)
+    assert decoded == Transaccion("orden-1", "rechazada", "t-1", 0, "USD")
 
 
 @pytest.mark.parametrize(
