@@ -26,7 +26,7 @@ from terminal.operator import now, operator
 RECORDED = "contract."
 ALLOWED = "contract.allowed."
 OWN_TYPE = "PROTOBUF_NATIVE"
-BREAK = "break what the topics hold or what others read"
+BREAK = "break the reading of what the topics hold, or other readers"
 
 
 @dataclass(frozen=True)

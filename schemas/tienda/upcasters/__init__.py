@@ -19,9 +19,9 @@ NEWEST = len(STEPS)
 def newest(message: M, published_ms: Callable[[], int]) -> M:
     """Return the message as one of the newest version.
 
-    A message of a version that is newer still is returned as it is. A sender may leave out at any version what
-    version 1 added, such as the total of a command: a message without it counts as one of version 0, and one that has
-    it all as one of version 1 at least.
+    A message of a version that is newer still is returned as it is. A sender may leave out what version 1 added, such
+    as a command's total, whatever version it names. A message that lacks something of it is read as version 0; one that
+    lacks nothing is read as version 1 at least.
 
     Parameters
     ----------

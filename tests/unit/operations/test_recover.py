@@ -128,7 +128,10 @@ def test_whatever_an_order_waits_for_there_is_a_topic_to_look_in() -> None:
         (
             SETTLING,
             rows(orden(), pago()),
-            {"transaccion-creada": [transaction(amount_cents=1)], "orden-creada": [created()]},
+            {
+                "transaccion-creada": [transaction(amount_cents=1), transaction(currency="KWD")],
+                "orden-creada": [created()],
+            },
             ("orden-creada", created()),
         ),
         (

@@ -193,6 +193,10 @@ def test_seconds_sent_as_milliseconds_are_refused_with_what_they_would_be() -> N
     assert str(refused.value) == (
         "created_at_ms is 1767225600, which looks like seconds: it must be Unix milliseconds, such as 1767225600000"
     )
+    with pytest.raises(
+        InvalidMessage, match=r"^created_at_ms is 100000000, which looks like seconds: .* milliseconds$"
+    ):
+        messages.decode_crear_orden(arrived(seed_order() + whole(7, 10**8)))
 
 
 @pytest.mark.parametrize("off_ms", [-365 * 86_400_000, -3_600_000, 3_600_000, 365 * 86_400_000])

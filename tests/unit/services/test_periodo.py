@@ -179,3 +179,8 @@ def test_the_ends_of_the_calendar_are_no_limits() -> None:
         of = periodo("0001-01-01", "9999-12-31T23:59:59.999", name)
         assert of.from_ms is None
         assert of.to_ms is None or of.to_ms > rules.LAST_TIME_MS - 24 * HOUR_MS
+
+
+def test_a_period_that_begins_after_the_last_time_of_an_order_is_refused() -> None:
+    with pytest.raises(UnknownTime, match=r"^from is '9999-12-31T23:00', after the last time"):
+        periodo("9999-12-31T23:00", "", "America/Mexico_City")
