@@ -182,6 +182,7 @@ class Aggregate:
         for second in self._seconds:
             statuses.update(second.decoded)
             cents.update(second.cents)
+        known = any(second.read for second in self._seconds)
         sampled = any(second.every > 1 for second in self._seconds)
         return {
             "seconds": len(self._seconds),
@@ -192,7 +193,9 @@ class Aggregate:
             "p99_ms": _rounded(latency.percentile(took, 99)),
             "every": recent[-1].every if recent else 1,
             "sampled": sampled,
-            "outcomes": [{"status": status, "orders": statuses[status]} for status in _statuses(statuses)],
+            "outcomes": [
+                {"status": status, "orders": statuses[status] if known else None} for status in _statuses(statuses)
+            ],
             "amounts": [
                 {"currency": currency, "status": status, "amount": money.amount(total, currency)}
                 for (status, currency), total in sorted(cents.items(), key=lambda each: (each[0][1], each[0][0]))

@@ -52,6 +52,7 @@ def test_what_was_not_read_is_unknown_and_not_zero() -> None:
     point = aggregate.close(100, read=False, sent_per_s=None).point()
     assert (point["ended"], point["sent"]) == (None, None)
     assert aggregate.headline()["ended_per_s"] is None
+    assert {each["orders"] for each in aggregate.headline()["outcomes"]} == {None}
     assert aggregate.close(101, read=True, sent_per_s=0.0).point()["ended"] == 0
 
 

@@ -43,6 +43,7 @@ def test_recorded_events_of_every_version_become_figures(collector: Collector, n
     recorded = golden_bytes(name)
     event = OrdenActualizada.FromString(recorded)
     came(collector, batch(recorded, recorded))
+    collector._tail = cast("Any", _Connected())
     new = collector._end_second(int(time.time()))
     assert new["headline"]["outcomes"][0]["orders"] + new["headline"]["outcomes"][1]["orders"] == 2
     assert [each["id"] for each in new["orders"]] == [event.id] * 2
@@ -66,6 +67,7 @@ def test_at_five_thousand_a_second_a_fifth_is_decoded_and_all_are_counted(collec
     for second in range(3):
         for _ in range(20):
             came(collector, batch(*[recorded] * 250), second)
+    collector._tail = cast("Any", _Connected())
     new = collector._end_second(int(time.time()))
     assert sum(each["orders"] for each in new["headline"]["outcomes"]) == pytest.approx(15_000, abs=1_500)
     assert new["headline"]["every"] == 5
