@@ -3,6 +3,7 @@
 import { count, duration, element, foreign, setText, time } from "./text.js";
 
 const KEPT = 200;
+const MOST_PER_S = 25;
 
 /** The list of the last orders; `trace(id)` is called when somebody asks for one's trace. */
 export class LastOrders {
@@ -71,11 +72,12 @@ export class LastOrders {
 
   note() {
     const held = this.held ?? [];
-    const sampled = this.every > 1 ? `, one in ${count(this.every)} of all` : "";
+    const sampled = this.every > 1 ? `, out of one in ${count(this.every)}` : "";
     const news = this.paused ? ` Paused; ${count(this.waiting)} came since.` : "";
     const shown = this.body.rows.length;
-    const which = shown === held.length ? `The last ${count(held.length)} orders${sampled}.` : `${count(shown)} of the last ${count(held.length)} orders${sampled}.`;
-    setText("orders-note", held.length ? which + news : "No order has ended since this page was opened.");
+    const which = shown === held.length ? `${count(shown)} orders` : `${count(shown)} of ${count(held.length)} orders`;
+    const listed = `${which} listed; of each second at most ${MOST_PER_S}${sampled}.`;
+    setText("orders-note", held.length ? listed + news : "No order has ended since this page was opened.");
   }
 
   row(order, key) {
