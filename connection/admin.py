@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +15,16 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from connection.errors import AdminUnreachableError, NotFoundError, RefusedError, UnreachableError
+from connection.errors import (
+    AdminUnreachableError,
+    ForbiddenError,
+    NotFoundError,
+    PulsarError,
+    RefusedError,
+    SecurityError,
+    UnreachableError,
+)
+from connection.security import Security, from_environment, who
 from schemas.tienda.topics import NAMESPACE
 
 TIMEOUT_S = 30.0
@@ -26,8 +36,9 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 class Admin:
     """A client of Pulsar's admin REST API. `pulsar-admin` would start a JVM, which takes seconds per call.
 
-    Every method raises `AdminUnreachableError` if nothing answers as that API does, and `RefusedError` if it answers
-    with an error. Answers are parsed JSON; an empty answer is None.
+    Every method raises `AdminUnreachableError` if nothing answers as that API does, `RefusedError` if it answers
+    with an error, and `SecurityError` if it is about who one of the two is. Answers are parsed JSON; an empty answer is
+    None.
 
     Parameters
     ----------
@@ -37,6 +48,8 @@ class Admin:
         How long one answer may take, in seconds.
     pauses_s
         The pauses, in seconds, before each retry of a GET that was answered with a 5xx.
+    security
+        How to authenticate, and whom to trust; the environment says so by default.
 
     Raises
     ------
@@ -44,16 +57,24 @@ class Admin:
         If `url` is no such address.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, pauses_s: Sequence[float] = PAUSES_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        pauses_s: Sequence[float] = PAUSES_S,
+        security: Security | None = None,
+    ) -> None:
         host = _host(url)
         if not host:
             raise UnreachableError(f"{url!r} is no address of Pulsar's admin API, such as http://127.0.0.1:8080.")
         self.url = url.rstrip("/")
+        self._is_https = url.startswith("https:")
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
+        self._security = security or from_environment()
         # The user's proxy leads to other machines, never to this one.
-        proxies = [urllib.request.ProxyHandler({})] if host in _LOOPBACK else []
-        self._opener = urllib.request.build_opener(*proxies)
+        self._proxies = [urllib.request.ProxyHandler({})] if host in _LOOPBACK else []
 
     def find(self, path: str) -> Any | None:
         """Return what is at a path; None if nothing is there."""
@@ -152,23 +173,35 @@ class Admin:
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json, */*"},
+            headers={"Content-Type": "application/json", "Accept": "application/json, */*", **self._security.headers()},
         )
+        # A new one each time: the files of certificates may have changed.
+        secure = [urllib.request.HTTPSHandler(context=self._security.context())] if self._is_https else []
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
+            with urllib.request.build_opener(*self._proxies, *secure).open(request, timeout=self._timeout_s) as answer:
                 return str(answer.read(), "utf-8"), answer.headers
         except urllib.error.HTTPError as error:
-            reason = _reason(error)
-            what = path if method == "GET" else f"{method} {path}"
-            said = f"Pulsar at {self.url} refused {what}: HTTP {error.code}{f', {reason}' if reason else ''}."
-            raise RefusedError(said, error.code, reason) from error
+            raise self._refused(method, path, error.code, _reason(error)) from error
         except OSError as error:
             why = getattr(error, "reason", error)
+            if isinstance(why, ssl.SSLCertVerificationError):
+                raise SecurityError(f"The certificate of {self.url} isn't accepted: {why.verify_message}.") from error
             raise AdminUnreachableError(
                 f"No Pulsar admin API at {self.url} ({getattr(why, 'strerror', None) or why})."
             ) from error
         except (HTTPException, ValueError) as error:
             raise self.not_pulsar() from error
+
+    def _refused(self, method: str, path: str, code: int, reason: str) -> PulsarError:
+        what = path if method == "GET" else f"{method} {path}"
+        why = f" ({reason})" if reason else ""
+        if code == HTTPStatus.UNAUTHORIZED:
+            return SecurityError(f"Pulsar at {self.url} doesn't accept who we are{why}.")
+        if code == HTTPStatus.FORBIDDEN:
+            return ForbiddenError(f"{who(self._security.role())} may not {method} {path} at {self.url}{why}.")
+        return RefusedError(
+            f"Pulsar at {self.url} refused {what}: HTTP {code}{f', {reason}' if reason else ''}.", code, reason
+        )
 
     def _parsed(self, text: str) -> Any:
         try:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
+from typing import Any
 
 import pulsar
 
-from alpes_wire import EARLIEST, Endpoint, MessageId, Reader, WireError, acknowledge
-from connection.errors import BrokerUnreachableError, NotFoundError, PulsarError, UnreachableError
+from alpes_wire import (
+    EARLIEST,
+    Endpoint,
+    Forbidden,
+    MessageId,
+    Reader,
+    Unauthenticated,
+    WireError,
+    acknowledge,
+    connect,
+)
+from connection.errors import (
+    BrokerUnreachableError,
+    ForbiddenError,
+    NotFoundError,
+    PulsarError,
+    SecurityError,
+    UnreachableError,
+)
+from connection.security import Security, from_environment, who
 from schemas.tienda.topics import CREAR_ORDEN, full_name
 
-CONNECT_TIMEOUT_S = 2.0
 HANDSHAKE_TIMEOUT_S = 10.0
 """For a connection of the library's. On a busy machine a freshly started broker needs longer than its port does."""
 # A broker under load answers a lookup within this. What listens but isn't Pulsar may never answer.
@@ -23,7 +39,6 @@ LOOKUP_TIMEOUT_S = 5.0
 OPERATION_TIMEOUT_S = 10
 NEW_TOPIC_TIMEOUT_S = 30
 """For the first producer or consumer of a topic that was just created, on a broker that may be cold."""
-DEFAULT_PORTS = {"pulsar": 6650, "pulsar+ssl": 6651}
 
 
 class Client(pulsar.Client):
@@ -35,22 +50,38 @@ class Client(pulsar.Client):
         See `opened`.
     operation_timeout_s
         See `opened`.
+    security
+        How to authenticate, and whom to trust; the environment says so by default.
 
     Attributes
     ----------
     endpoint : alpes_wire.Endpoint
         Where readers and consumers of our own connect.
+    role : str
+        Who the broker takes us for, as far as our token says.
     """
 
-    def __init__(self, service_url: str, *, operation_timeout_s: int = OPERATION_TIMEOUT_S) -> None:
+    def __init__(
+        self, service_url: str, *, operation_timeout_s: int = OPERATION_TIMEOUT_S, security: Security | None = None
+    ) -> None:
+        security = security or from_environment()
         super().__init__(
             service_url,
             # The library logs a lot to stdout; what matters reaches us as exceptions.
             logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
             operation_timeout_seconds=operation_timeout_s,
             connection_timeout_ms=int(HANDSHAKE_TIMEOUT_S * 1000),
+            **security.library(),
         )
-        self.endpoint = Endpoint(service_url)
+        self.endpoint = security.endpoint(service_url)
+        self.role = security.role()
+
+    def create_producer(self, topic: str, *args: Any, **options: Any) -> pulsar.Producer:
+        """Open a producer. Raises `ForbiddenError` if the broker doesn't let us."""
+        try:
+            return super().create_producer(topic, *args, **options)
+        except pulsar.AuthorizationError as error:
+            raise ForbiddenError(f"{who(self.role)} may not produce to {topic}.") from error
 
     def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
         """Open a reader of a partition; see `alpes_wire.Reader`."""
@@ -75,16 +106,21 @@ def opened(service_url: str, *, operation_timeout_s: int = OPERATION_TIMEOUT_S) 
     Raises
     ------
     UnreachableError
-        If nothing answers there. This is known within a few seconds.
+        If nothing answers there as Pulsar does. This is known within a few seconds.
+    SecurityError
+        If one side doesn't accept the other's certificate or token.
+    ForbiddenError
+        If the broker knows us, and doesn't allow something.
     NotFoundError
         If a topic doesn't exist.
     PulsarError
         If Pulsar refuses for any other reason.
     """
-    _require_open_port(service_url)
-    client = Client(service_url, operation_timeout_s=operation_timeout_s)
+    security = from_environment()
+    _require_pulsar(security.endpoint(service_url), service_url)
+    client = Client(service_url, operation_timeout_s=operation_timeout_s, security=security)
     try:
-        with _errors_translated(service_url):
+        with _errors_translated(service_url, client.role):
             yield client
     finally:
         client.shutdown()
@@ -105,41 +141,37 @@ def connected(service_url: str) -> Iterator[Client]:
 
 
 @contextmanager
-def _errors_translated(service_url: str) -> Iterator[None]:
+def _errors_translated(service_url: str, role: str) -> Iterator[None]:
     try:
         yield
     except pulsar.TopicNotFound as error:
         raise NotFoundError(f"Pulsar at {service_url} answers, but has no topics of Alpes.") from error
+    except Forbidden as error:
+        raise ForbiddenError(f"{who(role)} may not do this: {error}.") from error
+    except pulsar.AuthorizationError as error:
+        raise ForbiddenError(f"{who(role)} may not do this at {service_url} ({error}).") from error
+    except (pulsar.AuthenticationError, Unauthenticated) as error:
+        raise SecurityError(f"Pulsar at {service_url} doesn't accept who we are ({error}).") from error
     except (pulsar.Timeout, pulsar.ConnectError, WireError) as error:
         raise BrokerUnreachableError(f"Pulsar at {service_url} stopped answering ({error}).") from error
     except pulsar.PulsarException as error:
         raise PulsarError(f"Pulsar at {service_url} refused: {error}.") from error
 
 
-def _require_open_port(service_url: str) -> None:
-    reasons = []
-    for host, port in _hosts(service_url):
-        try:
-            socket.create_connection((host, port), CONNECT_TIMEOUT_S).close()
-            return
-        except OSError as error:
-            reasons.append(error.strerror or str(error) or type(error).__name__)
-    raise BrokerUnreachableError(f"No Pulsar at {service_url} ({', '.join(dict.fromkeys(reasons))}).")
-
-
-def _hosts(service_url: str) -> list[tuple[str, int]]:
-    scheme, _, rest = service_url.partition("://")
+def _require_pulsar(endpoint: Endpoint, service_url: str) -> None:
+    """Shake hands once: the library would say neither which certificate nor which token it is about."""
     try:
-        default_port = DEFAULT_PORTS[scheme]
-        parts = [urlsplit(f"//{host}") for host in rest.rstrip("/").split(",")]
-        hosts = [(part.hostname or "", part.port or default_port) for part in parts]
-        if not all(host for host, _ in hosts):
-            raise ValueError("no host")
-    except (KeyError, ValueError) as error:
+        endpoint.addresses()
+    except WireError as error:
         raise UnreachableError(
             f"{service_url!r} is no address of a Pulsar broker, such as pulsar://127.0.0.1:6650."
         ) from error
-    return hosts
+    try:
+        connect(endpoint, answer_s=LOOKUP_TIMEOUT_S).close()
+    except Unauthenticated as error:
+        raise SecurityError(f"No connection to Pulsar at {service_url}: {error}.") from error
+    except WireError as error:
+        raise BrokerUnreachableError(f"No Pulsar at {service_url} ({error}).") from error
 
 
 def _require_topics(client: pulsar.Client, service_url: str) -> None:

@@ -34,6 +34,14 @@ class RefusedError(PulsarError):
         self.reason = reason
 
 
+class SecurityError(PulsarError):
+    """A connection isn't secured as it has to be: a certificate or a token isn't there, or isn't accepted."""
+
+
+class ForbiddenError(SecurityError):
+    """Pulsar knows who we are, and this role may not do that."""
+
+
 class NotFoundError(PulsarError):
     """Pulsar answers, but has no such topic, namespace or function."""
 

@@ -8,7 +8,8 @@ entry that can't be read becomes a message that says why. Publishing stays with 
 from .acknowledging import acknowledge
 from .consumer import Consumer
 from .endpoint import Endpoint, endpoint_of
-from .errors import WireError
+from .errors import Forbidden, Unauthenticated, WireError
+from .link import connect
 from .message import Entry, Message, MessageId
 from .quarantine import Guard
 from .reader import EARLIEST, LATEST, READ_TOGETHER, Reader
@@ -22,13 +23,16 @@ __all__ = [
     "Consumer",
     "Endpoint",
     "Entry",
+    "Forbidden",
     "Guard",
     "Message",
     "MessageId",
     "Reader",
     "Silent",
+    "Unauthenticated",
     "WireError",
     "acknowledge",
+    "connect",
     "endpoint_of",
     "messages_in",
     "sample",

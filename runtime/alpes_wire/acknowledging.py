@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from .consumer import CONSUMER, INDIVIDUAL
 from .endpoint import Endpoint
 from .errors import WireError
-from .link import refusal, subscribe
+from .link import refused, subscribe
 from .message import MessageId
 from .protocol_pb2 import BaseCommand, CommandSubscribe
 
@@ -49,6 +49,6 @@ def acknowledge(endpoint: Endpoint, topic: str, subscription: str, entries: Iter
         while (answer := link.answer().command).type not in {BaseCommand.ACK_RESPONSE, BaseCommand.ERROR}:
             pass
     if answer.type == BaseCommand.ERROR:
-        raise WireError(f"{topic}: the broker refused: {refusal(answer.error)}")
+        raise refused(topic, answer.error)
     if answer.ackResponse.HasField("error"):
         raise WireError(f"{topic}: the broker refused: {answer.ackResponse.message or answer.ackResponse.error}")

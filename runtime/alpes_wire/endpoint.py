@@ -25,13 +25,14 @@ class Endpoint:
     auth_data
         Returns the credentials. It is called for each connection, since a file may hold newer ones by then.
     tls
-        Context for ``pulsar+ssl``; None trusts the machine's certificate authorities.
+        Returns the context for ``pulsar+ssl``; called for each connection, too. By default, the machine's certificate
+        authorities are trusted.
     """
 
     service_url: str
     auth_method: str = ""
     auth_data: Callable[[], bytes] = field(default=bytes, repr=False)
-    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    tls: Callable[[], ssl.SSLContext] = field(default=ssl.create_default_context, repr=False)
 
     def addresses(self, url: str = "") -> list[tuple[str, int, bool]]:
         """Return host, port and whether to use TLS for each broker in ``url``, or in the service URL if it is empty.
@@ -69,17 +70,15 @@ def endpoint_of(arguments: Sequence[str]) -> Endpoint | None:
     plugin, parameters = option("client_auth_plugin"), option("client_auth_params")
     if url.partition("://")[0] not in PORTS:
         return None
-    tls = _tls(option) if url.startswith("pulsar+ssl") else None
-    if not plugin or not parameters:
-        return Endpoint(url, tls=tls)
-    kind = plugin.rsplit(".", 1)[-1].removeprefix("Authentication").lower()
+    kind = plugin.rsplit(".", 1)[-1].removeprefix("Authentication").lower() if parameters else ""
     if kind == "token":
-        return Endpoint(url, "token", _token(parameters), tls)
-    if kind == "tls" and tls is not None:
+        return Endpoint(url, "token", _token(parameters), _tls(option))
+    if kind == "tls":
         files = dict(part.partition(":")[::2] for part in parameters.split(","))
-        tls.load_cert_chain(files.get("tlsCertFile", ""), files.get("tlsKeyFile") or None)
-        return Endpoint(url, "tls", tls=tls)
-    return None
+        return Endpoint(url, "tls", tls=_tls(option, files.get("tlsCertFile", ""), files.get("tlsKeyFile", "")))
+    if kind:
+        return None
+    return Endpoint(url, tls=_tls(option)) if url.startswith("pulsar+ssl") else Endpoint(url)
 
 
 def _token(parameters: str) -> Callable[[], bytes]:
@@ -90,10 +89,15 @@ def _token(parameters: str) -> Callable[[], bytes]:
     return lambda: token
 
 
-def _tls(option: Callable[[str], str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=option("tls_trust_cert_path") or None)
-    context.check_hostname = option("hostname_verification_enabled") == "true"
-    if option("tls_allow_insecure_connection") == "true":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+def _tls(option: Callable[[str], str], certificate: str = "", key: str = "") -> Callable[[], ssl.SSLContext]:
+    def context() -> ssl.SSLContext:
+        made = ssl.create_default_context(cafile=option("tls_trust_cert_path") or None)
+        made.check_hostname = option("hostname_verification_enabled") == "true"
+        if option("tls_allow_insecure_connection") == "true":
+            made.check_hostname = False
+            made.verify_mode = ssl.CERT_NONE
+        if certificate:
+            made.load_cert_chain(certificate, key or None)
+        return made
+
     return context

@@ -9,5 +9,13 @@ class WireError(AlpesError):
     """The broker can't be reached, refused, or closed the connection: try again later. The text says which, and why."""
 
 
+class Unauthenticated(WireError):
+    """One side doesn't accept who the other says that it is: look at certificates and tokens."""
+
+
+class Forbidden(WireError):
+    """The broker knows who we are, and doesn't allow this."""
+
+
 class Unreadable(AlpesError):
     """The bytes are malformed. The text says what is wrong with them."""

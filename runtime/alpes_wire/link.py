@@ -11,7 +11,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from .endpoint import Endpoint
-from .errors import WireError
+from .errors import Forbidden, Unauthenticated, WireError
 from .protocol_pb2 import BaseCommand, CommandError, CommandLookupTopicResponse
 
 PROTOCOL_VERSION = 19
@@ -27,6 +27,9 @@ DEFAULT_MESSAGE_BYTES = 5 * 1024 * 1024
 LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 """Largest message accepted here. A broker may store messages from before its limit was lowered."""
 READ_BYTES = 256 * 1024
+
+REFUSALS: dict[int, type[WireError]] = {3: Unauthenticated, 4: Forbidden}
+"""Pulsar's codes of errors that are about who we are."""
 
 _SIZES = Struct(">II")
 _SIZE = Struct(">I")
@@ -158,7 +161,7 @@ class Link:
         return bool(there >= 4 + size)
 
 
-def connect(endpoint: Endpoint, url: str = "", *, through: str = "") -> Link:
+def connect(endpoint: Endpoint, url: str = "", *, through: str = "", answer_s: float = ANSWER_TIMEOUT_S) -> Link:
     """Connect to a broker and authenticate.
 
     Parameters
@@ -169,31 +172,38 @@ def connect(endpoint: Endpoint, url: str = "", *, through: str = "") -> Link:
         Address of the broker; if empty, the first one in the service URL that answers.
     through
         The broker that a proxy at the address should connect to, empty for no proxy.
+    answer_s
+        How long each one may take to answer, in seconds.
 
     Raises
     ------
     WireError
-        No broker answers, or it refused.
+        No broker answers, or it refused: `Unauthenticated` where that is about who one of the two is.
     """
-    reasons = []
+    reasons, kinds = [], set()
     for host, port, secure in endpoint.addresses(url):
         try:
-            stream = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
-        except OSError as error:
-            reasons.append(f"{host}:{port}: {_cause(error)}")
-            continue
-        try:
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if secure:
-                stream = (endpoint.tls or ssl.create_default_context()).wrap_socket(stream, server_hostname=host)
-            link = Link(stream)
-            _shake_hands(link, endpoint, through)
+            return _connected(endpoint, host, port, secure=secure, through=through, answer_s=answer_s)
         except (OSError, WireError) as error:
-            stream.close()
-            reasons.append(f"{host}:{port}: {error if isinstance(error, WireError) else _cause(error)}")
-            continue
-        return link
-    raise WireError("; ".join(reasons))
+            distrusted = isinstance(error, ssl.SSLCertVerificationError)
+            kinds.add(Unauthenticated if distrusted else type(error) if isinstance(error, WireError) else WireError)
+            reasons.append(f"{host}:{port}: {_cause(error) if isinstance(error, OSError) else error}")
+    kind = kinds.pop() if len(kinds) == 1 else WireError
+    raise kind("; ".join(reasons))
+
+
+def _connected(endpoint: Endpoint, host: str, port: int, *, secure: bool, through: str, answer_s: float) -> Link:
+    stream = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
+    try:
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if secure:
+            stream = endpoint.tls().wrap_socket(stream, server_hostname=host)
+        link = Link(stream)
+        _shake_hands(link, endpoint, through, answer_s)
+    except BaseException:
+        stream.close()
+        raise
+    return link
 
 
 def connect_to_topic(endpoint: Endpoint, topic: str) -> Link:
@@ -229,7 +239,7 @@ def subscribe(endpoint: Endpoint, command: BaseCommand) -> Link:
         link.send(command)
         answer = link.answer().command
         if answer.type != BaseCommand.SUCCESS:
-            raise WireError(f"{topic}: the broker refused: {refusal(answer.error)}")
+            raise refused(topic, answer.error)
     except BaseException:
         link.close()
         raise
@@ -244,14 +254,14 @@ def _looked_up(link: Link, topic: str, *, authoritative: bool) -> CommandLookupT
     link.send(lookup)
     answer = link.answer().command
     if answer.type == BaseCommand.ERROR:
-        raise WireError(f"{topic}: {refusal(answer.error)}")
+        raise refused(topic, answer.error)
     where = answer.lookupTopicResponse
     if answer.type != BaseCommand.LOOKUP_RESPONSE or where.response == CommandLookupTopicResponse.Failed:
-        raise WireError(f"{topic}: {where.message or 'the broker does not say which one owns it'}")
+        raise _of_kind(where.error, topic, where.message or "it does not say which broker owns the topic")
     return where
 
 
-def _shake_hands(link: Link, endpoint: Endpoint, through: str) -> None:
+def _shake_hands(link: Link, endpoint: Endpoint, through: str, answer_s: float) -> None:
     hello = BaseCommand(type=BaseCommand.CONNECT)
     hello.connect.client_version = CLIENT
     hello.connect.protocol_version = PROTOCOL_VERSION
@@ -260,9 +270,9 @@ def _shake_hands(link: Link, endpoint: Endpoint, through: str) -> None:
         hello.connect.auth_method_name = endpoint.auth_method
         hello.connect.auth_data = endpoint.auth_data()
     link.send(hello)
-    answer = link.answer().command
+    answer = link.answer(answer_s).command
     if answer.type == BaseCommand.ERROR:
-        raise WireError(f"the broker refused: {refusal(answer.error)}")
+        raise refused("", answer.error)
     if answer.type != BaseCommand.CONNECTED:
         raise WireError("the server at this address does not answer as Pulsar does")
     link.take_messages_of(answer.connected.max_message_size)
@@ -281,10 +291,17 @@ def auth_response(endpoint: Endpoint) -> BaseCommand:
     return response
 
 
-def refusal(error: CommandError) -> str:
-    """Return the broker's error message in one line."""
-    return " ".join(error.message.decode(errors="backslashreplace").split())[:500] or f"error {error.error}"
+def refused(topic: str, error: CommandError) -> WireError:
+    """Return the broker's error, with its message in one line."""
+    return _of_kind(error.error, topic, " ".join(error.message.decode(errors="backslashreplace").split())[:500])
+
+
+def _of_kind(code: int, topic: str, said: str) -> WireError:
+    kind = REFUSALS.get(code, WireError)
+    return kind(f"{f'{topic}: ' if topic else ''}the broker refused: {said or f'error {code}'}")
 
 
 def _cause(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate isn't accepted: {error.verify_message}"
     return error.strerror or str(error) or type(error).__name__

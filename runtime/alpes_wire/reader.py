@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from .endpoint import Endpoint
 from .errors import WireError
-from .link import Frame, Link, auth_response, refusal, subscribe
+from .link import Frame, Link, auth_response, refused, subscribe
 from .message import Entry, Message, MessageId
 from .pieces import Pieces, is_piece
 from .protocol_pb2 import BaseCommand, CommandSubscribe
@@ -100,7 +100,7 @@ class Reader:
             self._lose()
             raise
         if frame.command.type == BaseCommand.ERROR:
-            raise WireError(f"{self._topic}: the broker refused: {refusal(frame.command.error)}")
+            raise refused(self._topic, frame.command.error)
         answer = frame.command.getLastMessageIdResponse
         last = MessageId(answer.last_message_id.ledgerId, answer.last_message_id.entryId)
         if not answer.HasField("consumer_mark_delete_position"):

@@ -1,0 +1,90 @@
+"""Gets tokens by OAuth 2's client credentials, from the parameters of Pulsar's own OAuth2 plugin."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connection.errors import SecurityError
+
+TIMEOUT_S = 10.0
+AHEAD_S = 60.0
+"""A token is replaced so long before it expires."""
+
+
+@dataclass
+class ClientCredentials:
+    """A client of an authorization server.
+
+    Parameters
+    ----------
+    issuer : str
+        The server's address; it says by itself where tokens are to be had.
+    client_id, client_secret : str
+        Who the client is.
+    audience, scope : str
+        What the token is for; empty for the server's default.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    audience: str = ""
+    scope: str = ""
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._token = ""
+        self._until = 0.0
+
+    @classmethod
+    def read(cls, parameters: str) -> ClientCredentials:
+        """Return the client that the plugin's parameters mean, whose key file is read now.
+
+        Raises
+        ------
+        SecurityError
+            Something is missing or can't be read.
+        """
+        try:
+            given = json.loads(parameters)
+            key = given.get("private_key", "")
+            if key:
+                given |= json.loads(Path(urllib.parse.unquote(urllib.parse.urlsplit(key).path)).read_text())
+            issuer = given.get("issuer_url") or given["issuerUrl"]
+            return cls(
+                issuer, given["client_id"], given["client_secret"], given.get("audience", ""), given.get("scope", "")
+            )
+        except KeyError as error:
+            raise SecurityError(f"The authParams of OAuth2 lack {error.args[0]}.") from None
+        except (OSError, ValueError) as error:
+            raise SecurityError(f"The authParams of OAuth2, or its key file, can't be read: {error}.") from error
+
+    def token(self) -> str:
+        """Return a token that is still valid for a while. Raises `SecurityError` if the server gives none."""
+        with self._lock:
+            if time.monotonic() > self._until - AHEAD_S:
+                answer = self._asked()
+                self._token = answer["access_token"]
+                self._until = time.monotonic() + float(answer.get("expires_in", 3600))
+            return self._token
+
+    def _asked(self) -> Any:
+        wanted = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
+        wanted |= {name: value for name, value in (("audience", self.audience), ("scope", self.scope)) if value}
+        try:
+            about = self._answer(self.issuer.rstrip("/") + "/.well-known/openid-configuration", None)
+            answer = self._answer(about["token_endpoint"], urllib.parse.urlencode(wanted).encode())
+            return answer if answer["access_token"] else None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SecurityError(f"{self.issuer} gave no token to {self.client_id}: {error}.") from error
+
+    def _answer(self, url: str, body: bytes | None) -> Any:
+        with urllib.request.urlopen(url, body, TIMEOUT_S) as answer:  # noqa: S310 -- the address of a user's server
+            return json.loads(answer.read())
