@@ -56,8 +56,6 @@ def explain(error: RefusedError, admin_url: str, order_id: str) -> CommandError:
             f"The state store knows no order {order_id}. "
             "It lags behind the tables, and knows complete ids only: if the order is new, ask again in a few seconds."
         )
-    if error.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return CommandError(f"Pulsar at {admin_url} doesn't let us read the state: {error.reason or error.code}.")
     return StateUnavailableError(
         f"The state store behind {admin_url} can't answer now "
         f"(HTTP {error.code}{': ' + error.reason if error.reason else ''}). "

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from connection.admin import Admin
-from connection.errors import AdminUnreachableError, NotFoundError, RefusedError, UnreachableError
+from connection.errors import (
+    AdminUnreachableError,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+    SecurityError,
+    UnreachableError,
+)
 from tests.unit.connection.admin_server import answering
 
 
@@ -46,10 +53,22 @@ def test_a_server_error_that_stays_is_told_with_pulsars_reason() -> None:
 
 @pytest.mark.parametrize("body", ["", "no object", {}, {"reason": ""}])
 def test_a_refusal_is_final_and_may_have_no_reason(body: object) -> None:
-    with answering((403, body)) as (client, asked):
-        with pytest.raises(RefusedError, match=r"refused /p: HTTP 403\.$"):
+    with answering((412, body)) as (client, asked):
+        with pytest.raises(RefusedError, match=r"refused /p: HTTP 412\.$"):
             client.find("/p")
         assert asked == ["/p"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        (401, SecurityError, r"doesn't accept who we are \(JWT expired\)\.$"),
+        (403, ForbiddenError, r"^This process may not GET /p at http://[^ ]+ \(JWT expired\)\.$"),
+    ],
+)
+def test_a_refusal_that_is_about_who_we_are_is_told_as_such(code: int, kind: type[Exception], said: str) -> None:
+    with answering((code, {"reason": "JWT expired"})) as (client, _), pytest.raises(kind, match=said):
+        client.find("/p")
 
 
 def test_what_is_not_there_is_nothing_and_no_error() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pulsar
 import pytest
 
-from alpes_wire import WireError
+from alpes_wire import Forbidden, Unauthenticated, WireError
 from connection import client
-from connection.errors import BrokerUnreachableError, NotFoundError, PulsarError
+from connection.errors import BrokerUnreachableError, ForbiddenError, NotFoundError, PulsarError, SecurityError
 
 URL = "pulsar://127.0.0.1:6650"
 
@@ -17,6 +17,7 @@ class _Client:
     """Raises, where Alpes' topics are looked up, and notes that it was closed."""
 
     closed = False
+    role = "shop"
 
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error
@@ -33,7 +34,7 @@ class _Client:
 @pytest.fixture(autouse=True)
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever happens, the client is closed."""
-    monkeypatch.setattr(client, "_require_open_port", lambda url: None)
+    monkeypatch.setattr(client, "_require_pulsar", lambda endpoint, url: None)
     monkeypatch.setattr(_Client, "closed", False)
     yield
     assert _Client.closed
@@ -46,7 +47,9 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (pulsar.Timeout("slow"), BrokerUnreachableError, "stopped answering"),
         (pulsar.ConnectError("gone"), BrokerUnreachableError, "stopped answering"),
         (WireError("cut"), BrokerUnreachableError, r"stopped answering \(cut\)\.$"),
-        (pulsar.AuthorizationError("who"), PulsarError, "refused: "),
+        (pulsar.AuthenticationError("who"), SecurityError, r"doesn't accept who we are \(.*who.*\)\.$"),
+        (Unauthenticated("old"), SecurityError, r"doesn't accept who we are \(old\)\.$"),
+        (pulsar.TopicTerminated("over"), PulsarError, "refused: "),
     ],
     ids=repr,
 )
@@ -80,3 +83,10 @@ def test_any_other_pulsar_will_do_where_alpes_is_not_asked_for(monkeypatch: pyte
     monkeypatch.setattr(client, "Client", lambda url, **options: made)
     with client.opened(URL) as found:
         assert found is made
+
+
+@pytest.mark.parametrize("error", [pulsar.AuthorizationError("no"), Forbidden("no")], ids=repr)
+def test_what_a_role_may_not_do_is_told_with_the_role(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "Client", lambda url, **options: _Client())
+    with pytest.raises(ForbiddenError, match=r"^Role 'shop' may not do this"), client.opened(URL):
+        raise error

@@ -3,11 +3,10 @@
 import pytest
 
 from connection.admin import Admin
-from connection.errors import UnreachableError
+from connection.errors import SecurityError, UnreachableError
 from operations.errors import NotDeployedError, StateUnavailableError, UnknownOrderError
 from operations.state import order_status
 from schemas.tienda.topics import NAMESPACE
-from terminal.errors import CommandError
 from tests.unit.connection.admin_server import answering
 
 
@@ -29,10 +28,10 @@ def test_a_proxy_leads_out_and_not_to_this_machine(monkeypatch: pytest.MonkeyPat
         (404, "key 'a' doesn't exist.", UnknownOrderError, r"no order a\. .*ask again"),
         (404, "'ordenes' is not found", NotDeployedError, r"deploy\.sh deploy"),
         (503, "State storage client is not done initializing", StateUnavailableError, "not done initializing"),
-        (401, "who are you", CommandError, "who are you"),
+        (401, "who are you", SecurityError, "who are you"),
     ],
 )
-def test_each_refusal_says_what_it_means(code: int, reason: str, kind: type[CommandError], said: str) -> None:
+def test_each_refusal_says_what_it_means(code: int, reason: str, kind: type[Exception], said: str) -> None:
     with answering((code, {"reason": reason})) as (client, _), pytest.raises(kind, match=said):
         order_status(client, "a")
 
