@@ -128,8 +128,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Security:
     )
 
 
-def client_conf(service_url: str, admin_url: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Return a `client.conf` with which `pulsar-admin` connects as we do.
+def client_conf(admin_url: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return a `client.conf` with which `pulsar-admin` connects as we do; empty if the environment says nothing.
 
     It holds no secret, unless the one that `PULSAR_CLIENT_CONF` names does.
 
@@ -138,7 +138,10 @@ def client_conf(service_url: str, admin_url: str, environ: Mapping[str, str] = o
     SecurityError
         That file can't be read.
     """
-    conf = _conf(environ) | {"brokerServiceUrl": service_url, "webServiceUrl": admin_url}
+    conf = _conf(environ)
+    if not conf:
+        return ""
+    conf["webServiceUrl"] = admin_url
     if conf.get("tlsAllowInsecureConnection") != "true":
         conf["tlsEnableHostnameVerification"] = "true"
     return "".join(f"{name}={value}\n" for name, value in conf.items())

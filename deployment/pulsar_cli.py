@@ -3,10 +3,13 @@
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from connection.security import CLIENT_CONF, client_conf
 from deployment.errors import DeploymentError
 
 TIMEOUT_S = 180
@@ -59,14 +62,15 @@ class PulsarAdmin:
         # It doesn't need the databases' passwords.
         environ = {name: value for name, value in os.environ.items() if not name.endswith("_DSN")}
         try:
-            result = subprocess.run(
-                self._command(command, *arguments),
-                env=environ,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT_S,
-                check=False,
-            )
+            with self._client_conf() as variables:
+                result = subprocess.run(
+                    self._command(command, *arguments),
+                    env=environ | variables,
+                    capture_output=True,
+                    text=True,
+                    timeout=TIMEOUT_S,
+                    check=False,
+                )
         except FileNotFoundError:
             raise DeploymentError(
                 f"There is no pulsar-admin at {self.executable}: name it with PULSAR_ADMIN=/path/to/bin/pulsar-admin."
@@ -74,6 +78,18 @@ class PulsarAdmin:
         except subprocess.TimeoutExpired:
             raise DeploymentError(f"pulsar-admin functions {command} took over {TIMEOUT_S} s.") from None
         return _reason(result.stdout, result.stderr) if result.returncode != 0 else None
+
+    @contextmanager
+    def _client_conf(self) -> Iterator[dict[str, str]]:
+        """Say in a file how to connect: a command line can be read by every user of the machine."""
+        conf = client_conf(self.admin_url)
+        if not conf:
+            yield {}
+            return
+        with tempfile.NamedTemporaryFile("w", prefix="alpes-client-", suffix=".conf") as file:
+            file.write(conf)
+            file.flush()
+            yield {CLIENT_CONF: file.name}
 
 
 def _reason(*outputs: str) -> str:

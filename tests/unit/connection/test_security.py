@@ -184,7 +184,7 @@ def test_variables_go_before_client_conf(tmp_path: Path) -> None:
     environ = {CLIENT_CONF: str(conf), TOKEN_FILE: str(tmp_path / "token"), CA_FILE: "/new.pem"}
     security = from_environment(environ)
     assert (security.token and security.token(), security.ca) == ("new", Path("/new.pem"))
-    lines = client_conf("pulsar+ssl://a:1", "https://a:2", environ).splitlines()
+    lines = client_conf("https://a:2", environ).splitlines()
     assert f"authParams=file://{tmp_path}/token" in lines
     assert {"tlsTrustCertsFilePath=/new.pem", "tlsEnableHostnameVerification=true", "webServiceUrl=https://a:2"} < {
         *lines
@@ -197,6 +197,7 @@ def test_without_any_of_them_nothing_is_sent() -> None:
     assert security == Security()
     assert security.headers() == {}
     assert security.role() == ""
+    assert client_conf("http://a:2", {}) == ""
 
 
 @pytest.mark.parametrize(
