@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-SYSTEM, STACK, COMMAND_LINES = "the system", "the local stack", "command lines"
+SYSTEM, CONNECTIONS, STACK, COMMAND_LINES = "the system", "connections", "the local stack", "command lines"
 """What a setting is about. Those of the system are options of `alpes` and keys of its file, too."""
 
 
@@ -22,7 +22,7 @@ class Setting:
     variable : str
         Its environment variable.
     about : str
-        `SYSTEM`, `STACK` or `COMMAND_LINES`.
+        `SYSTEM`, `CONNECTIONS`, `STACK` or `COMMAND_LINES`.
     help : str
         What it is.
     default : str
@@ -58,6 +58,9 @@ CONFIG_FILE = Setting(
 )
 SETTINGS = (
     *OF_SYSTEM,
+    Setting("PULSAR_TOKEN_FILE", CONNECTIONS, "The file with the token for Pulsar.", "no token"),
+    Setting("PULSAR_TLS_CA", CONNECTIONS, "The authorities that may sign Pulsar's certificates.", "the machine's"),
+    Setting("PULSAR_CLIENT_CONF", CONNECTIONS, "Pulsar's client.conf, for what these two don't say.", "none"),
     Setting("PULSAR_ADMIN", STACK, "The program pulsar-admin.", "the local stack's own, or the PATH's"),
     Setting("ALPES_HOME", STACK, "Data, logs and secrets of the local stack.", ".alpes in the checkout"),
     Setting("ALPES_CACHE", STACK, "Downloads.", "~/.cache/alpes"),
@@ -78,7 +81,7 @@ _IN_ADDRESS = re.compile(r"(?<=://)[^/?#\s]*(?=@)")
 _NAMED = re.compile(
     r"((?:password|passwd|pwd|secret|token|passfile)\s*=\s*)('(?:\\.|[^'\\])*'?|[^\s&;,]+)", re.IGNORECASE
 )
-_SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(PASSWORD|SECRET|TOKEN)(?!_FILE)", re.IGNORECASE)
 MASK = "***"
 
 
