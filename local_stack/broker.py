@@ -13,6 +13,7 @@ import psutil
 
 from connection.admin import Admin
 from connection.errors import PulsarError
+from connection.security import CLIENT_CONF
 from local_stack import conf_files, credentials, distribution, environment, java, processes, state_store
 from local_stack.errors import StartError
 from local_stack.settings import Settings
@@ -79,12 +80,13 @@ def configure(settings: Settings) -> None:
     ):
         (target / name).write_text(rewrite((source / name).read_text(), settings))
     (target / "log4j2.yaml").write_text(conf_files.log4j_yaml((source / "log4j2.yaml").read_text()))
-    arguments = [target / "client.conf"]
-    command = shlex.join(java.command(settings, java.ADMIN, arguments, _cli_options(settings)))
+    command = shlex.join(java.command(settings, java.ADMIN, [], _cli_options(settings)))
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in java.LOCALE.items())
+    own = shlex.quote(str(target / "client.conf"))
     settings.pulsar_admin.parent.mkdir(exist_ok=True)
     settings.pulsar_admin.write_text(
-        f'#!/usr/bin/env bash\n# Pulsar\'s CLI on this stack. Written by each `up`.\n{exports}exec {command} "$@"\n'
+        f"#!/usr/bin/env bash\n# Pulsar's CLI on this stack. Written by each `up`.\n{exports}"
+        f'conf=${{{CLIENT_CONF}:-}}\n[ -n "$conf" ] || conf={own}\nexec {command} "$conf" "$@"\n'
     )
     settings.pulsar_admin.chmod(0o755)
 
