@@ -196,7 +196,8 @@ class Admin:
         what = path if method == "GET" else f"{method} {path}"
         why = f" ({reason})" if reason else ""
         if code == HTTPStatus.UNAUTHORIZED:
-            return SecurityError(f"Pulsar at {self.url} doesn't accept who we are{why}.")
+            lapsed = self._security.lapsed()
+            return SecurityError(f"Pulsar at {self.url} doesn't accept who we are{f': {lapsed}' if lapsed else why}.")
         if code == HTTPStatus.FORBIDDEN:
             return ForbiddenError(f"{who(self._security.role())} may not {method} {path} at {self.url}{why}.")
         return RefusedError(

@@ -12,7 +12,6 @@ import pulsar
 
 from alpes_wire import (
     EARLIEST,
-    Endpoint,
     Forbidden,
     MessageId,
     Reader,
@@ -117,7 +116,7 @@ def opened(service_url: str, *, operation_timeout_s: int = OPERATION_TIMEOUT_S) 
         If Pulsar refuses for any other reason.
     """
     security = from_environment()
-    _require_pulsar(security.endpoint(service_url), service_url)
+    _require_pulsar(security, service_url)
     client = Client(service_url, operation_timeout_s=operation_timeout_s, security=security)
     try:
         with _errors_translated(service_url, client.role):
@@ -158,8 +157,9 @@ def _errors_translated(service_url: str, role: str) -> Iterator[None]:
         raise PulsarError(f"Pulsar at {service_url} refused: {error}.") from error
 
 
-def _require_pulsar(endpoint: Endpoint, service_url: str) -> None:
+def _require_pulsar(security: Security, service_url: str) -> None:
     """Shake hands once: the library would say neither which certificate nor which token it is about."""
+    endpoint = security.endpoint(service_url)
     try:
         endpoint.addresses()
     except WireError as error:
@@ -169,7 +169,8 @@ def _require_pulsar(endpoint: Endpoint, service_url: str) -> None:
     try:
         connect(endpoint, answer_s=LOOKUP_TIMEOUT_S).close()
     except Unauthenticated as error:
-        raise SecurityError(f"No connection to Pulsar at {service_url}: {error}.") from error
+        why = security.lapsed() or str(error).rstrip(".")
+        raise SecurityError(f"No connection to Pulsar at {service_url}: {why}.") from error
     except WireError as error:
         raise BrokerUnreachableError(f"No Pulsar at {service_url} ({error}).") from error
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import os
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,13 +97,22 @@ class Security:
 
     def role(self) -> str:
         """Return the role that the token names, as Pulsar reads it; empty if it names none."""
-        if self.token is None:
+        return str(self._claims().get("sub", ""))
+
+    def lapsed(self) -> str:
+        """Return when the token expired, as a sentence without its stop; empty if it hasn't: a broker doesn't say."""
+        expires_s = self._claims().get("exp")
+        if not isinstance(expires_s, int | float) or expires_s > time.time():
             return ""
+        return f"the token expired at {dt.datetime.fromtimestamp(expires_s, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    def _claims(self) -> dict[str, Any]:
         try:
-            claims = self.token().split(".")[1]
-            return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
-        except (LookupError, ValueError, TypeError, SecurityError):
-            return ""
+            text = self.token().split(".")[1] if self.token else ""
+            claims = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except (LookupError, ValueError, SecurityError):
+            return {}
+        return claims if isinstance(claims, dict) else {}
 
 
 def who(role: str) -> str:

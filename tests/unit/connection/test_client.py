@@ -34,7 +34,7 @@ class _Client:
 @pytest.fixture(autouse=True)
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever happens, the client is closed."""
-    monkeypatch.setattr(client, "_require_pulsar", lambda endpoint, url: None)
+    monkeypatch.setattr(client, "_require_pulsar", lambda security, url: None)
     monkeypatch.setattr(_Client, "closed", False)
     yield
     assert _Client.closed

@@ -1,6 +1,7 @@
 """Who we are and whom we trust: from variables and `client.conf`, over real TLS."""
 
 import contextlib
+import datetime as dt
 import json
 import socket
 import ssl
@@ -117,6 +118,21 @@ def test_what_the_broker_says_of_a_token_is_told(
     with (
         broker(server, refusal(3, "Failed to authenticate token: JWT expired")) as (url, _),
         pytest.raises(SecurityError, match=r"the broker refused: Failed to authenticate token: JWT expired\.$"),
+        client.opened(url),
+    ):
+        pytest.fail("connected")
+
+
+def test_a_token_that_has_expired_is_told_with_its_time(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text(token("shop", SECRET, dt.timedelta(seconds=-60)))
+    monkeypatch.setenv(TOKEN_FILE, str(tmp_path / "token"))
+    monkeypatch.setenv(CA_FILE, str(authority.certificate))
+    server = served(*authority.server("loopback", ["127.0.0.1"]))
+    with (
+        broker(server, refusal(3, "Failed to authenticate")) as (url, _),
+        pytest.raises(SecurityError, match=r"^No connection to Pulsar at [^ ]*: the token expired at 20[-0-9:TZ]*\.$"),
         client.opened(url),
     ):
         pytest.fail("connected")
