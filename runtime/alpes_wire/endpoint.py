@@ -48,7 +48,8 @@ class Endpoint:
         for host in hosts.rstrip("/").split(","):
             try:
                 parts = urlsplit(f"//{host}")
-                found.append((parts.hostname or "", parts.port or PORTS[scheme], scheme == "pulsar+ssl"))
+                usual = PORTS[scheme]
+                found.append((parts.hostname or "", parts.port or usual, scheme == "pulsar+ssl"))
             except (KeyError, ValueError):
                 found.append(("", 0, False))
         if not all(host for host, _, _ in found):

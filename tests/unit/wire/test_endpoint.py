@@ -55,7 +55,7 @@ def test_several_brokers_and_usual_ports() -> None:
     assert Endpoint(URL).addresses("pulsar://[::1]:1") == [("::1", 1, False)]
 
 
-@pytest.mark.parametrize("url", ["pulsar://", "pulsar://a:b", "http://a", "a:6650"])
+@pytest.mark.parametrize("url", ["pulsar://", "pulsar://a:b", "http://a", "http://a:8080", "a:6650"])
 def test_a_wrong_address_is_named(url: str) -> None:
     with pytest.raises(WireError, match="is no address of a Pulsar broker"):
         Endpoint(url).addresses()
