@@ -148,10 +148,12 @@ class _Conversation:
             heard = time.monotonic()
             while True:
                 ready = [key.fileobj for key, _ in selector.select(LOOK_S)]
-                self._require_time(heard)
+                self._require_time()
                 if self._stderr in ready and not self._listen():
                     selector.unregister(self._stderr)
                 if self._stdout not in ready:
+                    if time.monotonic() - heard > self._limits.silent_s:
+                        raise self._given_up(f"it did nothing for {self._limits.silent_s:g} s")
                     yield Frame(Kind.ALIVE)
                     continue
                 for frame in self._read(parser):
@@ -160,17 +162,14 @@ class _Conversation:
                         return
                 heard = time.monotonic()
 
-    def _require_time(self, heard: float) -> None:
-        now = time.monotonic()
+    def _require_time(self) -> None:
         if self._stopping():
             raise Stopped
-        if now > self._deadline:
+        if time.monotonic() > self._deadline:
             raise self._given_up(
                 f"it took longer than {self._limits.seconds:g} s: ask for a shorter period, or raise report_seconds in "
                 "Reporting's userConfig"
             )
-        if now - heard > self._limits.silent_s:
-            raise self._given_up(f"it did nothing for {self._limits.silent_s:g} s")
 
     def _read(self, parser: Frames) -> Iterator[Frame]:
         data = os.read(self._stdout.fileno(), READ_BYTES)

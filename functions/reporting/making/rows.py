@@ -23,9 +23,9 @@ GRACE_S = 30
 _REST = load_queries(SQL / "reporte.sql")["rest"]
 _OPTIONS = (
     "-c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms} -c lock_timeout=20s -c timezone=UTC "
-    "-c cursor_tuple_fraction=1 -c max_parallel_workers_per_gather=0 -c jit=off"
+    "-c cursor_tuple_fraction=1 -c max_parallel_workers_per_gather=0 -c jit=off -c client_connection_check_interval=5s"
 )
-"""One process of the server and no more: the others have orders to write."""
+"""One process of the server and no more, since the others have orders to write; it ends soon after ours."""
 
 
 class Rows:
