@@ -72,12 +72,13 @@ def _beside_orders(work: session.Session, options: session.Options) -> None:
             f"{name} a report {number}", work.workload(orders), rate=float(RATE), live=True, warm_up_s=WARM_UP_S
         )
         found[name].append(work.measure(plan).latencies[END_TO_END].at(99.0) / 1000)
+        print(f"{plan.name}: p99 {found[name][-1]:.1f} ms", flush=True)
 
     for number in range(1, options.rounds + 1):
+        reports.idle(work.system)
         measured("without", number)
         with reports.under_way(work.system, "csv"):
             measured("with", number)
-        reports.idle(work.system)
     work.ratios["p99 with a report / without"] = ratio(found["with"], found["without"])._asdict()
     print(
         f"orders at {RATE:,}/s, p99: without a report {median(found['without']):.1f} ms, with one under way "
