@@ -51,10 +51,19 @@ def order(number: int) -> dict[str, Any]:
         "traceparent": f"00-{number:032x}-{number:016x}-01",
         "event_id": f"orden-actualizada:{name}:2",
         "event_type": "orden-actualizada",
-        "schema_version": 1,
+        "schema_version": 2,
         "version": 2,
         "updated_at_ms": 1_700_000_000_020 + number,
         "transaction_id": f"7c1de9a0-1111-4222-8333-{number:012d}",
+        "direccion": {
+            "calle": "Calle de la Rosa",
+            "numero": str(number),
+            "complemento": "",
+            "codigo_postal": "28001",
+            "ciudad": "Madrid",
+            "region": "",
+            "pais": "ES",
+        },
     }
 
 
@@ -77,15 +86,26 @@ AVRO_TYPES = {
 }
 
 
-def avro_schema(message: descriptor_pb2.DescriptorProto) -> Any:
+def avro_schema(message: descriptor_pb2.DescriptorProto, files: descriptor_pb2.FileDescriptorSet) -> Any:
     """Return the same record in Avro: each field with a default, as proto3 has it."""
+    return fastavro.parse_schema(avro_record(message, files))
+
+
+def avro_record(message: descriptor_pb2.DescriptorProto, files: descriptor_pb2.FileDescriptorSet) -> dict[str, Any]:
+    """Return the record before it is parsed; a message within it may be missing."""
+    messages = {f".{file.package}.{each.name}": each for file in files.file for each in file.message_type}
     fields = []
     for field in message.field:
-        kind, default = AVRO_TYPES[field.type]
+        kind: Any
+        default: Any
+        if field.type == Field.TYPE_MESSAGE:
+            kind, default = ["null", avro_record(messages[field.type_name], files)], None
+        else:
+            kind, default = AVRO_TYPES[field.type]
         if field.label == Field.LABEL_REPEATED:
             kind, default = {"type": "array", "items": kind}, []
         fields.append({"name": field.name, "type": kind, "default": default})
-    return fastavro.parse_schema({"type": "record", "name": message.name, "fields": fields})
+    return {"type": "record", "name": message.name, "fields": fields}
 
 
 def protobuf_of(files: descriptor_pb2.FileDescriptorSet, name: str) -> Any:
@@ -119,7 +139,7 @@ def codecs() -> list[Codec]:
     (message,) = [each for each in files.file[0].message_type if each.name == "OrdenActualizada"]
     return [
         Codec("Protobuf (upb)", lambda m: m.SerializeToString(), kind.FromString, lambda fields: kind(**fields)),
-        avro(avro_schema(message)),
+        avro(avro_schema(message, files)),
         Codec("JSON (json)", lambda r: json.dumps(r).encode(), json.loads, dict),
     ]
 
@@ -207,7 +227,7 @@ def evolved() -> None:
     """Print what a reader of each changed contract gets from a message of the old one."""
     files = described("tienda/v1/ordenes.proto")
     written = [codec.encode(codec.make(order(7))) for codec in codecs()]
-    older = avro_schema(next(each for each in files.file[0].message_type if each.name == "OrdenActualizada"))
+    older = avro_schema(next(each for each in files.file[0].message_type if each.name == "OrdenActualizada"), files)
     print("\n| what became of `total_cents` | Protobuf | Avro, given the writer's schema | Avro, not given it | JSON |")
     print("|---|---|---|---|---|")
     for name, apply in CHANGES.items():
@@ -223,7 +243,7 @@ def readers(
     field: str,
 ) -> list[Callable[[], Any]]:
     """Return how each format reads the field from an old message by the new contract."""
-    newer = avro_schema(message)
+    newer = avro_schema(message, new)
     return [
         lambda: getattr(protobuf_of(new, "tienda.v1.OrdenActualizada").FromString(data[0]), field),
         lambda: fastavro.schemaless_reader(io.BytesIO(data[1]), older, newer)[field],
