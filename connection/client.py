@@ -161,18 +161,21 @@ def _require_pulsar(security: Security, service_url: str) -> None:
     """Shake hands once: the library would say neither which certificate nor which token it is about."""
     endpoint = security.endpoint(service_url)
     try:
-        endpoint.addresses()
+        addresses = endpoint.addresses()
     except WireError as error:
         raise UnreachableError(
             f"{service_url!r} is no address of a Pulsar broker, such as pulsar://127.0.0.1:6650."
         ) from error
     try:
         connect(endpoint, answer_s=LOOKUP_TIMEOUT_S).close()
-    except Unauthenticated as error:
-        why = security.lapsed() or str(error).rstrip(".")
-        raise SecurityError(f"No connection to Pulsar at {service_url}: {why}.") from error
     except WireError as error:
-        raise BrokerUnreachableError(f"No Pulsar at {service_url} ({error}).") from error
+        why = str(error).rstrip(".")
+        if len(addresses) == 1:
+            why = why.removeprefix(f"{addresses[0][0]}:{addresses[0][1]}: ")
+        if isinstance(error, Unauthenticated):
+            why = security.lapsed() or why
+            raise SecurityError(f"No connection to Pulsar at {service_url}: {why}.") from error
+        raise BrokerUnreachableError(f"No Pulsar at {service_url} ({why}).") from error
 
 
 def _require_topics(client: pulsar.Client, service_url: str) -> None:
