@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from alpes_runtime.errors import AlpesError
-from bench.commands import api, compare, gate, latency, reports, scaling, session, skew, soak, throughput, totals
+from bench.commands import api, compare, gate, latency, live, reports, scaling, session, skew, soak, throughput, totals
 from bench.errors import BenchError
 from terminal.command_line import Group
 
@@ -19,6 +19,7 @@ MEASURING: Mapping[str, ModuleType] = {
     "compare": compare,
     "skew": skew,
     "api": api,
+    "live": live,
     "reports": reports,
 }
 OTHERS: Mapping[str, ModuleType] = {"totals": totals, "gate": gate}
