@@ -34,9 +34,9 @@ def absolute(text: str | Path) -> Path:
     return Path(text).expanduser().absolute()
 
 
-def positive(text: str) -> int:
-    """Return an option's whole number of at least 1."""
-    if not text.replace("_", "").isdigit() or int(text) < 1:
+def positive(text: str | int) -> int:
+    """Return an option's whole number of at least 1; click hands over a default as it is."""
+    if not str(text).replace("_", "").isdigit() or int(text) < 1:
         raise click.BadParameter(f"{text!r} is not a whole number of at least 1")
     return int(text)
 

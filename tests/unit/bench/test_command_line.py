@@ -5,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from alpes_runtime.errors import AlpesError
 from bench import results, system
 from bench.cli import MEASURING, OTHERS, main
-from bench.commands import gate
+from bench.commands import gate, session, totals
 from bench.errors import BenchError, UnfinishedError
 from connection.errors import UnreachableError
 from deployment.errors import DeploymentError, TargetError
@@ -157,3 +158,12 @@ def test_what_was_started_is_removed_whatever_happens(tmp_path: Path, monkeypatc
     ):
         pass
     assert done == [("local_stack", "up"), ("local_stack", "up"), ("deployment", "deploy"), ("local_stack", "destroy")]
+
+
+def test_whole_numbers_are_read_from_texts_and_from_defaults() -> None:
+    assert (session.positive("5_000"), session.positive(5_000)) == (5_000, 5_000)
+    defaults = [option.get_default(click.Context(click.Command("totals"))) for option in totals.OPTIONS]
+    assert [
+        option.type_cast_value(click.Context(click.Command("totals")), default)
+        for option, default in zip(totals.OPTIONS, defaults, strict=True)
+    ][:2] == [5_000_000, [1000, 100]]
