@@ -20,8 +20,8 @@ Usage: ./test.sh
        ./test.sh PYTEST ARGUMENT…
 
   ./test.sh                      before each commit: all checks (format, lint, types, imports), then all tests except
-                                 extended ones; 8 minutes on two cores
-  ./test.sh all                  the same, then the benchmark's gate, then the extended tests; 36 minutes
+                                 extended ones; 13 minutes on two cores
+  ./test.sh all                  the same, then the benchmark's gate, then the extended tests; about an hour
   ./test.sh PATH… [OPTION…]      only pytest, with these arguments: ./test.sh tests/unit -k retry
   ./test.sh -m 'not bench and not e2e and not faults and not extended'
                                  tests that need no running Pulsar

@@ -34,7 +34,7 @@ def simulate(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(("seeds", "drawn"), [(200, 100), pytest.param(SEEDS, 300, marks=pytest.mark.extended)])
+@pytest.mark.parametrize(("seeds", "drawn"), [(100, 50), pytest.param(SEEDS, 300, marks=pytest.mark.extended)])
 def test_every_seed_holds_those_drawn_anew_each_time_too_and_no_pair_of_steps_is_left_whole(
     seeds: int, drawn: int
 ) -> None:
