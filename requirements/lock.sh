@@ -10,8 +10,8 @@ uv=../.venv/bin/uv
 lock() { # NAME [OPTION...]
     local name=$1
     shift
-    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-        --no-emit-find-links --custom-compile-command requirements/lock.sh --output-file "$name.txt" "$@" "$name.in"
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --custom-compile-command requirements/lock.sh --output-file "$name.txt" "$@" "$name.in"
 }
 
 lock dev "$@"
