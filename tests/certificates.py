@@ -1,4 +1,4 @@
-"""Makes the authority, the certificates and the tokens of a secured stack, once, and keeps them in its folder."""
+"""Makes an authority, certificates and tokens, once, and keeps them in a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET_BYTES = 32
 
 
 class Authority:
-    """A certificate authority of one stack.
+    """A certificate authority.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Authority:
 
     def _make(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = "Alpes' local authority"
+        name = "authority of the tests"
         unsigned = _unsigned(name, key, _named(name), VALID_DAYS).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )

@@ -19,7 +19,7 @@ from connection import client
 from connection.admin import Admin
 from connection.errors import BrokerUnreachableError, SecurityError
 from connection.security import CA_FILE, CLIENT_CONF, TOKEN_FILE, Security, client_conf, from_environment
-from local_stack.certificates import Authority, secret, token
+from tests.certificates import Authority, secret, token
 
 CANARY = "canary-9f3a"
 SECRET = b"0123456789abcdef0123456789abcdef"
