@@ -75,6 +75,7 @@ class Admin:
         self._security = security or from_environment()
         # The user's proxy leads to other machines, never to this one.
         self._proxies = [urllib.request.ProxyHandler({})] if host in _LOOPBACK else []
+        self._plain = urllib.request.build_opener(*self._proxies)
 
     def find(self, path: str) -> Any | None:
         """Return what is at a path; None if nothing is there."""
@@ -175,10 +176,9 @@ class Admin:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "Accept": "application/json, */*", **self._security.headers()},
         )
-        # A new one each time: the files of certificates may have changed.
-        secure = [urllib.request.HTTPSHandler(context=self._security.context())] if self._is_https else []
+        opener = self._secure() if self._is_https else self._plain
         try:
-            with urllib.request.build_opener(*self._proxies, *secure).open(request, timeout=self._timeout_s) as answer:
+            with opener.open(request, timeout=self._timeout_s) as answer:
                 return str(answer.read(), "utf-8"), answer.headers
         except urllib.error.HTTPError as error:
             raise self._refused(method, path, error.code, _reason(error)) from error
@@ -191,6 +191,12 @@ class Admin:
             ) from error
         except (HTTPException, ValueError) as error:
             raise self.not_pulsar() from error
+
+    def _secure(self) -> urllib.request.OpenerDirector:
+        # A new one each time: the files of certificates may have changed.
+        return urllib.request.build_opener(
+            *self._proxies, urllib.request.HTTPSHandler(context=self._security.context())
+        )
 
     def _refused(self, method: str, path: str, code: int, reason: str) -> PulsarError:
         what = path if method == "GET" else f"{method} {path}"

@@ -70,18 +70,20 @@ class ClientCredentials:
         """Return a token that is still valid for a while. Raises `SecurityError` if the server gives none."""
         with self._lock:
             if time.monotonic() > self._until - AHEAD_S:
-                answer = self._asked()
-                self._token = answer["access_token"]
-                self._until = time.monotonic() + float(answer.get("expires_in", 3600))
+                self._token, valid_s = self._asked()
+                self._until = time.monotonic() + valid_s
             return self._token
 
-    def _asked(self) -> Any:
+    def _asked(self) -> tuple[str, float]:
+        """Return a new token, and how long it is valid, in seconds."""
         wanted = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
         wanted |= {name: value for name, value in (("audience", self.audience), ("scope", self.scope)) if value}
         try:
             about = self._answer(self.issuer.rstrip("/") + "/.well-known/openid-configuration", None)
             answer = self._answer(about["token_endpoint"], urllib.parse.urlencode(wanted).encode())
-            return answer if answer["access_token"] else None
+            if not answer["access_token"]:
+                raise ValueError("an empty one came")
+            return answer["access_token"], float(answer.get("expires_in", 3600))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SecurityError(f"{self.issuer} gave no token to {self.client_id}: {error}.") from error
 
