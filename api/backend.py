@@ -16,6 +16,7 @@ from connection.admin import Admin
 from connection.client import Client
 from connection.errors import PulsarError
 from connection.group_publishing import GroupPublisher
+from schemas.tienda import rules
 from schemas.tienda.topics import CREAR_ORDEN, NAMESPACE, full_name
 
 ADMIN_TIMEOUT_S = 5.0
@@ -125,5 +126,4 @@ async def _arrive(backend: Backend) -> None:
 
 def _extra_currencies(admin: Admin) -> frozenset[str]:
     config = (admin.find(f"/admin/v3/functions/{NAMESPACE}/ordenes") or {}).get("userConfig") or {}
-    codes = str(config.get("extra_currencies", "")).split(",")
-    return frozenset(code.strip() for code in codes if code.strip())
+    return rules.currencies_of(str(config.get("extra_currencies", "")))

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import pulsar
 
-from alpes_wire import Endpoint, Unauthenticated
+from alpes_wire import Endpoint, Unauthenticated, authentication_of
 from connection.errors import SecurityError
 from connection.oauth2 import ClientCredentials
 
@@ -192,7 +192,7 @@ def _client_conf(file: Path) -> dict[str, str]:
 
 def _authentication(plugin: str, parameters: str) -> dict[str, Any]:
     """Return the attributes of `Security` that a plugin of Pulsar's and its parameters mean."""
-    kind = plugin.rsplit(".", 1)[-1].removeprefix("Authentication").lower()
+    kind = authentication_of(plugin)
     if not kind:
         return {}
     if kind == "token":

@@ -9,7 +9,7 @@ from pulsar.schema import ProtobufNativeSchema
 from alpes_runtime import BatchFunction, FunctionConfig, Handler, InstanceContext, Service, encoded, require
 from alpes_runtime.config import formerly
 from alpes_runtime.views import WriteBehind
-from schemas.tienda.rules import currency_problem
+from schemas.tienda.rules import currencies_of, currency_problem
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.upcasters import NEWEST
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
@@ -74,7 +74,7 @@ class OrdenesConfig(FunctionConfig):
 
     def currencies(self) -> frozenset[str]:
         """Return the codes of `extra_currencies`."""
-        return frozenset(code for part in self.extra_currencies.split(",") if (code := part.strip()))
+        return currencies_of(self.extra_currencies)
 
 
 class Ordenes(BatchFunction):

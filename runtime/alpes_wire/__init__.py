@@ -7,7 +7,7 @@ entry that can't be read becomes a message that says why. Publishing stays with 
 
 from .acknowledging import acknowledge
 from .consumer import Consumer
-from .endpoint import Endpoint, endpoint_of
+from .endpoint import Endpoint, authentication_of, endpoint_of
 from .errors import Forbidden, Unauthenticated, WireError
 from .link import connect
 from .message import Entry, Message, MessageId
@@ -32,6 +32,7 @@ __all__ = [
     "Unauthenticated",
     "WireError",
     "acknowledge",
+    "authentication_of",
     "connect",
     "endpoint_of",
     "messages_in",

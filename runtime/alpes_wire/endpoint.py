@@ -71,7 +71,7 @@ def endpoint_of(arguments: Sequence[str]) -> Endpoint | None:
     plugin, parameters = option("client_auth_plugin"), option("client_auth_params")
     if url.partition("://")[0] not in PORTS:
         return None
-    kind = plugin.rsplit(".", 1)[-1].removeprefix("Authentication").lower() if parameters else ""
+    kind = authentication_of(plugin) if parameters else ""
     if kind == "token":
         return Endpoint(url, "token", _token(parameters), _tls(option))
     if kind == "tls":
@@ -80,6 +80,11 @@ def endpoint_of(arguments: Sequence[str]) -> Endpoint | None:
     if kind:
         return None
     return Endpoint(url, tls=_tls(option)) if url.startswith("pulsar+ssl") else Endpoint(url)
+
+
+def authentication_of(plugin: str) -> str:
+    """Return what a plugin's name means, such as ``token``: the last part of a Java class, or that word alone."""
+    return plugin.rsplit(".", 1)[-1].removeprefix("Authentication").lower()
 
 
 def _token(parameters: str) -> Callable[[], bytes]:

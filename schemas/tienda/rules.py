@@ -70,6 +70,11 @@ def currency_problem(currency: str) -> str:
     return f"currency is {currency[:20]!r}, must be three capital letters (ISO 4217)"
 
 
+def currencies_of(text: str) -> frozenset[str]:
+    """Return the codes in a list with commas between them, such as `extra_currencies` of Ordenes' userConfig."""
+    return frozenset(code for part in text.split(",") if (code := part.strip()))
+
+
 def new_currency_problem(currency: str, extra: Container[str] = ()) -> str:
     """Return why no new order may be in a currency, empty when it may.
 

@@ -2,8 +2,9 @@
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
-from functions.reporting.formats import Column
+from functions.reporting.formats import NUMBER, Column
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of Unicode that show nothing or steer what shows, such as control, zero-width and right-to-left."""
@@ -22,6 +23,13 @@ def harmless(text: str) -> str:
 
 def _shown(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+def cell(value: Any, kind: str) -> str:
+    """Return a value as people read it, by the type of its column."""
+    if value is None:
+        return ""
+    return f"{value:g}" if kind == NUMBER else harmless(str(value))
 
 
 def for_people(columns: Sequence[Column]) -> list[int]:

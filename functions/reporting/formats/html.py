@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader
 
-from functions.reporting.formats import MOST_SHOWN, NUMBER, TEXT, TIME, Report, Table
+from functions.reporting.formats import MOST_SHOWN, TEXT, TIME, Report, Table
 from functions.reporting.formats import _plots as plots
-from functions.reporting.formats._for_people import for_people, harmless
+from functions.reporting.formats._for_people import cell, for_people, harmless
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 MOST_POINTS = 60
@@ -67,13 +67,7 @@ def _shown(table: Table, rows: Sequence[Sequence[Any]]) -> Shown:
     places = for_people(table.columns)
     kinds = [table.columns[place].type for place in places]
     head = [(table.columns[place].name, kind not in (TEXT, TIME)) for place, kind in zip(places, kinds, strict=True)]
-    return Shown(head, [[_cell(row[place], kind) for place, kind in zip(places, kinds, strict=True)] for row in rows])
-
-
-def _cell(value: Any, kind: str) -> str:
-    if value is None:
-        return ""
-    return f"{value:g}" if kind == NUMBER else harmless(str(value))
+    return Shown(head, [[cell(row[place], kind) for place, kind in zip(places, kinds, strict=True)] for row in rows])
 
 
 def _values(table: Table, name: str, rows: Sequence[Sequence[Any]]) -> list[Any]:

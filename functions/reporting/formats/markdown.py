@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from functions.reporting.formats import MOST_SHOWN, NUMBER, TEXT, TIME, Report, Table
-from functions.reporting.formats._for_people import for_people, harmless
+from functions.reporting.formats import MOST_SHOWN, TEXT, TIME, Report, Table
+from functions.reporting.formats._for_people import cell, for_people, harmless
 
 CONTENT_TYPE = "text/markdown"
 
@@ -49,11 +49,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], numbers: Sequence[bool]) 
 
 
 def _cell(value: Any, kind: str) -> str:
-    if value is None:
-        return ""
-    if kind == NUMBER:
-        return f"{value:g}"
-    return harmless(str(value)).replace("\\", "\\\\").replace("|", "\\|")
+    return cell(value, kind).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _width(text: str) -> int:
