@@ -56,8 +56,6 @@ class Client(pulsar.Client):
     ----------
     endpoint : alpes_wire.Endpoint
         Where readers and consumers of our own connect.
-    role : str
-        Who the broker takes us for, as far as our token says.
     """
 
     def __init__(
@@ -73,14 +71,14 @@ class Client(pulsar.Client):
             **security.library(),
         )
         self.endpoint = security.endpoint(service_url)
-        self.role = security.role()
+        self._security = security
 
     def create_producer(self, topic: str, *args: Any, **options: Any) -> pulsar.Producer:
         """Open a producer. Raises `ForbiddenError` if the broker doesn't let us."""
         try:
             return super().create_producer(topic, *args, **options)
         except pulsar.AuthorizationError as error:
-            raise ForbiddenError(f"{who(self.role)} may not produce to {topic}.") from error
+            raise ForbiddenError(f"{who(self._security.role())} may not produce to {topic}.") from error
 
     def open_reader(self, partition: str, start: MessageId = EARLIEST) -> Reader:
         """Open a reader of a partition; see `alpes_wire.Reader`."""
@@ -119,7 +117,7 @@ def opened(service_url: str, *, operation_timeout_s: int = OPERATION_TIMEOUT_S) 
     _require_pulsar(security, service_url)
     client = Client(service_url, operation_timeout_s=operation_timeout_s, security=security)
     try:
-        with _errors_translated(service_url, client.role):
+        with _errors_translated(service_url, security):
             yield client
     finally:
         client.shutdown()
@@ -140,15 +138,15 @@ def connected(service_url: str) -> Iterator[Client]:
 
 
 @contextmanager
-def _errors_translated(service_url: str, role: str) -> Iterator[None]:
+def _errors_translated(service_url: str, security: Security) -> Iterator[None]:
     try:
         yield
     except pulsar.TopicNotFound as error:
         raise NotFoundError(f"Pulsar at {service_url} answers, but has no topics of Alpes.") from error
     except Forbidden as error:
-        raise ForbiddenError(f"{who(role)} may not do this: {error}.") from error
+        raise ForbiddenError(f"{who(security.role())} may not do this: {error}.") from error
     except pulsar.AuthorizationError as error:
-        raise ForbiddenError(f"{who(role)} may not do this at {service_url} ({error}).") from error
+        raise ForbiddenError(f"{who(security.role())} may not do this at {service_url} ({error}).") from error
     except (pulsar.AuthenticationError, Unauthenticated) as error:
         raise SecurityError(f"Pulsar at {service_url} doesn't accept who we are ({error}).") from error
     except (pulsar.Timeout, pulsar.ConnectError, WireError) as error:

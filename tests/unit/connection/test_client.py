@@ -9,6 +9,8 @@ import pytest
 from alpes_wire import Forbidden, Unauthenticated, WireError
 from connection import client
 from connection.errors import BrokerUnreachableError, ForbiddenError, NotFoundError, PulsarError, SecurityError
+from connection.security import Security
+from tests.certificates import token
 
 URL = "pulsar://127.0.0.1:6650"
 
@@ -17,7 +19,6 @@ class _Client:
     """Raises, where Alpes' topics are looked up, and notes that it was closed."""
 
     closed = False
-    role = "shop"
 
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error
@@ -88,5 +89,6 @@ def test_any_other_pulsar_will_do_where_alpes_is_not_asked_for(monkeypatch: pyte
 @pytest.mark.parametrize("error", [pulsar.AuthorizationError("no"), Forbidden("no")], ids=repr)
 def test_what_a_role_may_not_do_is_told_with_the_role(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "Client", lambda url, **options: _Client())
+    monkeypatch.setattr(client, "from_environment", lambda: Security(token=lambda: token("shop", b"0" * 32)))
     with pytest.raises(ForbiddenError, match=r"^Role 'shop' may not do this"), client.opened(URL):
         raise error
