@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -47,17 +48,14 @@ def migrate(dsn: str, directory: Path) -> list[str]:
         known: dict[str, str] = dict(connection.execute(queries["applied"].encode()).fetchall())
         for path in files:
             text = path.read_text(encoding="utf-8")
-            checksum = hashlib.sha256(text.encode()).hexdigest()
-            if path.name in known:
-                if known[path.name] != checksum:
-                    raise Misconfigured(f"{path.name} was applied and has changed since: put the change in a new file")
+            if _is_applied(known, path.name, text):
                 continue
             if known and path.name < max(known):
                 raise Misconfigured(f"{path.name} comes before {max(known)}, which is applied: give it a higher number")
             with connection.transaction():
                 connection.execute(text.encode())
-                connection.execute(queries["record"].encode(), {"version": path.name, "checksum": checksum})
-            known[path.name] = checksum
+                connection.execute(queries["record"].encode(), {"version": path.name, "checksum": _checksum(text)})
+            known[path.name] = _checksum(text)
             applied_now.append(path.name)
     return applied_now
 
@@ -76,13 +74,18 @@ def missing(connection: psycopg.Connection, directory: Path) -> list[str]:
     except psycopg.errors.UndefinedTable:
         known = {}
     files = sorted(directory.glob("*.sql"))
-    for path in files:
-        if (
-            path.name in known
-            and known[path.name] != hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()
-        ):
-            raise Misconfigured(f"{path.name} was applied and has changed since: put the change in a new file")
-    return [path.name for path in files if path.name not in known]
+    return [path.name for path in files if not _is_applied(known, path.name, path.read_text(encoding="utf-8"))]
+
+
+def _is_applied(known: Mapping[str, str], name: str, text: str) -> bool:
+    """Return whether a migration was applied; refuse one that has changed since."""
+    if name in known and known[name] != _checksum(text):
+        raise Misconfigured(f"{name} was applied and has changed since: put the change in a new file")
+    return name in known
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 if __name__ == "__main__":
