@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -111,18 +111,17 @@ class Guard:
                 "The API has as many requests in hand as it may have. This one did nothing: repeat it later.",
                 retry_after_s=RETRY_AFTER_S,
             )
-        host = origin = b""
-        length: Iterable[bytes] = ()
+        host = origin = length = b""
         for name, value in scope["headers"]:
             if name == b"host":
                 host = value
             elif name == b"origin":
                 origin = value
             elif name == b"content-length":
-                length = (value,)
+                length = value
         if self._settings.token_file is None:
             self._check_names(host.decode("latin-1").lower(), origin.decode("latin-1").lower())
-        if any(int(value) > self._settings.most_body_bytes for value in length if value.isdigit()):
+        if length.isdigit() and int(length) > self._settings.most_body_bytes:
             raise self._too_large()
 
     def _check_names(self, host: str, origin: str) -> None:

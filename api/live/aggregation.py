@@ -112,7 +112,6 @@ class Aggregate:
     """
 
     def __init__(self, now_s: int) -> None:
-        self.since_s = now_s
         self._seconds: deque[Second] = deque(maxlen=WINDOW_S)
         self._current = Second(now_s)
         self._orders: deque[Ended] = deque(maxlen=LAST_ORDERS)

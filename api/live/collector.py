@@ -89,7 +89,6 @@ class Collector:
         with self._lock:
             return {
                 "at_ms": time.time_ns() // 1_000_000,
-                "since_s": self._aggregate.since_s,
                 "points": self._aggregate.points(),
                 "headline": self._aggregate.headline(),
                 "orders": self._aggregate.orders(),

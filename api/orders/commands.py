@@ -18,7 +18,6 @@ LOOK_BACK_ENTRIES = (2_000, 200, 20)
 """How far to read back at the start: the first of these that takes no longer than `LOOK_BACK_S`. An entry holds one
 message or a thousand."""
 LOOK_BACK_S = 2.0
-LOOK_BACK_BUDGET_S = 2.0
 
 
 class Seen(NamedTuple):

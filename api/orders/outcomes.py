@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -39,6 +39,10 @@ class DeadLetter(NamedTuple):
     kind: str
     reason: str
     payload: bytes
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what callers are told of it."""
+        return {"topic": self.topic, "kind": self.kind, "reason": self.reason}
 
 
 class Outcome(NamedTuple):

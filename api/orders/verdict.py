@@ -36,7 +36,7 @@ def of_command(outcome: Outcome, sent: int) -> dict[str, Any] | Problem | None:
 
 def of_order(outcome: Outcome) -> dict[str, Any] | Problem | None:
     """Return what became of an order: the order, a problem, or None if neither is known."""
-    letters = [{"topic": each.topic, "kind": each.kind, "reason": each.reason} for each in outcome.letters]
+    letters = [each.as_json() for each in outcome.letters]
     if outcome.event is not None:
         return shown(outcome.event) | ({"dead_letters": letters} if letters else {})
     for letter in reversed(outcome.letters):
@@ -76,7 +76,7 @@ def _refused(letter: DeadLetter) -> Problem:
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "other-content" if letter.kind == CONFLICT else "refused",
         f"Ordenes refused the order: {letter.reason}",
-        dead_letter={"topic": letter.topic, "kind": letter.kind, "reason": letter.reason},
+        dead_letter=letter.as_json(),
     )
 
 
@@ -86,5 +86,5 @@ def _given_up(letter: DeadLetter) -> Problem:
         "given-up",
         f"The order was accepted, and a function gave it up on its way: {letter.reason} An operator sees it with alpes "
         "dlq list, and can replay it.",
-        dead_letter={"topic": letter.topic, "kind": letter.kind, "reason": letter.reason},
+        dead_letter=letter.as_json(),
     )

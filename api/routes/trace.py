@@ -7,7 +7,6 @@ import time
 from http import HTTPStatus
 from typing import Any
 
-import pulsar
 from fastapi import APIRouter, Request
 
 from api.backend import Backend
@@ -52,7 +51,7 @@ async def trace(request: Request, order_id: OrderId) -> dict[str, Any]:
     try:
         async with backend.tracing:
             found = await asyncio.to_thread(_find, backend, order_id, span)
-    except (pulsar.PulsarException, *FAILURES) as error:
+    except FAILURES as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "away",

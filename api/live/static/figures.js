@@ -9,8 +9,7 @@ const TROUBLES = {
 };
 
 /** Show the tiles and what is said about how they were made. */
-export function showHeadline(headline, sinceS) {
-  const about = headline.sampled ? "≈ " : "";
+export function showHeadline(headline) {
   setText("sent", rate(headline.sent_per_s));
   setText("ended", rate(headline.ended_per_s));
   for (const name of ["p50", "p99"]) {
@@ -25,7 +24,6 @@ export function showHeadline(headline, sinceS) {
   const minutes = windowWords(headline.seconds);
   setText("outcomes-window", minutes);
   setText("amounts-window", minutes);
-  return { about, sinceS };
 }
 
 function windowWords(seconds) {

@@ -5,7 +5,7 @@ import { count, element, foreign, setText, time, visible } from "./text.js";
 
 const rowsById = new Map();
 
-/** Show the letters; null if nothing is known. */
+/** Show the letters. */
 export function showLetters(letters) {
   const tile = document.getElementById("dead");
   const more = letters.older || letters.passed_over > 0;
