@@ -1,6 +1,5 @@
 """Calls `pulsar-admin functions …`, which creates, updates and scales the functions."""
 
-import os
 import shlex
 import subprocess
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from connection.security import CLIENT_CONF, client_conf
 from deployment.errors import DeploymentError
+from local_stack.environment import without_dsns
 
 TIMEOUT_S = 180
 # The worker's error when two functions are created at once, and both create the folder that they share.
@@ -60,7 +60,7 @@ class PulsarAdmin:
     def _run(self, command: str, *arguments: str) -> str | None:
         """Run it once, and return why it failed; None when it didn't."""
         # It doesn't need the databases' passwords.
-        environ = {name: value for name, value in os.environ.items() if not name.endswith("_DSN")}
+        environ = without_dsns()
         try:
             with self._client_conf() as variables:
                 result = subprocess.run(

@@ -8,7 +8,9 @@ import time
 
 from connection.admin import Admin
 from connection.errors import PulsarError
+from connection.security import Security
 from local_stack import processes
+from local_stack.environment import without_dsns
 from local_stack.errors import StartError
 from local_stack.settings import CHECKOUT, Settings
 
@@ -28,8 +30,13 @@ def pid_file(settings: Settings) -> processes.PidFile:
 
 def find(settings: Settings) -> int | None:
     """Return the PID of the API while it runs."""
-    mark = ["-m", "client", "serve", "--port", str(settings.ports.api)]
+    mark = _arguments(settings)
     return processes.find(pid_file(settings), lambda command: command[1 : len(mark) + 1] == mark)
+
+
+def _arguments(settings: Settings) -> list[str]:
+    """Return the arguments of Python by which the process is known."""
+    return ["-m", "client", "serve", "--port", str(settings.ports.api)]
 
 
 def is_current(settings: Settings) -> bool:
@@ -48,11 +55,10 @@ def start(settings: Settings) -> None:
     local_stack.errors.StartError
         It ended, or did not answer in time. Nothing of it is left running.
     """
-    command = [sys.executable, "-m", "client", "serve", "--port", str(settings.ports.api)]
     addresses = ["--service-url", settings.service_url, "--admin-url", settings.admin_url]
     code = _code()
     processes.start_detached(
-        [*command, *addresses],
+        [sys.executable, *_arguments(settings), *addresses],
         pid_file=pid_file(settings),
         log=settings.logs / "api.log",
         environ=_environment(),
@@ -79,8 +85,7 @@ def _wait_ready(settings: Settings) -> None:
 
 def _environment() -> dict[str, str]:
     """Return its environment. It uses no database, so it is told of none."""
-    kept = {name: value for name, value in os.environ.items() if not name.endswith("_DSN")}
-    return kept | {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "runtime")])}
+    return without_dsns() | {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "runtime")])}
 
 
 def _code() -> str:
@@ -95,7 +100,7 @@ def _code() -> str:
 def is_ready(settings: Settings) -> bool:
     """Return whether it answers."""
     try:
-        return bool(Admin(settings.api_url, timeout_s=REQUEST_S, pauses_s=()).text("/health/live"))
+        return bool(Admin(settings.api_url, timeout_s=REQUEST_S, pauses_s=(), security=Security()).text("/health/live"))
     except PulsarError:
         return False
 

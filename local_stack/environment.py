@@ -1,6 +1,7 @@
 """Provides the environment variables that a program needs to use this stack."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -24,6 +25,11 @@ def variables(settings: Settings) -> dict[str, str]:
         "PULSAR_ADMIN": str(settings.pulsar_admin),
         "ALPES_API_URL": settings.api_url,
     }
+
+
+def without_dsns() -> dict[str, str]:
+    """Return this process's environment for one that uses no database, so that it is told of none."""
+    return {name: value for name, value in os.environ.items() if not name.endswith("_DSN")}
 
 
 def path(settings: Settings) -> Path:
