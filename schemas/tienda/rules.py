@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Sequence
+from operator import attrgetter
 
 from schemas.tienda import money
 from schemas.tienda.orden import ORDER_ID, Direccion
@@ -17,6 +18,8 @@ LAST_TIME_MS = 253_402_300_799_999
 """Latest Unix milliseconds that a message may carry: the end of the year 9999."""
 LAST_SECONDS = 10**11
 """Up to here, a time that a client sent counts as seconds by mistake. As Unix milliseconds, this is March 1973."""
+
+_PARTS = attrgetter(*Direccion._fields)
 
 
 def id_problem(field: str, value: str) -> str:
@@ -35,7 +38,7 @@ def text_problem(field: str, value: str) -> str:
 
 def direccion_of(message: CrearOrden | OrdenCreada | OrdenActualizada) -> Direccion:
     """Return a message's address in parts, all empty if it has none."""
-    return Direccion(*(getattr(message.direccion, part) for part in Direccion._fields))
+    return Direccion._make(_PARTS(message.direccion))
 
 
 def address_of(message: CrearOrden | OrdenCreada | OrdenActualizada) -> str:
