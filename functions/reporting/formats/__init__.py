@@ -124,17 +124,22 @@ class Format(NamedTuple):
     problem: str = ""
 
 
-def formats() -> dict[str, Format]:
-    """Return every format by name: the modules of this package, and what other packages add."""
+def loaders() -> dict[str, Callable[[], Format]]:
+    """Return what loads each format, by name: the modules of this package, and what other packages add."""
     found = {
-        entry.name: _loaded(entry.load, f"the package {entry.dist.name if entry.dist else entry.value}")
+        entry.name: partial(_loaded, entry.load, f"the package {entry.dist.name if entry.dist else entry.value}")
         for entry in metadata.entry_points(group=GROUP)
     }
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
             load = partial(importlib.import_module, f"{__name__}.{module.name}")
-            found[module.name.replace("_", "-")] = _loaded(load, "")
+            found[module.name.replace("_", "-")] = partial(_loaded, load, "")
     return dict(sorted(found.items()))
+
+
+def formats() -> dict[str, Format]:
+    """Return every format by name."""
+    return {name: load() for name, load in loaders().items()}
 
 
 def _loaded(load: Callable[[], Any], source: str) -> Format:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 
 from functions.reporting.formats import Report
+from functions.reporting.formats._lines import emptied
 
 CONTENT_TYPE = "text/csv"
 
@@ -16,13 +17,6 @@ def render(report: Report) -> Iterator[bytes]:
     writer = csv.writer(line)
     writer.writerow([report.table.columns[place].name for place in shown])
     for row in report.table.rows:
-        yield _emptied(line)
+        yield emptied(line)
         writer.writerow([row[place] for place in shown])
-    yield _emptied(line)
-
-
-def _emptied(line: io.StringIO) -> bytes:
-    text = line.getvalue()
-    line.seek(0)
-    line.truncate()
-    return text.encode()
+    yield emptied(line)

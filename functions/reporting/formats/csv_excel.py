@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from functions.reporting.formats import NUMBERS, TEXT, Report
+from functions.reporting.formats._lines import emptied
 
 CONTENT_TYPE = "text/csv"
 EXACT_DIGITS = 15
@@ -28,8 +29,8 @@ def render(report: Report) -> Iterator[bytes]:
     writer.writerow([report.table.columns[place].name for place, _ in shown])
     for row in report.table.rows:
         writer.writerow([_cell(row[place], kind) for place, kind in shown])
-        yield _emptied(line)
-    yield _emptied(line)
+        yield emptied(line)
+    yield emptied(line)
 
 
 def _cell(value: Any, kind: str) -> Any:
@@ -51,10 +52,3 @@ def as_text(text: str) -> str:
     """
     harmless = not text or (_WORDS.fullmatch(text) and text.lower() not in _VALUES)
     return text if harmless else f"'{text}"
-
-
-def _emptied(line: io.StringIO) -> bytes:
-    text = line.getvalue()
-    line.seek(0)
-    line.truncate()
-    return text.encode()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader
 
-from functions.reporting.formats import MOST_SHOWN, TEXT, TIME, Report, Table
+from functions.reporting.formats import MOST_SHOWN, NUMBERS, Report, Table
 from functions.reporting.formats import _plots as plots
 from functions.reporting.formats._for_people import cell, for_people, harmless
 
@@ -66,7 +66,7 @@ def render(report: Report) -> Iterator[bytes]:
 def _shown(table: Table, rows: Sequence[Sequence[Any]]) -> Shown:
     places = for_people(table.columns)
     kinds = [table.columns[place].type for place in places]
-    head = [(table.columns[place].name, kind not in (TEXT, TIME)) for place, kind in zip(places, kinds, strict=True)]
+    head = [(table.columns[place].name, kind in NUMBERS) for place, kind in zip(places, kinds, strict=True)]
     return Shown(head, [[cell(row[place], kind) for place, kind in zip(places, kinds, strict=True)] for row in rows])
 
 

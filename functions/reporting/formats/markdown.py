@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from functions.reporting.formats import MOST_SHOWN, TEXT, TIME, Report, Table
+from functions.reporting.formats import MOST_SHOWN, NUMBERS, Report, Table
 from functions.reporting.formats._for_people import cell, for_people, harmless
 
 CONTENT_TYPE = "text/markdown"
@@ -31,7 +31,7 @@ def render(report: Report) -> Iterator[bytes]:
 def _table(table: Table, rows: Sequence[Sequence[Any]]) -> bytes:
     """Return an aligned table."""
     shown = for_people(table.columns)
-    numbers = [table.columns[place].type not in (TEXT, TIME) for place in shown]
+    numbers = [table.columns[place].type in NUMBERS for place in shown]
     lines = [[table.columns[place].name for place in shown]]
     lines += [[_cell(row[place], table.columns[place].type) for place in shown] for row in rows]
     widths = [max(3, *(_width(line[n]) for line in lines)) for n in range(len(shown))]

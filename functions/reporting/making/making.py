@@ -1,8 +1,8 @@
 """Finds the kind of report and the format that are asked for, and renders the one in the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from functions.reporting.formats import Format, Report, Table, formats
+from functions.reporting.formats import Format, Report, Table, formats, loaders
 
 from . import catalogue, rows
 from .errors import ReportRefused
@@ -29,12 +29,12 @@ def pieces(request: Request, alive: Callable[[], None], begin: Callable[[str], N
     psycopg.Error
         The database is away, or fails.
     """
-    every = formats()
-    chosen = _chosen(every, request.format)
+    chosen = _chosen(loaders(), request.format)
     of_kinds = kinds()
     if request.report == catalogue.NAME:
         begin(chosen.content_type)
-        yield from chosen.render(_report(request, catalogue.ABOUT, catalogue.table(of_kinds, every), _no_table, alive))
+        listed = catalogue.table(of_kinds, formats())
+        yield from chosen.render(_report(request, catalogue.ABOUT, listed, _no_table, alive))
         return
     kind = of_kinds.get(request.report)
     if kind is None:
@@ -47,10 +47,11 @@ def pieces(request: Request, alive: Callable[[], None], begin: Callable[[str], N
         yield from chosen.render(_report(request, kind.about, table, lambda name: tables.table(of_kinds[name]), alive))
 
 
-def _chosen(every: dict[str, Format], name: str) -> Format:
-    found = every.get(name)
-    if found is None:
+def _chosen(every: Mapping[str, Callable[[], Format]], name: str) -> Format:
+    load = every.get(name)
+    if load is None:
         raise ReportRefused(f"there is no report format {name!r}; there are: {', '.join(every)}")
+    found = load()
     if found.problem:
         raise ReportRefused(f"the format {name} can't be used: {found.problem}")
     return found
