@@ -50,9 +50,9 @@ class Made(NamedTuple):
     processes: int
 
 
-def one(system: System, report_format: str, asked: Periodo | None = None) -> Made:
-    """Have one report made, of all orders unless a period is named, and measure it."""
-    wish, report_id = Wish(report_format, asked or periodo()), new_report_id()
+def one(system: System, report_format: str) -> Made:
+    """Have one report of all orders made, and measure it."""
+    wish, report_id = Wish(report_format, periodo()), new_report_id()
     sizes: list[int] = []
     with spooled(wish.asked(report_id), None) as spool, connected(system.service_url) as client:
 
@@ -108,9 +108,9 @@ def _ask(client: Client, report_ids: set[str], asked: Periodo) -> None:
 
 
 @contextmanager
-def under_way(system: System, report_format: str) -> Iterator[Callable[[], int]]:
-    """Have reports of all orders made one after the other during a `with` block; yield how many have ended."""
-    stop, ended = threading.Event(), []
+def under_way(system: System, report_format: str) -> Iterator[None]:
+    """Have reports of all orders made one after the other during a `with` block."""
+    stop = threading.Event()
     errors: list[BaseException] = []
 
     def repeat() -> None:
@@ -119,15 +119,14 @@ def under_way(system: System, report_format: str) -> Iterator[Callable[[], int]]
                 while not stop.is_set():
                     wish, report_id = Wish(report_format, periodo()), new_report_id()
                     with spooled(wish.asked(report_id), None) as spool:
-                        if fetch_report(client, report_id, wish, spool.take, SILENT_S, stop):
-                            ended.append(report_id)
+                        fetch_report(client, report_id, wish, spool.take, SILENT_S, stop)
         except Exception as error:  # noqa: BLE001 -- raised at the end of the block
             errors.append(error)
 
     thread = threading.Thread(target=repeat, name="reports", daemon=True)
     thread.start()
     try:
-        yield lambda: len(ended)
+        yield
     finally:
         stop.set()
         thread.join(60)

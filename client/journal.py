@@ -39,8 +39,6 @@ class Journal:
     ----------
     plan : dict
         What the run is to send.
-    started : bool
-        Whether the file was there: the run is continued.
     done : dict of str to set of int
         By `CONFIRMED` and `ENDED`, the messages that are noted as such.
 
@@ -58,9 +56,8 @@ class Journal:
         self._written_at = time.monotonic()
         self._broken = False
         self.done: dict[str, set[int]] = {CONFIRMED: set(), ENDED: set()}
-        self.started = exists(path)
         try:
-            if not self.started:
+            if not exists(path):
                 # Whole or not at all: a journal without its plan would be worth nothing.
                 with writing(path) as file:
                     file.write(_line({"alpes_send": VERSION, "plan": plan}))

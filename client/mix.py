@@ -18,8 +18,6 @@ CONFLICT = "conflict"
 BAD = "bad"
 """A new order that the rules refuse: it is dead-lettered as invalid."""
 KINDS = (VALID, DUPLICATE, CONFLICT, BAD)
-REPEATS = (DUPLICATE, CONFLICT)
-"""Kinds that carry the id of an earlier order."""
 RECENT = 200
 """A repeat takes one of so many earlier orders. Few, so that a run of any length needs little memory."""
 BREACHES = (CrearOrden(total_cents=-1), CrearOrden(currency="usd"), CrearOrden(currency="XTS"))
