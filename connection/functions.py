@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from connection.admin import Admin
 
@@ -136,6 +137,19 @@ def _instance(values: dict[str, Any]) -> Instance:
         restarts=int(status.get("numRestarts", 0)),
         error=error,
     )
+
+
+def state(admin: Admin, path: str, key: str) -> str:
+    """Return a text in a function's state store; see `instances` for the other parameters.
+
+    Raises
+    ------
+    RefusedError
+        There is none, there is no such function, or the store can't answer now: the code and reason are Pulsar's.
+    KeyError, TypeError
+        The answer isn't Pulsar's, or the value is no text: Pulsar returns other values as a list of numbers.
+    """
+    return str(admin.ask(f"{path}/state/{quote(key, safe='')}")["stringValue"])
 
 
 def topic_stats(admin: Admin, topic: str) -> dict[str, Any]:

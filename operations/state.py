@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import quote
 
+from connection import functions
 from connection.admin import Admin
 from connection.errors import RefusedError
 from operations.errors import NotDeployedError, StateUnavailableError, UnknownOrderError
@@ -36,9 +36,7 @@ def order_status(admin: Admin, order_id: str) -> str:
         If the state store can't answer now.
     """
     try:
-        state = admin.ask(f"/admin/v3/functions/{NAMESPACE}/{FUNCTION}/state/{quote(order_id, safe='')}")
-        # Pulsar returns a value that is text as text, and others, which aren't ours, as a list of numbers.
-        return str(state["stringValue"])
+        return functions.state(admin, f"/admin/v3/functions/{NAMESPACE}/{FUNCTION}", order_id)
     except RefusedError as error:
         raise explain(error, admin.url, order_id) from error
     except (KeyError, TypeError) as error:

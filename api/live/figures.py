@@ -178,8 +178,7 @@ class Figures:
 
     def _state(self, key: str) -> int | None:
         try:
-            state = self._admin.ask(f"{PATH}/reporting/state/{quote(key, safe='')}")
-            return int(state["stringValue"])
+            return int(functions.state(self._admin, f"{PATH}/reporting", key))
         except RefusedError as error:
             if error.code == HTTPStatus.NOT_FOUND:
                 return None

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 
 from api.backend import Backend
 from api.problems import Problem, documented
+from connection import functions
 from connection.admin import Admin
 from connection.errors import NotFoundError, PulsarError, RefusedError
 from schemas.tienda import rules
@@ -65,7 +65,7 @@ def _read(admin: Admin, currencies: Iterable[str]) -> dict[str, int]:
 def _total(admin: Admin, key: str) -> int:
     """Return one of the running totals; 0 if there is none yet."""
     try:
-        return int(admin.ask(f"/admin/v3/functions/{NAMESPACE}/{FUNCTION}/state/{quote(key, safe='')}")["stringValue"])
+        return int(functions.state(admin, f"/admin/v3/functions/{NAMESPACE}/{FUNCTION}", key))
     except RefusedError as error:
         if error.code != HTTPStatus.NOT_FOUND:
             raise
