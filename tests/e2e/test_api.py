@@ -172,41 +172,35 @@ def test_health_says_which_function_is_away(stack: Tienda, api: Api) -> None:
         assert api.http.get("/health/live").status_code == 200
 
 
-async def poured(url: str, seconds: float, connections: int) -> list[str]:
-    """Post orders for some seconds, or until the API has gone; return the ids of those that were answered with 202."""
+async def orders_until_the_api_ends(api: Api, number: signal.Signals) -> list[str]:
+    """Post orders over 16 connections, signal the API after 100 of them; return the ids that were answered with 202."""
     taken: list[str] = []
-    ends_at = time.monotonic() + seconds
 
     async def pour() -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-            while time.monotonic() < ends_at:
+        async with httpx.AsyncClient(base_url=api.url, timeout=60) as http:
+            while True:
                 order_id = f"poured-{uuid.uuid4()}"
                 with contextlib.suppress(httpx.TransportError):
                     answer = await http.post("/orders", json=ORDEN | {"id": order_id})
                     if answer.status_code == 202:
                         taken.append(order_id)
+                        if len(taken) == 100 and api.process is not None:
+                            api.process.send_signal(number)
                     continue
                 return
 
-    await asyncio.gather(*(pour() for _ in range(connections)))
+    async with asyncio.timeout(120):
+        await asyncio.gather(*(pour() for _ in range(16)))
     return taken
 
 
 @pytest.mark.core
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_order_that_was_taken_is_lost_when_the_api_ends_under_load(stack: Tienda, number: signal.Signals) -> None:
-    async def killed(api: Api) -> list[str]:
-        pouring = asyncio.create_task(poured(api.url, 30, 16))
-        await asyncio.sleep(2)
-        assert api.process is not None
-        api.process.send_signal(number)
-        return await pouring
-
     with served(stack) as api:
-        taken = asyncio.run(killed(api))
+        taken = asyncio.run(orders_until_the_api_ends(api, number))
         assert api.process is not None
         assert api.process.wait(40) == (0 if number == signal.SIGTERM else -number)
-    assert taken
     query = "SELECT count(*) FROM ordenes WHERE id = ANY(%s)"
     wait_until(lambda: stack.rows("reporting", query, taken) == [(len(taken),)], 120, "every order has ended")
 
