@@ -122,7 +122,7 @@ def running(system: System) -> Iterator[dict[str, int]]:
         The system is not a local stack, or a program does not start.
     """
     if system.local is None:
-        raise UsageError("The plain program needs the local stack's state store: leave it out with --only a,c1,c2,d.")
+        raise UsageError("The plain program needs the local stack's state store: leave it out with --only a,c1,c2,d,t.")
     state_url = f"bk://127.0.0.1:{system.local.ports.state}"
     wanted = {service: variants.user_config(system, service) for service in SERVICES}
     with variants.stopped(system), ExitStack() as stack:

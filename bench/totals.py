@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -17,6 +18,7 @@ from alpes_runtime.postgres import Postgres
 from bench import prefill
 from functions.reporting import store
 from local_stack.settings import CHECKOUT
+from operations.queries import query
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.orden import FINAL_STATUSES
 
@@ -24,6 +26,7 @@ MIGRATIONS = CHECKOUT / "functions" / "reporting" / "sql" / "migrations"
 TOTALS = "0002_totales.sql"
 """The migration that introduces them."""
 CURRENCIES = ("USD", "JPY", "KWD")
+RECOUNT = ("rebuild/clear_totals", "rebuild/count_totals")
 READS = 200
 SWITCH = {True: b"ALTER TABLE ordenes ENABLE TRIGGER USER", False: b"ALTER TABLE ordenes DISABLE TRIGGER USER"}
 
@@ -104,6 +107,20 @@ def measure(dsn: str, rows: int, groups: list[int], *, rounds: int, seconds: flo
     finally:
         database.close()
     return Measured(rows, migration_s, read_ms, count_ms, written)
+
+
+@contextmanager
+def switched_off(dsn: str) -> Iterator[None]:
+    """Keep no totals meanwhile, and count them anew at the end."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SWITCH[False])
+        try:
+            yield
+        finally:
+            with connection.transaction():
+                connection.execute(SWITCH[True])
+                for statement in RECOUNT:
+                    connection.execute(query("reporting", statement))
 
 
 def _written(

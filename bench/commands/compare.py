@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bench import inserts, intake, plain, transport, variants
+from bench import inserts, intake, plain, totals, transport, variants
 from bench.commands import session
 from bench.errors import UsageError
 from bench.hops import TOPICS
@@ -27,13 +27,14 @@ WARM_UP_ORDERS = 500
 MESSAGE_BYTES = 200
 ROWS = 1_000
 
-THIS, PLAIN, RUNTIME, ONE, NO_STATE = "a", "b", "c1", "c2", "d"
+THIS, PLAIN, RUNTIME, ONE, NO_STATE, NO_TOTALS = "a", "b", "c1", "c2", "d", "t"
 VARIANTS = {
     THIS: "this system",
     PLAIN: "the same code in a plain program",
     RUNTIME: "intake: runtime",
     ONE: "batches of one",
     NO_STATE: "without state store",
+    NO_TOTALS: "without Reporting's totals",
 }
 QUICK_VARIANTS = (THIS, PLAIN)
 SHARE = {RUNTIME: 0.5, ONE: 0.05}
@@ -148,10 +149,17 @@ def _changed(changes: variants.Changes, system: System) -> Iterator[Mapping[str,
         yield {}
 
 
+@contextmanager
+def _without_totals(system: System) -> Iterator[Mapping[str, int]]:
+    with totals.switched_off(system.dsns["reporting"]):
+        yield {}
+
+
 ENTER: Mapping[str, Entered] = {
     THIS: partial(_changed, {}),
     PLAIN: plain.running,
     RUNTIME: partial(_changed, variants.THROUGH_RUNTIME),
     ONE: partial(_changed, variants.BATCHES_OF_ONE),
     NO_STATE: partial(_changed, variants.WITHOUT_STATE),
+    NO_TOTALS: _without_totals,
 }
