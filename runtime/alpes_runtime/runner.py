@@ -6,6 +6,7 @@ import threading
 from functools import partial
 
 from ._instance import Instance, Stage
+from ._usage import Usage
 from ._watchdog import Watchdog, Worker, end_instance
 
 POLL_S = 0.2
@@ -57,6 +58,7 @@ class Runner:
             [*self._workers, *views], end_instance(self._log), self._context.clock, self._context.stopping
         )
         threading.Thread(target=watchdog.watch, name="watchdog", daemon=True).start()
+        threading.Thread(target=Usage(self._context).watch, name="usage", daemon=True).start()
         self._log.info(
             "Instance %s of %s runs, intake %s",
             self._context.host.instance_id,
