@@ -75,7 +75,8 @@ def deploy(
     for plan in plans:
         name = plan.function.config.name
         word = {"create": "created", "update": "updated", "unchanged": "unchanged"}[plan.action]
-        progress.say(f"  {name:<10} {word}, {found[name].running} of {plan.parallelism} running")
+        remark = f" ({plan.remark})" if plan.remark else ""
+        progress.say(f"  {name:<10} {word}, {found[name].running} of {plan.parallelism} running{remark}")
     return Summary([plan.function.config.name for plan in changing], started_at_ms)
 
 

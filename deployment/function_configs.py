@@ -11,6 +11,30 @@ from local_stack.services import FOLDER, read_configs
 
 CHECKOUT = FOLDER.parent
 REQUIRED = ("tenant", "namespace", "name", "className", "inputSpecs", "subName")
+AUTOSCALE = "autoscale"
+"""The one key that isn't Pulsar's, which refuses a configuration with unknown keys."""
+LEAST, MOST = "min", "max"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many instances `alpes autoscale` may give a function.
+
+    Attributes
+    ----------
+    least, most : int
+        Both count.
+    """
+
+    least: int
+    most: int
+
+    def nearest(self, instances: int) -> int:
+        """Return a number of instances, or the bound that it is beyond."""
+        return max(self.least, min(self.most, instances))
+
+    def __str__(self) -> str:
+        return f"{self.least} to {self.most}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,28 @@ class PulsarFunctionConfig:
         return int(self.values.get("parallelism", 1))
 
     @property
+    def pulsar_values(self) -> dict[str, Any]:
+        """The file's content without what only we read."""
+        return {key: value for key, value in self.values.items() if key != AUTOSCALE}
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """Within which `alpes autoscale` scales it; None if it shall not."""
+        given = self.values.get(AUTOSCALE)
+        return Bounds(given[LEAST], given[MOST]) if given is not None else None
+
+    @property
+    def cores(self) -> float:
+        """The cores that an instance may keep busy, by `resources`; 1 unless it says otherwise."""
+        return float((self.values.get("resources") or {}).get("cpu", 1))
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """The memory that an instance may use, by `resources`; None if it doesn't say."""
+        given = (self.values.get("resources") or {}).get("ram")
+        return None if given is None else int(given)
+
+    @property
     def user_config(self) -> dict[str, Any]:
         """The settings that Pulsar hands to the function."""
         return dict(self.values.get("userConfig") or {})
@@ -100,7 +146,7 @@ def load(folder: Path = FOLDER) -> dict[str, PulsarFunctionConfig]:
     Raises
     ------
     DeploymentError
-        There is no file, or one lacks a key that every function needs.
+        There is no file, one lacks a key that every function needs, or its bounds are wrong.
     LocalStackError
         A file isn't valid YAML.
     """
@@ -108,11 +154,29 @@ def load(folder: Path = FOLDER) -> dict[str, PulsarFunctionConfig]:
     for path, values in read_configs(folder).items():
         if missing := [key for key in REQUIRED if not values.get(key)]:
             raise DeploymentError(f"{path.name} lacks {', '.join(missing)}.")
+        _require_bounds(path.name, values)
         config = PulsarFunctionConfig(path, values)
         configs[config.name] = config
     if not configs:
         raise DeploymentError(f"There is no function config in {folder}.")
     return configs
+
+
+def _require_bounds(name: str, values: dict[str, Any]) -> None:
+    """Refuse bounds that can't be kept."""
+    if AUTOSCALE not in values:
+        return
+    given = values[AUTOSCALE]
+    numbers = list(given.values()) if isinstance(given, dict) and set(given) == {LEAST, MOST} else []
+    # In Python, True is a 1.
+    if not numbers or not all(type(each) is int and each >= 1 for each in numbers) or given[LEAST] > given[MOST]:
+        raise DeploymentError(
+            f"{name}: {AUTOSCALE} is {given!r}. It must be like {{{LEAST}: 1, {MOST}: 4}}: whole numbers from 1 on, and"
+            f" {LEAST} not above {MOST}."
+        )
+    bounds, asked = Bounds(given[LEAST], given[MOST]), values.get("parallelism", 1)
+    if bounds.nearest(asked) != asked:
+        raise DeploymentError(f"{name}: parallelism is {asked}, outside the bounds {bounds} of {AUTOSCALE}.")
 
 
 def select(configs: dict[str, PulsarFunctionConfig], names: Sequence[str]) -> list[PulsarFunctionConfig]:

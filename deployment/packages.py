@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 
 BUILD = CHECKOUT / "build"
@@ -56,12 +58,19 @@ def build(config: PulsarFunctionConfig, folder: Path = BUILD, root: Path = CHECK
     return package
 
 
+def write_config(config: PulsarFunctionConfig, package: Path) -> Path:
+    """Write a function's configuration beside its zip, as Pulsar takes it; return the file."""
+    path = package.with_name(config.path.name)
+    path.write_text(yaml.safe_dump(config.pulsar_values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return path
+
+
 def fingerprint(config: PulsarFunctionConfig, package: Path) -> str:
     """Return the SHA-256 of a function's zip and configuration.
 
     Comments don't count. Neither does the parallelism, since `deployment.releases` compares it on its own.
     """
-    values = {key: value for key, value in config.values.items() if key != "parallelism"}
+    values = {key: value for key, value in config.pulsar_values.items() if key != "parallelism"}
     digest = hashlib.sha256(package.read_bytes())
     digest.update(json.dumps(values, sort_keys=True).encode())
     return digest.hexdigest()

@@ -2,7 +2,8 @@
 
 Two properties of the namespace note what is deployed: `<function>.deployed` is the fingerprint of zip and
 configuration, `<function>.parallelism` is the YAML's parallelism at that time. So any checkout on any machine knows
-what an update would change, and a parallelism that `scale` set stays until the YAML's changes.
+what an update would change, and a parallelism that `scale` or `alpes autoscale` set stays until the YAML's changes, as
+long as it is within the YAML's bounds.
 """
 
 from dataclasses import dataclass
@@ -30,12 +31,15 @@ class Plan:
         How many instances it will have.
     noted : bool
         Whether the namespace's properties already say what will be deployed.
+    remark : str
+        Why its number of instances changes although nobody asked for that; often empty.
     """
 
     function: Packaged
     action: Literal["create", "update", "unchanged"]
     parallelism: int
     noted: bool = False
+    remark: str = ""
 
 
 def decide(
@@ -60,9 +64,13 @@ def decide(
         return Plan(function, "create", config.parallelism)
     yaml_changed = properties.get(f"{config.name}.parallelism") != str(config.parallelism)
     parallelism = config.parallelism if yaml_changed else deployed_parallelism
+    remark = ""
+    if config.bounds and config.bounds.nearest(parallelism) != parallelism:
+        remark = f"{parallelism} instances are outside the bounds {config.bounds} of {config.path.name}"
+        parallelism = config.bounds.nearest(parallelism)
     same = properties.get(f"{config.name}.deployed") == fingerprint and parallelism == deployed_parallelism
     # If the YAML now says what `scale` had set, only the note changes: nothing needs a restart.
-    return Plan(function, "unchanged" if same else "update", parallelism, noted)
+    return Plan(function, "unchanged" if same else "update", parallelism, noted, remark)
 
 
 def notes(config: PulsarFunctionConfig, fingerprint: str) -> dict[str, str]:
@@ -90,7 +98,7 @@ def plan(functions: list[Packaged], api: Admin) -> list[Plan]:
 def _config_arguments(config: PulsarFunctionConfig, package: Path, parallelism: int) -> list[str]:
     return [
         "--function-config-file",
-        str(config.path.resolve()),
+        str(packages.write_config(config, package).resolve()),
         "--py",
         str(package.resolve()),
         "--parallelism",

@@ -59,7 +59,7 @@ def test_the_first_deployment_creates_each_function_from_its_config_file_and_zip
     assert commands(cluster) == [("create", name) for name in SERVICES]
     for name in SERVICES:
         asked = cluster.command(name)
-        assert Path(asked["function-config-file"]) == checkout.root / "function-configs" / f"{name}.yaml"
+        assert Path(asked["function-config-file"]) == checkout.build / f"{name}.yaml"
         assert Path(asked["py"]) == checkout.build / f"alpes-{name}.zip"
         assert asked["admin-url"] == cluster.url
         assert f"{name:<10} created, 1 of 1 running" in told
@@ -201,9 +201,47 @@ def test_a_changed_parallelism_of_the_config_file_wins_over_a_scaled_one(
     assert code == 0, told
     assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 2
 
-    deployment_command("scale", "ordenes", "5")
+    deployment_command("scale", "ordenes", "4")
     deployment_command("deploy")
-    assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 5
+    assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 4
+
+
+def test_a_parallelism_outside_the_bounds_of_autoscale_is_brought_back_and_the_deployment_says_so(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    deployment_command("scale", "ordenes", "6")
+    deployment_command("scale", "pagos", "4")
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert "ordenes    updated, 4 of 4 running (6 instances are outside the bounds 1 to 4 of ordenes.yaml)" in told
+    assert "pagos      unchanged, 4 of 4 running" in told
+    checkout.change_config("pagos", autoscale={"min": 1, "max": 2})
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    assert cluster.functions[f"{NAMESPACE}/pagos"].parallelism == 2
+
+
+def test_pulsar_never_sees_the_bounds_which_it_would_refuse(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    assert "autoscale" not in cluster.functions[f"{NAMESPACE}/pagos"].config
+    checkout.change_config("pagos", autoscale={"min": 1, "max": 3})
+    _, told = deployment_command("deploy")
+    assert "Unchanged" in told
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"min": 0, "max": 2}, {"min": 3, "max": 2}, {"min": 1}, {"min": True, "max": 2}, 3, {"min": 2, "max": 3}]
+)
+def test_bounds_that_can_not_be_kept_are_refused_by_the_name_of_their_file(
+    checkout: Checkout, deployment_command: Deployment, bounds: object
+) -> None:
+    checkout.change_config("pagos", autoscale=bounds)
+    code, told = deployment_command("deploy")
+    assert code == 1
+    assert told.startswith("pagos.yaml: ")
 
 
 def test_a_config_file_that_catches_up_with_a_scaled_parallelism_restarts_nothing_and_rules_again(
