@@ -7,6 +7,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Sequence
 from email.message import Message
 from email.utils import parsedate_to_datetime
@@ -30,6 +31,7 @@ from schemas.tienda.topics import NAMESPACE
 TIMEOUT_S = 30.0
 PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 """A broker that is taking over a topic answers 5xx, and succeeds a moment later."""
+_REDIRECTED = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -74,8 +76,9 @@ class Admin:
         self._pauses_s = pauses_s
         self._security = security or from_environment()
         # The user's proxy leads to other machines, never to this one.
-        self._proxies = [urllib.request.ProxyHandler({})] if host in _LOOPBACK else []
-        self._plain = urllib.request.build_opener(*self._proxies)
+        proxies = [urllib.request.ProxyHandler({})] if host in _LOOPBACK else []
+        self._handlers = [*proxies, _Redirection()]
+        self._plain = urllib.request.build_opener(*self._handlers)
 
     def find(self, path: str) -> Any | None:
         """Return what is at a path; None if nothing is there."""
@@ -123,6 +126,13 @@ class Admin:
         """Put `body` at a path."""
         self._send("PUT", path, body)
 
+    def put_form(self, path: str, name: str, value: object) -> None:
+        """Put a form of one field, whose value is sent as JSON: the way in which Pulsar takes a function's config."""
+        boundary = uuid.uuid4().hex
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Type: application/json'
+        form = f"{head}\r\n\r\n{json.dumps(value)}\r\n--{boundary}--\r\n".encode()
+        self._answered("PUT", path, form, f"multipart/form-data; boundary={boundary}")
+
     def post(self, path: str, body: object = None) -> None:
         """Post `body` to a path."""
         self._send("POST", path, body)
@@ -168,13 +178,15 @@ class Admin:
     def _send(self, method: str, path: str, body: object = None) -> str:
         return self._answered(method, path, body)[0]
 
-    def _answered(self, method: str, path: str, body: object = None) -> tuple[str, Message]:
-        """Send one request; return the answer's text and headers."""
+    def _answered(
+        self, method: str, path: str, body: object = None, content_type: str = "application/json"
+    ) -> tuple[str, Message]:
+        """Send one request; return the answer's text and headers. Bytes are sent as they are, all else as JSON."""
         request = urllib.request.Request(  # noqa: S310 - http(s)
             self.url + path,
             method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json, */*", **self._security.headers()},
+            data=body if body is None or isinstance(body, bytes) else json.dumps(body).encode(),
+            headers={"Content-Type": content_type, "Accept": "application/json, */*", **self._security.headers()},
         )
         opener = self._secure() if self._is_https else self._plain
         try:
@@ -195,7 +207,7 @@ class Admin:
     def _secure(self) -> urllib.request.OpenerDirector:
         # A new one each time: the files of certificates may have changed.
         return urllib.request.build_opener(
-            *self._proxies, urllib.request.HTTPSHandler(context=self._security.context())
+            *self._handlers, urllib.request.HTTPSHandler(context=self._security.context())
         )
 
     def _refused(self, method: str, path: str, code: int, reason: str) -> PulsarError:
@@ -215,6 +227,20 @@ class Admin:
             return json.loads(text) if text else None
         except ValueError as error:
             raise self.not_pulsar() from error
+
+
+class _Redirection(urllib.request.HTTPRedirectHandler):
+    """Follows a redirection with the same request: some things only the leader of the function workers does."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        """Return the next request."""
+        if code not in _REDIRECTED:
+            return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        return urllib.request.Request(  # noqa: S310 - http(s)
+            newurl, data=req.data, headers=dict(req.header_items()), method=req.get_method()
+        )
 
 
 def _host(url: str) -> str:

@@ -175,6 +175,36 @@ def waiting(stats: dict[str, Any], topic: str, subscription: str) -> Waiting:
     return Waiting(name, max(0, int(found["msgBacklog"]) - not_due), not_due)
 
 
+def messages_in(entries: int | None, stats: dict[str, Any], subscription: str) -> int | None:
+    """Return about how many messages so many entries hold; None if that isn't known.
+
+    Pulsar counts entries alone. So this goes by how many messages an entry of the subscription's consumers has held on
+    average.
+    """
+    if not entries:
+        return entries
+    consumers = ((stats.get("subscriptions") or {}).get(subscription) or {}).get("consumers") or []
+    averages = [float(each["avgMessagesPerEntry"]) for each in consumers if each.get("avgMessagesPerEntry")]
+    return round(entries * max(1.0, sum(averages) / len(averages))) if averages else None
+
+
+def set_parallelism(admin: Admin, path: str, instances: int) -> None:
+    """Change a function's number of instances, and nothing else. Pulsar restarts all of them.
+
+    Parameters
+    ----------
+    admin
+        Pulsar's admin API.
+    path
+        The function's path there, such as ``/admin/v3/functions/alpes/tienda/ordenes``.
+    instances
+        How many it shall have.
+    """
+    tenant, namespace, name = path.split("/")[-3:]
+    change = {"tenant": tenant, "namespace": namespace, "name": name, "parallelism": instances}
+    admin.put_form(path, "functionConfig", change)
+
+
 def troubles(admin: Admin, path: str, inputs: Iterable[Waiting]) -> list[Trouble]:
     """Return what a function's instances report; see `instances` for the other parameters.
 

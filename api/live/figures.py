@@ -147,8 +147,8 @@ class Figures:
     def _input(self, topic: str, subscription: str) -> Input:
         stats = functions.topic_stats(self._admin, topic)
         waiting = functions.waiting(stats, topic, subscription)
-        consumers = ((stats.get("subscriptions") or {}).get(subscription) or {}).get("consumers") or []
-        return Input(waiting.topic, waiting.messages, _messages(waiting.messages, consumers), waiting.not_due)
+        messages = functions.messages_in(waiting.messages, stats, subscription)
+        return Input(waiting.topic, waiting.messages, messages, waiting.not_due)
 
     def totals(self, currencies: Iterable[str]) -> dict[str, Any]:
         """Return the totals of all orders, as Reporting's view in the state store shows them.
@@ -185,10 +185,3 @@ class Figures:
             raise
         except (KeyError, TypeError, ValueError):
             return None
-
-
-def _messages(batches: int | None, consumers: list[dict[str, Any]]) -> int | None:
-    if not batches:
-        return batches
-    averages = [float(each["avgMessagesPerEntry"]) for each in consumers if each.get("avgMessagesPerEntry")]
-    return round(batches * max(1.0, sum(averages) / len(averages))) if averages else None
