@@ -18,6 +18,7 @@ COMMANDS = {
     "show": Lazy("operations.commands", EVERY_DAY, "Show one order's status."),
     "report": Lazy("client.commands", EVERY_DAY, "Fetch a report of all orders, or of those of a period."),
     "config": Lazy("deployment.commands", EVERY_DAY, "Show every setting that is in force, and where it is from."),
+    "autoscale": Lazy("autoscale.commands", EVERY_DAY, "Give functions as many instances as their load needs."),
     "doctor": Lazy("deployment.commands", MENDING, "Look at each part of the system, and say what to do."),
     "trace": Lazy("operations.commands", MENDING, "Show one order's way through topics and tables."),
     "dlq": Lazy("operations.commands", MENDING, "List, show, replay and discard what could not be processed."),

@@ -1,0 +1,1 @@
+"""Gives each function as many instances as its load needs: `alpes autoscale`."""
