@@ -7,7 +7,21 @@ from typing import Any
 import click
 
 from alpes_runtime.errors import AlpesError
-from bench.commands import api, compare, gate, latency, live, reports, scaling, session, skew, soak, throughput, totals
+from bench.commands import (
+    api,
+    autoscale,
+    compare,
+    gate,
+    latency,
+    live,
+    reports,
+    scaling,
+    session,
+    skew,
+    soak,
+    throughput,
+    totals,
+)
 from bench.errors import BenchError
 from terminal.command_line import Group
 
@@ -21,6 +35,7 @@ MEASURING: Mapping[str, ModuleType] = {
     "api": api,
     "live": live,
     "reports": reports,
+    "autoscale": autoscale,
 }
 OTHERS: Mapping[str, ModuleType] = {"totals": totals, "gate": gate}
 HELP = """Measure the system, end to end and against itself without one of its parts.

@@ -4,6 +4,7 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bench.child import Link
 from bench.hops import NEVER, blank
@@ -14,6 +15,27 @@ from schemas.tienda.topics import full_name
 SHORTEST_SLEEP_S = 0.001
 PENDING = 10_000
 SEND_TIMEOUT_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of a run with one rate.
+
+    Attributes
+    ----------
+    rate : float
+        Commands a second.
+    seconds : float
+        How long.
+    """
+
+    rate: float
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        """How many commands it sends."""
+        return int(self.rate * self.seconds)
 
 
 @dataclass(frozen=True)
@@ -35,13 +57,16 @@ class Sent:
     latest_s: float
 
 
-def send_orders(link: Link, service_url: str, workload: Workload, rate: float | None, linger_ms: int) -> Sent:
+def send_orders(
+    link: Link, service_url: str, workload: Workload, rate: float | Sequence[Step] | None, linger_ms: int
+) -> Sent:
     """Send a run's orders from a child process; see `Child`.
 
     Parameters
     ----------
     rate
-        Commands a second, also if the system falls behind; None for as many as the broker accepts.
+        Commands a second, also if the system falls behind; steps, whose commands together are the run's; None for as
+        many as the broker accepts.
     linger_ms
         How long the client waits for more orders before it sends a batch; 0 sends each order as an entry of its own.
     """
@@ -70,8 +95,10 @@ def send_orders(link: Link, service_url: str, workload: Workload, rate: float | 
         for number in range(len(commands)):
             send(number)
         intended, latest_s = sent, 0.0
-    else:
+    elif isinstance(rate, int | float):
         intended, latest_s = paced(len(commands), rate, send)
+    else:
+        intended, latest_s = stepped(rate, send)
     producer.flush()
     client.close()
     return Sent(intended, sent, latest_s)
@@ -103,6 +130,20 @@ def paced(
         if sent < count:
             sleep(max(SHORTEST_SLEEP_S, started + sent / rate - clock()))
     return array("q", (started_at + int(n * 1e6 / rate) for n in range(count))), latest_s
+
+
+def stepped(steps: Sequence[Step], send: Callable[[int], None]) -> tuple["array[int]", float]:
+    """Send one step after the other; see `paced`."""
+    intended, latest_s = array("q"), 0.0
+    for step in steps:
+        due, late_s = paced(step.count, step.rate, partial(_send_later, send, len(intended)))
+        intended.extend(due)
+        latest_s = max(latest_s, late_s)
+    return intended, latest_s
+
+
+def _send_later(send: Callable[[int], None], earlier: int, number: int) -> None:
+    send(earlier + number)
 
 
 def first(numbers: Sequence[int], times: Sequence[int], orders: int) -> "array[int]":
