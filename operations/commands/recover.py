@@ -1,4 +1,4 @@
-"""`alpes recover`: recovers lost orders from the topics that still retain their messages."""
+"""`alpes recover`: recovers what orders or a database lost, from the topics that still retain the messages."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from operations.database import dsn_variable
 from operations.options import ORDER_ID, statement_timeout_option
 from operations.reconcile import messages
 from operations.reconcile.check import Check
-from operations.reconcile.rules import Verdict
-from operations.reconcile.scratch import OrderLetter, Scratch
+from operations.reconcile.rules import SET_BACK, Verdict
+from operations.reconcile.scratch import Doubtful, OrderLetter, Scratch
 from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
 from operations.recover import sending
@@ -35,7 +35,7 @@ from terminal.options import Positive, Whole, admin_url_option, json_option, ser
 
 @click.command(short_help="Send the messages of lost orders again.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=ORDER_ID)
-@click.option("--all-lost", is_flag=True, help="Every order that alpes reconcile --topics calls lost.")
+@click.option("--all-lost", is_flag=True, help="Every order that is lost, or that a set-back database lacks.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option(
@@ -79,8 +79,9 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
     last message of each that does. Says what it found, asks, and sends these messages again to the topics where they
     lie, with the same bytes, key and properties.
 
-    An unpaid order that only its timer would end counts as lost here, too. An order whose message is a dead letter
-    does not: see alpes dlq.
+    An unpaid order that only its timer would end counts as lost here, too. So does an order that differs because one
+    database was set back to an earlier time and the others were not. An order whose message is a dead letter does not:
+    see alpes dlq.
 
     Recovering is harmless, however often it is done: functions are idempotent, and what is on its way is not sent
     again. The command knows the databases of the local stack; those of a cluster are named by ALPES_ORDENES_DSN,
@@ -115,7 +116,8 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
             with Scratch() as scratch:
                 check = Check(tables, scratch, stop, tick, expiring=False)
                 plan = _look(check, scratch, client, admin, set(ids), grace)
-                for orders in scratch.doubtful(Verdict.LOST):
+                for chunk in scratch.doubtful(Verdict.LOST, Verdict.DIFFERS):
+                    orders = [order for order in chunk if _may_be_mended(order)]
                     rows = {found.id: found for found in tables.some([order.id for order in orders])}
                     retained.want((order.id, order.why, rows.get(order.id)) for order in orders)
             retained.find(client, admin, tick)
@@ -187,11 +189,16 @@ def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Col
             order = judged.get(order_id)
             if order is None:
                 plan.others[order_id] = Verdict.ENDED.value
-            elif order.verdict != Verdict.LOST:
+            elif not _may_be_mended(order):
                 plan.others[order_id] = f"{order.verdict}: {order.why}"
-            if order is not None and order.verdict == Verdict.DIFFERS:
-                plan.wrong.add(order_id)
+                if order.verdict == Verdict.DIFFERS:
+                    plan.wrong.add(order_id)
     return plan
+
+
+def _may_be_mended(order: Doubtful) -> bool:
+    """Return whether a retained message may take an order further: it is lost, or lacks what a database had before."""
+    return order.verdict == Verdict.LOST or (order.verdict == Verdict.DIFFERS and order.why in SET_BACK)
 
 
 def _show(plan: _Plan, limit: int) -> None:

@@ -122,9 +122,15 @@ _NOT_CHARGED = _wrong("approved, though Pagos has charged nothing")
 _REFUSED_REFUND = _wrong("paid back, though its charge was refused")
 _OTHER_REFUND = _wrong("paid back otherwise than it was charged")
 _UNCHARGED_REFUND = _wrong("paid back, though it was never charged")
+_NO_TRANSACTION = _wrong("refused, though Pagos has no transaction")
+_KEPT = _wrong("paid back in Ordenes, charged and kept in Pagos")
+_NOTHING_TO_REFUND = _wrong("paid back, though Pagos has charged nothing")
+_NOT_ENDED = _wrong("Reporting shows an order that hasn't ended")
+_NEVER_SAID = _wrong("Reporting shows what Ordenes never said")
+_UNKNOWN = _wrong("Reporting has it, Ordenes has not")
 
 CHARGED: dict[tuple[str, str], Rule] = {
-    (ABSENT, ABSENT): _wrong("Reporting has it, Ordenes has not"),
+    (ABSENT, ABSENT): _UNKNOWN,
     (ABSENT, INTENTO): _NO_ORDER,
     (ABSENT, APROBADA): _NO_ORDER,
     (ABSENT, RECHAZADA): _NO_ORDER,
@@ -148,8 +154,8 @@ CHARGED: dict[tuple[str, str], Rule] = {
     (APROBADA, IMPOSIBLE): _REFUSED_REFUND,
     (APROBADA, AJENO): _OTHER_REFUND,
     (APROBADA, SIN_COBRO): _UNCHARGED_REFUND,
-    (RECHAZADA, ABSENT): _wrong("refused, though Pagos has no transaction"),
-    (RECHAZADA, INTENTO): _wrong("refused, though Pagos has no transaction"),
+    (RECHAZADA, ABSENT): _NO_TRANSACTION,
+    (RECHAZADA, INTENTO): _NO_TRANSACTION,
     (RECHAZADA, APROBADA): _wrong("refused in Ordenes, charged in Pagos"),
     (RECHAZADA, RECHAZADA): ENDED,
     (RECHAZADA, REEMBOLSADA): _wrong("refused in Ordenes, paid back in Pagos"),
@@ -164,9 +170,9 @@ CHARGED: dict[tuple[str, str], Rule] = {
     (EXPIRADA, IMPOSIBLE): _REFUSED_REFUND,
     (EXPIRADA, AJENO): _OTHER_REFUND,
     (EXPIRADA, SIN_COBRO): _UNCHARGED_REFUND,
-    (REEMBOLSADA, ABSENT): _wrong("paid back, though Pagos has charged nothing"),
-    (REEMBOLSADA, INTENTO): _wrong("paid back, though Pagos has charged nothing"),
-    (REEMBOLSADA, APROBADA): _wrong("paid back in Ordenes, charged and kept in Pagos"),
+    (REEMBOLSADA, ABSENT): _NOTHING_TO_REFUND,
+    (REEMBOLSADA, INTENTO): _NOTHING_TO_REFUND,
+    (REEMBOLSADA, APROBADA): _KEPT,
     (REEMBOLSADA, RECHAZADA): _wrong("paid back, though its charge was refused"),
     (REEMBOLSADA, REEMBOLSADA): ENDED,
     (REEMBOLSADA, IMPOSIBLE): _REFUSED_REFUND,
@@ -177,13 +183,13 @@ CHARGED: dict[tuple[str, str], Rule] = {
 
 SEEN: dict[tuple[bool, str], Rule] = {
     (False, ABSENT): ENDED,
-    (False, SAME): _wrong("Reporting shows an order that hasn't ended"),
-    (False, BEHIND): _wrong("Reporting shows an order that hasn't ended"),
-    (False, OTHER): _wrong("Reporting shows an order that hasn't ended"),
+    (False, SAME): _NOT_ENDED,
+    (False, BEHIND): _NOT_ENDED,
+    (False, OTHER): _NOT_ENDED,
     (True, ABSENT): READ_MODEL,
     (True, SAME): ENDED,
     (True, BEHIND): READ_MODEL,
-    (True, OTHER): _wrong("Reporting shows what Ordenes never said"),
+    (True, OTHER): _NEVER_SAID,
 }
 """The rule for whether the order has ended in Ordenes, and its state in Reporting; `ENDED` if all is right."""
 
@@ -205,6 +211,19 @@ def takes_further(why: str, topic: str, *, bug: bool) -> bool:
         return False
     return topic in {source.topic for source in WAITING[why].carriers}
 
+
+SET_BACK: dict[str, tuple[Input, ...]] = {
+    _NO_ORDER.why: (COMMANDS,),
+    _UNKNOWN.why: (COMMANDS,),
+    _NOT_ENDED.why: (COMMANDS, CREATED, TRANSACTIONS),
+    _NEVER_SAID.why: (COMMANDS, CREATED, TRANSACTIONS),
+    _NOT_CHARGED.why: (CREATED,),
+    _NO_TRANSACTION.why: (CREATED,),
+    _NOTHING_TO_REFUND.why: (CREATED,),
+    _KEPT.why: (REFUNDS,),
+}
+"""What differs when one database was set back to an earlier time and another was not, or not as far. The inputs may
+hold a message from which the missing row is made anew."""
 
 _AMOUNTS = _wrong("Ordenes and Pagos have different amounts")
 _TRANSACTIONS = _wrong("Ordenes and Pagos name different transactions")

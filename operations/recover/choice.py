@@ -1,4 +1,4 @@
-"""Chooses the retained message that takes a lost order further. Pure.
+"""Chooses the retained message that takes a lost order further, or makes the row anew that a database lost. Pure.
 
 Functions are idempotent, and emit again what they have recorded. So any message of the order's way, up to where the
 order stands, takes it further. The last of these costs the least.
@@ -14,9 +14,9 @@ from operations.reconcile.merge import OrdenRow, PagoRow, Rows
 from operations.reconcile.rules import (
     COMMANDS,
     CREATED,
-    NOT_RECORDED,
     REFUNDS,
     RETRIES,
+    SET_BACK,
     TRANSACTIONS,
     UPDATES,
     WAITING,
@@ -34,14 +34,16 @@ def places(why: str, rows: Rows | None) -> tuple[str, ...]:
     Parameters
     ----------
     why
-        What the order waits for.
+        What the order waits for, or what is missing since a database was set back.
     rows
         Its rows; None if it has none.
     """
-    carriers = [source.topic for source in reversed(WAITING[why].carriers) if source not in RETRIES]
+    inputs = SET_BACK[why] if why in SET_BACK else WAITING[why].carriers
+    carriers = [source.topic for source in reversed(inputs) if source not in RETRIES]
     # Pagos would charge an order that has expired and was never charged, only to pay it back.
-    unpaid = rows is not None and rows.orden is not None and rows.orden[1] == EXPIRADA and rows.pago is None
-    upstream = [] if unpaid or why == NOT_RECORDED.why else [CREATED.topic, COMMANDS.topic]
+    orden, pago = (rows.orden, rows.pago) if rows else (None, None)
+    unpaid = orden is not None and orden[1] == EXPIRADA and pago is None
+    upstream = [] if orden is None or unpaid else [CREATED.topic, COMMANDS.topic]
     return tuple(dict.fromkeys(carriers + upstream))
 
 
@@ -67,10 +69,12 @@ def rank(topic: str, message: Any, rows: Rows | None) -> int:
     return _RANKS[topic](message, rows.orden if rows else None, rows.pago if rows else None)
 
 
-def _command(message: Any, orden: OrdenRow | None, _pago: PagoRow | None) -> int:
+def _command(message: Any, orden: OrdenRow | None, pago: PagoRow | None) -> int:
     order = upcasters.newest(message, lambda: 0)  # its time doesn't matter here
     if orden is not None:
         return BEST * ((order.total_cents, order.currency, order.client_id) == orden[3:6])
+    if pago is not None and (order.total_cents, order.currency) != pago[2:4]:
+        return 0
     wrong = rules.total_problem(order.total_cents) or rules.currency_problem(order.currency)
     return 0 if wrong or len(message.address) > rules.MAX_TEXT_CHARS else BEST
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from operations.reconcile.merge import OrdenRow, PagoRow, Rows
-from operations.reconcile.rules import CHARGED, NOT_RECORDED, READ_MODEL, WAITING
+from operations.reconcile.rules import CHARGED, NOT_RECORDED, READ_MODEL, SEEN, SET_BACK, WAITING, Verdict
 from operations.recover import sending
 from operations.recover.choice import places
 from operations.recover.retained import Recoverable, Retained
@@ -20,6 +20,10 @@ PAYMENT = CHARGED[CREADA, "absent"].why
 SETTLING = CHARGED[CREADA, "aprobada"].why
 REFUND = CHARGED[EXPIRADA, "aprobada"].why
 REFUNDED = CHARGED[EXPIRADA, "reembolsada"].why
+NO_ORDER = CHARGED["absent", "aprobada"].why
+NOT_CHARGED = CHARGED["aprobada", "absent"].why
+KEPT = CHARGED["reembolsada", "aprobada"].why
+NOT_ENDED = SEEN[False, "same"].why
 TOPICS = ("crear-orden", "orden-creada", "transaccion-creada", "reembolsar-transaccion", "orden-actualizada")
 
 
@@ -89,6 +93,11 @@ def recover(topics: Mapping[str, Sequence[bytes]], why: str, of: Rows | None) ->
             rows(orden("aprobada", 2), pago()),
             ("orden-actualizada", "transaccion-creada", "orden-creada", "crear-orden"),
         ),
+        # One database was set back, and others were not.
+        (NO_ORDER, rows(None, pago()), ("crear-orden",)),
+        (NOT_CHARGED, rows(orden("aprobada", 2)), ("orden-creada", "crear-orden")),
+        (KEPT, rows(orden("reembolsada", 3), pago()), ("reembolsar-transaccion", "orden-creada", "crear-orden")),
+        (NOT_ENDED, rows(orden(), pago()), ("transaccion-creada", "orden-creada", "crear-orden")),
         # If it were charged now, it would only be paid back.
         (READ_MODEL.why, rows(orden("expirada", 2)), ("orden-actualizada", "transaccion-creada")),
     ],
@@ -100,8 +109,23 @@ def test_the_last_message_of_an_orders_way_is_looked_for_first(
 
 
 def test_whatever_an_order_waits_for_there_is_a_topic_to_look_in() -> None:
-    for why in WAITING:
+    for why in (*WAITING, *SET_BACK):
         assert places(why, rows(orden("aprobada", 2), pago()))
+
+
+def test_what_a_set_back_database_lacks_differs_and_what_only_a_bug_makes_is_left() -> None:
+    differs = {rule.why for rule in (*CHARGED.values(), *SEEN.values()) if rule.verdict is Verdict.DIFFERS}
+    assert set(SET_BACK) < differs
+    assert differs - set(SET_BACK) == {
+        "paid back, though it never expired",
+        "paid back, though its charge was refused",
+        "paid back otherwise than it was charged",
+        "paid back, though it was never charged",
+        "approved in Ordenes, refused in Pagos",
+        "approved in Ordenes, paid back in Pagos",
+        "refused in Ordenes, charged in Pagos",
+        "refused in Ordenes, paid back in Pagos",
+    }
 
 
 @pytest.mark.parametrize(
@@ -145,6 +169,21 @@ def test_whatever_an_order_waits_for_there_is_a_topic_to_look_in() -> None:
             rows(orden("expirada", 2), pago("reembolsada")),
             {"transaccion-creada": [transaction(), transaction("reembolsada")]},
             ("transaccion-creada", transaction("reembolsada")),
+        ),
+        # Pagos has charged the first one; the other has the same id.
+        (
+            NO_ORDER,
+            rows(None, pago()),
+            {"crear-orden": [command(total_cents=1), command()], "orden-creada": [created()]},
+            ("crear-orden", command()),
+        ),
+        (NO_ORDER, rows(None, pago()), {"orden-creada": [created()]}, (None, b"")),
+        (NOT_CHARGED, rows(orden("aprobada", 2)), {"orden-creada": [created()]}, ("orden-creada", created())),
+        (
+            KEPT,
+            rows(orden("reembolsada", 3), pago()),
+            {"reembolsar-transaccion": [refund()], "orden-creada": [created()]},
+            ("reembolsar-transaccion", refund()),
         ),
         (
             REFUNDED,
