@@ -199,6 +199,12 @@ def test_each_image_is_named_after_the_stage_that_makes_it(services: dict[str, A
             assert service["build"]["target"] in stages_of_dockerfile()
 
 
+def test_every_room_is_in_the_images() -> None:
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    kept = (ROOT / ".dockerignore").read_text().splitlines()
+    assert [room for room in found if f"!{room.rstrip('*')}" not in kept] == []
+
+
 def test_the_client_has_no_database(services: dict[str, Any]) -> None:
     assert not [name for name in services["client"]["environment"] if name.endswith("_DSN")]
 
