@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from api import auth, backend, problems
 from api.direct import Direct
 from api.guard import Guard
+from api.heads import Heads
 from api.live import live, page
 from api.live import router as live_router
 from api.routes import docs, health, orders, reports, totals, trace
@@ -24,7 +27,32 @@ ROUTERS = (orders.router, trace.router, reports.router, totals.router, live_rout
 """Routers that need a token wherever the API asks for one. A new one is added here."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+class Api:
+    """The application: FastAPI, and around it what stands before every request and what does without FastAPI.
+
+    Parameters
+    ----------
+    app
+        Answers all but the requests in `DIRECT`.
+    settings
+        The limits.
+
+    Attributes
+    ----------
+    state : State
+        What the application holds open: `backend`, `live` and `tokens`.
+    """
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self.state = app.state
+        self._answer = Guard(Direct(Heads(app), app, DIRECT), settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; see ASGI."""
+        await self._answer(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Api:
     """Return the application. It connects to Pulsar when it starts, and works as soon as Pulsar is there.
 
     Raises
@@ -40,14 +68,23 @@ def create_app(settings: Settings) -> FastAPI:
         async with backend.opened(settings) as app.state.backend, live.opened(settings) as app.state.live:
             yield
 
-    app = FastAPI(title="Alpes", description=DESCRIPTION, lifespan=running, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Alpes",
+        description=DESCRIPTION,
+        lifespan=running,
+        docs_url=None,
+        redoc_url=None,
+        # Nobody collects it, and asking whether somebody does takes time in every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.state.tokens = auth.tokens_of(settings)
-    # The last one that is added comes first.
-    app.add_middleware(Direct, endpoints=DIRECT)
-    app.add_middleware(Guard, settings=settings)
     problems.install(app)
     for router in OPEN_ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=problems.documented(*problems.ANYWHERE))
     for router in ROUTERS:
-        app.include_router(router, dependencies=auth.AUTHORISED)
-    return app
+        app.include_router(
+            router,
+            dependencies=auth.AUTHORISED,
+            responses=problems.documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *problems.ANYWHERE),
+        )
+    return Api(app, settings)

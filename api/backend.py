@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from api.orders.commands import Commands, look_back
 from api.orders.following import FAILURES, Following
@@ -27,8 +30,10 @@ AGAIN_S = 1.0
 CONFIGURED_AGAIN_S = 30.0
 """How long a change of Ordenes' configuration may go unnoticed."""
 MOST_LOOKUPS, MOST_TRACES, MOST_STREAMS = 8, 2, 8
-"""How many requests of a kind are answered at once: each takes a thread."""
+"""How many requests of a kind are answered at once: each takes a thread, and none those of other kinds."""
 _log = logging.getLogger(__name__)
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 @dataclass
@@ -49,8 +54,10 @@ class Backend:
         What became of orders lately.
     following : Following
         Brings the outcomes.
-    lookups : asyncio.Semaphore
-        Held while a request asks the admin API about one order: it takes only so many at once.
+    lookups : ThreadPoolExecutor
+        Asks the admin API about orders and totals: it takes only so many questions at once.
+    readers : ThreadPoolExecutor
+        Reads traces and reports.
     tracing, streams : asyncio.Semaphore
         Held while a trace is read, and while a report is streamed.
     extra_currencies : frozenset of str
@@ -65,11 +72,19 @@ class Backend:
     commands: Commands
     outcomes: Outcomes
     following: Following
-    lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_LOOKUPS))
+    lookups: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(MOST_LOOKUPS, "lookup"))
+    readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(MOST_TRACES + MOST_STREAMS, "read"))
     tracing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_TRACES))
     streams: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_STREAMS))
     extra_currencies: frozenset[str] = frozenset()
     deployed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def in_pool(
+    pool: ThreadPoolExecutor, ask: Callable[Given, Found], *args: Given.args, **kwargs: Given.kwargs
+) -> Found:
+    """Call a function that blocks, in a thread of a pool."""
+    return await asyncio.get_running_loop().run_in_executor(pool, partial(ask, *args, **kwargs))
 
 
 @asynccontextmanager
@@ -91,6 +106,8 @@ async def opened(settings: Settings) -> AsyncIterator[Backend]:
                 outcomes.stop()
                 arriving.cancel()
                 await asyncio.wait([arriving])
+                for pool in (backend.lookups, backend.readers):
+                    pool.shutdown(wait=False, cancel_futures=True)
     finally:
         client.shutdown()
 

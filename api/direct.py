@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.problems import Problem
+from api.problems import Problem, unexpected
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -18,13 +19,16 @@ class Direct:
 
     Parameters
     ----------
-    app
+    others
         Answers all others.
+    app
+        The application, for the endpoints.
     endpoints
         What answers, by method and path. It checks the token and the body itself.
     """
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[tuple[str, str], Endpoint]) -> None:
+    def __init__(self, others: ASGIApp, app: Starlette, endpoints: Mapping[tuple[str, str], Endpoint]) -> None:
+        self._others = others
         self._app = app
         self._endpoints = endpoints
 
@@ -32,10 +36,13 @@ class Direct:
         """Answer a request, or pass it on."""
         endpoint = self._endpoints.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         if endpoint is None:
-            await self._app(scope, receive, send)
+            await self._others(scope, receive, send)
             return
+        scope["app"] = self._app
         try:
             response = await endpoint(Request(scope, receive))
         except Problem as problem:
             response = problem.response()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is answered
+            response = unexpected(error)
         await response(scope, receive, send)

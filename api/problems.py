@@ -90,6 +90,17 @@ SCHEMA: dict[str, Any] = {
 """The schema of a problem, for OpenAPI."""
 
 
+WITH_BODY = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+"""What may be wrong with a request that has a body."""
+ANYWHERE = (HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""What the guard may answer to any request."""
+
+
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says of a route's problems."""
     return {
@@ -138,5 +149,10 @@ def invalid(errors: Any) -> Problem:
 
 
 def _answer_unexpected(_request: Request, error: Exception) -> Response:
+    return unexpected(error)
+
+
+def unexpected(error: Exception) -> Response:
+    """Log an error that nobody foresaw, and return the answer."""
     _log.error("A request failed", exc_info=error)
     return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", UNEXPECTED, {})

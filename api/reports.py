@@ -1,22 +1,24 @@
-"""Reads a report's parts from their topic, in order: nothing of a report is held in memory but one part."""
+"""Reads a report's parts from their topic, in order, and from one making: no more than a part is in memory."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from google.protobuf.message import DecodeError
 
-from alpes_wire import WireError
+from alpes_wire import EARLIEST, Message, MessageId, WireError
 from api.problems import Problem
 from connection.admin import Admin
 from connection.client import Client
 from connection.errors import PulsarError
-from connection.reading import key, partitions, start_at
+from connection.reading import Partition, key, partitions, read, start_at
 from schemas.tienda.topics import REPORTE_GENERADO
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 
@@ -59,44 +61,158 @@ class Unfinished(Exception):
     """The rest of a report doesn't come. The connection is broken, so that nobody takes the beginning for the whole."""
 
 
-def parts(client: Client, admin: Admin, report_id: str, wait_s: float) -> Iterator[ReporteGenerado]:
+@dataclass
+class Making:
+    """One making of a report.
+
+    Attributes
+    ----------
+    made_at_ms : int
+        Tells it from others.
+    partition : Partition
+        Where its parts lie.
+    begins : MessageId
+        The place of its first part.
+    parts : int
+        How many came, from the first on.
+    is_whole : bool
+        Whether all came.
+    failed : ReporteGenerado or None
+        The part that says why there will be no report.
+    """
+
+    made_at_ms: int
+    partition: Partition
+    begins: MessageId
+    parts: int = 0
+    is_whole: bool = False
+    failed: ReporteGenerado | None = None
+
+    def take(self, part: ReporteGenerado) -> bool:
+        """Count a part; return whether it is the next one. Parts come again if Reporting sends them again."""
+        if part.error:
+            self.failed = part
+            return True
+        if part.part != self.parts or self.is_whole:
+            return False
+        self.parts += 1
+        self.is_whole = part.last
+        return True
+
+
+class Makings:
+    """Tells the makings of one report apart: Reporting makes it again if it was stopped or its database was away."""
+
+    def __init__(self) -> None:
+        self._makings: dict[int, Making] = {}
+
+    def take(self, part: ReporteGenerado, partition: Partition, place: MessageId) -> None:
+        """Count a part, and note where it lies."""
+        found = self._makings.get(part.generated_at_ms)
+        if found is None and _begins(part):
+            found = self._makings[part.generated_at_ms] = Making(part.generated_at_ms, partition, place)
+        if found is not None:
+            found.take(part)
+
+    def chosen(self) -> Making | None:
+        """Return the making that is whole; without one, the one that began last; None if none has begun."""
+        every = list(self._makings.values())
+        return next((each for each in every if each.is_whole), every[-1] if every else None)
+
+
+def parts(
+    client: Client, admin: Admin, report_id: str, wait_s: float, stop: threading.Event
+) -> Iterator[ReporteGenerado]:
     """Yield the parts of a report, from the first to the last; nothing if it hasn't begun after `wait_s`.
 
-    Parts come again if Reporting sends them again, or makes the report again: the first making that begins is followed.
+    First the topic is read to its end, and a making chosen that is whole, or may become so. Its parts are then read
+    again: a report may be larger than memory.
+
+    Parameters
+    ----------
+    client, admin
+        The connection to Pulsar.
+    report_id
+        Of `new_id`.
+    wait_s
+        How long to wait for its beginning, once the topic is read.
+    stop
+        Ends the reading early, within `LOOK_S`.
 
     Raises
     ------
     Unfinished
-        If no further part comes.
+        If no further part comes, or Reporting begins it anew.
     PulsarError, WireError
         If the topic can't be read.
     """
+    making = _chosen(client, admin, report_id, wait_s, stop)
+    if making is None:
+        return
+    if making.failed is not None and not making.is_whole:
+        yield making.failed
+        return
+    yield from _followed(client, report_id, making, stop)
+
+
+def _chosen(client: Client, admin: Admin, report_id: str, wait_s: float, stop: threading.Event) -> Making | None:
     since_ms = asked_at_ms(report_id) - CLOCK_TOLERANCE_MS
+    found, places = Makings(), partitions(admin, REPORTE_GENERADO)
+    for place in places:
+        for message in read(client, place, start=start_at(admin, place, since_ms)):
+            if (part := _part(message, report_id)) is not None:
+                found.take(part, place, message.message_id())
+    if found.chosen() is not None or not places:
+        return found.chosen()
     with ExitStack() as opened:
-        readers = [
-            opened.enter_context(closing(client.open_reader(each.name, start_at(admin, each, since_ms))))
-            for each in partitions(admin, REPORTE_GENERADO)
-        ]
-        made_at_ms, expected = 0, 0
+        readers = [opened.enter_context(closing(client.open_reader(each.name, _after(each)))) for each in places]
         ends_at = time.monotonic() + wait_s
-        while readers:
-            for reader in readers:
-                message = reader.read(LOOK_S)
-                part = None if message is None or key(message) != report_id else _decoded(message.data())
-                if part is None or (expected and part.generated_at_ms != made_at_ms):
-                    continue
-                # An error ends a report at any part.
-                if part.part != expected and not part.error:
-                    continue
+        while found.chosen() is None and time.monotonic() < ends_at and not stop.is_set():
+            for reader, place in zip(readers, places, strict=True):
+                came = reader.read(LOOK_S)
+                if came is not None and (part := _part(came, report_id)) is not None:
+                    found.take(part, place, came.message_id())
+    return found.chosen()
+
+
+def _followed(client: Client, report_id: str, chosen: Making, stop: threading.Event) -> Iterator[ReporteGenerado]:
+    begins = MessageId(chosen.begins.ledger, chosen.begins.entry)
+    making = Making(chosen.made_at_ms, chosen.partition, begins)
+    with closing(client.open_reader(making.partition.name, begins)) as reader:
+        ends_at = time.monotonic() + NEXT_PART_S
+        while not stop.is_set():
+            message = reader.read(LOOK_S)
+            part = None if message is None else _part(message, report_id)
+            after_ms = 0 if part is None else part.generated_at_ms - chosen.made_at_ms
+            if part is not None and after_ms == 0 and making.take(part):
                 yield part
                 if part.last:
                     return
-                made_at_ms, expected = part.generated_at_ms, expected + 1
+            elif part is not None and after_ms > 0 and _begins(part) and not chosen.is_whole:
+                raise Unfinished(f"Reporting begins report {report_id} anew: ask again.")
+            # What lay in the topic before is read without haste, whatever it is.
+            if part is not None or (message is not None and reader.seen[:2] <= making.partition.end):
                 ends_at = time.monotonic() + NEXT_PART_S
-            if time.monotonic() > ends_at:
-                if expected:
-                    raise Unfinished(f"Report {report_id} ends after part {expected - 1} of more.")
-                return
+            elif time.monotonic() > ends_at:
+                raise Unfinished(f"Report {report_id} ends after part {making.parts - 1} of more.")
+
+
+def _begins(part: ReporteGenerado) -> bool:
+    return part.part == 0 or bool(part.error)
+
+
+def _after(partition: Partition) -> MessageId:
+    end = partition.end
+    return MessageId(end.ledger, end.entry + 1) if end.ledger >= 0 else EARLIEST
+
+
+def _part(message: Message, report_id: str) -> ReporteGenerado | None:
+    if message.problem or key(message) != report_id:
+        return None
+    try:
+        return ReporteGenerado.FromString(message.data())
+    except DecodeError:
+        return None
 
 
 class Sum:
@@ -121,13 +237,6 @@ class Sum:
         # A Reporting of the first releases doesn't say.
         if part.last and part.sha256 and (self._bytes, self._digest.digest()) != (part.content_bytes, part.sha256):
             raise Unfinished(f"Report {part.report_id} differs from what Reporting made.")
-
-
-def _decoded(payload: bytes) -> ReporteGenerado | None:
-    try:
-        return ReporteGenerado.FromString(payload)
-    except DecodeError:
-        return None
 
 
 FAILURES = (PulsarError, WireError)

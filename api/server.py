@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.app import Api
 from api.errors import AddressTakenError
-from api.problems import MEDIA_TYPE, TYPE_PREFIX
+from api.problems import MEDIA_TYPE, Problem
 from api.settings import Settings
 
 KEEP_ALIVE_S = 30
@@ -20,6 +21,17 @@ DRAIN_S = 20
 HEAD_S = 10.0
 """How long a client may take to send a request's head."""
 MOST_HEAD_BYTES = 64 * 1024
+LINE_BYTES = len(": \r\n")
+LINGER_S = 1.0
+"""How long a client whose request was refused may go on sending it, to no effect."""
+NO_HTTP = Problem(
+    HTTPStatus.BAD_REQUEST, "http", "This is not a valid HTTP request, which names one Host; nothing was done."
+)
+HEAD_TOO_LARGE = Problem(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "head",
+    f"A request's head may have {MOST_HEAD_BYTES} bytes, and nothing was done: send a smaller one.",
+)
 
 
 class Protocol(HttpToolsProtocol):
@@ -27,8 +39,12 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._heads = 0
         self._head_bytes = 0
+        self._hosts = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._too_large = False
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the client its time for the first head."""
@@ -42,23 +58,49 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless the head is too large."""
+        if self._refused:
+            return
+        heads, unfinished = self._heads, self._head_timer is not None
         before = self._head_bytes
         super().data_received(data)
-        if before == self._head_bytes and self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES:
-                self.transport.close()
+        if unfinished and self._head_timer is not None and heads == self._heads:
+            # All of it belongs to a head that goes on; its last line isn't counted yet.
+            self._head_bytes = before + len(data)
+            if self._head_bytes > MOST_HEAD_BYTES and not self._refused:
+                self._too_large = True
+                self.send_400_response("")
 
     def on_message_begin(self) -> None:
         """Begin to count a head."""
         super().on_message_begin()
+        self._heads += 1
+        self._head_bytes = self._hosts = 0
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_S, self.transport.close)
 
+    def on_url(self, url: bytes) -> None:
+        """Count the request's path."""
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header."""
+        super().on_header(name, value)
+        self._hosts += name.lower() == b"host"
+        self._count(len(name) + len(value) + LINE_BYTES)
+
     def on_headers_complete(self) -> None:
         """Take the request."""
+        if self._hosts > 1 or (self._hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise ValueError("a request names one host")
         self._head_over()
         super().on_headers_complete()
+
+    def _count(self, length: int) -> None:
+        self._head_bytes += length
+        if self._head_bytes > MOST_HEAD_BYTES:
+            self._too_large = True
+            raise ValueError("the head is too large")
 
     def _head_over(self) -> None:
         self._head_bytes = 0
@@ -67,16 +109,21 @@ class Protocol(HttpToolsProtocol):
             self._head_timer = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its caller names it
-        """Answer what isn't HTTP with a problem, too."""
-        body = (
-            f'{{"type": "{TYPE_PREFIX}http", "title": "Bad Request", "status": 400, '
-            f'"detail": "This is not a valid HTTP request, and nothing was done."}}'
-        )
+        """Answer what isn't HTTP, or too much of it, with a problem, too."""
+        problem = HEAD_TOO_LARGE if self._too_large else NO_HTTP
+        body = bytes(problem.response().body)
+        self._refused = True
+        self._head_over()
+        if self.transport.is_closing():
+            return
         self.transport.write(
-            f"HTTP/1.1 400 Bad Request\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
-            f"Connection: close\r\n\r\n{body}".encode()
+            f"HTTP/1.1 {problem.status} {problem.status.phrase}\r\nContent-Type: {MEDIA_TYPE}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+            + body
         )
-        self.transport.close()
+        # If it were closed now, what the client still sends would reset the connection before it reads the answer.
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)
 
 
 def listening(settings: Settings) -> socket.socket:
@@ -121,7 +168,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(app: FastAPI, bound: socket.socket) -> None:
+def serve(app: Api, bound: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; then refuse new requests, and answer those in hand."""
     config = uvicorn.Config(
         app,

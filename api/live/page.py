@@ -41,9 +41,15 @@ class _File:
         body, etag = self._read
         # Every start of a page asks whether the files have changed: after an update none is from before.
         headers = {**HEADERS, "ETag": etag, "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == etag:
+        if _names(request.headers.getlist("if-none-match"), etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(body, media_type=self._type, headers=headers)
+
+
+def _names(fields: list[str], etag: str) -> bool:
+    """Return whether If-None-Match names a tag, compared weakly (RFC 9110, 13.1.2)."""
+    tags = {tag.strip().removeprefix("W/") for field in fields for tag in field.split(",")}
+    return "*" in tags or etag in tags
 
 
 router = APIRouter(include_in_schema=False)
@@ -52,4 +58,4 @@ router = APIRouter(include_in_schema=False)
 for _path in sorted(each for each in FOLDER.rglob("*") if each.is_file()):
     _name = _path.relative_to(FOLDER).as_posix()
     _where = "/" if _name == "index.html" else f"/live/static/{_name}"
-    router.add_api_route(_where, _File(_path).answer, methods=["GET", "HEAD"])
+    router.add_api_route(_where, _File(_path).answer, methods=["GET"])

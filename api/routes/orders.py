@@ -13,10 +13,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from api.auth import require_token
-from api.backend import Backend
+from api.backend import Backend, in_pool
+from api.bodies import documented_body, parsed
 from api.orders import model, verdict
 from api.orders.outcomes import Outcome
-from api.problems import Problem, documented
+from api.problems import WITH_BODY, Problem, documented
 from api.waiting import MOST_WAIT_S, preferred_s
 from client.tracing import traced
 from connection.errors import NotPublishedError, PulsarError, UnconfirmedError
@@ -38,16 +39,12 @@ Wait = Annotated[
 ]
 
 _EXAMPLE = {"client_id": 7, "address": "Calle 93 # 13-24, Bogotá", "total_cents": 125000, "currency": "COP"}
-_BODY = {
-    "required": True,
-    "content": {"application/json": {"schema": model.body_schema(), "example": _EXAMPLE}},
-}
 _HEADERS = [
     {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Makes the request safe to repeat; the order's id is made of it. Not with an id in the body.",
-        "schema": {"type": "string", "pattern": "^[!-~]{3,255}$"},
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     },
     {
         "name": "Prefer",
@@ -56,21 +53,14 @@ _HEADERS = [
         "schema": {"type": "string", "example": "wait=5"},
     },
 ]
-_PROBLEMS = documented(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
+_PROBLEMS = documented(HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
-    openapi_extra={"requestBody": _BODY, "parameters": _HEADERS},
-    responses={200: {"description": "The order, which has ended."}, **_PROBLEMS},
+    openapi_extra={"requestBody": documented_body(model.OrdenEnviada, _EXAMPLE), "parameters": _HEADERS},
+    responses={200: {"description": "The order, which has ended."}, **_PROBLEMS, **documented(*WITH_BODY)},
 )
 async def create(request: Request) -> Response:
     """Take an order: 202 once the broker has it, or with `Prefer: wait=SECONDS` its end.
@@ -78,7 +68,7 @@ async def create(request: Request) -> Response:
     A repeated request changes nothing and gets the same answer, if it has the same Idempotency-Key or id.
     """
     backend: Backend = request.app.state.backend
-    sent = model.parsed(await request.body())
+    sent = parsed(model.OrdenEnviada, await request.body())
     order_id = model.order_id(sent, request.headers.get("idempotency-key"))
     traceparent = request.headers.get("traceparent", "")
     now_ms = time.time_ns() // 1_000_000
@@ -122,14 +112,30 @@ async def show(request: Request, order_id: model.OrderId, wait: Wait = 0) -> JSO
     await _require_deployed(backend)
     found = await _awaited(backend, order_id, verdict.of_order, 0)
     if found is None:
-        status = await _stored_status(backend, order_id)
-        if status not in FINAL_STATUSES and wait_s:
-            found = await _awaited(backend, order_id, verdict.of_order, wait_s)
-        if not status and backend.commands.find(order_id) is not None:
-            status = RECIBIDA
-        if found is None:
-            found = _with_status(order_id, status)
+        found = await _told_or_stored(backend, order_id, wait_s)
     return JSONResponse(found)
+
+
+async def _told_or_stored(backend: Backend, order_id: str, wait_s: int) -> dict[str, Any]:
+    """Return what the topics say within `wait_s`, or the state store at once if the order has ended there."""
+    stored = asyncio.create_task(_stored_status(backend, order_id))
+    told = asyncio.create_task(_awaited(backend, order_id, verdict.of_order, wait_s))
+    try:
+        await asyncio.wait([stored, told], return_when=asyncio.FIRST_COMPLETED)
+        if told.done() and (found := told.result()) is not None:
+            return found
+        status = await stored
+        if status not in FINAL_STATUSES and (found := await told) is not None:
+            return found
+    finally:
+        stored.cancel()
+        told.cancel()
+    is_known = backend.commands.find(order_id) is not None
+    if isinstance(status, Problem):
+        if not is_known:
+            raise status
+        status = ""
+    return _with_status(order_id, status or (RECIBIDA if is_known else ""))
 
 
 async def _require_deployed(backend: Backend) -> None:
@@ -210,20 +216,19 @@ async def _awaited(backend: Backend, order_id: str, judge: Judge, seconds: float
             return found
 
 
-async def _stored_status(backend: Backend, order_id: str) -> str:
-    """Return an order's status in the state store; empty if it has none."""
+async def _stored_status(backend: Backend, order_id: str) -> str | Problem:
+    """Return an order's status in the state store, empty if it has none; a problem if the store can't tell."""
     try:
-        async with backend.lookups:
-            return await asyncio.to_thread(order_status, backend.admin, order_id)
+        return await in_pool(backend.lookups, order_status, backend.admin, order_id)
     except UnknownOrderError:
         return ""
     except (NotDeployedError, StateUnavailableError, CommandError, PulsarError) as error:
-        raise Problem(
+        return Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "state",
             f"The status can't be told now: {error}",
             retry_after_s=RETRY_AFTER_S,
-        ) from None
+        )
 
 
 def _with_status(order_id: str, status: str) -> dict[str, Any]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
 import pulsar
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from api import reports
-from api.backend import Backend
-from api.problems import Problem, documented
+from api.backend import Backend, in_pool
+from api.bodies import Body, documented_body, parsed
+from api.problems import WITH_BODY, Problem, documented
 from api.waiting import MOST_WAIT_S
 from client.reports import Wish
 from client.reports import command as reports_command
@@ -30,12 +32,13 @@ router = APIRouter(prefix="/reports", tags=["reports"])
 RETRY_AFTER_S = 2
 ORDERS = "orders"
 SEND_TIMEOUT_MS = 10_000
+_EXAMPLE = {"report": "orders", "format": "csv", "from": "2026-11-01", "filters": {"status": "aprobada"}}
+ENDINGS = {"markdown": "md"}
+"""Endings of the formats whose files aren't called as they are."""
 
 
-class ReporteEnviado(BaseModel):
+class ReporteEnviado(Body):
     """A report as a client asks for it. Its names are those of `GenerarReporte`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     report: Annotated[str, Field(min_length=1, max_length=64, description="The kind, such as orders or by-day.")] = (
         ORDERS
@@ -43,8 +46,12 @@ class ReporteEnviado(BaseModel):
     format: Annotated[str, Field(min_length=1, max_length=64, description="Such as csv or json.")] = "csv"
     filters: Annotated[
         dict[str, Annotated[str, Field(max_length=128)]],
-        Field(max_length=16, description="What the orders must have, by the filter's name, such as status."),
-    ] = {}
+        Field(
+            default_factory=dict,
+            max_length=16,
+            description="What the orders must have, by the filter's name, such as status.",
+        ),
+    ]
     from_: Annotated[
         str, Field(alias="from", max_length=64, description="Orders from this date or time on, ISO 8601.")
     ] = ""
@@ -56,11 +63,13 @@ class ReporteEnviado(BaseModel):
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+    openapi_extra={"requestBody": documented_body(ReporteEnviado, _EXAMPLE)},
+    responses=documented(*WITH_BODY, HTTPStatus.SERVICE_UNAVAILABLE),
 )
-async def ask(request: Request, asked: ReporteEnviado) -> JSONResponse:
+async def ask(request: Request) -> JSONResponse:
     """Ask for a report: 202 once the broker has the command. `Location` is where the report will be."""
     backend: Backend = request.app.state.backend
+    asked = parsed(ReporteEnviado, await request.body())
     try:
         limits = periodo(asked.from_, asked.to, asked.tz, asked.by)
     except UnknownTime as error:
@@ -98,42 +107,55 @@ async def fetch(
     if backend.streams.locked():
         raise _not_taken("as many reports are being streamed as may be")
     await backend.streams.acquire()
-    parts = reports.parts(backend.client, backend.admin, report_id, wait)
+    stop = threading.Event()
+    parts = reports.parts(backend.client, backend.admin, report_id, wait, stop)
     try:
-        first = await asyncio.to_thread(next, parts, None)
-    except reports.FAILURES as error:
-        backend.streams.release()
-        raise _not_taken(str(error)) from None
-    except BaseException:
-        backend.streams.release()
+        first = await in_pool(backend.readers, next, parts, None)
+    except BaseException as error:
+        _end(backend, stop)
+        if isinstance(error, reports.FAILURES):
+            raise _not_taken(str(error)) from None
         raise
     if first is None or first.error:
-        backend.streams.release()
+        _end(backend, stop)
         if first is None:
             said = {"id": report_id, "detail": "The report isn't there yet: ask again."}
             return JSONResponse(said, HTTPStatus.ACCEPTED, {"Retry-After": str(RETRY_AFTER_S)})
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "report", f"Reporting made no report: {first.error}")
-    name = f"reporte.{first.format}" if first.format.isalnum() else "reporte"
     return StreamingResponse(
-        _streamed(backend, first, parts),
+        _streamed(backend, first, parts, stop),
         media_type=first.content_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
+        headers={
+            "Content-Disposition": f'attachment; filename="{file_name(first)}"',
+            "X-Content-Type-Options": "nosniff",
+        },
     )
 
 
-async def _streamed(backend: Backend, first: ReporteGenerado, rest: Iterator[ReporteGenerado]) -> AsyncIterator[bytes]:
+def file_name(part: ReporteGenerado) -> str:
+    """Return the name under which a browser keeps a report; csv-excel is a variant of csv, and ends as that."""
+    word = re.match("[a-z0-9]+", part.format)
+    return f"reporte.{ENDINGS.get(word[0], word[0])}" if word else "reporte"
+
+
+async def _streamed(
+    backend: Backend, first: ReporteGenerado, rest: Iterator[ReporteGenerado], stop: threading.Event
+) -> AsyncIterator[bytes]:
     try:
         part: ReporteGenerado | None = first
         read = reports.Sum()
         while part is not None:
             read.add(part)
             yield part.content
-            part = await asyncio.to_thread(next, rest, None)
+            part = await in_pool(backend.readers, next, rest, None)
     finally:
-        # A reader that waits in its thread is closed by that thread.
-        with suppress(ValueError):
-            rest.close()  # type: ignore[attr-defined]
-        backend.streams.release()
+        _end(backend, stop)
+
+
+def _end(backend: Backend, stop: threading.Event) -> None:
+    """End what reads a report. Its thread may still be waiting, for less time than the next reader takes to begin."""
+    stop.set()
+    backend.streams.release()
 
 
 def _send(client: pulsar.Client, command: GenerarReporte) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from api.backend import Backend
+from api.backend import Backend, in_pool
 from api.problems import Problem, documented
 from connection import functions
 from connection.admin import Admin
@@ -42,8 +41,7 @@ async def totals(
     backend: Backend = request.app.state.backend
     asked = list(dict.fromkeys(currency or [DEFAULT_CURRENCY]))
     try:
-        async with backend.lookups:
-            found = await asyncio.to_thread(_read, backend.admin, asked)
+        found = await in_pool(backend.lookups, _read, backend.admin, asked)
     except PulsarError as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE, "state", f"The totals can't be told now: {error}", retry_after_s=1

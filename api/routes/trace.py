@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from api.backend import Backend
+from api.backend import Backend, in_pool
 from api.orders.following import FAILURES
 from api.orders.model import OrderId, require_id
 from api.problems import Problem, documented
@@ -50,7 +49,7 @@ async def trace(request: Request, order_id: OrderId) -> dict[str, Any]:
     span = Span(None, None) if event is None else Span.around((event.created_at_ms, event.updated_at_ms), MARGIN_S)
     try:
         async with backend.tracing:
-            found = await asyncio.to_thread(_find, backend, order_id, span)
+            found = await in_pool(backend.readers, _find, backend, order_id, span)
     except FAILURES as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,

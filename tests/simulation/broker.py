@@ -34,6 +34,8 @@ class Message:
     """A message in a topic, as ``pulsar.Message`` shows it."""
 
     __slots__ = ("due_s", "id", "key", "own", "payload", "place", "published_ms", "topic")
+    problem = ""
+    """Each can be read."""
 
     def __init__(
         self,

@@ -1,17 +1,21 @@
 """What the API says of an order before it asks Pulsar, and while Pulsar is away."""
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from api.bodies import parsed
 from api.orders import model
 from api.problems import Problem
+from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from tests.unit.api.test_outcomes import message
 
 Start = Callable[..., TestClient]
-ORDEN = {"client_id": 7, "address": "Calle 1", "total_cents": 100, "currency": "USD"}
+ORDEN: dict[str, Any] = {"client_id": 7, "address": "Calle 1", "total_cents": 100, "currency": "USD"}
 
 
 @pytest.mark.parametrize(
@@ -49,26 +53,29 @@ def test_a_bad_order_is_refused_with_the_field_that_is_wrong(
     assert answer.json()["errors"]
 
 
+@pytest.mark.parametrize("path", ["/orders", "/reports"])
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 50_000, b'{"id": "\\ud800"}'])
-def test_a_body_that_is_no_json_is_refused(open_api: Start, body: bytes) -> None:
-    answer = open_api().post("/orders", content=body)
+def test_a_body_that_is_no_json_is_refused(open_api: Start, path: str, body: bytes) -> None:
+    answer = open_api().post(path, content=body)
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:alpes:problem:json")
 
 
+@pytest.mark.parametrize("path", ["/orders", "/reports"])
 @pytest.mark.parametrize("body", ["[]", "null", '"x"', "1"])
-def test_a_body_that_is_no_object_is_refused(open_api: Start, body: str) -> None:
-    assert open_api().post("/orders", content=body).status_code == 422
+def test_a_body_that_is_no_object_is_refused(open_api: Start, path: str, body: str) -> None:
+    assert open_api().post(path, content=body).status_code == 422
 
 
-def test_a_body_that_is_too_large_is_refused(open_api: Start) -> None:
+@pytest.mark.parametrize("path", ["/orders", "/reports"])
+def test_a_body_that_is_too_large_is_refused(open_api: Start, path: str) -> None:
     api = open_api()
-    assert api.post("/orders", content=b" " * 70_000).status_code == 413
+    assert api.post(path, content=b" " * 70_000).status_code == 413
 
     def pieces() -> Any:
         for _ in range(70):
             yield b" " * 1000
 
-    assert api.post("/orders", content=pieces()).status_code == 413
+    assert api.post(path, content=pieces()).status_code == 413
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "ñ".encode(), "x" * 256])
@@ -89,7 +96,7 @@ def test_while_pulsar_is_away_an_order_is_not_taken_and_the_caller_knows_when_to
 
 
 def test_a_key_stands_for_the_same_id_for_ever() -> None:
-    sent = model.parsed(json.dumps(ORDEN).encode())
+    sent = parsed(model.OrdenEnviada, json.dumps(ORDEN).encode())
     assert model.order_id(sent, "8e03978e-40d5-43dd-bc93-6894a57f9324") == "4137cf1f-411b-5c59-972d-717a0b7363dd"
     assert model.order_id(sent, '"k"') == model.order_id(sent, "k")
     assert model.order_id(sent, None) != model.order_id(sent, None)
@@ -97,17 +104,20 @@ def test_a_key_stands_for_the_same_id_for_ever() -> None:
 
 def test_what_ordenes_compares_makes_the_content() -> None:
     def content(**change: Any) -> int:
-        sent = model.parsed(json.dumps(ORDEN | change).encode())
+        sent = parsed(model.OrdenEnviada, json.dumps(ORDEN | change).encode())
         return model.content(model.command(sent, "a", "", 1_764_457_000_000))
 
     assert content() == content(created_at_ms=1_764_457_999_000)
     assert content(address="", direccion={"calle": "Calle 1"}) == content()
     for change in ({"client_id": 8}, {"address": "Calle 2"}, {"total_cents": 101}, {"currency": "COP"}):
         assert content(**change) != content()
+    # Python's hash of a number is the same for each of these pairs.
+    assert content(client_id=-1) != content(client_id=-2)
+    assert content(total_cents=0) != content(total_cents=2**61 - 1)
 
 
 def test_a_valid_order_becomes_a_command_that_ordenes_accepts() -> None:
-    sent = model.parsed(json.dumps(ORDEN | {"direccion": {"calle": "Calle 1", "pais": "CO"}}).encode())
+    sent = parsed(model.OrdenEnviada, json.dumps(ORDEN | {"direccion": {"calle": "Calle 1", "pais": "CO"}}).encode())
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     command = model.command(sent, "a", trace, 1_764_457_000_000)
     assert (command.id, command.created_at_ms, command.traceparent) == ("a", 1_764_457_000_000, trace)
@@ -117,18 +127,45 @@ def test_a_valid_order_becomes_a_command_that_ordenes_accepts() -> None:
 
 
 def test_a_broken_trace_is_left_out() -> None:
-    sent = model.parsed(json.dumps(ORDEN).encode())
+    sent = parsed(model.OrdenEnviada, json.dumps(ORDEN).encode())
     assert not model.command(sent, "a", "nonsense", 1_764_457_000_000).traceparent
 
 
 def test_a_problem_carries_its_members() -> None:
     with pytest.raises(Problem) as caught:
-        model.parsed(b'{"client_id": 1}')
+        parsed(model.OrdenEnviada, b'{"client_id": 1}')
     assert caught.value.members["errors"][0]["where"] == "total_cents"
 
 
 def test_a_currency_that_ordenes_takes_besides_is_taken() -> None:
-    sent = model.parsed(json.dumps(ORDEN | {"currency": "PTS"}).encode())
+    sent = parsed(model.OrdenEnviada, json.dumps(ORDEN | {"currency": "PTS"}).encode())
     assert model.command(sent, "a", "", 1_764_457_000_000, {"PTS"}).currency == "PTS"
     with pytest.raises(Problem, match="doesn't have"):
         model.command(sent, "a", "", 1_764_457_000_000)
+
+
+def known(api: TestClient, order_id: str) -> Any:
+    """Make the API know an order that the broker has, while Pulsar is away; return what it holds open."""
+    backend = api.app.state.backend  # type: ignore[attr-defined]
+    backend.deployed.set()
+    backend.commands.remember(order_id, 1)
+    return backend
+
+
+def test_an_order_that_was_taken_is_told_although_the_state_store_is_away(open_api: Start) -> None:
+    api = open_api()
+    known(api, "a")
+    told = api.get("/orders/a", params={"wait": 1})
+    assert (told.status_code, told.json()) == (200, {"id": "a", "status": "recibida"})
+    unknown = api.get("/orders/b")
+    assert (unknown.status_code, unknown.json()["type"]) == (503, "urn:alpes:problem:state")
+
+
+def test_an_end_that_the_topics_tell_is_told_although_the_state_store_is_away(open_api: Start) -> None:
+    api = open_api()
+    backend = known(api, "a")
+    event = OrdenActualizada(id="a", version=2, status="aprobada", updated_at_ms=2, **ORDEN)
+    soon = threading.Timer(1, backend.outcomes.take, ("orden-actualizada", message(event.SerializeToString()), 0))
+    soon.start()
+    told = api.get("/orders/a", params={"wait": 60})
+    assert (told.status_code, told.json()["status"]) == (200, "aprobada")
