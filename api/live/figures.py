@@ -99,7 +99,7 @@ class Figures:
     def __init__(self, admin: Admin) -> None:
         self._admin = admin
         self._sent: tuple[float, int] | None = None
-        self._totals: dict[str, Any] = {"problem": "not read yet", "orders": {}, "amounts": {}}
+        self._totals = _unknown("not read yet")
         self._totals_at = 0.0
 
     def sent_per_s(self) -> float | None:
@@ -156,32 +156,45 @@ class Figures:
         Parameters
         ----------
         currencies
-            Whose amounts to read.
+            Those of the last minutes. Their amounts are read first, then those of the others that have orders.
         """
         if time.monotonic() - self._totals_at >= TOTALS_EVERY_S:
             self._totals_at = time.monotonic()
             try:
-                self._totals = self._read_totals(sorted(set(currencies))[:MOST_CURRENCIES])
+                self._totals = self._read_totals(set(currencies))
             except PulsarError as error:
-                self._totals = {"problem": str(error), "orders": {}, "amounts": {}}
+                self._totals = _unknown(str(error))
         return self._totals
 
-    def _read_totals(self, currencies: list[str]) -> dict[str, Any]:
-        orders = {status: self._state(f"total:{status}") for status in FINAL_STATUSES}
+    def _read_totals(self, recent: set[str]) -> dict[str, Any]:
+        orders = {status: self._number(f"total:{status}") for status in FINAL_STATUSES}
+        with_orders = set((self._state("currencies") or "").split())
+        every = [*sorted(recent), *sorted(with_orders - recent)]
         amounts = {}
-        for currency in currencies:
+        for currency in every[:MOST_CURRENCIES]:
             for status in FINAL_STATUSES:
-                cents = self._state(f"total_cents:{status}:{currency}")
-                if cents is not None:
+                cents = self._number(f"total_cents:{status}:{currency}")
+                # A currency has a key of each status, and most are 0.
+                if cents is not None and (cents or currency in recent):
                     amounts[f"{status}:{currency}"] = money.amount(cents, currency)
-        return {"problem": "", "orders": orders, "amounts": amounts}
+        return {"problem": "", "orders": orders, "amounts": amounts, "unread": every[MOST_CURRENCIES:]}
 
-    def _state(self, key: str) -> int | None:
+    def _number(self, key: str) -> int | None:
         try:
-            return int(functions.state(self._admin, f"{PATH}/reporting", key))
+            return int(self._state(key) or "")
+        except ValueError:
+            return None
+
+    def _state(self, key: str) -> str | None:
+        try:
+            return functions.state(self._admin, f"{PATH}/reporting", key)
         except RefusedError as error:
             if error.code == HTTPStatus.NOT_FOUND:
                 return None
             raise
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError):
             return None
+
+
+def _unknown(problem: str) -> dict[str, Any]:
+    return {"problem": problem, "orders": {}, "amounts": {}, "unread": []}

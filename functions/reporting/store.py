@@ -27,14 +27,15 @@ def totals(transaction: Transaction) -> Mapping[str, str]:
     """Return the totals for the state store.
 
     ``total:<status>`` is the number of orders, and ``total_cents:<status>:<currency>`` the sum of their amounts, for
-    every currency that has or had an order.
+    every currency that has or had an order. ``currencies`` names these: keys of the state store can't be listed.
     """
     kept = {
         (status, currency): (orders, cents) for status, currency, orders, cents in transaction.execute(_SQL["totals"])
     }
-    values: dict[str, str] = {}
+    currencies = sorted({currency for _, currency in kept})
+    values = {"currencies": " ".join(currencies)} if currencies else {}
     for status in FINAL_STATUSES:
         values[f"total:{status}"] = str(sum(orders for (name, _), (orders, _) in kept.items() if name == status))
-        for currency in sorted({currency for _, currency in kept}):
+        for currency in currencies:
             values[f"total_cents:{status}:{currency}"] = str(kept.get((status, currency), (0, 0))[1])
     return values

@@ -69,6 +69,7 @@ def test_totals_are_those_of_the_table_and_name_every_final_status_and_currency(
     actualizar(database, cambio("a"))
     with database.transaction() as transaction:
         assert store.totals(transaction) == {
+            "currencies": "JPY USD",
             "total:aprobada": "2",
             "total_cents:aprobada:JPY": "0",
             "total_cents:aprobada:USD": "2500",

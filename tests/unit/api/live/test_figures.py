@@ -116,5 +116,12 @@ def test_totals_are_the_state_stores_with_decimals_and_what_it_lacks_is_unknown(
     found = figures.totals(["JPY", "USD"])
     assert found["orders"] == {"aprobada": 12, "rechazada": None, "expirada": None, "reembolsada": None}
     assert found["amounts"] == {"aprobada:JPY": "500 JPY"}
+    # Nothing came lately: the store names the currencies that have orders.
+    pulsar.answers |= {f"{state}/currencies": "COP JPY", f"{state}/total_cents%3Arechazada%3ACOP": "700"}
+    found = figures.totals([])
+    assert found["amounts"] == {"rechazada:COP": "7.00 COP", "aprobada:JPY": "500 JPY"}
+    assert found["unread"] == []
+    pulsar.answers[f"{state}/currencies"] = "A B C D E F G H I JPY K L"
+    assert figures.totals(["L"])["unread"] == ["JPY", "K"]
     pulsar.answers[f"{state}/total%3Aaprobada"] = RefusedError("refused: HTTP 500.", 500, "")
     assert figures.totals([])["problem"] == "refused: HTTP 500."
