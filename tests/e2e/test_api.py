@@ -7,12 +7,9 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +18,11 @@ import pytest
 
 from local_stack.settings import from_environment
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
+from tests.e2e.serving import Api, served
 from tests.e2e.tienda import ROOT, Tienda, stopped, wait_until
 from tests.lanes import PATIENCE
 
 ORDEN: dict[str, Any] = {"client_id": 7, "address": "Calle 93 # 13-24, Bogotá", "total_cents": 1250, "currency": "COP"}
-
-
-@dataclass
-class Api:
-    """An API of the test's own, or the stack's."""
-
-    http: httpx.Client
-    url: str
-    process: subprocess.Popen[str] | None = None
-
-    def post(self, order: dict[str, Any], **headers: str) -> httpx.Response:
-        return self.http.post("/orders", json=order, headers={name.replace("_", "-"): v for name, v in headers.items()})
 
 
 @pytest.fixture(scope="module")
@@ -45,29 +31,6 @@ def api(stack: Tienda) -> Iterator[Api]:
     url = from_environment(stack.environment).api_url
     with httpx.Client(base_url=url, timeout=60 * PATIENCE) as http:
         yield Api(http, url)
-
-
-@contextmanager
-def served(stack: Tienda, *options: str) -> Iterator[Api]:
-    """Serve another API for the length of a `with` block."""
-    command = [sys.executable, "-m", "client", "serve", "--port", "0", "--service-url", stack.service_url]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])}
-    process = subprocess.Popen(
-        [*command, "--admin-url", stack.admin_url, *options],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
-    assert process.stderr is not None
-    try:
-        url = re.findall(r"http://\S+", process.stderr.readline())[0]
-        with httpx.Client(base_url=url, timeout=60 * PATIENCE) as http:
-            yield Api(http, url, process)
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 @pytest.mark.core
@@ -100,7 +63,7 @@ def test_a_key_means_the_same_order_after_a_restart_and_to_another_api(stack: Ti
     key = f"api-{uuid.uuid4()}"
     first = api.post(ORDEN, Idempotency_Key=key, Prefer="wait=60")
     assert first.status_code == 200
-    with served(stack) as other:
+    with served(stack.service_url, stack.admin_url) as other:
         answers = other.post(ORDEN, Idempotency_Key=key), other.post(ORDEN | {"client_id": 8}, Idempotency_Key=key)
         assert [answer.status_code for answer in answers] == [202, 422]
         assert answers[0].json()["id"] == first.json()["id"]
@@ -110,7 +73,7 @@ def test_a_key_means_the_same_order_after_a_restart_and_to_another_api(stack: Ti
 
 def test_a_conflict_that_only_ordenes_knows_reaches_who_waits(stack: Tienda) -> None:
     order_id = f"api-{uuid.uuid4()}"
-    with served(stack) as api:
+    with served(stack.service_url, stack.admin_url) as api:
         # Sent past this API, so that it can't know it.
         now_ms = time.time_ns() // 1_000_000
         order = CrearOrden(id=order_id, created_at_ms=now_ms, **ORDEN)
@@ -197,7 +160,7 @@ async def orders_until_the_api_ends(api: Api, number: signal.Signals) -> list[st
 @pytest.mark.core
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_order_that_was_taken_is_lost_when_the_api_ends_under_load(stack: Tienda, number: signal.Signals) -> None:
-    with served(stack) as api:
+    with served(stack.service_url, stack.admin_url) as api:
         taken = asyncio.run(orders_until_the_api_ends(api, number))
         assert api.process is not None
         assert api.process.wait(40) == (0 if number == signal.SIGTERM else -number)
@@ -208,7 +171,7 @@ def test_no_order_that_was_taken_is_lost_when_the_api_ends_under_load(stack: Tie
 def test_a_token_is_asked_for_where_there_are_tokens(stack: Tienda, tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("a-token-of-this-test\n")
-    with served(stack, "--token-file", str(file)) as api:
+    with served(stack.service_url, stack.admin_url, "--token-file", str(file)) as api:
         assert api.http.get("/health/live").status_code == 200
         refused = api.post(ORDEN)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")

@@ -5,6 +5,7 @@ import re
 import signal
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -14,11 +15,13 @@ from local_stack import api as http_api
 from local_stack.settings import from_environment
 from schemas.tienda.topics import NAMESPACE
 from tests.browser import DESKTOP, PHONE, chromium, violations
+from tests.e2e.serving import served
 from tests.e2e.tienda import Tienda, new_prefix, orders, wait_until
 from tests.lanes import PATIENCE
 from tests.stack import asked
 
 WAIT_MS = 30_000 * PATIENCE
+AWAY = ("pulsar://127.0.0.1:1", "http://127.0.0.1:1")
 HIDDEN = "\u202eevil\u200b<img src=x onerror=alert(1)>"
 
 
@@ -217,3 +220,38 @@ def test_a_page_that_lost_the_connection_says_so_and_comes_back_by_itself(browse
     assert started.returncode == 0, started.stdout + started.stderr
     live(page)
     context.close()
+
+
+def test_a_token_is_asked_for_once_and_again_by_what_needs_it(browser: Browser, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("a-token-of-this-test\n")
+    with served(*AWAY, "--token-file", str(tokens)) as api:
+        context = browser.new_context(viewport=PHONE)
+        context.set_default_timeout(WAIT_MS)
+        page = context.new_page()
+        page.goto(api.url)
+        dialog, state = page.locator("#token"), page.locator("#connection")
+        expect(dialog).to_be_visible()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        expect(state).to_have_attribute("data-state", "token")
+        # The page asks the API again by itself, and nobody else.
+        with page.expect_response(lambda answer: answer.status == 401):
+            pass
+        expect(dialog).to_be_hidden()
+        assert violations(page) == []
+
+        page.get_by_role("button", name="Place the order").click()
+        expect(dialog).to_be_visible()
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(page.locator("#order-result")).to_contain_text("This needs a token")
+
+        page.get_by_role("button", name="Enter a token").click()
+        page.keyboard.type("another-token-than-that")
+        page.keyboard.press("Enter")
+        expect(page.locator("#token-text")).to_contain_text("doesn't know this token")
+        page.keyboard.type("a-token-of-this-test")
+        page.keyboard.press("Enter")
+        expect(state).to_have_attribute("data-state", "live")
+        expect(page.get_by_role("button", name="Enter a token")).to_be_hidden()
+        context.close()

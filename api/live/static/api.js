@@ -2,6 +2,7 @@
 
 const KEPT = "alpes-token";
 let asking = null;
+let declined = false;
 
 /** An answer that is no success; `status` is HTTP's, 0 if nothing answered. */
 export class Problem extends Error {
@@ -12,8 +13,11 @@ export class Problem extends Error {
   }
 }
 
-/** Fetch, asking for a token when the API wants one; raise a `Problem` for every answer that is no success. */
-export async function call(path, options = {}) {
+/**
+ * Fetch, asking for a token when the API wants one; raise a `Problem` for every answer that is no success.
+ * Who has closed that question is asked again when they do something, not in the `background`.
+ */
+export async function call(path, { background = false, ...options } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(KEPT);
     const headers = new Headers(options.headers);
@@ -26,11 +30,15 @@ export async function call(path, options = {}) {
       throw new Problem(0, "The API doesn't answer.");
     }
     if (answer.ok) return answer;
-    if (answer.status !== 401) throw await problem(answer);
-    // Several requests may find out at once: one dialog serves them all.
-    asking ??= ask(Boolean(token)).finally(() => { asking = null; });
-    await asking;
+    if (answer.status !== 401 || (background && declined)) throw await problem(answer);
+    if (!await enterToken(Boolean(token))) throw await problem(answer);
   }
+}
+
+/** Ask for a token; answer whether one was given. Several may ask at once: one dialog serves them all. */
+export function enterToken(refused = false) {
+  asking ??= ask(refused).finally(() => { asking = null; });
+  return asking;
 }
 
 async function problem(answer) {
@@ -48,12 +56,14 @@ function ask(refused) {
   const field = dialog.querySelector("input");
   if (refused) document.getElementById("token-text").textContent = "The API doesn't know this token. Enter another one.";
   field.value = "";
+  dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
-      if (field.value) sessionStorage.setItem(KEPT, field.value);
+      declined = dialog.returnValue !== "yes";
+      if (!declined) sessionStorage.setItem(KEPT, field.value);
       field.value = "";
-      resolve();
+      resolve(!declined);
     }, { once: true });
   });
 }

@@ -5,11 +5,12 @@ import { call, Problem } from "./api.js";
 const SILENT_MS = 12_000; // Something new comes every second. Heartbeats don't count: they say nothing.
 const PAUSES_MS = [500, 1_000, 2_000, 5_000];
 
-/** Call `handlers[name](values)` for each event, and `state("live" | "lost", reason)` when the connection changes. */
+/** Call `handlers[name](values)` for each event, and `state("live" | "lost" | "token", reason)` when the connection changes. */
 export async function follow(path, handlers, state) {
   let failures = 0;
   for (;;) {
     let reason = "";
+    let found = "lost";
     try {
       await read(path, handlers, () => {
         failures = 0;
@@ -17,8 +18,9 @@ export async function follow(path, handlers, state) {
       });
     } catch (error) {
       reason = error instanceof Problem && error.status ? error.message : "";
+      if (error.status === 401) found = "token";
     }
-    state("lost", reason);
+    state(found, reason);
     await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)]));
     failures += 1;
   }
@@ -28,7 +30,7 @@ async function read(path, handlers, connected) {
   const stop = new AbortController();
   let watchdog = setTimeout(() => stop.abort(), SILENT_MS);
   try {
-    const answer = await call(path, { signal: stop.signal, headers: { Accept: "text/event-stream" } });
+    const answer = await call(path, { background: true, signal: stop.signal, headers: { Accept: "text/event-stream" } });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let buffer = "";
     for (;;) {

@@ -1,5 +1,6 @@
 // Puts the page together: reads the events, and hands each part what is new.
 
+import { enterToken } from "./api.js";
 import { follow } from "./events.js";
 import { showFunctions, showHeadline, showOutcomes, showProblems } from "./figures.js";
 import { showLetters } from "./letters.js";
@@ -29,6 +30,9 @@ function show(news, { afresh = false } = {}) {
 }
 
 let known = false;
+let lostAt = "";
+const tokenButton = document.getElementById("token-button");
+tokenButton.addEventListener("click", () => enterToken());
 follow("/live/events", {
   snapshot(all) {
     known = true;
@@ -45,9 +49,13 @@ follow("/live/events", {
 }, (state, reason) => {
   const line = document.getElementById("connection");
   if (line.dataset.state === state && !reason) return;
+  if (line.dataset.state !== state) lostAt = time(Date.now());
   line.dataset.state = state;
-  if (state === "lost") known = false;
-  setText(line, state === "live"
-    ? `Live, times in ${zone}`
-    : `Connection lost at ${time(Date.now())}: the figures are from before. Trying again …${reason ? ` ${reason}` : ""}`);
+  tokenButton.hidden = state !== "token";
+  if (state !== "live") known = false;
+  setText(line, {
+    live: `Live, times in ${zone}`,
+    lost: `Connection lost at ${lostAt}: the figures are from before. Trying again …${reason ? ` ${reason}` : ""}`,
+    token: "There are no figures without a token.",
+  }[state]);
 });

@@ -15,12 +15,18 @@ export class LastOrders {
     this.form = document.getElementById("filter");
     this.body = document.getElementById("order-rows");
     this.pause = document.getElementById("pause");
-    this.form.addEventListener("input", () => this.show());
+    this.form.addEventListener("input", () => this.asked());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.pause.addEventListener("click", () => {
       this.pause.setAttribute("aria-pressed", String(!this.paused));
-      this.show();
+      this.asked();
     });
+  }
+
+  /** Show what somebody has just asked for, and say it. What comes by itself each second is not said. */
+  asked() {
+    this.show();
+    setText("orders-said", document.getElementById("orders-note").textContent);
   }
 
   get paused() {

@@ -3,6 +3,7 @@
 import { call, Problem } from "./api.js";
 import { element, foreign, time } from "./text.js";
 
+const AGAIN = [0, 429, 502, 503, 504]; // Statuses after which the same request may succeed.
 const NOT_ENDED = ["recibida", "creada"];
 const WAIT_S = 20;
 const PATIENCE_MS = 120_000;
@@ -82,8 +83,8 @@ async function send(order) {
       return (await (await call("/orders", options)).json()).id;
     } catch (error) {
       // With the same key, sending it again places no second order.
-      if (!(error instanceof Problem) || ![0, 429, 503].includes(error.status) || attempt === 3) throw error;
-      await new Promise((resolve) => setTimeout(resolve, (error.retryAfter || 1) * 1000));
+      if (!(error instanceof Problem) || !AGAIN.includes(error.status) || attempt === 3) throw error;
+      await pause(error);
     }
   }
 }
@@ -91,7 +92,16 @@ async function send(order) {
 async function end(id, steps) {
   const until = Date.now() + PATIENCE_MS;
   while (Date.now() < until) {
-    const order = await (await call(`/orders/${encodeURIComponent(id)}?wait=${WAIT_S}`)).json();
+    let order;
+    try {
+      order = await (await call(`/orders/${encodeURIComponent(id)}?wait=${WAIT_S}`)).json();
+    } catch (error) {
+      // The broker has the order: its end comes, whatever is away now.
+      if (!(error instanceof Problem) || !AGAIN.includes(error.status)) throw error;
+      steps.say(`What became of it can't be told now: ${error.message}`);
+      await pause(error);
+      continue;
+    }
     if (!NOT_ENDED.includes(order.status)) {
       steps.end(order.status);
       return;
@@ -99,6 +109,10 @@ async function end(id, steps) {
     steps.say("It has not ended yet …");
   }
   steps.trouble("It has not ended within two minutes. Its trace says where it is; the functions above say what holds it up.");
+}
+
+function pause(error) {
+  return new Promise((resolve) => setTimeout(resolve, (error.retryAfter || 1) * 1000));
 }
 
 /** What happened to the order that the form placed, step by step. */
