@@ -41,10 +41,13 @@ class Api:
     ----------
     state : State
         What the application holds open: `backend`, `live` and `tokens`.
+    openapi : callable
+        Returns the description of all requests.
     """
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self.state = app.state
+        self.openapi = app.openapi
         self._answer = Guard(Direct(Heads(app), app, DIRECT), settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -49,6 +49,9 @@ def test_every_file_that_the_page_names_is_served_under_a_strict_policy(open_api
         assert answer.headers["cache-control"] == "no-cache"
         again = api.get(where, headers={"If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+    etag = api.get("/").headers["etag"]
+    for tags, status in ((f"W/{etag}", 304), (f'"other", {etag}', 304), ("*", 304), ('"other"', 200), (etag[:-2], 200)):
+        assert api.get("/", headers={"If-None-Match": tags}).status_code == status, tags
     assert api.get("/live/static/main.js").headers["content-type"].startswith("text/javascript")
 
 
