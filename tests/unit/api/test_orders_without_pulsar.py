@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,8 @@ def test_while_pulsar_is_away_an_order_is_not_taken_and_the_caller_knows_when_to
 def test_a_key_stands_for_the_same_id_for_ever() -> None:
     sent = parsed(model.OrdenEnviada, json.dumps(ORDEN).encode())
     assert model.order_id(sent, "8e03978e-40d5-43dd-bc93-6894a57f9324") == "4137cf1f-411b-5c59-972d-717a0b7363dd"
+    for key in ("k", "8e03978e-40d5-43dd-bc93-6894a57f9324", "~" * 255):
+        assert model.order_id(sent, key) == str(uuid.uuid5(model.KEYS, key))
     assert model.order_id(sent, '"k"') == model.order_id(sent, "k")
     assert model.order_id(sent, None) != model.order_id(sent, None)
 
