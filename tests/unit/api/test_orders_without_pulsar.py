@@ -13,7 +13,7 @@ from api.bodies import parsed
 from api.orders import model
 from api.problems import Problem
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
-from tests.unit.api.test_outcomes import message
+from tests.unit.api.messages import message
 
 Start = Callable[..., TestClient]
 ORDEN: dict[str, Any] = {"client_id": 7, "address": "Calle 1", "total_cents": 100, "currency": "USD"}

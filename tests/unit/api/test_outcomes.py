@@ -5,25 +5,17 @@ from typing import Any
 
 import pytest
 
-from alpes_wire import Message, MessageId
-from alpes_wire.message import Entry
-from alpes_wire.protocol_pb2 import MessageMetadata
+from alpes_wire import Message
 from api.orders import model, verdict
 from api.orders.commands import Commands
 from api.orders.outcomes import Outcomes
 from api.problems import Problem
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden, OrdenActualizada
+from tests.unit.api.messages import message
 
 CONTENT: dict[str, Any] = {"client_id": 7, "address": "Calle 1", "total_cents": 100, "currency": "USD"}
 SENT = CrearOrden(id="a", created_at_ms=1_764_457_000_000, **CONTENT)
 MINE, OTHERS = model.content(SENT), 0
-
-
-def message(payload: bytes, **properties: str) -> Message:
-    metadata = MessageMetadata(partition_key=b"a", publish_time=1)
-    for name, value in properties.items():
-        metadata.properties.add(key=name.replace("_", ".").encode(), value=value.encode())
-    return Message((Entry(MessageId(1, 1), metadata, payload),), metadata, payload)
 
 
 def event(version: int = 2, status: str = "aprobada", **change: Any) -> Message:
