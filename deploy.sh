@@ -10,7 +10,7 @@ source scripts/venv.sh
 
 ORDERS=${ALPES_ORDERS:-100}
 MOST_ORDERS=2000000 # of alpes send
-COMMANDS=(up deploy status env scale logs kill down destroy)
+COMMANDS=(up deploy status env scale logs kill package manifests down destroy)
 WRONG_USAGE=2
 WORK=
 
@@ -32,6 +32,10 @@ the report.
                       topic's contract, unless allowed: then ask (unless --yes), and record who and WHY
   status [--json]     show the stack, each function's instances, processes and restarts, and their backlogs;
                       exit code 3 when a part is not running or makes no progress
+  package [FUNCTION…] [--self-contained] [--output DIR]
+                      write the functions' zips to build/; with --self-contained to build/self-contained/, with the
+                      packages that they import, for workers that nobody may prepare (--python, --platform: theirs)
+  manifests [DIR]     write what Kubernetes needs to run the functions: docs/kubernetes.md
   env                 print export lines for a shell: eval "\$(./deploy.sh env)"
   scale FUNCTION N    run N instances of a function
   logs [FUNCTION] [-f] [--tail N] [--all]
@@ -245,7 +249,7 @@ main() {
             require_orders
             check_machine build
             ;;
-        deploy | logs) ;;
+        deploy | logs | package | manifests) ;;
         up)
             takes up 0 0 "" "$@"
             check_machine
@@ -266,7 +270,7 @@ main() {
             python -m deployment deploy "$@"
             update_api
             ;;
-        status | scale | logs | kill) python -m deployment "$command" "$@" ;;
+        status | scale | logs | kill | package | manifests) python -m deployment "$command" "$@" ;;
         env) command_env ;;
         down | destroy)
             require_local "$command"

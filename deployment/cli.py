@@ -13,6 +13,8 @@ from connection.admin import Admin
 from deployment import deploy, function_configs, function_logs, instances, releases, report
 from deployment.errors import DeploymentError, UsageError
 from deployment.gate import Permission
+from deployment.manifests import manifests
+from deployment.packaging import package
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import is_local, pulsar_admin, resolve
 from local_stack import stack
@@ -173,6 +175,10 @@ def _logs(function: str | None, *, follow: bool, tail: int, everything: bool) ->
         # Ctrl-C is how one stops following.
         return errors.INTERRUPTED
     return 0
+
+
+commands.add_command(package)
+commands.add_command(manifests)
 
 
 @commands.command("where")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -34,10 +34,23 @@ def sources(service: str, root: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
                 yield path, relative.as_posix()
 
 
-def build(config: PulsarFunctionConfig, folder: Path = BUILD, root: Path = CHECKOUT) -> Path:
+def build(
+    config: PulsarFunctionConfig, folder: Path = BUILD, root: Path = CHECKOUT, wheels: Sequence[Path] = ()
+) -> Path:
     """Write a function's zip.
 
     Pulsar's Python instance unpacks it, and puts `<the zip's base name>/src` on its path.
+
+    Parameters
+    ----------
+    config
+        The function.
+    folder
+        Where the zip goes.
+    root
+        The checkout.
+    wheels
+        Packages that the zip brings; see `deployment.wheels`.
 
     Returns
     -------
@@ -49,8 +62,9 @@ def build(config: PulsarFunctionConfig, folder: Path = BUILD, root: Path = CHECK
     temporary = package.with_suffix(".new")
     # Stored, not compressed: two versions of a compressor may make different bytes of the same file.
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for source, name in sources(config.service, root):
-            entry = zipfile.ZipInfo(f"{package.stem}/src/{name}", EARLIEST)
+        files = [(source, f"src/{name}") for source, name in sources(config.service, root)]
+        for source, name in [*files, *((wheel, f"deps/{wheel.name}") for wheel in wheels)]:
+            entry = zipfile.ZipInfo(f"{package.stem}/{name}", EARLIEST)
             entry.external_attr = READABLE
             entry.create_system = 3
             archive.writestr(entry, source.read_bytes())

@@ -106,8 +106,11 @@ def frames(request: Request, limits: Limits, stopping: Callable[[], bool], progr
 
 
 def _paths() -> str:
-    """Return where the process finds our code: where this function found it, in its zip or in a checkout."""
-    own = (Path(__file__).parents[2], Path(alpes_runtime.__path__[0]).parent, Path(alpes_wire.__path__[0]).parent)
+    """Return where the process finds our code and its packages: where this function found them."""
+    own = [Path(__file__).parents[2], Path(alpes_runtime.__path__[0]).parent, Path(alpes_wire.__path__[0]).parent]
+    if (own[0].parent / "deps").is_dir():
+        # The zip brought the packages: Pulsar has installed them beside it.
+        own.append(own[0].parents[1])
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return os.pathsep.join(dict.fromkeys([*map(str, own), *filter(None, inherited)]))
 

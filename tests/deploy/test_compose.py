@@ -18,6 +18,8 @@ from local_stack.settings import PULSAR_VERSION
 
 ROOT = Path(__file__).parent.parent.parent
 SERVICES = tuple(function_configs.load())
+DOCKERFILES = ("docker/Dockerfile", "docker/runner.Dockerfile")
+COPY = r"^COPY (\w\S+) (\S+)$"
 SECRETS = {"POSTGRES_PASSWORD", *(f"{service.upper()}_PASSWORD" for service in SERVICES)}
 
 
@@ -210,14 +212,39 @@ def test_the_client_has_no_database(services: dict[str, Any]) -> None:
 
 
 def test_the_image_and_the_local_stack_are_of_one_pulsar_version() -> None:
-    in_dockerfile = re.search(r"^ARG PULSAR_VERSION=(\S+)$", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
-    assert in_dockerfile
-    assert in_dockerfile[1] == PULSAR_VERSION
+    for name in DOCKERFILES:
+        in_dockerfile = re.search(r"^ARG PULSAR_VERSION=(\S+)$", (ROOT / name).read_text(), re.MULTILINE)
+        assert in_dockerfile
+        assert in_dockerfile[1] == PULSAR_VERSION
 
 
-def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
-    result = run(Path(sys.executable).parent / "hadolint", "docker/Dockerfile", cwd=ROOT)
+def test_hadolint_finds_nothing_in_the_dockerfiles() -> None:
+    result = run(Path(sys.executable).parent / "hadolint", *DOCKERFILES, cwd=ROOT)
     assert result.returncode == 0, result.stdout
+
+
+def test_the_runner_image_makes_the_zips_from_what_it_copies(tmp_path: Path) -> None:
+    stage = (ROOT / "docker" / "runner.Dockerfile").read_text().partition(" AS zips")[2].partition("\nFROM ")[0]
+    _copied(stage, tmp_path / "build")
+    # The environment has the checkout on its path.
+    alone = f"import runpy, sys; sys.path = [path for path in sys.path if not path.startswith({str(ROOT)!r})]; "
+    site = f"sys.path += [{str(Path(yaml.__file__).parents[1])!r}]; "
+    module = "runpy.run_module('docker.make_zips', run_name='__main__')"
+    result = run(sys.executable, "-c", alone + site + module, tmp_path / "zips", cwd=tmp_path / "build")
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in (tmp_path / "zips").iterdir()) == [f"alpes-{name}.zip" for name in SERVICES]
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for source, _ in re.findall(COPY, stage, re.MULTILINE):
+        top = source.partition("/")[0]
+        assert any(line.startswith(f"!{top}") for line in ignored), f".dockerignore leaves out {source}"
+
+
+def _copied(stage: str, build: Path) -> None:
+    """Copy what a stage of a Dockerfile copies from the checkout."""
+    for source, target in re.findall(COPY, stage, re.MULTILINE):
+        place = build / target / (Path(source).name if target.endswith("/") else "")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, place)
 
 
 def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(
@@ -226,10 +253,7 @@ def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(
     # What the Dockerfile copies for them, and nothing else.
     build = tmp_path_factory.mktemp("build")
     stage = (ROOT / "docker" / "Dockerfile").read_text().partition(" AS conf")[2].partition("\nFROM ")[0]
-    for source, target in re.findall(r"^COPY (\w\S+) (\S+)$", stage, re.MULTILINE):
-        place = build / target / (Path(source).name if target.endswith("/") else "")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, place)
+    _copied(stage, build)
     (tmp_path / "standalone.conf").write_text("# journalSyncData=\njournalSyncData=false\nadvertisedListeners=\n")
     (tmp_path / "functions_worker.yml").write_text("instanceLivenessCheckFreqMs: 30000\nworkerPort: 6750\n")
 
