@@ -1,10 +1,10 @@
 """A page in one file: totals, plots and at most 1,000 rows, for any screen, light and dark, and for paper."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader
@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader
 from functions.reporting.formats import MOST_SHOWN, NUMBERS, Report, Table
 from functions.reporting.formats import _plots as plots
 from functions.reporting.formats._for_people import cell, for_people, harmless
+from schemas.tienda.periodo import Periodo
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 MOST_POINTS = 60
@@ -21,6 +22,8 @@ FEW_DAYS = 3
 MOST_FILLED = 4_000
 """Days or hours that are filled with zeros where no order came. A clock that is decades off would make millions."""
 HOUR_MS = 3_600_000
+LEVELS = ("minute_at", "p50_ms", "p95_ms", "p99_ms", "clock_ahead")
+"""Columns of the report of service levels."""
 
 
 class Plot(NamedTuple):
@@ -90,10 +93,12 @@ def _plots(report: Report, totals: Table, summed: Sequence[Sequence[Any]]) -> li
         Plot(f"Orders by {unit}", told, plots.over_time(times, series), names),
         Plot("Outcomes", _listed(outcomes), plots.shares(names, list(outcomes.values())), names),
     ]
-    minutes, levels = _levels(report)
+    minutes, levels, clock_ahead = _levels(report)
     if minutes:
         told = f"From {minutes[0]} to {minutes[-1]}; the highest 99th percentile is {max(levels['p99']):,} ms. Where a "
-        told += "point stands for several minutes, p95 and p99 are those of the slowest, p50 that of the middle one."
+        told += "point stands for several minutes, p95 and p99 are those of the slowest, p50 is their mean."
+        if clock_ahead:
+            told += f" {clock_ahead:,} orders are left out: a client's clock was ahead, so they end before they begin."
         found.append(Plot("From created to ended, in ms", told, plots.lines(minutes, levels), list(levels)))
     return found
 
@@ -107,18 +112,17 @@ def _over_time(report: Report, statuses: Sequence[str]) -> tuple[str, list[str],
     """Return the unit, the labels, and the number of orders of each status at each label, empty times included."""
     days = _counted(report.related("by-day"))
     if len(days) > FEW_DAYS:
-        unit, times = "day", _every_day(sorted(text[:10] for text, _ in days.values()))
-        counts = {text[:10]: count for text, count in days.values()}
+        unit, by_date = "day", {text[:10]: counts for text, counts in days.values()}
+        times = _every_day(sorted(by_date))
+        found = [by_date.get(day, {}) for day in times]
     else:
         hours = _counted(report.related("by-hour"))
-        first, last = min(hours), max(hours)
-        filled = range(first, last + 1, HOUR_MS) if last - first < MOST_FILLED * HOUR_MS else sorted(hours)
-        shown = {ms: (report.periodo.shown(ms) or "")[:16].replace("T", " ") for ms in [*filled, *hours]}
-        unit, times = "hour", [shown[ms] for ms in sorted(shown)]
-        counts = {shown[ms]: count for ms, (_, count) in hours.items()}
+        filled = _every_hour(sorted(hours), report.periodo)
+        unit, times = "hour", _labels([report.periodo.shown(ms) or "" for ms in filled])
+        found = [hours[ms][1] if ms in hours else {} for ms in filled]
     step = -(-len(times) // MOST_POINTS)
-    spans = [times[n : n + step] for n in range(0, len(times), step)]
-    series = {status: [sum(counts.get(at, {}).get(status, 0) for at in span) for span in spans] for status in statuses}
+    spans = [found[n : n + step] for n in range(0, len(found), step)]
+    series = {status: [sum(counts.get(status, 0) for counts in span) for span in spans] for status in statuses}
     return (unit if step == 1 else f"{step} {unit}s"), times[::step], series
 
 
@@ -142,17 +146,73 @@ def _every_day(days: Sequence[str]) -> list[str]:
     return [(first + timedelta(n)).isoformat() for n in range((last - first).days + 1)]
 
 
-def _levels(report: Report) -> tuple[list[str], dict[str, list[int]]]:
+def _every_hour(hours: Sequence[int], periodo: Periodo) -> list[int]:
+    """Return the Unix ms of these hours and of those between. One is shorter where the clocks are changed within it."""
+    if hours[-1] - hours[0] > MOST_FILLED * HOUR_MS:
+        return list(hours)
+    filled, at_ms = set(hours), hours[0]
+    while at_ms < hours[-1]:
+        shown = periodo.shown(at_ms) or ""
+        at_ms += HOUR_MS - (int(shown[14:16]) * 60 + int(shown[17:19])) * 1000
+        filled.add(at_ms)
+    return sorted(filled)
+
+
+def _labels(times: Sequence[str]) -> list[str]:
+    """Return times of ISO 8601 to the minute, with the offset where the clocks show a time twice."""
+    shown = [text[:16].replace("T", " ") for text in times]
+    often = Counter(shown)
+    return [f"{label}{text[23:]}" if often[label] > 1 else label for label, text in zip(shown, times, strict=True)]
+
+
+class _Levels(NamedTuple):
+    """The service levels of some minutes, one after the other.
+
+    Attributes
+    ----------
+    at
+        The first of them.
+    minutes
+        How many they are.
+    p50
+        The sum of their p50.
+    p95, p99
+        The highest ones.
+    """
+
+    at: str
+    minutes: int
+    p50: int
+    p95: int
+    p99: int
+
+    def with_later(self, other: "_Levels") -> "_Levels":
+        worst = max(self.p95, other.p95), max(self.p99, other.p99)
+        return _Levels(self.at, self.minutes + other.minutes, self.p50 + other.p50, *worst)
+
+
+def _levels(report: Report) -> tuple[list[str], dict[str, list[int]], int]:
+    """Return times, the percentiles at each, and how many orders have none. A long history is joined as it comes."""
     table = report.related("service-levels")
-    rows = list(table.rows)
-    minutes = [text[:16].replace("T", " ") for text in _values(table, "minute_at", rows)]
-    step = max(1, -(-len(rows) // MOST_POINTS))
-    levels = {name: [max(1, ms) for ms in _values(table, f"{name}_ms", rows)] for name in ("p50", "p95", "p99")}
-    joined = {
-        name: [
-            round(median(values[n : n + step])) if name == "p50" else max(values[n : n + step])
-            for n in range(0, len(values), step)
-        ]
-        for name, values in levels.items()
+    places = [[column.name for column in table.columns].index(name) for name in LEVELS]
+    points: list[_Levels] = []
+    each, clock_ahead = 1, 0
+    for row in table.rows:
+        at, p50, p95, p99, ahead = (row[place] for place in places)
+        clock_ahead += ahead
+        if p50 is None:
+            continue
+        minute = _Levels(at, 1, p50, p95, p99)
+        if points and points[-1].minutes < each:
+            points[-1] = points[-1].with_later(minute)
+            continue
+        if len(points) == MOST_POINTS:
+            points = [first.with_later(second) for first, second in zip(points[::2], points[1::2], strict=True)]
+            each *= 2
+        points.append(minute)
+    levels = {
+        "p50": [max(1, round(point.p50 / point.minutes)) for point in points],
+        "p95": [max(1, point.p95) for point in points],
+        "p99": [max(1, point.p99) for point in points],
     }
-    return minutes[::step], joined
+    return _labels([point.at for point in points]), levels, clock_ahead

@@ -41,13 +41,13 @@ def report_of(*ordenes: Cambio, of: Periodo | None = None, kind: str = "orders")
     """Return a report; of other kinds than totals by status, it has no rows."""
     covered = of or periodo()
     hours = [("hour_at_ms", BIGINT), ("status", TEXT), ("currency", TEXT), ("orders", BIGINT), ("total_cents", NUMERIC)]
-    levels = [("minute_at_ms", BIGINT), ("orders", BIGINT), *((f"p{p}_ms", BIGINT) for p in (50, 95, 99))]
+    levels = [(name, BIGINT) for name in ("minute_at_ms", "orders", "p50_ms", "p95_ms", "p99_ms", "clock_ahead")]
 
     def related(name: str) -> Table:
         if name == "by-status":
             return totals_table(ordenes, covered)
         if name == "service-levels":
-            return table(levels, [(orden.updated_at_ms, 1, 1333, 1333, 1333) for orden in ordenes[:1]], covered)
+            return table(levels, [(orden.updated_at_ms, 1, 1333, 1333, 1333, 0) for orden in ordenes[:1]], covered)
         step = 86_400_000 if name == "by-day" else 3_600_000
         started = [(name.replace("by-", "") + "_at_ms", BIGINT), *hours[1:]]
         numbered = zip(count(), ordenes[:50], strict=False)

@@ -1,16 +1,18 @@
 """What people open: spreadsheets and pages."""
 
 import io
-from collections.abc import Sequence
+import re
+import tracemalloc
+from collections.abc import Mapping, Sequence
 
 import pytest
 from openpyxl import load_workbook
 
-from functions.reporting.formats import formats, xlsx
+from functions.reporting.formats import Table, formats, xlsx
 from schemas.tienda import rules
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.periodo import periodo
-from tests.unit.services.sample_reports import report_of
+from tests.unit.services.sample_reports import BIGINT, NUMERIC, TEXT, report_of, table
 
 ORDEN = Cambio("orden-1", 42, "aprobada", 1250, "USD", 2, 1_767_225_600_123, 1_767_225_601_456)
 HOSTILE = ["=1+1", "+1", "-1+2", "@SUM(A1)", "000123", "1e5", "12345678901234567890", "2026-11-01", "{=1}", "http://x"]
@@ -81,6 +83,68 @@ def test_a_page_without_orders_has_no_plot() -> None:
 @pytest.mark.parametrize("created_at_ms", [1, rules.LAST_TIME_MS])
 def test_a_clock_that_is_decades_off_makes_no_page_of_a_million_days(created_at_ms: int) -> None:
     assert len(page(*(ORDEN._replace(created_at_ms=created_at_ms if n else 1) for n in range(5)))) < 1_000_000
+
+
+def hours_page(zone: str, *counts: tuple[int, int]) -> str:
+    """Return the page of a report with so many orders in the hours that begin at these Unix ms."""
+    covered = periodo(tz=zone)
+    report = report_of(ORDEN, of=covered)
+    names = [("status", TEXT), ("currency", TEXT), ("orders", BIGINT), ("total_cents", NUMERIC)]
+
+    def related(name: str) -> Table:
+        if name in {"by-status", "service-levels"}:
+            return report.related(name)
+        rows = [(at_ms, "aprobada", "USD", orders, 1) for at_ms, orders in counts]
+        return table([(f"{name.removeprefix('by-')}_at_ms", BIGINT), *names], rows, covered)
+
+    return b"".join(formats()["html"].render(report._replace(related=related))).decode()
+
+
+def test_an_hour_that_comes_twice_is_two_on_a_page() -> None:
+    first = 1_793_509_200_000  # 2026-11-01T01:00-04:00 in New York, where the clocks are set back at 02:00
+    text = hours_page("America/New_York", (first, 10), (first + 3_600_000, 3), (first + 7_200_000, 2))
+    assert "From 2026-11-01 01:00-04:00 to 2026-11-01 02:00, at most 10 orders by hour." in text
+    assert re.findall(r'<desc class="value">(\d+)</desc>', text)[:3] == ["10", "3", "2"]
+    assert "11-01 01:00-05:00" in text
+
+
+def test_hours_without_an_order_are_where_the_clocks_have_them() -> None:
+    # 01:00+11:00 on 2026-04-05 in Lord Howe, where the clocks are set back by half an hour at 02:00.
+    before = 1_775_311_200_000
+    text = hours_page("Australia/Lord_Howe", (before, 1), (before + 3 * 3_600_000 + 1_800_000, 5))
+    assert re.findall(r'<desc class="value">(\d+)</desc>', text)[:5] == ["1", "0", "0", "0", "5"]
+    assert "From 2026-04-05 01:00 to 2026-04-05 04:00, at most 5 orders by hour." in text
+
+
+def test_a_long_history_of_service_levels_is_joined_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = report_of(ORDEN)
+    names = ("minute_at_ms", "orders", "p50_ms", "p95_ms", "p99_ms", "clock_ahead")
+    levels = [(name, BIGINT) for name in names]
+    drawn: list[Mapping[str, Sequence[float]]] = []
+
+    def lines(_labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
+        drawn.append(series)
+        return ""
+
+    monkeypatch.setattr("functions.reporting.formats._plots.lines", lines)
+
+    def page_of(minutes: int) -> tuple[str, int]:
+        rows = ((n * 60_000, 1, 10 + 2 * (n % 2), 20 + n, 30 + n, 0) for n in range(minutes))
+
+        def related(name: str) -> Table:
+            return table(levels, rows, report.periodo) if name == "service-levels" else report.related(name)
+
+        tracemalloc.start()
+        text = b"".join(formats()["html"].render(report._replace(related=related))).decode()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return text, peak
+
+    (_, few), (text, many) = page_of(100), page_of(20_000)
+    assert many < few + 500_000
+    assert "From 1970-01-01 00:00 to 1970-01-14 20:48; the highest 99th percentile is 20,029 ms." in text
+    assert drawn[-1]["p50"] == [11] * 40
+    assert drawn[-1]["p99"] == [*(541 + 512 * n for n in range(39)), 20_029]
 
 
 def test_every_kind_has_its_own_page() -> None:
