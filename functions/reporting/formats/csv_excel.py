@@ -17,7 +17,10 @@ EXACT_DIGITS = 15
 """Digits that Excel keeps of a number."""
 _WORDS = re.compile(r"[A-Za-z_]{1,60}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 """What Excel leaves alone: letters without a digit, and UUIDs."""
-_VALUES = frozenset({"true", "false", "verdadero", "falso"})
+_VALUES = frozenset(
+    {"true", "false", "verdadero", "falso", "verdadeiro", "vero", "wahr", "falsch", "vrai", "faux", "waar", "onwaar"}
+)
+"""Excel's truth values in English, Spanish, Portuguese, Italian, German, French and Dutch."""
 
 
 def render(report: Report) -> Iterator[bytes]:
