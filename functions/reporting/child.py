@@ -5,16 +5,18 @@ import resource
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import alpes_runtime
 import alpes_wire
 
+from . import folders
 from .making.frames import Frame, Frames, Kind, Unframed
 from .making.request import Request
 
@@ -66,7 +68,7 @@ class Limits:
 def frames(request: Request, limits: Limits, stopping: Callable[[], bool], program: str = PROGRAM) -> Iterator[Frame]:
     """Yield what the process says, up to the frame that ends the report. The process ends with the iteration.
 
-    While it may still be silent, `Kind.ALIVE` comes in its place.
+    While it may still be silent, `Kind.ALIVE` comes in its place. Its temporary files go with it.
 
     Parameters
     ----------
@@ -82,16 +84,30 @@ def frames(request: Request, limits: Limits, stopping: Callable[[], bool], progr
     Raises
     ------
     GivenUp
-        It failed, died, took too long, or said nothing for too long.
+        It failed, died, took too long, or said nothing for too long; or there is no place for its temporary files.
     Stopped
         The instance ends.
     """
+    with ExitStack() as held:
+        try:
+            folder = held.enter_context(folders.folder())
+        except OSError as error:
+            raise GivenUp(
+                f"its instance can't make a temporary folder in {tempfile.gettempdir()}: {error.strerror}"
+            ) from error
+        yield from _said(request, limits, stopping, program, folder)
+
+
+def _said(
+    request: Request, limits: Limits, stopping: Callable[[], bool], program: str, folder: folders.Folder
+) -> Iterator[Frame]:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": _paths()},
+        env=os.environ | {"PYTHONPATH": _paths(), "TMPDIR": folder.path},
+        pass_fds=[folder.lock],
         bufsize=0,
     )
     try:

@@ -22,7 +22,7 @@ from alpes_runtime.views import Totals
 from schemas.tienda.topics import RETRY_SUFFIX
 from schemas.tienda.v1.reporting_pb2 import ReporteGenerado
 
-from . import messages, store
+from . import folders, messages, store
 from .child import Limits
 from .handlers import ReportingHandlers
 from .reports import Reports
@@ -70,6 +70,7 @@ class Reporting(BatchFunction):
 
     def build(self, config: ReportingConfig, context: InstanceContext) -> Service:
         """Wire the handlers, the reports beside them, and the totals behind them."""
+        folders.remove_left_over()
         topic = context.output()
         schemas = {topic: encoded(ProtobufNativeSchema(ReporteGenerado))}
         handlers = ReportingHandlers(topic, context.clock.now_ms)
