@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -28,6 +28,8 @@ TOTALS = "0002_totales.sql"
 CURRENCIES = ("USD", "JPY", "KWD")
 RECOUNT = ("rebuild/clear_totals", "rebuild/count_totals")
 READS = 200
+BESIDE_ORDERS, BESIDE_GROUPS, BESIDE_COUNTED = 20, 2_000, 50
+"""Orders of a group, groups beside an open report, and those whose pages are counted."""
 SWITCH = {True: b"ALTER TABLE ordenes ENABLE TRIGGER USER", False: b"ALTER TABLE ordenes DISABLE TRIGGER USER"}
 
 
@@ -59,6 +61,9 @@ class Measured(NamedTuple):
         How long it takes to read the totals, and to count the rows instead.
     written
         By the number of orders in a group.
+    pages_at_rest, pages_beside
+        Pages of the totals that a group of `BESIDE_ORDERS` reads: without a report, and after `BESIDE_GROUPS` groups
+        beside an open one.
     """
 
     rows: int
@@ -66,6 +71,8 @@ class Measured(NamedTuple):
     read_ms: float
     count_ms: float
     written: list[Written]
+    pages_at_rest: float
+    pages_beside: float
 
 
 def measure(dsn: str, rows: int, groups: list[int], *, rounds: int, seconds: float) -> Measured:
@@ -98,6 +105,7 @@ def measure(dsn: str, rows: int, groups: list[int], *, rounds: int, seconds: flo
     fresh = _changes()
     try:
         with psycopg.connect(dsn, autocommit=True) as connection:
+            at_rest, beside = _pages(dsn, connection, database, fresh)
             written = [_written(connection, database, fresh, group, rounds, seconds) for group in groups]
             if not rows:
                 connection.execute("TRUNCATE ordenes")
@@ -106,7 +114,7 @@ def measure(dsn: str, rows: int, groups: list[int], *, rounds: int, seconds: flo
             count_ms = 1000 * _timed(lambda: connection.execute("SELECT count(*), sum(total_cents) FROM ordenes"))
     finally:
         database.close()
-    return Measured(rows, migration_s, read_ms, count_ms, written)
+    return Measured(rows, migration_s, read_ms, count_ms, written, at_rest, beside)
 
 
 @contextmanager
@@ -137,6 +145,36 @@ def _written(
     connection.execute(SWITCH[True])
     without, with_totals = (Cost(*map(median, zip(*found[totals], strict=True))) for totals in (False, True))
     return Written(group, without, with_totals)
+
+
+def _pages(
+    dsn: str, connection: psycopg.Connection, database: Postgres, fresh: Iterator[Cambio]
+) -> tuple[float, float]:
+    """Return how many pages of the totals a group reads: without a report, and beside one that has long been open."""
+
+    def keep(groups: int) -> None:
+        for _ in range(groups):
+            _keep(database, list(islice(fresh, BESIDE_ORDERS)))
+
+    def read() -> float:
+        before = _pages_read(connection, database)
+        keep(BESIDE_COUNTED)
+        return (_pages_read(connection, database) - before) / BESIDE_COUNTED
+
+    with psycopg.connect(dsn) as report:
+        at_rest = read()
+        report.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        report.execute("SELECT count(*) FROM ordenes")
+        keep(BESIDE_GROUPS)
+        return at_rest, read()
+
+
+def _pages_read(connection: psycopg.Connection, database: Postgres) -> int:
+    with database.transaction() as transaction:
+        transaction.execute("SELECT pg_stat_force_next_flush()")
+    read = "SELECT heap_blks_read + heap_blks_hit FROM pg_statio_user_tables WHERE relname = 'totales_parciales'"
+    row = connection.execute(read.encode()).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _cost(database: Postgres, server: psutil.Process, fresh: Iterator[Cambio], group: int, seconds: float) -> Cost:

@@ -10,7 +10,7 @@ import psycopg
 
 from bench.commands.session import Options, numbers, positive
 from bench.system import PORT_OFFSET
-from bench.totals import Measured, measure
+from bench.totals import BESIDE_GROUPS, BESIDE_ORDERS, Measured, measure
 from local_stack import credentials, postgres
 from local_stack.settings import from_environment
 
@@ -37,6 +37,10 @@ def run(options: Options) -> None:
 def _lines(found: Measured) -> Iterator[str]:
     yield f"{found.rows:,} rows: the migration took {found.migration_s:.2f} s"
     yield f"  read the totals {found.read_ms:.2f} ms, count the rows {found.count_ms:,.2f} ms"
+    yield (
+        f"  pages of the totals that a group of {BESIDE_ORDERS} reads: {found.pages_at_rest:.1f}, beside a report "
+        f"{BESIDE_GROUPS:,} groups long {found.pages_beside:.1f}"
+    )
     for each in found.written:
         pairs = zip(each._fields[1:], each[1:], strict=True)
         costs = "; ".join(

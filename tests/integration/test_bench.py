@@ -209,6 +209,7 @@ def test_what_the_totals_cost_is_measured_on_a_table_of_any_size(empty_dsn: str)
     found = totals.measure(empty_dsn, 30, [10], rounds=1, seconds=0.05)
     (written,) = found.written
     assert min(found.migration_s, found.read_ms, found.count_ms) > 0
+    assert 0 < found.pages_beside < 60
     assert min(written.without.wall_us, written.with_totals.wall_us) > 0
     with psycopg.connect(empty_dsn) as connection:
         counted = connection.execute("SELECT count(*) FROM ordenes").fetchone()

@@ -83,7 +83,7 @@ def test_totals_follow_a_rebuild_and_damaged_ones_are_counted_anew(connection: p
     assert rebuild(connection, *TOPIC, whole=True).totals == 0
     connection.execute("DISCARD TEMPORARY")
     connection.execute("UPDATE totales_parciales SET orders = orders - 1")
-    connection.execute("INSERT INTO totales_parciales VALUES (9, 'expirada', 'JPY', 1, 500)")
+    connection.execute("INSERT INTO totales_parciales VALUES ('expirada', 'JPY', 1, 500)")
     assert rebuild(connection, *TOPIC, whole=True, dry_run=True).totals == 2
     connection.execute("DISCARD TEMPORARY")
     assert rebuild(connection, *TOPIC, whole=True).totals == 2

@@ -120,7 +120,7 @@ SELECT
 FROM reconstruida
 WHERE NOT EXISTS (SELECT FROM ordenes WHERE ordenes.id = reconstruida.id)
 
--- Counts the totals anew. The lock holds all writers, so no slot has changes that others can't see yet.
+-- Counts the totals anew. The lock holds all writers, so there are no changes that others can't see yet.
 -- name: clear_totals
 UPDATE totales_parciales
 SET
@@ -128,19 +128,14 @@ SET
     total_cents = 0
 
 -- name: count_totals
-INSERT INTO totales_parciales (slot, status, currency, orders, total_cents)
+INSERT INTO totales_parciales (status, currency, orders, total_cents)
 SELECT
-    0,
     status,
     currency,
     count(*),
     sum(total_cents)
 FROM ordenes
 GROUP BY status, currency
-ON CONFLICT (slot, status, currency) DO UPDATE
-SET
-    orders = excluded.orders,
-    total_cents = excluded.total_cents
 
 -- name: count
 SELECT count(*) FROM reconstruida
