@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class _Filter(click.ParamType[tuple[str, str]]):
     type=_Filter(),
     multiple=True,
     metavar="NAME=VALUE",
-    help="Only orders that have this, such as status=aprobada. Can be given several times.",
+    help="Only orders that have this, such as status=aprobada. Can be given several times, with another name each.",
 )
 @click.option(
     "--format",
@@ -158,6 +159,8 @@ def report(  # noqa: PLR0913 -- one argument per option
         raise click.UsageError(str(error)) from None
     if excel and report_format != "csv":
         raise click.UsageError(f"--excel is --format csv-excel: leave out one of it and --format {report_format}")
+    if again := [name for name, count in Counter(name for name, _ in filters).items() if count > 1]:
+        raise click.UsageError(f"--filter names {again[0]} more than once, and an order has only one: name one value")
     wish = Wish("csv-excel" if excel else report_format, asked, kind, dict(filters))
     if catalogue:
         wish = CATALOGUE

@@ -18,12 +18,12 @@ import pytest
 
 from alpes_runtime import Ask, Done, Event, Retry
 from alpes_runtime.postgres import Postgres
-from functions.reporting import store
+from functions.reporting import folders, store
 from functions.reporting.child import Limits
 from functions.reporting.domain import Pedido
 from functions.reporting.making.kinds import kinds, parameters
 from functions.reporting.making.making import pieces
-from schemas.tienda import money
+from schemas.tienda import money, rules
 from schemas.tienda.cambios import Cambio
 from schemas.tienda.periodo import BY, periodo
 from tests.integration.reporting import HANDLERS, LIMITS, Published, actualizar, cambio, made, maker, request
@@ -132,10 +132,18 @@ def test_reports_are_asked_for_outside_the_transaction_and_end_in_one(database: 
         ({"name": "xml"}, "there is no report format 'xml'; there are: csv, csv-excel, "),
         ({"report": "by-moon"}, "there is no report 'by-moon'; there are: by-day, by-hour, "),
         ({"filters": (("shop", "1"),)}, "the report orders has no filter 'shop'; there are: client_id, "),
-        ({"filters": (("client_id", "x"),)}, "PostgreSQL refuses a filter's value: invalid input syntax for type int"),
+        ({"filters": (("client_id", "x"),)}, "PostgreSQL refuses a filter's value or the zone: invalid input "),
+        ({"filters": (("status", "approved"),)}, "the filter's status is 'approved', must be one of aprobada, "),
+        ({"filters": (("currency", "usd"),)}, "the filter's currency is 'usd', must be three capital letters "),
+        ({"filters": (("currency", "ABC"),)}, "the filter's currency is 'ABC': ISO 4217 doesn't have it, and no order"),
+        ({"tz": "localtime", "report": "by-day"}, "PostgreSQL refuses a filter's value or the zone: time zone "),
+        ({"tz": "localtime", "name": "html"}, "PostgreSQL refuses a filter's value or the zone: time zone "),
     ],
 )
-def test_what_there_is_not_is_answered_with_what_there_is(asked: dict[str, Any], why: str, dsn: str) -> None:
+def test_what_there_is_not_is_answered_with_what_there_is(
+    asked: dict[str, Any], why: str, database: Postgres, dsn: str
+) -> None:
+    actualizar(database, cambio())
     (answer,) = made(dsn, **asked)
     assert answer.error.startswith(why)
     assert (answer.content, answer.report_id) == (b"", "r")
@@ -145,9 +153,15 @@ def test_a_filter_is_a_value_whatever_it_holds(database: Postgres, dsn: str) -> 
     actualizar(database, cambio("a"), cambio("b", status="rechazada"), cambio("c", client_id=7, currency="JPY"))
     assert [row["id"] for row in rows_of(dsn, filters=(("status", "aprobada"),))] == ["a", "c"]
     assert [row["id"] for row in rows_of(dsn, filters=(("client_id", "7"), ("currency", "JPY")))] == ["c"]
-    assert rows_of(dsn, filters=(("status", "x' OR true --"),)) == []
+    assert rows_of(dsn, filters=(("status", "expirada"),)) == []
     (total,) = rows_of(dsn, report="by-status", filters=(("status", "rechazada"),))
     assert (total["orders"], total["total"]) == (1, "12.50")
+
+
+def test_a_currency_that_only_orders_have_is_a_filter(database: Postgres, dsn: str) -> None:
+    actualizar(database, cambio("a", currency="ABC"), cambio("b"))
+    assert [row["id"] for row in rows_of(dsn, filters=(("currency", "ABC"),))] == ["a"]
+    assert rows_of(dsn, filters=(("currency", "JPY"),)) == []
 
 
 def test_a_total_by_status_may_be_larger_than_any_amount(database: Postgres, dsn: str) -> None:
@@ -185,6 +199,17 @@ def test_service_levels_are_per_minute_of_the_end(database: Postgres, dsn: str) 
     first, second = rows_of(dsn, report="service-levels")
     assert (first["minute_at"], first["orders"]) == ("2026-01-01T00:00:00.000+00:00", 100)
     assert (first["p50_ms"], first["p95_ms"], first["p99_ms"], second["p50_ms"]) == (50, 95, 99, 61_000)
+
+
+def test_an_order_that_ends_before_it_begins_is_counted_and_in_no_percentile(database: Postgres, dsn: str) -> None:
+    ended = 1_767_225_600_000
+    for n, created_at_ms in enumerate([ended + 1, rules.LAST_TIME_MS, ended - 7]):
+        actualizar(database, cambio(f"o{n}", created_at_ms=created_at_ms, updated_at_ms=ended))
+    actualizar(database, cambio("alone", created_at_ms=ended + 90_000, updated_at_ms=ended + 60_000))
+    first, second = rows_of(dsn, report="service-levels")
+    assert (first["orders"], first["clock_ahead"], first["p50_ms"], first["p99_ms"]) == (3, 2, 7, 7)
+    assert (second["orders"], second["clock_ahead"], second["p50_ms"], second["p99_ms"]) == (1, 1, None, None)
+    assert "3 orders are left out: a client" in content_of(dsn, "html").decode()
 
 
 def test_reporting_lists_its_kinds_and_formats(dsn: str) -> None:
@@ -234,6 +259,46 @@ def test_a_database_that_is_away_means_later_and_no_answer(server: Server, dsn: 
     answer = maker(nowhere).ask(Pedido("r", "csv", ""))
     assert isinstance(answer, Retry)
     assert answer.until_known
+
+
+HELD = "import tempfile\n    open(tempfile.mkstemp()[1], 'w').write('x' * 9_000_000)\n    yield b'y'\n    "
+
+
+def test_the_temporary_files_of_a_report_go_with_it_however_it_ends(
+    dsn: str, add_format: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (answer,) = made(dsn)
+    assert answer.error.startswith("Reporting gave up this report: its instance can't make a temporary folder in ")
+    (tmp_path / "tmp").mkdir()
+    add_format("held", HELD + "import time; time.sleep(600)")
+    assert "it took longer than 3 s" in made(dsn, "held", Limits(3, 512))[-1].error
+    add_format("killed", HELD + "import os; os.kill(os.getpid(), 9)")
+    assert "killed by signal 9" in made(dsn, "killed")[-1].error
+    assert not made(dsn, "xlsx")[-1].error
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_an_instance_that_was_killed_left_is_removed_and_what_is_in_use_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import os, tempfile\n"
+        "from pathlib import Path\n"
+        "from functions.reporting import folders\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        "with folders.folder() as made:\n"
+        "    Path(made.path, 'half.xlsx').write_text('x')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    (left,) = tmp_path.iterdir()
+    with folders.folder() as used:
+        folders.remove_left_over()
+        assert not left.exists()
+        assert Path(used.path).is_dir()
+    assert list(tmp_path.iterdir()) == []
 
 
 FAULTY = {

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alpes_runtime import load_queries
+from schemas.tienda import rules
+from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.periodo import BY, Periodo
 
 from .errors import ReportRefused
@@ -55,12 +57,16 @@ def parameters(kind: Kind, periodo: Periodo, filters: Mapping[str, str]) -> dict
     Raises
     ------
     ReportRefused
-        The kind has no such filter; the text names those that it has.
+        The kind has no such filter, or no order such a status or currency; the text says what there is.
     """
     if unknown := sorted(set(filters) - set(kind.filters)):
         raise ReportRefused(
             f"the report {kind.name} has no filter {unknown[0]!r}; there are: {', '.join(kind.filters)}"
         )
+    if (status := filters.get("status")) is not None and (problem := rules.status_problem(status, FINAL_STATUSES)):
+        raise ReportRefused(f"the filter's {problem}")
+    if (currency := filters.get("currency")) is not None and (problem := rules.currency_problem(currency)):
+        raise ReportRefused(f"the filter's {problem}")
     values: dict[str, str | int | None] = dict.fromkeys((*kind.filters, *_LIMITS))
     values |= {f"{periodo.by}_from_ms": periodo.from_ms, f"{periodo.by}_to_ms": periodo.to_ms}
     return values | {"tz": periodo.zone.key, "by": periodo.by} | dict(filters)

@@ -10,6 +10,7 @@ from psycopg import sql
 from alpes_runtime import load_queries
 from alpes_runtime.postgres import CONNECT_OPTIONS
 from functions.reporting.formats import Table
+from schemas.tienda import money
 
 from . import columns
 from .errors import ReportRefused
@@ -20,7 +21,7 @@ FETCH_ROWS = 1_000
 """Rows fetched at a time: so few that the server works for some milliseconds and then rests."""
 GRACE_S = 30
 """A report is given up from outside first; then the server still ends its statement."""
-_REST = load_queries(SQL / "reporte.sql")["rest"]
+_SQL = load_queries(SQL / "reporte.sql")
 _OPTIONS = (
     "-c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms} -c lock_timeout=20s -c timezone=UTC "
     "-c cursor_tuple_fraction=1 -c max_parallel_workers_per_gather=0 -c jit=off -c client_connection_check_interval=5s"
@@ -54,20 +55,38 @@ class Rows:
         Raises
         ------
         ReportRefused
-            The kind has no such filter, or the filter no such value.
+            The kind has no such filter, or the filter no such value. Some values are refused with the first row.
         """
         values = parameters(kind, self._periodo, self._request.filters)
+        if currency := self._request.filters.get("currency"):
+            self._require_known(currency)
         self._tables += 1
         name = f"reporte_{self._tables}"
         cursor = self._connection.cursor(name, binary=True)
-        try:
+        with _refused():
             cursor.execute(kind.query.encode(), values)
-        except psycopg.DataError as error:
-            raise ReportRefused(f"PostgreSQL refuses a filter's value: {str(error).splitlines()[0]}") from error
         described = [(column.name, column.type_code) for column in cursor.description or ()]
         stream = _Stream(cursor, name, self._alive)
         rows = columns.values(described, stream.rows(), self._periodo.zone)
         return Table(columns.columns(described), rows, stream.rest)
+
+    def _require_known(self, currency: str) -> None:
+        if money.is_current(currency):
+            return
+        ((known,),) = self._connection.execute(_SQL["currency_known"].encode(), {"currency": currency})
+        if not known:
+            raise ReportRefused(
+                f"the filter's currency is {currency!r}: ISO 4217 doesn't have it, and no order is in it"
+            )
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Say of a value that PostgreSQL doesn't take, such as a zone that it hasn't, that who asked has to change it."""
+    try:
+        yield
+    except psycopg.DataError as error:
+        raise ReportRefused(f"PostgreSQL refuses a filter's value or the zone: {str(error).splitlines()[0]}") from error
 
 
 class _Stream:
@@ -78,14 +97,19 @@ class _Stream:
         self._untaken = 0
 
     def rows(self) -> Iterator[Sequence[Any]]:
-        while fetched := self._cursor.fetchmany(FETCH_ROWS):
+        while fetched := self._fetched():
             self._alive()
             for self._untaken, row in zip(range(len(fetched) - 1, -1, -1), fetched, strict=True):
                 yield row
 
+    def _fetched(self) -> list[Sequence[Any]]:
+        with _refused():
+            return self._cursor.fetchmany(FETCH_ROWS)
+
     def rest(self) -> int:
-        query = sql.SQL(_REST).format(cursor=sql.Identifier(self._name))
-        passed = self._cursor.connection.execute(query).statusmessage or ""
+        query = sql.SQL(_SQL["rest"]).format(cursor=sql.Identifier(self._name))
+        with _refused():
+            passed = self._cursor.connection.execute(query).statusmessage or ""
         return self._untaken + int(passed.rpartition(" ")[2] or 0)
 
 

@@ -201,6 +201,7 @@ def test_the_address_may_come_from_the_environment() -> None:
         ["report", "--by", "accepted"],
         ["report", "--filter", "status"],
         ["report", "--filter", "=aprobada"],
+        ["report", "--filter", "status=aprobada", "--filter", "status=rechazada"],
         ["report", "--excel", "--format", "json"],
         ["report", "--tz", "Bogota"],
         ["show", "a", "--tz", ""],
