@@ -34,6 +34,8 @@ SHOWN_CHARS = 60
 """How much of a bad line is shown."""
 WHOLE = re.compile(r"-?[0-9]{1,19}")
 """A whole number in a CSV file."""
+OPEN_QUOTE = "a quoted text begins in it and has no proper end"
+"""Why a row that goes on over several lines is none."""
 NOW_MS = 1_800_000_000_000
 """Stands for the time of sending while a line is checked."""
 
@@ -155,13 +157,21 @@ def lines(file: BinaryIO) -> Iterator[Line]:
     Raises
     ------
     OrderFileError
-        If the first line of a CSV file is not one of names.
+        If the first line of a CSV file is not one of names, or the file is empty or a JSON array.
     """
     file.seek(0)
-    text = _Text(file)
-    start = file.read(4).removeprefix(b"\xef\xbb\xbf")
+    start = file.read(BLOCK_BYTES).removeprefix(b"\xef\xbb\xbf")
     file.seek(0)
-    read = _ndjson if start.lstrip()[:1] == b"{" else _csv
+    text = _Text(file)
+    first_character = start.lstrip()[:1]
+    if not start:
+        raise OrderFileError("The file is empty: it needs an order a line.")
+    if first_character == b"[":
+        raise OrderFileError(
+            "The file is a JSON array: write NDJSON, each order as an object on a line of its own, without brackets and"
+            " commas around them."
+        )
+    read = _ndjson if first_character == b"{" else _csv
     first: dict[str, int] = {}
     for line in read(text):
         known = first.setdefault(line.order.id, line.number) if line.order is not None else line.number
@@ -173,17 +183,40 @@ class _Text:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.number = 0
+        """Of the last line that was read, from 1 on."""
+        self._read_bytes = 0
+        self._kept = (0, 0, "")
 
     def __iter__(self) -> Iterator[str]:
-        number = 0
-        while line := self._file.readline(MOST_LINE_BYTES):
-            text = line.decode("utf-8", "surrogateescape")
-            if len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
-                while line and not line.endswith(b"\n"):
-                    line = self._file.readline(MOST_LINE_BYTES)
-                text = f"{text[:SHOWN_CHARS]}{TOO_LONG}\n"
-            yield text.removeprefix("\ufeff") if number == 0 else text
-            number += 1
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(MOST_LINE_BYTES)
+        if not line:
+            raise StopIteration
+        text = line.decode("utf-8", "surrogateescape")
+        self._read_bytes += len(line)
+        if len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = self._file.readline(MOST_LINE_BYTES)
+                self._read_bytes += len(line)
+            text = f"{text[:SHOWN_CHARS]}{TOO_LONG}\n"
+        self.number += 1
+        if self.number == self._kept[0]:
+            self._kept = (self.number, self._read_bytes, text)
+        return text.removeprefix("\ufeff") if self.number == 1 else text
+
+    def keep_next(self) -> int:
+        """Keep the next line, to go back to its end, and return its number."""
+        self._kept = (self.number + 1, self._read_bytes, "")
+        return self.number + 1
+
+    def go_back(self) -> str:
+        """Go on with the line after the one that was kept, and return that one."""
+        self.number, self._read_bytes, text = self._kept
+        self._file.seek(self._read_bytes)
+        return text
 
 
 def _ndjson(text: _Text) -> Iterator[Line]:
@@ -210,11 +243,15 @@ def _csv(text: _Text) -> Iterator[Line]:
         raise OrderFileError(f"Line 1 is no CSV: {error}.") from None
     _require_names(names)
     while True:
-        number = reader.line_num + 1
+        number = text.keep_next()
         try:
             row = next(reader, None)
         except csv.Error as error:
-            yield Line(number, "…", None, f"it is no CSV: {error}")
+            # A quote that doesn't close takes the next lines in, however many: they may be orders.
+            several = text.number > number
+            line = text.go_back()
+            reader = csv.reader(text, strict=True)
+            yield Line(number, _cut(line), None, f"it is no CSV: {OPEN_QUOTE if several else error}")
             continue
         if row is None:
             return
@@ -255,8 +292,7 @@ class _Bad(Exception):
 
 
 def _line(number: int, text: str, parsed: Callable[[], dict[str, Any]]) -> Line:
-    shown = one_line(text.strip())
-    shown = shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}…"
+    shown = _cut(text)
     try:
         if not text.isascii() and any("\udc80" <= c <= "\udcff" for c in text):
             raise _Bad(f"it is longer than {MOST_LINE_BYTES:,} bytes" if TOO_LONG in text else "it is not UTF-8")
@@ -268,6 +304,11 @@ def _line(number: int, text: str, parsed: Callable[[], dict[str, Any]]) -> Line:
     except _Bad as error:
         return Line(number, shown, None, str(error))
     return Line(number, shown, order)
+
+
+def _cut(text: str) -> str:
+    shown = one_line(text.strip())
+    return shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}…"
 
 
 def _order(given: dict[str, Any]) -> CrearOrden:

@@ -60,7 +60,8 @@ MOST_ORDERS = 2_000_000
     metavar="KINDS",
     help="For a drill: how often each kind comes, such as valid=90,duplicate=5,bad=5. A duplicate is an earlier order "
     "again; a conflict has an earlier id and another amount; a bad one breaks a rule. The summary says how many of "
-    "each ended as they should. Conflicts and bad ones leave dead letters.",
+    "each ended as they should. Conflicts and bad ones leave dead letters. Not with --resume, since a drill's repeats "
+    "are judged beside what they repeat, in one run; and not with --from-file, whose lines are sent as they are.",
 )
 @click.option(
     "--from-file",

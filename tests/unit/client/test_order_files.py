@@ -192,3 +192,45 @@ def test_a_file_is_never_held_as_a_whole() -> None:
     tracemalloc.stop()
     assert survey.orders == count
     assert peak < 2_000_000  # the file has 4.7 MB
+
+
+QUOTES = [
+    ('b,"Calle 8', "a quoted text begins in it and has no proper end"),
+    ('b,"Calle 8"x', "',' expected after '\"'"),
+]
+
+
+@pytest.mark.parametrize(("line", "why"), QUOTES)
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_quote_that_never_closes_makes_its_line_bad_alone(line: str, why: str, *, quoted: bool) -> None:
+    rows = [f'c{n},"Calle {n}"' if quoted else f"c{n},Calle {n}" for n in range(50)]
+    first, bad, *rest = read("\n".join(["id,address", "a,Calle 7", line, *rows]))
+    assert first.order
+    assert (bad.number, bad.text, bad.order) == (3, line, None)
+    assert why in bad.problem
+    assert [each.order.id for each in rest if each.order] == [f"c{n}" for n in range(50)]
+    assert [each.number for each in rest] == list(range(4, 54))
+
+
+def test_after_a_bad_text_of_several_lines_each_of_them_counts() -> None:
+    found = read('id,address\na,"Calle 7\nBogotá"x\nb,"Calle 8\n\nBogotá"\nc,"open\n\n"')
+    assert [(line.number, line.order.id if line.order else line.problem[:13]) for line in found] == [
+        (2, "it is no CSV:"),
+        (3, "it has 1 valu"),
+        (4, "b"),
+        (7, "c"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "The file is empty"),
+        ("\ufeff", "The file is empty"),
+        (f"[{GOOD}]", "The file is a JSON array: write NDJSON"),
+        ("\n\n     [\n", "The file is a JSON array: write NDJSON"),
+    ],
+)
+def test_a_file_that_is_none_of_both_forms_is_refused_with_what_is_meant(text: str, why: str) -> None:
+    with pytest.raises(OrderFileError, match=why):
+        read(text)
