@@ -96,7 +96,7 @@ def defaults(
                     found[key] = _of_command(command, ctx, value, key, file)
         elif key not in known and not key.endswith(DSN_END):
             raise ConfigFileError(f"{file}: there is no setting {key!r}. {_nearest(key, known)}")
-    if TZ in content:
+    if TZ in content and not os.environ.get("TZ"):
         for name in commands if only is None else [only]:
             command = group.get_command(ctx, name)
             if command is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -99,8 +100,31 @@ class Zone(click.ParamType[ZoneInfo]):
             self.fail(str(error), param, ctx)
 
 
+def zone_of_environment() -> ZoneInfo | None:
+    """Return the zone that the variable TZ names; None if it is empty.
+
+    Raises
+    ------
+    UnknownTime
+        It names no zone.
+    """
+    named = os.environ.get("TZ", "").removeprefix(":").rpartition("/zoneinfo/")[2]
+    return times.zone(named) if named else None
+
+
 def machines_zone() -> ZoneInfo:
     """Return the zone of this machine: that of the variable TZ, or of /etc; UTC if neither has a zone's name."""
+    try:
+        if zone := zone_of_environment():
+            return zone
+    except times.UnknownTime as error:
+        zone = _zone_of_etc()
+        click.echo(f"TZ is of no use, so times are shown in {zone.key}: {error}.", err=True)
+        return zone
+    return _zone_of_etc()
+
+
+def _zone_of_etc() -> ZoneInfo:
     try:
         return times.zone(tzlocal.get_localzone_name() or "UTC")
     except (times.UnknownTime, ZoneInfoNotFoundError):

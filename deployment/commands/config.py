@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.table import Table
 
 from client.sources import ENVIRONMENT, FILE, LOCAL_STACK, Sources
 from local_stack.settings import from_environment
+from schemas.tienda.times import UnknownTime
 from terminal.console import table_console
-from terminal.options import admin_url_option, json_option, service_url_option, tz_option
+from terminal.options import admin_url_option, json_option, service_url_option, tz_option, zone_of_environment
 from terminal.settings import ADMIN_URL, CONFIG_FILE, SERVICE_URL, SETTINGS, masked
 from terminal.text import one_line
 
@@ -78,19 +81,19 @@ def in_force(sources: Sources, ctx: click.Context) -> Iterator[InForce]:
     """Yield each setting as it counts now: those of the registry, the local stack's others, and those of the file."""
     flags = {
         variable: str(ctx.params[name])
-        for variable, name in ((SERVICE_URL.variable, "service_url"), (ADMIN_URL.variable, "admin_url"), ("TZ", "zone"))
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        for variable, name in ((SERVICE_URL.variable, "service_url"), (ADMIN_URL.variable, "admin_url"))
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-    defaults = _defaults(sources, str(ctx.params["zone"]))
+    defaults = _defaults(sources)
     registered = {setting.variable for setting in SETTINGS}
     for setting in SETTINGS:
         name = setting.variable
-        if name in flags:
+        if name == "TZ":
+            yield InForce(name, str(ctx.params["zone"]), _source_of_zone(ctx))
+        elif name in flags:
             yield InForce(name, masked(name, flags[name]), FLAG)
         elif os.environ.get(name):
             yield InForce(name, masked(name, os.environ[name]), sources.origins.get(name, ENVIRONMENT))
-        elif name == "TZ" and "tz" in sources.content:
-            yield InForce(name, str(sources.content["tz"]), FILE)
         else:
             value, source = defaults.get(name, (setting.default or None, DEFAULT))
             yield InForce(name, value, source)
@@ -102,7 +105,19 @@ def in_force(sources: Sources, ctx: click.Context) -> Iterator[InForce]:
             yield from _options(key, table)
 
 
-def _defaults(sources: Sources, zone: str) -> dict[str, tuple[str, str]]:
+def _source_of_zone(ctx: click.Context) -> str:
+    """Return where the zone is from. A variable that names none isn't in force."""
+    match ctx.get_parameter_source("zone"):
+        case ParameterSource.COMMANDLINE:
+            return FLAG
+        case ParameterSource.DEFAULT_MAP:
+            return FILE
+    with suppress(UnknownTime):
+        return ENVIRONMENT if zone_of_environment() else DEFAULT
+    return DEFAULT
+
+
+def _defaults(sources: Sources) -> dict[str, tuple[str, str]]:
     """Return the values of this machine where nobody sets another, with where each is from."""
     local = from_environment()
     found = {
@@ -110,7 +125,6 @@ def _defaults(sources: Sources, zone: str) -> dict[str, tuple[str, str]]:
         "ALPES_CACHE": (str(local.cache), DEFAULT),
         "ALPES_PULSAR_VERSION": (local.version, DEFAULT),
         "ALPES_PULSAR_MEM": (local.memory, DEFAULT),
-        "TZ": (zone, DEFAULT),
         CONFIG_FILE.variable: (_file(sources.file), DEFAULT),
     }
     if local.home.is_dir():

@@ -107,8 +107,8 @@ def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     return of
 
 
-def _config(run: Alpes, *arguments: str, file: str = "") -> dict[str, tuple[str | None, str]]:
-    done = run("config", "--json", *arguments, file=file)
+def _config(run: Alpes, *arguments: str, file: str = "", **more: str) -> dict[str, tuple[str | None, str]]:
+    done = run("config", "--json", *arguments, file=file, **more)
     assert done.code == 0, done.err
     return {each["setting"]: (each["value"], each["source"]) for each in json.loads(done.out)["settings"]}
 
@@ -124,9 +124,21 @@ def test_config_shows_each_setting_with_its_source_and_no_secret(home: Path, run
     found = _config(run, file='tz = "America/Bogota"\n[send]\nrate = 50\n[dlq.list]\nlimit = 5\n')
     assert found["TZ"] == ("America/Bogota", "file")
     assert (found["send.rate"], found["dlq.list.limit"]) == (("50", "file"), ("5", "file"))
+    assert _config(run, file='tz = "America/Bogota"\n', TZ=":Asia/Tokyo")["TZ"] == ("Asia/Tokyo", "environment")
+    assert _config(run, "--tz", "UTC", file='tz = "America/Bogota"\n', TZ="Asia/Tokyo")["TZ"] == ("UTC", "flag")
     table = run("config")
     assert "stacks-secret" not in table.out + table.err
     assert "ordenes:***@" in table.out
+
+
+def test_a_variable_tz_that_names_no_zone_is_said_and_not_shown_as_in_force(run: Alpes) -> None:
+    done = run("config", "--json", TZ="Mars")
+    (shown,) = (each for each in json.loads(done.out)["settings"] if each["setting"] == "TZ")
+    assert shown["source"] == "default"
+    assert done.err == (
+        f"TZ is of no use, so times are shown in {shown['value']}: there is no time zone 'Mars'; write an IANA name, "
+        "such as America/Bogota or UTC.\n"
+    )
 
 
 def test_an_option_of_the_file_counts_unless_a_flag_says_otherwise(home: Path, run: Alpes) -> None:
