@@ -144,7 +144,7 @@ def test_what_there_is_not_is_answered_with_what_there_is(
     asked: dict[str, Any], why: str, database: Postgres, dsn: str
 ) -> None:
     actualizar(database, cambio())
-    (answer,) = made(dsn, **asked)
+    *_, answer = made(dsn, **asked)
     assert answer.error.startswith(why)
     assert (answer.content, answer.report_id) == (b"", "r")
 

@@ -90,18 +90,19 @@ def test_every_decision_that_the_sources_name_is_there() -> None:
 
 
 def columns() -> list[Any]:
-    """Return (service, table, column) of every column that a migration creates."""
-    found: list[tuple[Path, str, str]] = []
+    """Return (service, table, column) of every column that a migration creates and no later one drops."""
+    found: dict[tuple[str, str, str], None] = {}
     for path in MIGRATIONS:
-        text = text_of(path)
+        service, text = path.parts[-4], text_of(path)
         for table, body in re.findall(r"^CREATE TABLE (\w+) \(\n(.*?)^\)", text, re.MULTILINE | re.DOTALL):
-            found += [(path, table, name) for name in re.findall(r"^ {4}([a-z_]+) [a-z]", body, re.MULTILINE)]
-        found += [
-            (path, *added) for added in re.findall(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)", text_of(path), re.MULTILINE)
-        ]
-    return [
-        pytest.param(path.parts[-4], table, name, id=f"{path.parts[-4]}.{table}.{name}") for path, table, name in found
-    ]
+            for name in re.findall(r"^ {4}([a-z_]+) [a-z]", body, re.MULTILINE):
+                found[service, table, name] = None
+        for table, change, name in re.findall(r"^ALTER TABLE (\w+) (ADD|DROP) COLUMN (\w+)", text, re.MULTILINE):
+            if change == "ADD":
+                found[service, table, name] = None
+            else:
+                del found[service, table, name]
+    return [pytest.param(*each, id=".".join(each)) for each in found]
 
 
 def section(text: str, heading: str) -> str:
