@@ -169,7 +169,7 @@ def test_functions_are_scaled_together_and_each_alone() -> None:
 
 def test_this_system_is_always_among_the_variants() -> None:
     assert compare.choose("d", quick=False) == ["a", "d"]
-    assert compare.choose(None, quick=False) == ["a", "b", "c1", "c2", "d"]
+    assert compare.choose(None, quick=False) == ["a", "b", "c1", "c2", "d", "t"]
     assert compare.choose(None, quick=True) == ["a", "b"]
     with pytest.raises(UsageError, match="no variant x, y"):
         compare.choose("x,y,a", quick=False)
