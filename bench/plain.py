@@ -9,7 +9,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -40,7 +40,11 @@ class PlainHost:
     """
 
     def __init__(
-        self, config: PulsarFunctionConfig, user_config: Mapping[str, Any], client: Client, table: Any
+        self,
+        config: PulsarFunctionConfig,
+        user_config: Mapping[str, Any],
+        client: Client,
+        find_table: Callable[[], Any] | None,
     ) -> None:
         self.logger = logging.getLogger(f"plain.{config.name}")
         self.user_config = user_config
@@ -53,7 +57,7 @@ class PlainHost:
         self.client = client
         self.endpoint = client.endpoint
         self.runtime_consumers: Mapping[str, Any] = {}
-        self.state_table = table
+        self.state_table = find_table
 
     def count(self, received: int, processed: int) -> None:
         """Do nothing: no worker reads the counters."""
@@ -93,9 +97,9 @@ def serve(
     config = function_configs.load()[service]
     module, _, name = config.class_name.rpartition(".")
     kind = getattr(importlib.import_module(module), name)
-    table = state_table(state_url, config) if state_url else None
+    find_table = partial(state_table, state_url, config) if state_url else None
     client = Client(variables["PULSAR_SERVICE_URL"], operation_timeout_s=NEW_TOPIC_TIMEOUT_S)
-    host = PlainHost(config, user_config, client, table)
+    host = PlainHost(config, user_config, client, find_table)
     function = kind()
     parsed = parse_config(kind.Config, host.user_config)
     runner = Runner(bootstrap(host, parsed, partial(function.build, parsed)))

@@ -8,7 +8,7 @@ from typing import Protocol
 from ._context import InstanceContext
 from ._external_calls import AskStage
 from ._inbox import Inbox
-from ._intake import DirectIntakes, RuntimeIntake
+from ._intake import DirectIntake, DirectIntakes, RuntimeIntake
 from ._pipeline import CommitStage, PublishStage
 from .views._view import View, run_view
 
@@ -104,6 +104,7 @@ class Instance:
         self._asks = asks
         self._publish = publish
         self._resources = resources
+        self._inputs_open = 0
         self._terminated = threading.Event()
         self.commit = Stage("commit", commit, self._commit_done)
         self.publish = Stage("publish", publish, self._publish_done)
@@ -111,17 +112,25 @@ class Instance:
     def open(self) -> Sequence[Stage]:
         """Open the inputs, waiting for a broker that is away, and return every stage."""
         stopped = self.context.stopping.is_set
-        intakes = self.intake.open()
         return [
             self.commit,
             self.publish,
-            *(Stage(f"intake {n}", intake, stopped) for n, intake in enumerate(intakes)),
+            *self._stages(self.intake.open()),
             *(
                 Stage(f"{ask.role} asks {n}", ask, stopped, patient=True)
                 for ask in self._asks
                 for n in range(ask.at_once)
             ),
         ]
+
+    def open_new(self) -> Sequence[Stage]:
+        """Open the partitions that the inputs have been given since, and return their stages."""
+        return self._stages(self.intake.open_new())
+
+    def _stages(self, intakes: Sequence[DirectIntake]) -> Sequence[Stage]:
+        first, self._inputs_open = self._inputs_open, self._inputs_open + len(intakes)
+        stopped = self.context.stopping.is_set
+        return [Stage(f"intake {n}", intake, stopped) for n, intake in enumerate(intakes, first)]
 
     def followers(self) -> Sequence[Callable[[], None]]:
         """Return for each view a function that keeps it up to date until the instance stops; call each once."""

@@ -157,26 +157,42 @@ class DirectIntakes:
         self._inputs = inputs
         self._inbox = inbox
         self._open_consumer = open_consumer
-        self._open: list[DirectIntake] = []
+        self._open: dict[str, DirectIntake] = {}
 
     def open(self) -> Sequence[DirectIntake]:
         """Open the consumers, waiting for a broker that is away."""
         host = self._context.host
         for topic in host.inputs:
             for partition in self._until_done(partial(host.client.get_topic_partitions, topic)):
-                consumer = self._until_done(partial(self._open_consumer, partition))
-                self._open.append(DirectIntake(self._context, consumer, topic, self._inputs, self._inbox))
+                self._add(topic, partition, self._until_done(partial(self._open_consumer, partition)))
         # If the host opened consumers of its own, the broker moves the messages that they hold to ours.
         for runtime_consumer in list((host.runtime_consumers or {}).values()):
             runtime_consumer.close()
-        return self._open
+        return list(self._open.values())
+
+    def open_new(self) -> Sequence[DirectIntake]:
+        """Open consumers of the partitions that the inputs have been given since; what fails is tried next time."""
+        host, new = self._context.host, []
+        for topic in host.inputs:
+            try:
+                for partition in host.client.get_topic_partitions(topic):
+                    if partition not in self._open:
+                        new.append(self._add(topic, partition, self._open_consumer(partition)))
+                        self._context.logger.info("Takes messages from a new partition, too: %s", partition)
+            except Exception as error:  # noqa: BLE001 -- the library's errors; those partitions wait until the next look
+                self._context.logger.info("Looking for new partitions of %s: %s", topic, error)
+        return new
+
+    def _add(self, topic: str, partition: str, consumer: Any) -> DirectIntake:
+        intake = self._open[partition] = DirectIntake(self._context, consumer, topic, self._inputs, self._inbox)
+        return intake
 
     def submit(self, message: PulsarMessage, topic: str, acknowledger: Acknowledger) -> None:
         """Leave a message from the host unacknowledged: the broker redelivers it to our consumers."""
 
     def close(self) -> None:
         """Close every consumer."""
-        for intake in self._open:
+        for intake in list(self._open.values()):
             try:
                 intake.close()
             except Exception as error:  # noqa: BLE001 -- no error at a close loses anything
@@ -208,6 +224,10 @@ class RuntimeIntake:
 
     def open(self) -> Sequence[DirectIntake]:
         """Open nothing."""
+        return ()
+
+    def open_new(self) -> Sequence[DirectIntake]:
+        """Open nothing: the library's consumer notices new partitions by itself."""
         return ()
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ the runtime works without it (docs/architecture.md says what that costs). The so
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alpes_wire import Endpoint, endpoint_of
@@ -64,9 +64,13 @@ class PulsarHost:
         return consumers if isinstance(consumers, Mapping) else None
 
     @property
-    def state_table(self) -> Any:
-        """The function's BookKeeper table, None without a state store."""
-        return getattr(getattr(self._context, "state_context", None), "__table__", None)
+    def state_table(self) -> Callable[[], Any] | None:
+        """Returns the function's BookKeeper table, or raises while it can't be reached; None without a state store."""
+        state = getattr(self._context, "state_context", None)
+        # Asking the object itself would connect: see runtime/worker/python_instance_main.py.
+        if state is None or ("__table__" not in vars(state) and not hasattr(type(state), "__table__")):
+            return None
+        return lambda: state.__table__
 
     def count(self, received: int, processed: int) -> None:
         """Add a group to the counters of ``functions stats``; the runtime itself counts only what it hands over."""

@@ -44,17 +44,18 @@ class BookKeeperState:
 
     Parameters
     ----------
-    table
-        ``bookkeeper.kv.table.Table``, see `Host.state_table`.
+    find_table
+        Returns a ``bookkeeper.kv.table.Table``, see `Host.state_table`. It is called when the state is first used.
     lock
         Held while requests are built, released while the store works.
     """
 
-    def __init__(self, table: Any, lock: ComputeLock) -> None:
+    def __init__(self, find_table: Callable[[], Any], lock: ComputeLock) -> None:
         self._rpc = kv_rpc_pb2
-        self._stub = table.__table_service__
-        self._stream = table.__stream_props__.stream_id
-        self._stream_bytes = to_bytes(self._stream, 8, "big")
+        self._find_table = find_table
+        self._stub: Any = None
+        self._stream = 0
+        self._stream_bytes = b""
         self._lock = lock
 
     def put(self, values: Mapping[str, str]) -> None:
@@ -65,7 +66,20 @@ class BookKeeperState:
         """Remove keys, `IN_FLIGHT` at a time; see `StateStore.remove`."""
         self._all([partial(self._delete, key.encode()) for key in keys], "removals")
 
+    def _connect(self) -> None:
+        """Find the table, once. A worker may let a function start before its state store answers."""
+        if self._stub is not None:
+            return
+        try:
+            table = self._find_table()
+        except Exception as error:
+            raise Unreachable(f"the state store: {type(error).__name__}: {error}") from error
+        self._stream = table.__stream_props__.stream_id
+        self._stream_bytes = to_bytes(self._stream, 8, "big")
+        self._stub = table.__table_service__
+
     def _all(self, sends: Sequence[Callable[[], Any]], what: str) -> None:
+        self._connect()
         for start in range(0, len(sends), IN_FLIGHT):
             with self._lock:
                 calls = [send() for send in sends[start : start + IN_FLIGHT]]
@@ -76,6 +90,7 @@ class BookKeeperState:
 
     def get(self, key: str) -> str | None:
         """Return a value, None if there is none."""
+        self._connect()
         raw = key.encode()
         request = self._rpc.RangeRequest(key=raw, header=self._header(raw))
         try:
@@ -110,12 +125,12 @@ class BookKeeperState:
         return f"code {code}" if code != 0 else ""
 
 
-def open_state(table: Any, lock: ComputeLock, switch: str) -> BookKeeperState:
+def open_state(find_table: Callable[[], Any] | None, lock: ComputeLock, switch: str) -> BookKeeperState:
     """Return the state store.
 
     Parameters
     ----------
-    table
+    find_table
         `Host.state_table`.
     lock
         See `BookKeeperState`.
@@ -127,12 +142,12 @@ def open_state(table: Any, lock: ComputeLock, switch: str) -> BookKeeperState:
     Misconfigured
         Pulsar has no state store. Without this check its calls would silently do nothing.
     """
-    if table is None:
+    if find_table is None:
         raise Misconfigured(
             "This Pulsar has no state store: start it with one (standalone: PULSAR_STANDALONE_USE_ZOOKEEPER=1; "
             f"cluster: stateStorageServiceUrl of the function worker), or set userConfig {switch}: false"
         )
-    return BookKeeperState(table, lock)
+    return BookKeeperState(find_table, lock)
 
 
 def _status(error: Any) -> str:

@@ -97,10 +97,14 @@ class Watchdog:
         self._clock = clock
         self._stopping = stopping
 
+    def add(self, worker: Worker) -> None:
+        """Watch one more worker, which has been started."""
+        self._workers.append(worker)
+
     def check(self) -> None:
         """End the instance if a worker died or hangs."""
         now = self._clock.monotonic()
-        for worker in self._workers:
+        for worker in list(self._workers):
             if trouble := worker.trouble(now):
                 self._end_instance(trouble)
                 return

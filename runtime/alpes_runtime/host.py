@@ -1,7 +1,7 @@
 """The host of a function's instance, as the runtime sees it."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from alpes_wire import Endpoint
@@ -51,8 +51,8 @@ class Host(Protocol):
         ...
 
     @property
-    def state_table(self) -> Any:
-        """The function's BookKeeper table, None without a state store."""
+    def state_table(self) -> Callable[[], Any] | None:
+        """Returns the function's BookKeeper table, or raises while it can't be reached; None without a state store."""
         ...
 
     def count(self, received: int, processed: int) -> None:

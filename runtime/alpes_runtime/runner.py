@@ -20,6 +20,8 @@ LARGE_BYTES = 256 * 1024
 """Blocks of this size return to the operating system as soon as they are free. By default glibc takes larger and larger
 blocks, up to 32 MB, from heaps that it returns late or never: after a flood of large messages an instance kept hundreds
 of MB."""
+NEW_PARTITIONS_S = 30.0
+"""Time between two looks for partitions that the inputs have been given since the start."""
 DRAIN_S = 5.0
 """Longest drain at a stop. Pulsar kills an instance about 10 s after it asked it to end."""
 
@@ -59,6 +61,9 @@ class Runner:
         )
         threading.Thread(target=watchdog.watch, name="watchdog", daemon=True).start()
         threading.Thread(target=Usage(self._context).watch, name="usage", daemon=True).start()
+        look = Worker("partitions", partial(self._look, watchdog), self._context.stopping.is_set, self._context.clock)
+        look.start()
+        watchdog.add(look)
         self._log.info(
             "Instance %s of %s runs, intake %s",
             self._context.host.instance_id,
@@ -80,6 +85,15 @@ class Runner:
         closer.start()
         closer.join(max(1.0, deadline - self._context.clock.monotonic()))
         self._log.info("Drained: %s", "all that was begun is done" if self.instance.drained else "the rest comes again")
+
+    def _look(self, watchdog: Watchdog) -> None:
+        """Wait, then take messages from new partitions, too."""
+        if self._context.clock.wait(self._context.stopping, NEW_PARTITIONS_S):
+            return
+        for stage in self.instance.open_new():
+            worker = self._worker(stage)
+            worker.start()
+            watchdog.add(worker)
 
     def _worker(self, stage: Stage) -> Worker:
         return Worker(stage.name, partial(stage.poll, POLL_S), stage.over, self._context.clock, patient=stage.patient)

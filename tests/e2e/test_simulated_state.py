@@ -54,7 +54,8 @@ class Real:
         service, stream = table.__table_service__, table.__stream_props__
         put = SimpleNamespace(future=partial(self._put, service.Put))
         calls = SimpleNamespace(Range=service.Range, Put=put, Delete=service.Delete)
-        return BookKeeperState(SimpleNamespace(__table_service__=calls, __stream_props__=stream), ComputeLock())
+        found = SimpleNamespace(__table_service__=calls, __stream_props__=stream)
+        return BookKeeperState(lambda: found, ComputeLock())
 
     @contextmanager
     def away(self) -> Iterator[None]:

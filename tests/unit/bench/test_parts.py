@@ -276,11 +276,11 @@ def test_the_plain_program_stands_in_for_the_function() -> None:
     # Pulsar's REST API gives numbers back as floats.
     user_config = {key: float(value) if type(value) is int else value for key, value in config.user_config.items()}
     client: Any = SimpleNamespace(endpoint="endpoint")
-    host = plain.PlainHost(config, user_config, client, "table")
+    host = plain.PlainHost(config, user_config, client, find_table := lambda: "table")
     assert (host.name, host.namespace, host.subscription) == ("ordenes", config.namespace, "ordenes")
     assert host.inputs == config.inputs
     assert host.output == config.values["output"]
-    assert (host.client, host.endpoint, host.state_table) == (client, client.endpoint, "table")
+    assert (host.client, host.endpoint, host.state_table) == (client, client.endpoint, find_table)
     assert host.runtime_consumers == {}
     assert parse_config(OrdenesConfig, host.user_config).batch_max == config.user_config["batch_max"]
     host.count(1, 1)
