@@ -8,9 +8,11 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
@@ -26,6 +28,7 @@ from connection.errors import (
     UnreachableError,
 )
 from connection.security import Security, from_environment, who
+from connection.workers import COORDINATION, PATHS, addresses, is_elsewhere
 from schemas.tienda.topics import NAMESPACE
 
 TIMEOUT_S = 30.0
@@ -72,6 +75,7 @@ class Admin:
             raise UnreachableError(f"{url!r} is no address of Pulsar's admin API, such as http://127.0.0.1:8080.")
         self.url = url.rstrip("/")
         self._is_https = url.startswith("https:")
+        self._worker_url = ""
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
         self._security = security or from_environment()
@@ -171,6 +175,12 @@ class Admin:
         names = self.get(f"{root}/partitioned") + self.get(root)
         return sorted({name.rsplit("/", 1)[-1].partition("-partition-")[0] for name in names})
 
+    def worker_url(self) -> str:
+        """Return where a function worker answers: here, or at an address of its own if this is a broker without one."""
+        with suppress(ForbiddenError):
+            self.find("/admin/v2/worker/cluster")
+        return self._worker_url or self.url
+
     def not_pulsar(self) -> AdminUnreachableError:
         """Return the error for an answer that isn't the admin API's."""
         return AdminUnreachableError(f"What listens at {self.url} does not answer as Pulsar's admin API.")
@@ -181,9 +191,44 @@ class Admin:
     def _answered(
         self, method: str, path: str, body: object = None, content_type: str = "application/json"
     ) -> tuple[str, Message]:
-        """Send one request; return the answer's text and headers. Bytes are sent as they are, all else as JSON."""
+        """Send one request, to a function worker if only that can answer; return the answer's text and headers."""
+        ask = partial(self._asked, method=method, path=path, body=body, content_type=content_type)
+        if self._worker_url and path.startswith(PATHS):
+            try:
+                return ask(self._worker_url)
+            except AdminUnreachableError:
+                # Another worker may answer.
+                self._worker_url = ""
+        try:
+            return ask(self.url)
+        except RefusedError as error:
+            if not is_elsewhere(path, error):
+                raise
+            return self._at_a_worker(ask, error)
+
+    def _at_a_worker(self, ask: Callable[[str], tuple[str, Message]], refused: RefusedError) -> tuple[str, Message]:
+        unreachable: PulsarError | None = None
+        for url in addresses(self.find(COORDINATION) or {}, self.url.partition(":")[0]):
+            try:
+                answer = ask(url)
+            except AdminUnreachableError as error:
+                unreachable = error
+                continue
+            self._worker_url = url
+            return answer
+        if unreachable is not None:
+            raise unreachable
+        raise RefusedError(
+            f"{self.url} is a broker without a function worker, and it knows of none: set PULSAR_ADMIN_URL to the"
+            " address of a function worker, or of a proxy whose functionWorkerWebServiceURL names one.",
+            refused.code,
+            refused.reason,
+        )
+
+    def _asked(self, url: str, method: str, path: str, body: object, content_type: str) -> tuple[str, Message]:
+        """Send one request to an address. Bytes are sent as they are, all else as JSON."""
         request = urllib.request.Request(  # noqa: S310 - http(s)
-            self.url + path,
+            url + path,
             method=method,
             data=body if body is None or isinstance(body, bytes) else json.dumps(body).encode(),
             headers={"Content-Type": content_type, "Accept": "application/json, */*", **self._security.headers()},
@@ -199,7 +244,7 @@ class Admin:
             if isinstance(why, ssl.SSLCertVerificationError):
                 raise SecurityError(f"The certificate of {self.url} isn't accepted: {why.verify_message}.") from error
             raise AdminUnreachableError(
-                f"No Pulsar admin API at {self.url} ({getattr(why, 'strerror', None) or why})."
+                f"No Pulsar admin API at {url} ({getattr(why, 'strerror', None) or why})."
             ) from error
         except (HTTPException, ValueError) as error:
             raise self.not_pulsar() from error

@@ -30,6 +30,8 @@ class Instance:
         How often the worker restarted it.
     error : str
         Why it doesn't run, as the worker says; often empty.
+    worker : str
+        The id of the function worker that has it; empty if that isn't known.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Instance:
     stopped: bool
     restarts: int
     error: str
+    worker: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,14 @@ class Waiting:
     messages, not_due : int or None
         What waits for the function, and delayed messages whose time hasn't come; None without a subscription. Pulsar
         counts entries: messages that were published together are one.
+    about : int or None
+        About how many messages the entries that wait hold; None if that isn't known. See `messages_in`.
     """
 
     topic: str
     messages: int | None
     not_due: int | None
+    about: int | None = None
 
 
 class Trouble(NamedTuple):
@@ -136,6 +142,7 @@ def _instance(values: dict[str, Any]) -> Instance:
         stopped=not running and not error and "workerId" in status and "latestUserExceptions" not in status,
         restarts=int(status.get("numRestarts", 0)),
         error=error,
+        worker=str(status.get("workerId") or ""),
     )
 
 
@@ -172,7 +179,8 @@ def waiting(stats: dict[str, Any], topic: str, subscription: str) -> Waiting:
     if found is None:
         return Waiting(name, None, None)
     not_due = int(found.get("msgDelayed", 0))
-    return Waiting(name, max(0, int(found["msgBacklog"]) - not_due), not_due)
+    entries = max(0, int(found["msgBacklog"]) - not_due)
+    return Waiting(name, entries, not_due, messages_in(entries, stats, subscription))
 
 
 def messages_in(entries: int | None, stats: dict[str, Any], subscription: str) -> int | None:

@@ -4,14 +4,16 @@ import dataclasses
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from connection.admin import Admin
+from connection.errors import PulsarError
 from deployment import deploy, function_configs, function_logs, instances, releases, report
 from deployment.errors import DeploymentError, UsageError
+from deployment.function_configs import PulsarFunctionConfig
 from deployment.gate import Permission
 from deployment.manifests import manifests
 from deployment.packaging import package
@@ -73,7 +75,7 @@ def _status(*, as_json: bool) -> int:
     if all(part.ready for part in parts if not part.serves):
         target = resolve(configs, with_databases=False)
         cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
-        functions = report.read(configs, Admin(target.admin_url), target)
+        functions = report.read(configs, Admin(target.admin_url, timeout_s=report.ANSWER_S, pauses_s=()), target)
         for config, found in zip(configs, functions, strict=True):
             text += report.lines(found, cli.line("start", *config.name_options))
     all_run = bool(functions) and all(function.runs for function in functions) and all(part.ready for part in parts)
@@ -103,8 +105,8 @@ def _scale(function: str, wanted: int) -> None:
     if wanted < 1:
         raise UsageError(f"A function can't have {wanted} instances: the least is 1.")
     target = resolve([config])
-    api = Admin(target.admin_url)
-    cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
+    api = Admin(target.admin_url, timeout_s=report.ANSWER_S)
+    cli = PulsarAdmin(pulsar_admin(target), api.worker_url())
     found = instances.find(config, api)
     if found is None:
         raise DeploymentError(f"Function {config.name} is not deployed: run ./deploy.sh deploy {config.name}")
@@ -118,14 +120,24 @@ def _scale(function: str, wanted: int) -> None:
             instances.wait_running(config, api, wanted, replaced=True)
 
 
-def _local_only(command: str) -> Settings:
+def _local_only(command: str, where: Callable[[], str] = str) -> Settings:
     """Return the local stack's settings. Raise `UsageError` where the environment names a cluster."""
     if not is_local(list(function_configs.load().values())):
         raise UsageError(
             f"{command} works on the local stack only, and the environment names a cluster"
-            f" ({os.environ['PULSAR_SERVICE_URL']}). A cluster's instances and logs are on its function workers."
+            f" ({os.environ['PULSAR_SERVICE_URL']})."
+            f" A cluster's instances and logs are on its function workers{where()}."
         )
     return from_environment()
+
+
+def _logs_of_a_cluster(configs: Sequence[PulsarFunctionConfig]) -> str:
+    try:
+        api = Admin(resolve(configs, with_databases=False).admin_url, timeout_s=report.ANSWER_S)
+        found = function_logs.places(configs, api)
+    except PulsarError as error:
+        return f", and which ones isn't known now ({str(error).rstrip('.')})"
+    return f": {', '.join(found)}" if found else ""
 
 
 @commands.command("kill")
@@ -164,7 +176,7 @@ def _number_of_lines(text: str | int) -> int:
 def _logs(function: str | None, *, follow: bool, tail: int, everything: bool) -> int:
     """Show the logs of one function's instances, or of all functions'."""
     configs = function_configs.select(function_configs.load(), [function] if function else [])
-    settings = _local_only("logs")
+    settings = _local_only("logs", where=lambda: _logs_of_a_cluster(configs))
     if not any(function_logs.files(config.full_name, settings) for config in configs):
         raise DeploymentError(f"{settings.function_logs} has no log{f' of {function}' if function else ''} yet.")
     names = [config.full_name for config in configs]

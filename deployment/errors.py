@@ -38,8 +38,12 @@ class FunctionFailedError(DeploymentError):
     ----------
     function : str
         ``tenant/namespace/name``.
+    reason : str
+        What is known of it, as one or more sentences.
     """
 
     def __init__(self, function: str, reason: str) -> None:
-        super().__init__(f"Function {function.rpartition('/')[2]}: {reason}")
+        name = function.rpartition("/")[2]
+        super().__init__(f"Function {name}: {reason} See ./deploy.sh logs {name}")
         self.function = function
+        self.reason = reason

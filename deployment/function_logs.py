@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from connection import functions
+from connection.admin import Admin
 from deployment.errors import FunctionFailedError
+from deployment.function_configs import PulsarFunctionConfig
 from local_stack.settings import Settings
 
 TAIL_BYTES = 65_536
@@ -92,12 +95,12 @@ class _Log:
         return Line(self.at, self.path.stem, text)
 
 
-def shown(functions: Sequence[str], settings: Settings, *, last: int, everything: bool, follow: bool) -> Iterator[Line]:
+def shown(names: Sequence[str], settings: Settings, *, last: int, everything: bool, follow: bool) -> Iterator[Line]:
     """Yield the lines of the functions' logs, in the order of their times.
 
     Parameters
     ----------
-    functions
+    names
         ``tenant/namespace/name`` of each.
     last
         How many of each log's last lines to begin with.
@@ -109,7 +112,7 @@ def shown(functions: Sequence[str], settings: Settings, *, last: int, everything
     logs: dict[Path, _Log] = {}
 
     def new_lines(most: int | None) -> list[Line]:
-        for function in functions:
+        for function in names:
             for path in files(function, settings):
                 logs.setdefault(path, _Log(path))
         found: list[Line] = []
@@ -123,6 +126,19 @@ def shown(functions: Sequence[str], settings: Settings, *, last: int, everything
     while follow:
         time.sleep(POLL_S)
         yield from new_lines(None)
+
+
+def places(configs: Sequence[PulsarFunctionConfig], api: Admin) -> list[str]:
+    """Return where each instance's log is on a cluster: the file, below its worker's log folder, and the worker."""
+    workers = {each["workerId"]: each.get("workerHostname", "") for each in api.get("/admin/v2/worker/cluster")}
+    return [
+        f"functions/{config.full_name}/{config.name}-{instance.number}.log in logDirectory of {instance.worker}"
+        f" ({workers.get(instance.worker, 'which is away')})"
+        for config in configs
+        if (found := functions.instances(api, config.rest_path)) is not None
+        for instance in found.each
+        if instance.worker
+    ]
 
 
 def last_error(function: str, settings: Settings) -> str:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from connection import functions
 from connection.admin import Admin
+from connection.errors import AdminUnreachableError, RefusedError
 from connection.functions import Instances
 from deployment.errors import FunctionFailedError
 from deployment.function_configs import PulsarFunctionConfig
@@ -79,21 +80,27 @@ def wait_running(
     """
     started = time.monotonic()
     fewest_restarts: int | None = None
+    found: Instances | None = None
+    unanswered = ""
     while True:
-        found = find(config, api)
+        try:
+            found, unanswered = find(config, api), ""
+        except (AdminUnreachableError, RefusedError) as error:
+            # While a node is away, the worker waits for it in vain. What was known before may be right no more.
+            found, unanswered = None, str(error)
         waited = time.monotonic() - started
         all_run = found is not None and found.wanted == found.running == parallelism
         replaced = replaced and all_run and waited < REPLACED_S
         if found is not None and all_run and not replaced:
             return found
-        restarts = found.restarts if found else 0
+        restarts = found.restarts if found else fewest_restarts or 0
         fewest_restarts = restarts if fewest_restarts is None else min(fewest_restarts, restarts)
         if waited > seconds or restarts - fewest_restarts >= MOST_RESTARTS:
             running = found.running if found else 0
-            reason = f" The worker says: {found.error}." if found and found.error else ""
+            said = found.error if found else unanswered
+            reason = f" The worker says: {said.rstrip('.')}." if said else ""
             raise FunctionFailedError(
                 config.full_name,
-                f"{running} of {parallelism} instances run after {waited:.0f} s and {restarts} restarts.{reason}"
-                f" See ./deploy.sh logs {config.name}",
+                f"{running} of {parallelism} instances run after {waited:.0f} s and {restarts} restarts.{reason}",
             )
         time.sleep(POLL_S)

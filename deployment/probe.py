@@ -19,7 +19,7 @@ import yaml
 from connection.admin import Admin
 from connection.client import NEW_TOPIC_TIMEOUT_S, opened
 from connection.errors import PulsarError
-from deployment import instances, releases
+from deployment import function_logs, instances, releases
 from deployment.errors import FunctionFailedError, WorkerNotReadyError
 from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.packages import BUILD
@@ -135,10 +135,7 @@ def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, c
                 releases.scale(config, workers, cli)
                 instances.wait_running(config, api, workers, START_S)
         except FunctionFailedError as error:
-            raise WorkerNotReadyError(
-                "Nothing was created, because this cluster's workers don't run Python functions: their Python needs the"
-                f" packages of requirements/runtime.txt. ({error})"
-            ) from error
+            raise WorkerNotReadyError(_why_not(config, api, error.reason)) from error
         problems, missing = _ask(configs, target, workers)
     if missing:
         progress.say(
@@ -148,6 +145,20 @@ def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, c
     if problems:
         raise WorkerNotReadyError(f"Nothing was created, because a worker is not ready: {'; '.join(problems)}.")
     return workers
+
+
+def _why_not(config: PulsarFunctionConfig, api: Admin, reason: str) -> str:
+    """Say that the probe doesn't run, where its own words are, and what it is most often."""
+    try:
+        logs = function_logs.places([config], api)
+    except PulsarError:
+        logs = []
+    return (
+        "Nothing was created, because a Python function of three lines doesn't run on this cluster's workers:"
+        f" {reason.rstrip('.')}. Its own last words are in {' and '.join(logs) or 'its log on the function worker'}."
+        " Most often the worker's Python lacks packages of requirements/runtime.txt, or stateStorageServiceUrl leads"
+        " nowhere (docs/operations.md, Nodes that die)."
+    )
 
 
 def _ask(configs: Sequence[PulsarFunctionConfig], target: Target, count: int) -> tuple[list[str], list[str]]:

@@ -147,8 +147,7 @@ class Figures:
     def _input(self, topic: str, subscription: str) -> Input:
         stats = functions.topic_stats(self._admin, topic)
         waiting = functions.waiting(stats, topic, subscription)
-        messages = functions.messages_in(waiting.messages, stats, subscription)
-        return Input(waiting.topic, waiting.messages, messages, waiting.not_due)
+        return Input(waiting.topic, waiting.messages, waiting.about, waiting.not_due)
 
     def totals(self, currencies: Iterable[str]) -> dict[str, Any]:
         """Return the totals of all orders, as Reporting's view in the state store shows them.

@@ -532,7 +532,7 @@ def test_status_tells_what_waits_from_what_is_not_due_yet(cluster: Cluster, depl
     code, told = deployment_command("status")
     assert code == 0
     (line,) = [line for line in told.splitlines() if "ordenes-reintento" in line]
-    assert line.endswith(" 2 waiting, 5 not due yet")
+    assert line.endswith(" 2 batches waiting, 5 not due yet")
 
 
 def test_nobody_at_the_admin_address_is_one_line_that_names_it(

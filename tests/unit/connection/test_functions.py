@@ -52,7 +52,7 @@ def test_a_function_that_does_not_exist_has_no_instances() -> None:
 
 def test_what_waits_leaves_out_what_is_not_due() -> None:
     stats = {"subscriptions": {"ordenes": {"msgBacklog": 7, "msgDelayed": 5}}}
-    assert functions.waiting(stats, TOPIC, "ordenes") == Waiting("crear-orden", 2, 5)
+    assert functions.waiting(stats, TOPIC, "ordenes") == Waiting("crear-orden", 2, 5, None)
     assert functions.waiting(stats, TOPIC, "another") == Waiting("crear-orden", None, None)
     assert functions.waiting(functions.topic_stats(admin(), TOPIC), TOPIC, "ordenes").messages is None
 
