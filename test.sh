@@ -17,6 +17,7 @@ usage() {
 Usage: ./test.sh
        ./test.sh all
        ./test.sh faults [PYTEST ARGUMENT…]
+       ./test.sh cluster [PYTEST ARGUMENT…]
        ./test.sh PYTEST ARGUMENT…
 
   ./test.sh                      before each commit: all checks (format, lint, types, imports), then all tests except
@@ -26,6 +27,7 @@ Usage: ./test.sh
   ./test.sh -m 'not bench and not e2e and not faults and not extended'
                                  tests that need no running Pulsar
   ./test.sh faults               the faults in their long form: at least 20,000 orders each; most of an hour
+  ./test.sh cluster              faults on a cluster of many nodes, which it starts: 3 GB of memory, half an hour, run by hand
 
 The first run makes .venv/ with the locked packages. After that, .venv/bin/pytest --help lists pytest's own options.
 Some tests of `all` need root, or docker-compose or chromium, which are not among the packages: run as root, test.sh installs
@@ -33,6 +35,8 @@ them by apt-get.
 Tests whose requirements are missing are skipped by name.
 
 Environment:
+  ALPES_CLUSTER_RATE   orders a second of ./test.sh cluster (500)
+  ALPES_CLUSTER_FAULTS the faults of ./test.sh cluster, separated by commas (all)
   ALPES_SEED           draw the faults from this seed; each run prints its own
   ALPES_REQUIRE_ALL    1: a skipped extended test counts as failed
   ALPES_KEEP_STACK     1: leave the tests' own stack running for the next run
@@ -114,6 +118,10 @@ main() {
     if [ "${1:-}" = faults ]; then
         shift
         ALPES_FAULTS=long exec pytest tests/faults "$@"
+    fi
+    if [ "${1:-}" = cluster ]; then
+        shift
+        exec pytest tests/cluster "$@"
     fi
     if [ $# -gt 0 ] && [ "$*" != all ]; then
         exec pytest "$@"

@@ -29,8 +29,9 @@ TIMEOUTS = {
     "faults": 1800,
     "fresh": 1500,
     "planted_bugs": 900,
+    "cluster": 3600,
 }
-COSTLY = {"bench", "e2e", "faults", "fresh", "planted_bugs"}
+COSTLY = {"bench", "cluster", "e2e", "faults", "fresh", "planted_bugs"}
 """Layers whose tests are extended, except those marked as core."""
 FIGURE, FAULT = "figure", "fault"
 """Properties of a report that carry what a test measured, since the test may have run in another process."""

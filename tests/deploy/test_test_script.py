@@ -65,6 +65,7 @@ def test_help_says_what_there_is_and_installs_nothing(checkout: Path, arguments:
         (["tests/unit", "-k", "retry"], "faults= tests/unit -k retry\n"),
         (["faults"], "faults=long tests/faults\n"),
         (["faults", "-x"], "faults=long tests/faults -x\n"),
+        (["cluster", "-x"], "faults= tests/cluster -x\n"),
     ],
 )
 def test_with_arguments_pytest_alone_is_called(environment: Path, arguments: list[str], called: str) -> None:

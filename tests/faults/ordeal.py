@@ -94,9 +94,20 @@ class Ordeal:
         Orders and rate.
     seed
         What is drawn comes from it and the name.
+    state_port
+        Where the state store is; that of the local stack by default.
     """
 
-    def __init__(self, stack: Tienda, name: str, *, total: bool = False, size: Size = SIZE, seed: str = SEED) -> None:
+    def __init__(
+        self,
+        stack: Tienda,
+        name: str,
+        *,
+        total: bool = False,
+        size: Size = SIZE,
+        seed: str = SEED,
+        state_port: int | None = None,
+    ) -> None:
         self.stack = stack
         self.name = name
         self.prefix = f"f{uuid.uuid4().hex[:8]}-"
@@ -109,6 +120,7 @@ class Ordeal:
         self._total = total
         self._recovery_s = size.recovery_s
         self._recorder = Recorder(stack, self.prefix)
+        self._state_port = state_port
         self._calm_since = 0.0
         self._usual = 0
 
@@ -227,7 +239,7 @@ class Ordeal:
         history = self._recorder.history(
             self.load.orders(),
             idle=idle,
-            state_port=settings_of(self.stack).ports.state,
+            state_port=self._state_port or settings_of(self.stack).ports.state,
             state_ids=ids,
             with_report=with_report,
         )

@@ -1,0 +1,112 @@
+"""What an operator does on a cluster: asks how it is while nodes are dead, uses a broker's address, looks for logs."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cluster.conftest import Deployed
+from tests.cluster.trial import RATE
+from tests.e2e.tienda import ROOT, new_prefix, note, orders, wait_until
+from tests.faults.ordeal import Ordeal, Size
+
+STATUS_S = 25.0
+"""Within this time `status` has answered, the start of its Python on a busy machine included."""
+STATE_S = 60.0
+BURNERS = 8
+BURN_S = 60.0
+MISSED = "Haven't received health check from spawner in a while"
+"""What Pulsar's instance says before it ends itself."""
+
+
+def deploy_sh(deployed: Deployed, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(ROOT / "deploy.sh"), *arguments],
+        env={**deployed.tienda.environment, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_dead_bookie_keeps_no_function_from_starting_and_the_view_goes_on(deployed: Deployed) -> None:
+    cluster, tienda = deployed.cluster, deployed.tienda
+    # The first of the addresses in stateStorageServiceUrl.
+    cluster.kill("bookie1")
+    try:
+        for worker in cluster.layout.workers:
+            for pid in cluster.instances(worker):
+                os.kill(pid, signal.SIGKILL)
+        started = wait_until(lambda: all(tienda.running(name) for name in tienda.dsns), 60, "every function runs again")
+        prefix = new_prefix("bookie-")
+        tienda.publish("crear-orden", orders(prefix, 200))
+        tienda.wait_ended(prefix, 200, 60)
+        seconds = wait_until(tienda.state_is_current, STATE_S, "the state store shows the orders")
+        note(f"with a bookie dead, functions ran again {started:.0f} s after a kill, their view {seconds:.0f} s later")
+    finally:
+        cluster.start("bookie1")
+
+
+@pytest.mark.parametrize("nodes", [("broker2",), ("worker2",)], ids=str)
+def test_status_answers_within_seconds_while_a_node_is_dead(deployed: Deployed, nodes: tuple[str, ...]) -> None:
+    cluster = deployed.cluster
+    for node in nodes:
+        cluster.kill(node, with_instances=True)
+    try:
+        slowest = 0.0
+        for _ in range(3):
+            started = time.monotonic()
+            told = deploy_sh(deployed, "status")
+            slowest = max(slowest, time.monotonic() - started)
+            assert all(name in told.stdout for name in deployed.tienda.dsns), told.stdout + told.stderr
+        note(f"./deploy.sh status with {' and '.join(nodes)} dead: {slowest:.1f} s at most")
+        assert slowest < STATUS_S
+    finally:
+        for node in nodes:
+            cluster.start(node)
+    wait_until(lambda: deploy_sh(deployed, "status").returncode == 0, 120, "all is well again", every=2)
+
+
+def test_the_address_of_a_broker_without_a_function_worker_will_do(deployed: Deployed) -> None:
+    broker = f"http://127.0.0.1:{deployed.cluster.layout.port('broker1')}"
+    told = deploy_sh(deployed, "status", PULSAR_ADMIN_URL=broker)
+    assert told.returncode == 0, told.stdout + told.stderr
+    told = deploy_sh(deployed, "scale", "pagos", "2", PULSAR_ADMIN_URL=broker)
+    assert told.returncode == 0, told.stdout + told.stderr
+    told = deploy_sh(deployed, "scale", "pagos", "1", PULSAR_ADMIN_URL=broker)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_logs_names_the_worker_that_has_them(deployed: Deployed) -> None:
+    told = deploy_sh(deployed, "logs", "pagos")
+    (worker,) = (
+        name for name in deployed.cluster.layout.workers if "pagos" in deployed.cluster.instances(name).values()
+    )
+    assert f"functions/alpes/tienda/pagos/pagos-0.log in logDirectory of {worker} (127.0.0.1)" in told.stderr
+
+
+def test_no_healthy_instance_ends_itself_on_an_overloaded_machine(deployed: Deployed) -> None:
+    cluster, tienda = deployed.cluster, deployed.tienda
+    before = {pid for worker in cluster.layout.workers for pid in cluster.instances(worker)}
+    with Ordeal(tienda, "overload", size=Size(2_000, RATE / 2), state_port=1) as ordeal:
+        burners = [multiprocessing.Process(target=_burn, args=(BURN_S,)) for _ in range(BURNERS)]
+        for burner in burners:
+            burner.start()
+        for burner in burners:
+            burner.join()
+        wait_until(ordeal.probe.is_normal, 180, "the flow is normal again")
+    logs = [log for worker in cluster.layout.workers for log in cluster.layout.function_logs(worker).rglob("*.log")]
+    missed = sum(log.read_text(errors="replace").count(MISSED) for log in logs)
+    left = before & {pid for worker in cluster.layout.workers for pid in cluster.instances(worker)}
+    note(f"{BURNERS} busy processes for {BURN_S:.0f} s: {len(before) - len(left)} of {len(before)} instances ended")
+    assert left == before, f"{missed} instances missed their health checks"
+
+
+def _burn(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
