@@ -133,7 +133,10 @@ def _answer_framework(request: Request, error: Exception) -> Response:
     else:
         detail = str(error.detail)
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return _response(error.status_code, kind, detail, error.headers or {})
+    headers = dict(error.headers or {})
+    if "GET" in (allowed := headers.get("Allow", "").split(", ")):
+        headers["Allow"] = ", ".join([*allowed, "HEAD"])
+    return _response(error.status_code, kind, detail, headers)
 
 
 def _answer_validation(_request: Request, error: Exception) -> Response:

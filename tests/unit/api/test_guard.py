@@ -68,6 +68,7 @@ def test_an_error_of_the_framework_is_a_problem(open_api: Start) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (code, PROBLEM)
         assert answer.json()["status"] == code
         assert "/docs" in answer.json()["detail"]
+    assert api.delete("/health/live").headers["allow"] == "GET, HEAD"
 
 
 def asked(app: Any, receive: Any, send: Any, **limits: float) -> None:

@@ -179,3 +179,25 @@ def test_readers_that_wait_for_reports_hold_nothing_else_up(
         assert not any(each.done() for each in waiting)
         go_on.set()
         assert {each.result().status_code for each in waiting} == {202}
+
+
+def test_asking_for_the_head_of_a_report_leaves_no_reader_behind(
+    open_api: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops: list[threading.Event] = []
+
+    def endless(*given: Any) -> Iterator[ReporteGenerado]:
+        stops.append(given[-1])
+        for number in range(1_000):
+            if given[-1].wait(0.01):
+                return
+            yield ReporteGenerado(part=number, content=b"x", content_type="text/csv", format="csv")
+
+    api = open_api()
+    api.app.state.backend.deployed.set()  # type: ignore[attr-defined]
+    monkeypatch.setattr(reports, "parts", endless)
+    for _ in range(2 * MOST_STREAMS):
+        head = api.head(f"/reports/{REPORT}")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-disposition"] == 'attachment; filename="reporte.csv"'
+    assert all(stop.is_set() for stop in stops)
