@@ -22,6 +22,8 @@ class Load:
         How many instances it should have, and how many run.
     stopped : bool
         Whether somebody stopped it.
+    restarted : bool
+        Whether an instance was restarted since the look before, as a deployment does.
     troubles : tuple of str
         What keeps it from getting on, as it reports itself.
     waiting : int or None
@@ -46,6 +48,7 @@ class Load:
     wanted: int
     running: int
     stopped: bool = False
+    restarted: bool = False
     troubles: tuple[str, ...] = ()
     waiting: int | None = None
     arrived_per_s: float | None = None

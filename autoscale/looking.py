@@ -78,7 +78,7 @@ class Looking:
             return None
         stats = {topic: functions.topic_stats(self._admin, topic) for topic in config.inputs}
         inputs = [functions.waiting(each, topic, config.subscription) for topic, each in stats.items()]
-        uses = usage(self._admin, config.rest_path)
+        uses = usage(self._admin, config.rest_path, found)
         now = Counters(
             self._clock(), arrived(stats.values(), inputs), {number: each.processed for number, each in uses.items()}
         )
@@ -89,12 +89,13 @@ class Looking:
             wanted=found.wanted,
             running=found.running,
             stopped=bool(found.stopped),
+            restarted=before is not None and restarted(before, now),
             troubles=tuple(
                 f"{metric} {what}"
                 for metric, what in functions.troubles(self._admin, config.rest_path, inputs)
                 if metric != "stuck" or what in PARTS
             ),
-            waiting=_waiting(stats, inputs, config.subscription),
+            waiting=_waiting(inputs),
             arrived_per_s=arrived_per_s(before, now),
             done_per_s=done_per_s(before, now),
             cpu_cores=cpu_cores if len(cpu_cores) == found.wanted else (),
@@ -114,6 +115,11 @@ def arrived(stats: Iterable[Mapping[str, Any]], inputs: Sequence[Waiting]) -> in
             return None
         counts.append(int(each["msgInCounter"]))
     return sum(counts) - sum(each.not_due or 0 for each in inputs)
+
+
+def restarted(before: Counters, now: Counters) -> bool:
+    """Whether an instance counts from zero again. Pure."""
+    return any(processed < before.processed.get(number, 0) for number, processed in now.processed.items())
 
 
 def arrived_per_s(before: Counters | None, now: Counters) -> float | None:
@@ -138,14 +144,10 @@ def done_per_s(before: Counters | None, now: Counters) -> float | None:
     return done / (now.at_s - before.at_s)
 
 
-def _waiting(stats: Mapping[str, dict[str, Any]], inputs: Sequence[Waiting], subscription: str) -> int | None:
+def _waiting(inputs: Sequence[Waiting]) -> int | None:
     """Return the messages that wait in all inputs and are due; None if no input has the subscription yet."""
-    known = [
-        functions.messages_in(each.messages, of_topic, subscription) or each.messages
-        for each, of_topic in zip(inputs, stats.values(), strict=True)
-        if each.messages is not None
-    ]
-    return sum(known) if known else None
+    known = [each.about or each.messages for each in inputs if each.messages is not None]
+    return sum(each or 0 for each in known) if known else None
 
 
 def _by_worker(uses: Iterable[Usage], name: str, chosen: Callable[[list[Any]], Any]) -> dict[str, Any]:

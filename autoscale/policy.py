@@ -98,7 +98,7 @@ def decide(load: Load, limits: Limits, history: History, *, at_once: bool = Fals
     if load.stopped:
         return Decision(load.wanted, "somebody stopped it, and a change would start it", "stopped"), History()
     first = history.wanted is None
-    if history.wanted != load.wanted or load.running < load.wanted:
+    if history.wanted != load.wanted or load.running < load.wanted or load.restarted:
         # A change by whomever, or instances that start: what was seen before and is seen meanwhile says nothing.
         settled_s = load.at_s + (0 if first and load.running >= load.wanted else SETTLE_S)
         history = History((), settled_s, load.wanted, history.capacity_per_s)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connection.admin import Admin
+from connection.functions import Instances
 
 METRIC = "user_metric_{}_sum"
 CPU_CORES, MEMORY_BYTES = METRIC.format("use.cpu_cores"), METRIC.format("use.memory_bytes")
@@ -41,8 +42,8 @@ class Usage:
     disk_share: float | None
 
 
-def usage(admin: Admin, path: str) -> dict[int, Usage]:
-    """Return what a function's running instances use, by their numbers; none if the function doesn't exist.
+def usage(admin: Admin, path: str, found: Instances) -> dict[int, Usage]:
+    """Return what a function's running instances use, by their numbers.
 
     Parameters
     ----------
@@ -50,13 +51,11 @@ def usage(admin: Admin, path: str) -> dict[int, Usage]:
         Pulsar's admin API.
     path
         The function's path there, such as ``/admin/v3/functions/alpes/tienda/ordenes``.
+    found
+        Its instances.
     """
-    status, stats = admin.find(f"{path}/status") or {}, admin.find(f"{path}/stats") or {}
-    workers = {
-        int(each["instanceId"]): str((each.get("status") or {}).get("workerId") or "")
-        for each in status.get("instances") or []
-        if (each.get("status") or {}).get("running")
-    }
+    stats = admin.find(f"{path}/stats") or {}
+    workers = {each.number: each.worker for each in found.each if each.running}
     return {
         number: _usage(workers[number], each.get("metrics") or {})
         for each in stats.get("instances") or []

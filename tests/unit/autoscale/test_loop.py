@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from autoscale.looking import Counters, Looking, arrived_per_s, done_per_s
+from autoscale.looking import Counters, Looking, arrived_per_s, done_per_s, restarted
 from autoscale.loop import Autoscaler, Line
 from autoscale.spreading import uneven
 from client.cli import alpes
@@ -150,6 +150,8 @@ def test_uneven_is_what_a_rebalance_would_change(each: tuple[int, ...], workers:
 def test_rates_of_instances_that_were_restarted_count_what_they_have_done_since() -> None:
     before = Counters(0.0, 1000, {0: 900, 1: 800})
     assert done_per_s(before, Counters(10.0, 1500, {0: 100, 1: 900})) == 20.0
+    assert restarted(before, Counters(10.0, 1500, {0: 100, 1: 900}))
+    assert not restarted(before, Counters(10.0, 1500, {0: 900, 1: 900, 2: 5}))
     assert done_per_s(None, before) is None
     assert arrived_per_s(before, Counters(10.0, 1500, {})) == 50.0
     assert arrived_per_s(before, Counters(10.0, None, {})) is None

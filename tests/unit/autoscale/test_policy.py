@@ -146,6 +146,17 @@ def test_at_its_bound_it_says_that_the_bound_holds_it_back() -> None:
     assert (decision.wanted, decision.kind) == (2, "at most")
 
 
+def test_a_deployment_that_restarts_instances_is_left_in_peace() -> None:
+    history = History()
+    busy = replace(WELL, cpu_cores=(0.95,))
+    for number in range(3):
+        _, history = decide(replace(busy, at_s=5.0 * number), LIMITS, history)
+    decision, history = decide(replace(busy, at_s=15.0, restarted=True), LIMITS, history)
+    assert (decision.wanted, decision.kind) == (1, "settles")
+    decision, _ = decide(replace(busy, at_s=40.0), LIMITS, history)
+    assert decision.wanted == 1
+
+
 def test_somebody_elses_change_counts_as_a_change() -> None:
     history = History()
     busy = replace(WELL, cpu_cores=(0.95,))
