@@ -4,18 +4,15 @@ import hashlib
 import os
 import signal
 import sys
-import time
 
 from connection.admin import Admin
 from connection.errors import PulsarError
 from connection.security import Security
 from local_stack import processes
 from local_stack.environment import without_dsns
-from local_stack.errors import StartError
 from local_stack.settings import CHECKOUT, Settings
 
 READY_S = 60.0
-POLL_S = 0.1
 REQUEST_S = 2.0
 # It answers what it has in hand first, within 20 s.
 STOP_STEPS = ((signal.SIGTERM, 25.0), (signal.SIGKILL, 5.0))
@@ -65,22 +62,17 @@ def start(settings: Settings) -> None:
         cwd=CHECKOUT,
     )
     try:
-        _wait_ready(settings)
+        processes.wait_ready(
+            "The HTTP API",
+            pid_file(settings),
+            lambda: is_ready(settings),
+            within_s=READY_S,
+            logs=[settings.logs / "api.log"],
+        )
     except BaseException:
         stop(settings)
         raise
     (settings.home / "api.code").write_text(code)
-
-
-def _wait_ready(settings: Settings) -> None:
-    deadline = time.monotonic() + READY_S
-    while not is_ready(settings):
-        ended = pid_file(settings).running() is None
-        if ended or time.monotonic() > deadline:
-            what = "ended" if ended else f"did not answer within {READY_S:.0f} s"
-            log = settings.logs / "api.log"
-            raise StartError(f"The HTTP API {what}. Its log is {log}; the last lines:\n{processes.tail(log)}")
-        time.sleep(POLL_S)
 
 
 def _environment() -> dict[str, str]:

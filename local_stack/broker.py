@@ -5,7 +5,6 @@ import shlex
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +14,10 @@ from connection.admin import Admin
 from connection.errors import PulsarError
 from connection.security import CLIENT_CONF
 from local_stack import conf_files, credentials, distribution, environment, java, processes, state_store
-from local_stack.errors import StartError
 from local_stack.settings import Settings
 
 # An idle machine needs 10 to 20 s, a busy one several times that.
 READY_S = 300.0
-POLL_S = 0.2
 REQUEST_S = 5.0
 # A graceful stop ends the functions first, which takes each up to about 10 s.
 STOP_STEPS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
@@ -191,16 +188,14 @@ def wait_ready(settings: Settings, meanwhile: Callable[[], None] = lambda: None)
     local_stack.errors.StartError
         It ended, or was not ready in time.
     """
-    deadline = time.monotonic() + READY_S
-    while not is_ready(settings):
-        ended = pid_file(settings).running() is None
-        if ended or time.monotonic() > deadline:
-            what = "ended" if ended else f"was not ready after {READY_S:.0f} s"
-            log = settings.logs / "pulsar.log"
-            words = processes.tail(settings.logs / "pulsar.out") or processes.tail(log)
-            raise StartError(f"Pulsar {what}. Its log is {log}; the last lines:\n{words}")
-        meanwhile()
-        time.sleep(POLL_S)
+    processes.wait_ready(
+        "Pulsar",
+        pid_file(settings),
+        lambda: is_ready(settings),
+        within_s=READY_S,
+        logs=[settings.logs / "pulsar.out", settings.logs / "pulsar.log"],
+        meanwhile=meanwhile,
+    )
 
 
 def is_ready(settings: Settings) -> bool:

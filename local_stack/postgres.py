@@ -278,14 +278,13 @@ def wait_ready(settings: Settings, known: credentials.Credentials) -> None:
     local_stack.errors.StartError
         It ended, or was not ready in time.
     """
-    deadline = time.monotonic() + READY_S
-    while not is_ready(settings, known):
-        ended = pid_file(settings).running() is None
-        if ended or time.monotonic() > deadline:
-            what = "ended" if ended else f"was not ready after {READY_S:.0f} s"
-            log = _log(settings)
-            raise StartError(f"PostgreSQL {what}. Its log is {log}; the last lines:\n{processes.tail(log)}")
-        time.sleep(POLL_S)
+    processes.wait_ready(
+        "PostgreSQL",
+        pid_file(settings),
+        lambda: is_ready(settings, known),
+        within_s=READY_S,
+        logs=[_log(settings)],
+    )
 
 
 def _remove_stale_lock(settings: Settings) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import psutil
 
+from local_stack.errors import StartError
+
 POLL_S = 0.05
+READY_POLL_S = 0.1
 
 
 def _identity(pid: int) -> str | None:
@@ -121,6 +124,48 @@ def start_detached(
         )
     pid_file.write(process.pid)
     return process
+
+
+def wait_ready(
+    name: str,
+    pid_file: PidFile,
+    is_ready: Callable[[], bool],
+    *,
+    within_s: float,
+    logs: Sequence[Path],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
+    """Wait until a part that was started is ready.
+
+    Parameters
+    ----------
+    name : str
+        What a person calls it.
+    pid_file : PidFile
+        Its PID file.
+    is_ready : callable
+        Whether it is ready now.
+    within_s : float
+        The longest wait, in seconds.
+    logs : sequence of Path
+        Where it may say why it isn't: the first that says anything is quoted, and the last is named.
+    meanwhile : callable
+        Called after every check.
+
+    Raises
+    ------
+    local_stack.errors.StartError
+        It ended, or was not ready in time.
+    """
+    deadline = time.monotonic() + within_s
+    while not is_ready():
+        ended = pid_file.running() is None
+        if ended or time.monotonic() > deadline:
+            what = "ended" if ended else f"was not ready after {within_s:.0f} s"
+            words = next((said for said in map(tail, logs) if said), "")
+            raise StartError(f"{name} {what}. Its log is {logs[-1]}; the last lines:\n{words}")
+        meanwhile()
+        time.sleep(READY_POLL_S)
 
 
 def wait_gone(pids: Sequence[int], seconds: float) -> list[int]:
