@@ -340,6 +340,25 @@ def test_the_command_still_runs_when_the_checkout_was_moved(checkout: Path) -> N
     assert done.stdout == f"{moved}/client/__main__.py send --help\n"
 
 
+def test_a_command_that_leads_to_a_checkout_that_is_gone_is_replaced(checkout: Path) -> None:
+    command = checkout / ".venv" / "bin" / "alpes"
+    command.unlink()
+    command.symlink_to(checkout.with_name("gone") / "alpes")
+    python = checkout / ".venv" / "bin" / "python"
+    # pip writes its own launcher there first, through a link if there is one.
+    python.write_text(f"""#!/bin/sh
+case "$*" in
+    "-m pip install "*--editable*) : >{shlex.quote(str(command))} || exit 1 ;;
+    "-m pip "*) ;;
+    *) exec {shlex.quote(sys.executable)} "$@" ;;
+esac
+""")
+    (checkout / ".venv" / ".stamp-app").write_text("older\n")
+    done = _in_checkout(checkout, "venv_ensure app")
+    assert done.returncode == 0, done.stderr
+    assert command.resolve() == checkout / "alpes"
+
+
 def test_an_environment_has_moved_with_its_checkout_and_not_by_another_name_of_it(checkout: Path) -> None:
     link = checkout.with_name("link")
     link.symlink_to(checkout)
