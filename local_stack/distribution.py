@@ -1,4 +1,4 @@
-"""Downloads Pulsar's official server distribution from Maven Central, verifies it and unpacks it into the cache."""
+"""Unpacks Pulsar's server distribution into the cache: a file of the user's, or Maven Central's, verified."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ DOWNLOAD_TIMEOUT_S = 30
 
 
 def ensure(settings: Settings) -> Path:
-    """Download the distribution into the cache unless it is there.
+    """Put the distribution into the cache unless it is there.
 
     Returns
     -------
@@ -48,11 +48,14 @@ def _fetch(settings: Settings) -> None:
     for left in settings.cache.glob("unpack-*"):
         shutil.rmtree(left, ignore_errors=True)
     require_space(settings.cache, NEEDED_BYTES, "ALPES_CACHE")
-    tarball = _download(settings)
-    with progress.step("Verifying and unpacking Pulsar", "Pulsar unpacked"):
+    own = settings.own_tarball
+    tarball = own.path if own else _download(settings)
+    doing = "Verifying and unpacking" if settings.sha512 else "Unpacking"
+    with progress.step(f"{doing} Pulsar {settings.version}", f"Pulsar {settings.version} unpacked"):
         _verify(tarball, settings)
         _unpack(tarball, settings)
-    tarball.unlink()
+    if not own:
+        tarball.unlink()
 
 
 def require_space(folder: Path, needed: int, variable: str) -> None:
@@ -132,7 +135,14 @@ def _sha512(tarball: Path) -> str:
 
 
 def _verify(tarball: Path, settings: Settings) -> None:
+    if not settings.sha512:
+        return
     found = _sha512(tarball)
+    if found != settings.sha512 and settings.own_tarball:
+        raise ChecksumError(
+            f"{tarball} has the SHA-512 {found[:16]}…, not the {settings.sha512[:16]}… of ALPES_PULSAR_SHA512:"
+            " don't use it."
+        )
     if found != settings.sha512:
         tarball.unlink()
         raise ChecksumError(
@@ -147,7 +157,7 @@ def _unpack(tarball: Path, settings: Settings) -> None:
             with tarfile.open(tarball) as archive:
                 # Python has the keyword `filter` since 3.11.4; before, only the checksum protects.
                 archive.extraction_filter = getattr(tarfile, "data_filter", None)
-                archive.extractall(temporary)  # noqa: S202 -- its SHA-512 is the pinned one
+                archive.extractall(temporary)  # noqa: S202 -- its SHA-512 is the pinned one, or the user chose the file
         except OSError as error:
             raise NoSpaceError(f"Pulsar could not be unpacked in {settings.cache}: {error}.") from error
         (unpacked,) = Path(temporary).iterdir()

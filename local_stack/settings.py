@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_stack import tarball
 from local_stack.errors import SettingsError
+from local_stack.tarball import Tarball
 
 PULSAR_GROUP = "org.apache.pulsar"
 PULSAR_ARTIFACT = "pulsar-server-distribution"
@@ -101,7 +103,10 @@ class Settings:
     ports : Ports
         The stack's own ports. Before its first start: those of `asked_offset`, or the usual ones.
     version, sha512 : str
-        Pulsar's distribution (`ALPES_PULSAR_VERSION`, which needs its `ALPES_PULSAR_SHA512`).
+        Pulsar's distribution (`ALPES_PULSAR_VERSION`, which needs its `ALPES_PULSAR_SHA512`). An empty SHA-512 isn't
+        checked.
+    own_tarball : Tarball or None
+        A distribution that the user has downloaded (`ALPES_PULSAR_TARBALL`); it is used in place of Maven Central's.
     memory : str
         Options of Pulsar's JVM (`ALPES_PULSAR_MEM`).
     liveness_check_ms : int
@@ -121,11 +126,12 @@ class Settings:
     liveness_check_ms: int = LIVENESS_CHECK_MS
     state_port: int | None = None
     asked_offset: int | None = None
+    own_tarball: Tarball | None = None
 
     @property
     def distribution(self) -> Path:
         """Pulsar's unpacked distribution, read-only after that."""
-        return self.cache / f"apache-pulsar-{self.version}"
+        return self.cache / (self.own_tarball.folder if self.own_tarball else f"apache-pulsar-{self.version}")
 
     @property
     def logs(self) -> Path:
@@ -180,9 +186,10 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     cache = _folder(environ.get("ALPES_CACHE") or f"{user_cache}/alpes", "ALPES_CACHE")
     asked = _asked_offset(environ.get("ALPES_PORT_OFFSET") or "")
     noted = noted_offset(home)
-    version = environ.get("ALPES_PULSAR_VERSION") or PULSAR_VERSION
-    sha512 = environ.get("ALPES_PULSAR_SHA512") or (PULSAR_SHA512 if version == PULSAR_VERSION else "")
-    if not sha512:
+    own = tarball.read(environ[tarball.VARIABLE]) if environ.get(tarball.VARIABLE) else None
+    version = own.version if own else environ.get("ALPES_PULSAR_VERSION") or PULSAR_VERSION
+    sha512 = environ.get("ALPES_PULSAR_SHA512") or ("" if own or version != PULSAR_VERSION else PULSAR_SHA512)
+    if not sha512 and not own:
         raise SettingsError(
             f"ALPES_PULSAR_VERSION is {version}: set ALPES_PULSAR_SHA512 to the SHA-512 of that version's tar.gz, too."
         )
@@ -194,6 +201,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         sha512=sha512.lower(),
         memory=environ.get("ALPES_PULSAR_MEM") or PULSAR_MEMORY,
         asked_offset=asked,
+        own_tarball=own,
     )
 
 

@@ -67,6 +67,7 @@ SETTINGS = (
     Setting("ALPES_PORT_OFFSET", STACK, "Added to every port.", "chosen at the first start"),
     Setting("ALPES_PULSAR_VERSION", STACK, "Pulsar's version.", "the pinned one"),
     Setting("ALPES_PULSAR_SHA512", STACK, "SHA-512 of that version's tar.gz.", "the pinned one's"),
+    Setting("ALPES_PULSAR_TARBALL", STACK, "A distribution of Pulsar that you have downloaded.", "Maven Central's"),
     Setting("ALPES_PULSAR_MEM", STACK, "Memory options of Pulsar's JVM.", "for 2 cores and 4 GiB"),
     Setting("ALPES_ORDERS", STACK, "How many orders ./deploy.sh sends.", "100"),
     Setting("ALPES_PYTHON", STACK, "The Python that makes .venv/.", "the first on the PATH, or a much faster one"),
