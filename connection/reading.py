@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId
+from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId, WireError
 from connection.admin import Admin
 from connection.client import Client
 from connection.errors import UnreachableError
@@ -16,6 +17,8 @@ PATIENCE_S = 5.0
 """How long to wait for the next message."""
 SECOND_PATIENCE_S = 2.0
 """The same for a reader that replaces one that got nothing: the broker has just answered it."""
+MISSING = re.compile("topic not found|does not exist", re.IGNORECASE)
+"""What a broker says about a topic or a partition that doesn't exist."""
 
 
 class Position(NamedTuple):
@@ -127,6 +130,8 @@ def start_of_newest(admin: Admin, partition: Partition, entries: int) -> Message
 def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -> Iterator[Message]:
     """Yield a partition's messages up to its end; one that can't be read has a `problem`, and its bytes as stored.
 
+    A partition that was deleted since it was listed has none.
+
     Parameters
     ----------
     client
@@ -143,6 +148,14 @@ def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -
     """
     if partition.end.entry < 0:
         return
+    try:
+        yield from _read(client, partition, start)
+    except WireError as error:
+        if not MISSING.search(str(error)):
+            raise
+
+
+def _read(client: Client, partition: Partition, start: MessageId) -> Iterator[Message]:
     silent, patience = False, PATIENCE_S
     last: MessageId | None = None
     while start == EARLIEST or start[:2] <= partition.end:

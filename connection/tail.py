@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from alpes_wire import EARLIEST, LATEST, Entry, Message, MessageId, Reader, WireError
 from connection.client import Client
+from connection.reading import MISSING
 from schemas.tienda.topics import full_name
 
 Taken = TypeVar("Taken")
@@ -19,8 +19,6 @@ Handler = Callable[[str, Taken, int], Any]
 WAIT_S = 0.2
 """How long a reader waits for a message before it checks whether to stop."""
 PAUSE_AFTER_ERROR_S = 0.5
-MISSING = re.compile("topic not found|does not exist", re.IGNORECASE)
-"""What a broker says about a topic that doesn't exist."""
 
 
 class _Tail(Generic[Taken]):

@@ -117,5 +117,7 @@ def _start(cursor: Cursor) -> MessageId:
 
 def _cursor(admin: Admin, partition: str, function: str) -> Cursor:
     name = partition.rsplit("/", 1)[-1]
-    found = admin.get(f"/admin/v2/persistent/{NAMESPACE}/{name}/internalStats")["cursors"].get(function)
+    # A partition that was deleted has nothing that could wait.
+    stats = admin.find(f"/admin/v2/persistent/{NAMESPACE}/{name}/internalStats") or {"cursors": {}}
+    found = stats["cursors"].get(function)
     return Cursor.parse(found["markDeletePosition"], found["individuallyDeletedMessages"]) if found else NEVER_READ
