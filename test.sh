@@ -52,7 +52,10 @@ check() { # NAME COMMAND...
     local name=$1 output
     shift
     if output=$("$@" 2>&1 </dev/null); then
-        printf 'ok      %s\n' "$name"
+        case $output in
+            skipped:*) printf 'skipped %s:%s\n' "$name" "${output#skipped:}" ;;
+            *) printf 'ok      %s\n' "$name" ;;
+        esac
     else
         printf 'FAILED  %s: %s\n%s\n' "$name" "$*" "$output"
         return 1
@@ -71,6 +74,10 @@ static_checks() {
     check "imports" lint-imports --no-logo &
     pids+=($!)
     check "dependencies" requirements/check.sh &
+    pids+=($!)
+    check "vulnerabilities" python scripts/audit.py &
+    pids+=($!)
+    check "secrets" scripts/find_secrets.sh &
     pids+=($!)
     for pid in "${pids[@]}"; do
         wait "$pid" || failed=yes

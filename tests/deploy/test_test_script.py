@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PYTEST = '#!/bin/sh\necho "faults=${ALPES_FAULTS:-} $*"\ncase "$*" in *"${FAILS:-none}"*) exit 7 ;; esac\n'
 CHECKS = ("mypy", "ruff", "lint-imports", "deptry")
+SCRIPTS = tuple(f"scripts/{name}" for name in ("arguments.sh", "venv.sh", "audit.py", "find_secrets.sh"))
 SIDE_BY_SIDE = "--dist loadscope --no-loadscope-reorder"
 FIRST = f"faults= --numprocesses 4 {SIDE_BY_SIDE} -m not extended\n"
 MEASURED = "faults= -m extended and bench\n"
@@ -21,7 +22,7 @@ REST = f"faults= --numprocesses 3 {SIDE_BY_SIDE} -m extended and not bench\n"
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout that has the script but no environment."""
-    for name in ("test.sh", "scripts/arguments.sh", "scripts/venv.sh", "requirements/check.sh", "requirements/dev.txt"):
+    for name in ("test.sh", "requirements/check.sh", "requirements/dev.txt", *SCRIPTS):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -34,7 +35,9 @@ def environment(checkout: Path) -> Path:
     folder.mkdir(parents=True)
     check = '#!/bin/sh\n[ "$(basename "$0")" != "${WRONG:-}" ] || { echo "this is wrong"; exit 1; }\n'
     python = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
-    programs = {"python": python, "pytest": PYTEST} | dict.fromkeys(("docker-compose", "chromium"), "#!/bin/sh\n")
+    programs = {"python": python, "pytest": PYTEST} | dict.fromkeys(
+        ("docker-compose", "chromium", "pip-audit"), "#!/bin/sh\n"
+    )
     for name, text in (programs | dict.fromkeys(CHECKS, check)).items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
@@ -79,14 +82,16 @@ def test_without_a_path_the_checks_come_first_and_all_goes_on_with_what_is_exten
 ) -> None:
     done = run(environment, *arguments)
     assert done.returncode == 0, done.stderr
-    assert sorted(done.stdout.splitlines()[:5]) == [
+    assert sorted(done.stdout.splitlines()[:7]) == [
         "ok      dependencies",
         "ok      format",
         "ok      imports",
         "ok      ruff",
         "ok      types",
+        "skipped secrets: this is no git checkout",
+        "skipped vulnerabilities: no database of vulnerabilities answers (pip-audit said nothing)",
     ]
-    assert done.stdout.splitlines(keepends=True)[5:] == called
+    assert done.stdout.splitlines(keepends=True)[7:] == called
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_the_part_that_fails_is_the_last_and_gives_its_exit_code(
 ) -> None:
     done = run(environment, "all", FAILS=fails)
     assert done.returncode == 7
-    assert done.stdout.splitlines(keepends=True)[5:] == called
+    assert done.stdout.splitlines(keepends=True)[7:] == called
 
 
 @pytest.mark.parametrize("wrong", CHECKS)
@@ -112,7 +117,7 @@ def test_while_a_check_fails_no_test_is_run(environment: Path, wrong: str) -> No
 
 @pytest.mark.extended
 def test_every_test_is_in_one_part_of_all_and_in_no_other(environment: Path) -> None:
-    parts = [line.partition(" -m ")[2] for line in run(environment, "all").stdout.splitlines()[5:]]
+    parts = [line.partition(" -m ")[2] for line in run(environment, "all").stdout.splitlines()[7:]]
     everything = collected()
     found = [collected("-m", part) for part in parts]
     assert min(map(len, found)) > 0
