@@ -10,7 +10,7 @@ source scripts/venv.sh
 
 ORDERS=${ALPES_ORDERS:-100}
 MOST_ORDERS=2000000 # of alpes send
-COMMANDS=(up deploy status env scale logs kill package manifests down destroy)
+COMMANDS=(up plan deploy status env scale logs kill package manifests down destroy)
 WRONG_USAGE=2
 WORK=
 
@@ -27,6 +27,8 @@ Without a command: start what does not run, deploy what changed, send 100 orders
 the report.
 
   up                  start Pulsar, PostgreSQL and the HTTP API on this machine, or what of them is not running
+  plan [FUNCTION…]    show what deploy would change, field by field, with what somebody changed by hand, and change
+                      nothing; exit code 3 when there is something to deploy
   deploy [FUNCTION…] [--allow-breaking WHY [--yes]]
                       update topics, tables and functions (all, or those named) to this checkout; refuse to break a
                       topic's contract, unless allowed: then ask (unless --yes), and record who and WHY
@@ -61,7 +63,7 @@ this deploys to that cluster and starts nothing. A probe function first checks t
 names the executable pulsar-admin.
 
 Exit codes: 0 done, 1 failed, refused or found something wrong, 2 wrong usage or no answer, 3 a part is not running or
-makes no progress (status), 130 interrupted. docs/command-line.md has the table.
+makes no progress (status), or there is something to deploy (plan), 130 interrupted. docs/command-line.md has the table.
 END
 }
 
@@ -249,7 +251,7 @@ main() {
             require_orders
             check_machine build
             ;;
-        deploy | logs | package | manifests) ;;
+        plan | deploy | logs | package | manifests) ;;
         up)
             takes up 0 0 "" "$@"
             check_machine
@@ -270,7 +272,7 @@ main() {
             python -m deployment deploy "$@"
             update_api
             ;;
-        status | scale | logs | kill | package | manifests) python -m deployment "$command" "$@" ;;
+        plan | status | scale | logs | kill | package | manifests) python -m deployment "$command" "$@" ;;
         env) command_env ;;
         down | destroy)
             require_local "$command"

@@ -48,10 +48,18 @@ def _deploy(functions: Sequence[str], allow_breaking: str | None, *, yes: bool, 
         permission = Permission(allow_breaking.strip(), _agreed if yes else _asked)
     configs = function_configs.select(function_configs.load(), functions)
     summary = deploy.deploy(configs, resolve(configs), permission)
-    if not summary.changed:
+    if summary.unchanged:
         progress.say("Unchanged: nothing to deploy.")
     if summary_json:
         summary_json.write_text(json.dumps(dataclasses.asdict(summary)))
+
+
+@commands.command("plan")
+@click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
+def _plan(functions: Sequence[str]) -> int:
+    """Show what deploy would change, field by field, and change nothing; exit code 3 if it would change something."""
+    configs = function_configs.select(function_configs.load(), functions)
+    return errors.WOULD_CHANGE if deploy.show(configs, resolve(configs)) else 0
 
 
 def _asked(question: str) -> None:

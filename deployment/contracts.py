@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import pulsar.schema
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    FileDescriptorSet,
+)
 from google.protobuf.message import DecodeError, Message
 
 
@@ -62,6 +67,29 @@ class Contract:
         return json.dumps(
             {"fileDescriptorSet": base64.b64encode(self.files).decode(), "rootMessageTypeName": self.root}
         )
+
+    def fields(self) -> dict[str, str]:
+        """Return the type of each field by its name, such as ``tienda.v1.OrdenCreada.client_id``, and enums' values."""
+        found: dict[str, str] = {}
+        for file in FileDescriptorSet.FromString(self.files).file:
+            for enum in file.enum_type:
+                found |= {f"{file.package}.{enum.name}.{value.name}": str(value.number) for value in enum.value}
+            for message in file.message_type:
+                found |= _fields(message, f"{file.package}.{message.name}")
+        return found
+
+
+def _fields(message: DescriptorProto, begin: str) -> dict[str, str]:
+    kinds = FieldDescriptorProto.Type
+    found = {
+        f"{begin}.{each.name}": each.type_name.lstrip(".") or kinds.Name(each.type).removeprefix("TYPE_").lower()
+        for each in message.field
+    }
+    for enum in message.enum_type:
+        found |= {f"{begin}.{enum.name}.{value.name}": str(value.number) for value in enum.value}
+    for nested in message.nested_type:
+        found |= _fields(nested, f"{begin}.{nested.name}")
+    return found
 
 
 def needed(files: FileDescriptorSet, root: str) -> FileDescriptorSet:

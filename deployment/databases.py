@@ -1,15 +1,49 @@
 """Brings each service's tables up to date, as the service's own role."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
 
 from alpes_runtime.errors import AlpesError
-from alpes_runtime.migrations import migrate
+from alpes_runtime.migrations import migrate, missing
+from deployment.change import Change
 from deployment.errors import DeploymentError
 from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.target import Target
+
+CONNECT_S = 10
+
+Result = TypeVar("Result")
+
+
+def lacking(configs: Sequence[PulsarFunctionConfig], target: Target) -> list[Change]:
+    """Return the migrations that the databases don't have yet.
+
+    Raises
+    ------
+    DeploymentError
+        A database can't be reached, or has a migration that this checkout has changed.
+    """
+    found = []
+    for config in configs:
+        folder = _migrations(config)
+        if folder is not None:
+            names = _of_database(config, target, partial(_missing, folder))
+            found += [Change(f"database {config.service}", f"migration {name}", None, "applied") for name in names]
+    return found
+
+
+def _migrate(folder: Path, dsn: str) -> list[str]:
+    return migrate(dsn, folder)
+
+
+def _missing(folder: Path, dsn: str) -> list[str]:
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+        return missing(connection, folder)
 
 
 def apply(configs: Sequence[PulsarFunctionConfig], target: Target) -> list[str]:
@@ -27,18 +61,25 @@ def apply(configs: Sequence[PulsarFunctionConfig], target: Target) -> list[str]:
     """
     done = []
     for config in configs:
-        folder = CHECKOUT / "functions" / config.service / "sql" / "migrations"
-        if not config.dsn_variable or not folder.is_dir():
-            continue
-        dsn = target.dsns[config.dsn_variable]
-        try:
-            applied = migrate(dsn, folder)
-        except (psycopg.Error, AlpesError) as error:
-            where = urlsplit(dsn)
-            raise DeploymentError(
-                f"The tables of {config.name} could not be brought up to date ({config.dsn_variable} at"
-                f" {where.hostname}:{where.port or 5432}): {' '.join(str(error).split())}"
-            ) from error
-        if applied:
-            done.append(f"tables of {config.name}: {', '.join(applied)} applied")
+        folder = _migrations(config)
+        if folder is not None:
+            applied = _of_database(config, target, partial(_migrate, folder))
+            done += [f"tables of {config.name}: {', '.join(applied)} applied"] if applied else []
     return done
+
+
+def _migrations(config: PulsarFunctionConfig) -> Path | None:
+    folder = CHECKOUT / "functions" / config.service / "sql" / "migrations"
+    return folder if config.dsn_variable and folder.is_dir() else None
+
+
+def _of_database(config: PulsarFunctionConfig, target: Target, ask: Callable[[str], Result]) -> Result:
+    dsn = target.dsns[config.dsn_variable]
+    try:
+        return ask(dsn)
+    except (psycopg.Error, AlpesError) as error:
+        where = urlsplit(dsn)
+        raise DeploymentError(
+            f"The tables of {config.name} could not be brought up to date ({config.dsn_variable} at"
+            f" {where.hostname}:{where.port or 5432}): {' '.join(str(error).split())}"
+        ) from error

@@ -1,4 +1,4 @@
-"""Deploys functions: plans, checks contracts and workers, makes topics and tables, creates or updates, waits."""
+"""Deploys functions: makes a plan, checks the workers, carries the plan out, and waits until the functions run."""
 
 import time
 from collections.abc import Sequence
@@ -7,9 +7,22 @@ from dataclasses import dataclass
 
 from connection.admin import Admin
 from connection.functions import Instances
-from deployment import databases, function_logs, gate, instances, packages, preflight, probe, releases, topology
+from deployment import (
+    change,
+    databases,
+    function_logs,
+    gate,
+    instances,
+    namespace,
+    preflight,
+    probe,
+    releases,
+    versions,
+)
+from deployment import plan as planning
 from deployment.errors import StoppedError
 from deployment.function_configs import PulsarFunctionConfig
+from deployment.packages import Packaged
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import Target, pulsar_admin
 from terminal import progress
@@ -30,10 +43,13 @@ class Summary:
         The functions that were created or updated.
     started_at_ms : int or None
         When the first of them was created or updated, in Unix milliseconds; None when all were unchanged.
+    unchanged : bool
+        Whether it changed nothing at all.
     """
 
     changed: list[str]
     started_at_ms: int | None
+    unchanged: bool
 
 
 def deploy(
@@ -54,30 +70,66 @@ def deploy(
     api = Admin(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
     require_not_stopped(configs, api, cli)
-    functions = [preflight.Packaged(config, packages.build(config)) for config in configs]
-    plans = releases.plan(functions, api)
-    changing = [plan for plan in plans if plan.action != "unchanged"]
-    wanted = topology.load()
-    todo = gate.check(wanted, api, permission)
+    _warn(target, api)
+    plan = planning.make(configs, target, api, permission)
+    for line in plan.remarks:
+        progress.say(line)
+    changing = [release for release in plan.releases if release.action != "unchanged"]
     if changing:
-        _check([plan.function for plan in changing], target, api, cli)
-    done = [*topology.apply(wanted, api), *gate.apply(todo, api, target.service_url), *databases.apply(configs, target)]
-    for line in done:
-        progress.say(f"  {line}")
+        _check([release.function for release in changing], target, api, cli)
+    _prepare(plan, configs, target, api)
     started_at_ms = int(time.time() * 1000) if changing else None
     with function_logs.explaining(target.local):
         if changing:
-            names = ", ".join(f"{plan.function.config.name} ({plan.action})" for plan in changing)
+            names = ", ".join(f"{release.function.config.name} ({release.action})" for release in changing)
             with progress.step(f"Deploying {names}", f"Deployed {names}"):
-                found = _carry_out(plans, target, api, cli)
+                found = _release(plan.releases, target, api, cli)
         else:
-            found = _carry_out(plans, target, api, cli)
-    for plan in plans:
-        name = plan.function.config.name
-        word = {"create": "created", "update": "updated", "unchanged": "unchanged"}[plan.action]
-        remark = f" ({plan.remark})" if plan.remark else ""
-        progress.say(f"  {name:<10} {word}, {found[name].running} of {plan.parallelism} running{remark}")
-    return Summary([plan.function.config.name for plan in changing], started_at_ms)
+            found = _release(plan.releases, target, api, cli)
+    for release in plan.releases:
+        name = release.function.config.name
+        word = {"create": "created", "update": "updated", "unchanged": "unchanged"}[release.action]
+        remark = f" ({release.remark})" if release.remark else ""
+        progress.say(f"  {name:<10} {word}, {found[name].running} of {release.parallelism} running{remark}")
+    return Summary([release.function.config.name for release in changing], started_at_ms, not plan.changes)
+
+
+def show(configs: Sequence[PulsarFunctionConfig], target: Target) -> bool:
+    """Print what deploying these functions would change, field by field; return whether it would change anything.
+
+    Raises
+    ------
+    deployment.errors.DeploymentError
+        Deploying would be refused.
+    """
+    api = Admin(target.admin_url)
+    _warn(target, api)
+    plan = planning.make(configs, target, api)
+    for line in [*change.lines(plan.changes), *plan.remarks]:
+        print(line)
+    if plan.changes:
+        hands = sum(each.by_hand for each in plan.changes)
+        drift = f", {hands} of them {change.BY_HAND} since the last deployment" if hands else ""
+        print(f"Deploying would change {len(plan.changes)} fields{drift}.")
+    else:
+        print("Unchanged: there is nothing to deploy.")
+    require_not_stopped(configs, api, PulsarAdmin(pulsar_admin(target), target.admin_url))
+    return bool(plan.changes)
+
+
+def _warn(target: Target, api: Admin) -> None:
+    warning = versions.warning(target, api)
+    if warning:
+        progress.say(warning)
+
+
+def _prepare(plan: planning.Plan, configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin) -> None:
+    """Bring namespace, topics, contracts and tables to what the plan says, and tell what was done."""
+    drift = [each for each in plan.changes if each.by_hand]
+    done = [*namespace.carry_out(plan.steps, api), *gate.apply(plan.contracts, api, target.service_url)]
+    done += databases.apply(configs, target) if plan.tables else []
+    for line in [*done, *change.lines(drift)]:
+        progress.say(f"  {line}")
 
 
 def require_not_stopped(configs: Sequence[PulsarFunctionConfig], api: Admin, cli: PulsarAdmin) -> None:
@@ -100,31 +152,32 @@ def require_not_stopped(configs: Sequence[PulsarFunctionConfig], api: Admin, cli
             )
 
 
-def _check(functions: Sequence[preflight.Packaged], target: Target, api: Admin, cli: PulsarAdmin) -> None:
+def _check(functions: Sequence[Packaged], target: Target, api: Admin, cli: PulsarAdmin) -> None:
     if target.local:
         preflight.check_local(functions, target.local)
     else:
         preflight.check_user_configs([function.config for function in functions])
-        with progress.step("Checking the cluster's workers", "The cluster's workers are ready: checked"):
+        with progress.step("Checking the cluster's workers", "The cluster's workers: checked"):
             probe.check([function.config for function in functions], target, api, cli)
 
 
-def _carry_out(plans: Sequence[releases.Plan], target: Target, api: Admin, cli: PulsarAdmin) -> dict[str, Instances]:
+def _release(plan: Sequence[releases.Release], target: Target, api: Admin, cli: PulsarAdmin) -> dict[str, Instances]:
     # The local check has made the state tables. On a cluster, each function's first instance makes its table. Functions
     # are created one after another there, since two at once would race to make the tables' common namespace.
     local = target.local is not None
     with ThreadPoolExecutor(CLI_AT_ONCE if local else 1) as pool:
-        tasks = [pool.submit(_carry_out_one, plan, api, cli, local=local) for plan in plans]
+        tasks = [pool.submit(_release_one, release, api, cli, local=local) for release in plan]
     for task in tasks:
         task.result()
-    return {plan.function.config.name: _wait(plan, api) for plan in plans}
+    return {release.function.config.name: _wait(release, api) for release in plan}
 
 
-def _carry_out_one(plan: releases.Plan, api: Admin, cli: PulsarAdmin, *, local: bool) -> None:
-    releases.carry_out(plan, api, cli, has_state_table=local)
-    if plan.action == "create" and not local:
-        _wait(plan, api)
+def _release_one(release: releases.Release, api: Admin, cli: PulsarAdmin, *, local: bool) -> None:
+    releases.carry_out(release, api, cli, has_state_table=local)
+    if release.action == "create" and not local:
+        _wait(release, api)
 
 
-def _wait(plan: releases.Plan, api: Admin) -> Instances:
-    return instances.wait_running(plan.function.config, api, plan.parallelism, replaced=plan.action == "update")
+def _wait(release: releases.Release, api: Admin) -> Instances:
+    replaced = release.action == "update"
+    return instances.wait_running(release.function.config, api, release.parallelism, replaced=replaced)

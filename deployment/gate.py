@@ -16,6 +16,7 @@ from connection.admin import Admin
 from connection.client import NEW_TOPIC_TIMEOUT_S, opened
 from connection.errors import PulsarError
 from deployment import buf, contracts
+from deployment.change import Change, differences
 from deployment.contracts import Contract
 from deployment.errors import ContractError, DeploymentError
 from deployment.topology import Topic, Topology
@@ -55,10 +56,13 @@ class Todo:
         The topics whose schema is to be registered.
     properties : dict of str to dict
         The properties to set, by topic.
+    changes : list of Change
+        What that changes of the topics' contracts, field by field.
     """
 
     register: list[Topic] = field(default_factory=list)
     properties: dict[str, dict[str, str]] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
 
     def note(self, topic: Topic, name: str, value: str) -> None:
         """Have a property of a topic set."""
@@ -99,9 +103,11 @@ def check(topology: Topology, api: Admin, permission: Permission | None = None) 
         broken += [(topic, line) for line in verdict]
         if not recorded or recorded[-1] != ours:
             todo.note(topic, f"{RECORDED}{len(recorded) + 1}", ours.text())
-        if topic.registered and not _has(versions, topic):
+        missing = topic.registered and not _has(versions, topic)
+        if missing:
             todo.register.append(topic)
             changed += [topic] if versions else []
+        todo.changes += _changes(topic, ours, _registered(versions) or recorded, removed=missing and not versions)
     problems = [*strange, *_settings(api, todo.register, changed)]
     if problems:
         raise ContractError("\n".join(("Nothing was done, because on the target", *(f"  {each}" for each in problems))))
@@ -139,6 +145,18 @@ def _judge(ours: Contract, held: Sequence[Contract]) -> list[str] | None:
     if breaks and ours in held and not buf.breaks(held[-1].files, ours.files):
         return None
     return breaks
+
+
+def _changes(topic: Topic, ours: Contract, held: Sequence[Contract], *, removed: bool) -> list[Change]:
+    """Return what a deployment changes of a contract, field by field; `removed` says that no schema is registered."""
+    part = f"topic {topic.name}"
+    if not held:
+        return [Change(part, "schema" if topic.registered else "contract", None, ours.root)]
+    if removed and held[-1] == ours:
+        return [Change(part, "schema", None, ours.root, by_hand=True)]
+    there, wanted = held[-1].fields(), ours.fields()
+    gone = {name: None for name in there if name not in wanted}
+    return list(differences(part, there, {**wanted, **gone}))
 
 
 def _strange(topic: Topic, versions: Sequence[dict[str, Any]]) -> str:
@@ -197,11 +215,12 @@ def _settings(api: Admin, new: Sequence[Topic], changed: Sequence[Topic]) -> lis
             f"isAllowAutoUpdateSchema is false: the new schema of {names} can't be registered. Allow it, at least while"
             f" this runs: pulsar-admin namespaces set-is-allow-auto-update-schema --enable {NAMESPACE}"
         )
-    if api.find(f"{path}/schemaValidationEnforced?applied=true"):
+    # The namespace's own is mended by the deployment (`deployment.namespace`).
+    own = f"{path}/schemaValidationEnforced"
+    if api.find(f"{own}?applied=true") and not api.find(own):
         found.append(
-            "schemaValidationEnforced is true: stored messages, which alpes dlq replay and alpes recover send without a"
-            " schema, would be refused. Switch it off: pulsar-admin namespaces set-schema-validation-enforce --disable"
-            f" {NAMESPACE}"
+            "the broker enforces schemas: stored messages, which alpes dlq replay and alpes recover send without one,"
+            " would be refused. Set isSchemaValidationEnforced=false in broker.conf"
         )
     for topic in changed:
         # That of the topic, else the namespace's, else the broker's.

@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,14 @@ LEFT_OUT = {"__pycache__", "operations", "testing.py"}
 """Folders and files that no zip holds. A change to an operator's statement or to a fake must not restart a function."""
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 READABLE = 0o100644 << 16
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A function and its zip."""
+
+    config: PulsarFunctionConfig
+    package: Path
 
 
 def sources(service: str, root: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
@@ -79,12 +88,20 @@ def write_config(config: PulsarFunctionConfig, package: Path) -> Path:
     return path
 
 
-def fingerprint(config: PulsarFunctionConfig, package: Path) -> str:
-    """Return the SHA-256 of a function's zip and configuration.
+def build_all(configs: Sequence[PulsarFunctionConfig], folder: Path | None = None) -> list[Packaged]:
+    """Write the zips of several functions; see `build`."""
+    return [Packaged(each, build(each) if folder is None else build(each, folder)) for each in configs]
+
+
+def fingerprint(function: Packaged) -> str:
+    """Return the SHA-256 of a function's zip."""
+    return hashlib.sha256(function.package.read_bytes()).hexdigest()
+
+
+def config_fingerprint(config: PulsarFunctionConfig) -> str:
+    """Return the SHA-256 of a function's configuration.
 
     Comments don't count. Neither does the parallelism, since `deployment.releases` compares it on its own.
     """
     values = {key: value for key, value in config.pulsar_values.items() if key != "parallelism"}
-    digest = hashlib.sha256(package.read_bytes())
-    digest.update(json.dumps(values, sort_keys=True).encode())
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

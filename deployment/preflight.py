@@ -5,26 +5,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from alpes_runtime.config import parse_config
 from alpes_runtime.errors import Misconfigured
 from deployment.errors import WorkerNotReadyError
 from deployment.function_configs import PulsarFunctionConfig
+from deployment.packages import Packaged
 from local_stack import broker, credentials
 from local_stack.settings import Settings
 
 CHECK = Path(__file__).with_name("worker_check.py")
 CHECK_S = 120
-
-
-@dataclass(frozen=True)
-class Packaged:
-    """A function and its zip."""
-
-    config: PulsarFunctionConfig
-    package: Path
 
 
 def check_user_configs(configs: Sequence[PulsarFunctionConfig]) -> None:

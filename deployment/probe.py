@@ -18,7 +18,7 @@ import yaml
 
 from connection.admin import Admin
 from connection.client import NEW_TOPIC_TIMEOUT_S, opened
-from connection.errors import PulsarError
+from connection.errors import ForbiddenError, PulsarError
 from deployment import function_logs, instances, releases
 from deployment.errors import FunctionFailedError, WorkerNotReadyError
 from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
@@ -78,7 +78,13 @@ def _files(folder: Path) -> tuple[PulsarFunctionConfig, Path]:
 
 @contextlib.contextmanager
 def _probe_namespace(api: Admin) -> Iterator[None]:
-    """Create the probe's tenant and namespace, and remove them at the end."""
+    """Create the probe's tenant and namespace, and remove them at the end.
+
+    Raises
+    ------
+    connection.errors.ForbiddenError
+        This role may not make a tenant; nothing was made.
+    """
     _remove(api)
     clusters = [cluster for cluster in api.get("/admin/v2/clusters") if cluster != "global"]
     api.create(f"/admin/v2/tenants/{TENANT}", {"allowedClusters": clusters})
@@ -110,33 +116,39 @@ def _remove(api: Admin) -> None:
             return
 
 
-def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, cli: PulsarAdmin) -> int:
-    """Ask one instance on each worker.
-
-    Returns
-    -------
-    int
-        How many workers answered.
+def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, cli: PulsarAdmin) -> None:
+    """Ask one instance on each worker. A role that may not run a probe goes on without it, and is told so.
 
     Raises
     ------
     WorkerNotReadyError
         A worker lacks something, or runs no Python function at all.
     """
-    workers = len(api.get("/admin/v2/worker/cluster"))
-    config, package = _files(BUILD)
-    with _probe_namespace(api):
-        arguments = ["--function-config-file", str(config.path), "--py", str(package)]
-        cli.functions("create", *arguments)
+    with contextlib.ExitStack() as prepared:
         try:
-            instances.wait_running(config, api, 1, START_S)
-            if workers > 1:
-                # The scheduler puts one instance on each worker.
-                releases.scale(config, workers, cli)
-                instances.wait_running(config, api, workers, START_S)
-        except FunctionFailedError as error:
-            raise WorkerNotReadyError(_why_not(config, api, error.reason)) from error
-        problems, missing = _ask(configs, target, workers)
+            workers = len(api.get("/admin/v2/worker/cluster"))
+            prepared.enter_context(_probe_namespace(api))
+        except ForbiddenError as error:
+            progress.say(
+                f"The workers were not probed, since a probe needs a superuser: {error} What they must have is in"
+                " docs/operations.md, Your own cluster."
+            )
+            return
+        _probe(configs, target, api, cli, workers)
+
+
+def _probe(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, cli: PulsarAdmin, workers: int) -> None:
+    config, package = _files(BUILD)
+    cli.functions("create", "--function-config-file", str(config.path), "--py", str(package))
+    try:
+        instances.wait_running(config, api, 1, START_S)
+        if workers > 1:
+            # The scheduler puts one instance on each worker.
+            releases.scale(config, workers, cli)
+            instances.wait_running(config, api, workers, START_S)
+    except FunctionFailedError as error:
+        raise WorkerNotReadyError(_why_not(config, api, error.reason)) from error
+    problems, missing = _ask(configs, target, workers)
     if missing:
         progress.say(
             f"A worker lacks {', '.join(missing)}: some formats of reports can't be made there. Install "
@@ -144,7 +156,6 @@ def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, c
         )
     if problems:
         raise WorkerNotReadyError(f"Nothing was created, because a worker is not ready: {'; '.join(problems)}.")
-    return workers
 
 
 def _why_not(config: PulsarFunctionConfig, api: Admin, reason: str) -> str:

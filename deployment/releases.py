@@ -1,24 +1,28 @@
 """Creates or updates functions, but only those that changed.
 
-Two properties of the namespace note what is deployed: `<function>.deployed` is the fingerprint of zip and
-configuration, `<function>.parallelism` is the YAML's parallelism at that time. So any checkout on any machine knows
-what an update would change, and a parallelism that `scale` or `alpes autoscale` set stays until the YAML's changes, as
-long as it is within the YAML's bounds.
+Properties of the namespace note what is deployed: `<function>.deployed` is the fingerprint of its zip,
+`<function>.config` that of its configuration, `<function>.parallelism` the YAML's parallelism at that time. So any
+checkout on any machine knows what an update would change and what somebody changed by hand, and a parallelism that
+`scale` or `alpes autoscale` set stays until the YAML's changes, as long as it is within the YAML's bounds.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from connection.admin import Admin
 from deployment import instances, packages
+from deployment.change import Change, by_hand, differences
 from deployment.function_configs import PulsarFunctionConfig
-from deployment.preflight import Packaged
+from deployment.packages import Packaged
 from deployment.pulsar_cli import PulsarAdmin
+
+COMPARED_ALONE = {"parallelism", "userConfig", "inputSpecs"}
 
 
 @dataclass(frozen=True)
-class Plan:
+class Release:
     """What to do about one function.
 
     Attributes
@@ -31,6 +35,8 @@ class Plan:
         How many instances it will have.
     noted : bool
         Whether the namespace's properties already say what will be deployed.
+    changes : tuple of Change
+        What that changes, field by field.
     remark : str
         Why its number of instances changes although nobody asked for that; often empty.
     """
@@ -39,60 +45,79 @@ class Plan:
     action: Literal["create", "update", "unchanged"]
     parallelism: int
     noted: bool = False
+    changes: tuple[Change, ...] = ()
     remark: str = ""
 
 
 def decide(
-    function: Packaged, *, fingerprint: str, properties: dict[str, str], deployed_parallelism: int | None
-) -> Plan:
-    """Decide what to do about one function, from the notes of the last deployment. Pure.
+    function: Packaged, *, notes: Mapping[str, str], properties: Mapping[str, str], deployed: Mapping[str, Any] | None
+) -> Release:
+    """Decide what to do about one function, from the notes of the last deployment and what is there. Pure.
 
     Parameters
     ----------
     function : Packaged
         The function, as it is in this checkout.
-    fingerprint : str
-        Its fingerprint.
+    notes : dict of str to str
+        What `notes` returns for it.
     properties : dict of str to str
         The namespace's properties.
-    deployed_parallelism : int or None
-        Its parallelism on the cluster; None when it isn't deployed.
+    deployed : dict or None
+        Its configuration on the cluster; None when it isn't deployed.
     """
     config = function.config
-    noted = all(properties.get(key) == value for key, value in notes(config, fingerprint).items())
-    if deployed_parallelism is None:
-        return Plan(function, "create", config.parallelism)
+    part = f"function {config.name}"
+    noted = all(properties.get(key) == value for key, value in notes.items())
+    code, noted_code = notes[f"{config.name}.deployed"], properties.get(f"{config.name}.deployed")
+    if deployed is None:
+        changes = [Change(part, "", None, f"created, with parallelism {config.parallelism}")]
+        return Release(function, "create", config.parallelism, noted, tuple(by_hand(changes) if noted else changes))
+    there = int(deployed.get("parallelism", 1))
     yaml_changed = properties.get(f"{config.name}.parallelism") != str(config.parallelism)
-    parallelism = config.parallelism if yaml_changed else deployed_parallelism
+    parallelism = config.parallelism if yaml_changed else there
     remark = ""
     if config.bounds and config.bounds.nearest(parallelism) != parallelism:
         remark = f"{parallelism} instances are outside the bounds {config.bounds} of {config.path.name}"
         parallelism = config.bounds.nearest(parallelism)
-    same = properties.get(f"{config.name}.deployed") == fingerprint and parallelism == deployed_parallelism
+    changes = list(_configuration(part, deployed, config.pulsar_values))
+    if properties.get(f"{config.name}.config") == notes[f"{config.name}.config"]:
+        changes = by_hand(changes)
+    if noted_code != code:
+        changes.append(Change(part, "code", f"zip {(noted_code or 'unknown')[:12]}", f"zip {code[:12]}"))
+    if parallelism != there:
+        changes.append(Change(part, "parallelism", there, parallelism))
     # If the YAML now says what `scale` had set, only the note changes: nothing needs a restart.
-    return Plan(function, "unchanged" if same else "update", parallelism, noted, remark)
+    return Release(function, "update" if changes else "unchanged", parallelism, noted, tuple(changes), remark)
 
 
-def notes(config: PulsarFunctionConfig, fingerprint: str) -> dict[str, str]:
+def _configuration(part: str, deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Change]:
+    """Yield what an update would change of a configuration. Pulsar also returns fields that a YAML leaves out."""
+    plain = {key: value for key, value in wanted.items() if key not in COMPARED_ALONE}
+    yield from differences(part, deployed, plain)
+    for key in ("userConfig", "inputSpecs"):
+        ours, theirs = wanted.get(key) or {}, deployed.get(key) or {}
+        yield from differences(part, theirs, ours, f"{key}.")
+        yield from (Change(part, f"{key}.{name}", value, None) for name, value in theirs.items() if name not in ours)
+
+
+def notes(function: Packaged) -> dict[str, str]:
     """Return the namespace's properties that note what is deployed."""
-    return {f"{config.name}.deployed": fingerprint, f"{config.name}.parallelism": str(config.parallelism)}
+    config = function.config
+    return {
+        f"{config.name}.deployed": packages.fingerprint(function),
+        f"{config.name}.config": packages.config_fingerprint(config),
+        f"{config.name}.parallelism": str(config.parallelism),
+    }
 
 
-def plan(functions: list[Packaged], api: Admin) -> list[Plan]:
+def plan(functions: Sequence[Packaged], api: Admin) -> list[Release]:
     """Ask the cluster what is deployed, and decide for each function. The namespace need not exist yet."""
-    plans = []
+    found = []
     for function in functions:
         properties = api.find(f"/admin/v2/namespaces/{function.config.namespace}/properties") or {}
         deployed = api.find(function.config.rest_path)
-        plans.append(
-            decide(
-                function,
-                fingerprint=packages.fingerprint(function.config, function.package),
-                properties=properties,
-                deployed_parallelism=None if deployed is None else int(deployed.get("parallelism", 1)),
-            )
-        )
-    return plans
+        found.append(decide(function, notes=notes(function), properties=properties, deployed=deployed))
+    return found
 
 
 def _config_arguments(config: PulsarFunctionConfig, package: Path, parallelism: int) -> list[str]:
@@ -106,7 +131,7 @@ def _config_arguments(config: PulsarFunctionConfig, package: Path, parallelism: 
     ]
 
 
-def carry_out(todo: Plan, api: Admin, cli: PulsarAdmin, *, has_state_table: bool) -> None:
+def carry_out(release: Release, api: Admin, cli: PulsarAdmin, *, has_state_table: bool) -> None:
     """Create or update one function, and note what is deployed.
 
     Parameters
@@ -115,16 +140,15 @@ def carry_out(todo: Plan, api: Admin, cli: PulsarAdmin, *, has_state_table: bool
         Whether the function's state table exists already. If not, the first instance starts alone and creates it.
         Several would race to create it, and the losers would die.
     """
-    config, package = todo.function.config, todo.function.package
-    first = todo.parallelism if has_state_table or todo.action != "create" else 1
-    if todo.action != "unchanged":
-        cli.functions(todo.action, *_config_arguments(config, package, first))
-    if first != todo.parallelism:
+    config, package = release.function.config, release.function.package
+    first = release.parallelism if has_state_table or release.action != "create" else 1
+    if release.action != "unchanged":
+        cli.functions(release.action, *_config_arguments(config, package, first))
+    if first != release.parallelism:
         instances.wait_running(config, api, first)
-        scale(config, todo.parallelism, cli)
-    if todo.action != "unchanged" or not todo.noted:
-        properties = notes(config, packages.fingerprint(config, package))
-        api.put(f"/admin/v2/namespaces/{config.namespace}/properties", properties)
+        scale(config, release.parallelism, cli)
+    if release.action != "unchanged" or not release.noted:
+        api.put(f"/admin/v2/namespaces/{config.namespace}/properties", notes(release.function))
 
 
 def scale(config: PulsarFunctionConfig, parallelism: int, cli: PulsarAdmin) -> None:

@@ -45,7 +45,6 @@ def standalone_conf(original: str, settings: Settings) -> str:
             **broker_settings(),
             # No limit. With one, a subscription that nobody reads would stop all producers at 10 GB.
             "backlogQuotaDefaultLimitGB": -1,
-            "brokerDeleteInactiveTopicsEnabled": "false",
             "webSocketServiceEnabled": "false",
             "statusFilePath": "",
         },

@@ -2,13 +2,13 @@
 
 FAILED = 1
 WRONG_USAGE = 2
-NOT_ALL_RUNNING = 3
+NOT_ALL_RUNNING = WOULD_CHANGE = 3
 INTERRUPTED = 130
 EXIT_CODES = {
     0: "done",
     FAILED: "failed, refused or found something wrong",
     WRONG_USAGE: "wrong usage or no answer",
-    NOT_ALL_RUNNING: "a part is not running or makes no progress (status)",
+    NOT_ALL_RUNNING: "a part is not running or makes no progress (status), or there is something to deploy (plan)",
     INTERRUPTED: "interrupted",
 }
 """What each means, for the help."""

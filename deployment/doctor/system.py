@@ -14,13 +14,12 @@ from alpes_runtime.errors import AlpesError
 from alpes_runtime.migrations import missing
 from connection.admin import Admin
 from connection.client import connected
-from connection.errors import NotFoundError, PulsarError
+from connection.errors import ForbiddenError, NotFoundError, PulsarError
 from deployment import gate, packages, preflight, releases, report, topology
 from deployment.doctor.finding import Finding, ok, problem, skipped, warning
 from deployment.doctor.place import Place
 from deployment.errors import DeploymentError, WorkerNotReadyError
 from deployment.function_configs import CHECKOUT
-from deployment.preflight import Packaged
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import pulsar_admin
 from operations.database import database
@@ -59,6 +58,9 @@ def worker(place: Place) -> Iterator[Finding]:
     """Look at the function workers; at the packages and variables of the local one, too."""
     try:
         workers = len(_admin(place).get("/admin/v2/worker/cluster"))
+    except ForbiddenError as error:
+        yield skipped("worker", str(error))
+        return
     except PulsarError as error:
         yield problem("worker", str(error), "Start it (./deploy.sh up), or correct PULSAR_ADMIN_URL.")
         return
@@ -72,8 +74,7 @@ def worker(place: Place) -> Iterator[Finding]:
             yield ok("worker", f"{what}; what a cluster's workers lack is known when something is deployed")
             return
         with tempfile.TemporaryDirectory() as folder:
-            built = [Packaged(config, packages.build(config, folder=Path(folder))) for config in place.configs]
-            preflight.check_local(built, place.local, with_state=False)
+            preflight.check_local(packages.build_all(place.configs, Path(folder)), place.local, with_state=False)
     except WorkerNotReadyError as error:
         yield problem("worker", str(error).removeprefix("Nothing was created, because "), "Mend it, then deploy.")
     else:
@@ -142,8 +143,8 @@ def functions(place: Place) -> Iterator[Finding]:
     api = _admin(place)
     cli = PulsarAdmin(pulsar_admin(place.target), place.target.admin_url)
     with tempfile.TemporaryDirectory() as folder:
-        built = [Packaged(config, packages.build(config, folder=Path(folder))) for config in place.configs]
-        plans = {plan.function.config.name: plan for plan in releases.plan(built, api)}
+        built = packages.build_all(place.configs, Path(folder))
+        releasing = {release.function.config.name: release for release in releases.plan(built, api)}
     for config, found in zip(place.configs, report.read(place.configs, api, place.target), strict=True):
         part = f"function {config.name}"
         first, *rest = report.lines(found, cli.line("start", *config.name_options))
@@ -153,7 +154,7 @@ def functions(place: Place) -> Iterator[Finding]:
             yield problem(part, what, found.lacks or DEPLOY)
         elif not found.runs:
             yield problem(part, what, " ".join(trouble) or f"Its log says why: ./deploy.sh logs {config.name}")
-        elif plans[config.name].action != "unchanged":
+        elif releasing[config.name].action != "unchanged":
             yield warning(part, f"{what}; it is not of this checkout", DEPLOY)
         else:
             yield ok(part, what)

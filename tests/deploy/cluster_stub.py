@@ -15,8 +15,18 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from deployment import namespace, topology
+
 NO_CONTENT = 204
 Answer = tuple[int, Any]
+APPLIED = ":applied"
+"""The end of the path of a question for what applies, the broker's settings included."""
+STORED_AS = {policy.name: policy.stored_as for policy in namespace.policies(topology.load())} | {
+    "backlogQuotaMap": "backlog_quota_map",
+    "isAllowAutoUpdateSchema": "is_allow_auto_update_schema",
+    "schemaCompatibilityStrategy": "schema_compatibility_strategy",
+}
+"""The names of policies among all of a namespace."""
 
 # It is called as Pulsar's own is, hands its command line to the stub, and prints the stub's answer.
 PULSAR_ADMIN = """#!{python} -IS
@@ -72,7 +82,16 @@ class Cluster:
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     # By namespace and policy.
     policies: dict[tuple[str, str], Any] = field(default_factory=dict)
+    # What the broker enforces where the namespace has no such policy.
+    enforced: dict[str, Any] = field(default_factory=dict)
     topics: dict[str, int] = field(default_factory=dict)
+    # Partitions that somebody deleted.
+    deleted: set[str] = field(default_factory=set)
+    # Partitions of topics that have no number of partitions.
+    grown: set[str] = field(default_factory=set)
+    # Paths that this role may not ask for, and what it may not change, as in `changes`.
+    forbidden: set[str] = field(default_factory=set)
+    version: str = "4.0.14"
     # The versions of a topic's schema, oldest first.
     schemas: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     properties: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -106,6 +125,8 @@ class Cluster:
 
     def answer(self, method: str, path: str, body: Any) -> Answer:
         with self.lock:
+            if {path, f"{method} {path}"} & self.forbidden:
+                return 403, {"reason": "This role may not"}
             if method != "GET" and not path.startswith("/stub/"):
                 self.changes.append(f"{method} {path}")
             if path == "/stub/pulsar-admin":
@@ -116,6 +137,9 @@ class Cluster:
             kind, rest = parts[2], parts[3:]
             handler = getattr(self, f"_{kind}", None)
             return handler(method, rest, body) if handler else (404, {"reason": f"the stub has no {path}"})
+
+    def _brokers(self, method: str, rest: list[str], body: Any) -> Answer:
+        return 200, self.version
 
     def _clusters(self, method: str, rest: list[str], body: Any) -> Answer:
         return 200, ["standalone"]
@@ -129,27 +153,39 @@ class Cluster:
         return _create(self.tenants, rest[0], body)
 
     def _namespaces(self, method: str, rest: list[str], body: Any) -> Answer:
-        if len(rest) == 1:
-            return 200, [name for name in self.namespaces if name.startswith(f"{rest[0]}/")]
         name, what = "/".join(rest[:2]), rest[2:]
-        if not what:
+        if len(rest) == 1:
+            known = [found for found in self.namespaces if found.startswith(f"{name}/")]
+            return (200, known) if name in self.tenants else (404, {"reason": "Tenant not found"})
+        if not what and method == "PUT":
             return _create(self.namespaces, name, {})
         if name not in self.namespaces:
             return 404, {"reason": "Namespace does not exist"}
+        if method == "GET":
+            return 200, self._of_namespace(name, *what)
         if what == ["properties"]:
-            if method == "GET":
-                return 200, self.namespaces[name]
             self.namespaces[name].update(body)
-        elif method == "GET":
-            return 200, self.policies.get((name, what[0]))
         else:
             self.policies[name, what[0]] = body
         return NO_CONTENT, None
 
+    def _of_namespace(self, name: str, what: str = "") -> Any:
+        if what == "properties":
+            return self.namespaces[name]
+        if not what:
+            stored = {STORED_AS[policy]: value for (of, policy), value in self.policies.items() if of == name}
+            return {**stored, "properties": self.namespaces[name]}
+        policy, applied, _ = what.partition(APPLIED)
+        return self.policies.get((name, policy), self.enforced.get(policy) if applied else None)
+
     def _persistent(self, method: str, rest: list[str], body: Any) -> Answer:
-        if rest[2] == "partitioned":
-            return 200, [f"persistent://{topic}" for topic in self.topics if topic.startswith("/".join(rest[:2]))]
-        topic, what = "/".join(rest[:3]), rest[3]
+        namespace_, topic, what = "/".join(rest[:2]), "/".join(rest[:3]), "".join(rest[3:]).removesuffix(APPLIED)
+        if not what:
+            names = [name for name in self.topics if name.startswith(namespace_)]
+            if len(rest) == 2:
+                names = [f"{name}-partition-{each}" for name in names for each in range(self.topics[name])]
+                names += self.grown
+            return 200, [f"persistent://{name}" for name in names if name not in self.deleted]
         if what == "partitioned-stats":
             found = {"msgBacklog": self.backlog.get(rest[2], 0), "msgDelayed": self.delayed.get(rest[2], 0)}
             return 200, {"subscriptions": dict.fromkeys(("ordenes", "pagos", "reporting"), found)}
@@ -157,11 +193,16 @@ class Cluster:
             return self._topic_properties(method, topic, body)
         if method == "GET":
             strategy = what == "schemaCompatibilityStrategy"
-            namespace = "/".join(rest[:2])
-            return 200, self.policies.get((namespace, what)) if strategy else {"partitions": self.topics.get(topic, 0)}
-        if method == "PUT":
+            return 200, self.policies.get((namespace_, what)) if strategy else {"partitions": self.topics.get(topic, 0)}
+        return self._change_topic(method, topic, what, body)
+
+    def _change_topic(self, method: str, topic: str, what: str, body: Any) -> Answer:
+        if what == "createMissedPartitions":
+            self.deleted = {name for name in self.deleted if not name.startswith(f"{topic}-partition-")}
+        elif method == "PUT":
             return _create(self.topics, topic, body)
-        self.topics[topic] = body
+        else:
+            self.topics[topic] = body
         return NO_CONTENT, None
 
     def _topic_properties(self, method: str, topic: str, body: Any) -> Answer:
@@ -246,7 +287,8 @@ def running(folder: Path) -> Iterator[Cluster]:
 
         def _serve(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path = urlsplit(self.path).path
+            parts = urlsplit(self.path)
+            path = parts.path + (APPLIED if "applied=true" in parts.query else "")
             status, answer = cluster.answer(self.command, path, json.loads(content) if content else None)
             text = b"" if status == NO_CONTENT else json.dumps(answer).encode()
             self.send_response(status)

@@ -156,7 +156,11 @@ def checkout(
         result.migrated.append(urlsplit(dsn).path.strip("/"))
         return []
 
+    def missing(_directory: Path, dsn: str) -> list[str]:
+        return [] if urlsplit(dsn).path.strip("/") in result.migrated else ["0001_all.sql"]
+
     monkeypatch.setattr(deployment.databases, "migrate", migrate)
+    monkeypatch.setattr(deployment.databases, "_missing", missing)
     if "worker_check" not in request.fixturenames:
         # The check starts a Python that imports every function, which is too slow for each test.
         monkeypatch.setattr(preflight, "check_local", lambda functions, settings, **_: None)

@@ -334,7 +334,6 @@ def test_our_own_message_registered_by_who_sends_it_is_nothing_strange(
 
 SETTINGS = [
     pytest.param("isAllowAutoUpdateSchema", False, "set-is-allow-auto-update-schema --enable", id="no new schemas"),
-    pytest.param("schemaValidationEnforced", True, "set-schema-validation-enforce --disable", id="validation"),
     pytest.param(
         "schemaCompatibilityStrategy",
         "ALWAYS_INCOMPATIBLE",
@@ -356,6 +355,20 @@ def test_a_setting_of_the_namespace_that_forbids_the_change_is_named_with_the_co
     assert code == 1
     (line,) = [line for line in told.splitlines() if f"{setting} " in line]
     assert f"pulsar-admin namespaces {command} " in line
+    assert cluster.changes == []
+
+
+def test_a_broker_that_enforces_schemas_is_named_with_its_setting(
+    cluster: Cluster, deployment_command: Deployment
+) -> None:
+    deployment_command("deploy")
+    cluster.forget_changes()
+    cluster.enforced["schemaValidationEnforced"] = True
+    assert deployment_command("deploy")[0] == 0, "what the namespace says goes before it"
+    del cluster.policies[NAMESPACE, "schemaValidationEnforced"]
+    code, told = deployment_command("deploy")
+    assert code == 1
+    assert "isSchemaValidationEnforced=false" in told
     assert cluster.changes == []
 
 

@@ -42,9 +42,19 @@ def test_the_first_deployment_makes_tenant_namespace_topics_and_schemas(
     assert code == 0, told
     assert list(cluster.tenants) == [TENANT]
     assert list(cluster.namespaces) == [NAMESPACE]
-    assert cluster.policies == {
-        (NAMESPACE, "retention"): {"retentionTimeInMinutes": -1, "retentionSizeInMB": -1},
-        (NAMESPACE, "maxUnackedMessagesPerSubscription"): 0,
+    assert {policy: value for (_, policy), value in cluster.policies.items()} == {
+        "retention": {"retentionTimeInMinutes": -1, "retentionSizeInMB": -1},
+        "inactiveTopicPolicies": {
+            "deleteWhileInactive": False,
+            "inactiveTopicDeleteMode": "delete_when_no_subscriptions",
+            "maxInactiveDurationSeconds": 60,
+        },
+        "messageTTL": 0,
+        "subscriptionExpirationTime": 0,
+        "delayedDelivery": {"active": True, "maxDeliveryDelayInMillis": 0, "tickTime": 1000},
+        "deduplication": False,
+        "schemaValidationEnforced": False,
+        "maxUnackedMessagesPerSubscription": 0,
     }
     wanted = {*INPUTS, *(f"{name}-DLQ" for name in INPUTS), "reporte-generado", "dlq-bitacora"}
     assert cluster.topics == {f"{NAMESPACE}/{name}": 1 for name in wanted}
@@ -95,7 +105,7 @@ def test_a_second_deployment_changes_nothing_and_says_so(
     assert cluster.changes == []
     assert cluster.commands == []
     assert "nchanged" in told
-    assert summary(tmp_path / "second.json") == {"changed": [], "started_at_ms": None}
+    assert summary(tmp_path / "second.json") == {"changed": [], "started_at_ms": None, "unchanged": True}
 
 
 def test_changed_code_updates_its_function_alone(

@@ -214,7 +214,7 @@ def test_the_environment_of_a_cluster_is_the_users_own(script: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("stauts", "Did you mean 'status'?"), ("xyzzy", "There are: up deploy status")]
+    ("word", "said"), [("stauts", "Did you mean 'status'?"), ("xyzzy", "There are: up plan deploy status")]
 )
 def test_an_unknown_command_is_told_with_the_nearest(script: Script, word: str, said: str) -> None:
     done = script.run(word)

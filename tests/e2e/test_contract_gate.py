@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connection.admin import Admin
-from deployment import gate, topology
+from deployment import gate, namespace, topology
 from deployment.errors import ContractError
 from deployment.topology import Topic, Topology
 from schemas.tienda.topics import NAMESPACE
@@ -34,7 +34,7 @@ def topics(stack: Tienda, api: Admin) -> Iterator[Topology]:
     found = topology.load()
     own = Topology(found.partitions, found.retention_minutes, found.retention_megabytes, (EVENT, COMMAND))
     todo = gate.check(own, api)
-    topology.apply(own, api)
+    namespace.carry_out(namespace.decide(own, namespace.read(own, api)), api)
     gate.apply(todo, api, stack.service_url)
     yield own
     for topic in own.topics:
@@ -80,16 +80,13 @@ def test_somebody_elses_schema_and_settings_that_forbid_ours_are_named(api: Admi
     api.delete(f"/admin/v2/schemas/{NAMESPACE}/{EVENT.name}/schema?force=true")
     try:
         api.post(f"{NAMESPACE_PATH}/isAllowAutoUpdateSchema", False)
-        api.post(f"{NAMESPACE_PATH}/schemaValidationEnforced", True)
         with pytest.raises(ContractError) as refused:
             gate.check(topics, api)
     finally:
         api.post(f"{NAMESPACE_PATH}/isAllowAutoUpdateSchema", True)
-        api.post(f"{NAMESPACE_PATH}/schemaValidationEnforced", False)
     told = str(refused.value)
     assert f"{COMMAND.name} has somebody else's schema: STRING" in told
     assert f"isAllowAutoUpdateSchema is false: the new schema of {EVENT.name}" in told
-    assert "schemaValidationEnforced is true" in told
 
 
 def test_a_checkout_with_a_broken_contract_is_refused_and_everything_runs_on(stack: Tienda, tmp_path: Path) -> None:
