@@ -254,6 +254,7 @@ class Layout:
             "managedLedgerDefaultEnsembleSize": ENSEMBLE,
             "managedLedgerDefaultWriteQuorum": ENSEMBLE,
             "managedLedgerDefaultAckQuorum": ACKNOWLEDGED_BY,
+            "brokerDeleteInactiveTopicsEnabled": "false",
         }
         if not self.links:
             return {**values, "advertisedAddress": HOST}
