@@ -34,12 +34,15 @@ MEMORY = {
     "worker": "-Xms96m -Xmx224m -XX:MaxDirectMemorySize=192m",
     "proxy": "-Xms64m -Xmx128m -XX:MaxDirectMemorySize=128m",
 }
-COLLECTOR = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-BytecodeVerificationRemote -XX:+PerfDisableSharedMem"
+COLLECTOR = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+PerfDisableSharedMem"
 """Little memory, and a quick start on a machine with few cores."""
 
 # Settings that docs/operations.md explains, as the cluster's tests use them.
-COORDINATION = {"broker.conf": {"metadataStoreSessionTimeoutMillis": 15_000}, "bookkeeper.conf": {"zkTimeout": 120_000}}
-"""How long ZooKeeper keeps who is silent: a broker's topics go to others after that; a bookie that isn't heard ends."""
+COORDINATION = {
+    "broker.conf": {"metadataStoreSessionTimeoutMillis": 15_000, "keepAliveIntervalSeconds": 10},
+    "bookkeeper.conf": {"zkTimeout": 120_000},
+}
+"""After how much silence a node counts as dead."""
 WORKER = {
     "failureCheckFreqMs": 5_000,
     "rescheduleTimeoutMs": 15_000,

@@ -55,6 +55,7 @@ def cut(cluster: Cluster) -> None:
     if not cluster.instances(APART):
         # The scheduler has put everything on the other worker.
         cluster.rebalance()
+        time.sleep(1)
         wait_until(lambda: cluster.instances(APART), 60, f"{APART} runs a function")
     there = cluster.instances(APART)
     for link in cluster.links:

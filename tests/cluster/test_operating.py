@@ -92,7 +92,7 @@ def test_logs_names_the_worker_that_has_them(deployed: Deployed) -> None:
 def test_no_healthy_instance_ends_itself_on_an_overloaded_machine(deployed: Deployed) -> None:
     cluster, tienda = deployed.cluster, deployed.tienda
     before = {pid for worker in cluster.layout.workers for pid in cluster.instances(worker)}
-    with Ordeal(tienda, "overload", size=Size(2_000, RATE / 2), state_port=1) as ordeal:
+    with Ordeal(tienda, "overload", size=Size(2_000, RATE / 2), with_state=False) as ordeal:
         burners = [multiprocessing.Process(target=_burn, args=(BURN_S,)) for _ in range(BURNERS)]
         for burner in burners:
             burner.start()

@@ -94,8 +94,8 @@ class Ordeal:
         Orders and rate.
     seed
         What is drawn comes from it and the name.
-    state_port
-        Where the state store is; that of the local stack by default.
+    with_state
+        Whether the state store, that of the local stack, is judged, too.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Ordeal:
         total: bool = False,
         size: Size = SIZE,
         seed: str = SEED,
-        state_port: int | None = None,
+        with_state: bool = True,
     ) -> None:
         self.stack = stack
         self.name = name
@@ -120,7 +120,7 @@ class Ordeal:
         self._total = total
         self._recovery_s = size.recovery_s
         self._recorder = Recorder(stack, self.prefix)
-        self._state_port = state_port
+        self._with_state = with_state
         self._calm_since = 0.0
         self._usual = 0
 
@@ -222,7 +222,7 @@ class Ordeal:
     def _at_rest(self) -> bool:
         try:
             return (
-                self.stack.state_is_current()
+                (not self._with_state or self.stack.state_is_current())
                 and not self.stack.waiting()
                 and self._recorder.seconds_since_last_retry() > LONGEST_RETRY_S
             )
@@ -235,11 +235,12 @@ class Ordeal:
             ids = sorted(self.random.sample(ids, STATE_SAMPLE))
         # The state store follows the running totals in Reporting's database.
         with suppress(AssertionError, Unreadable):
-            wait_until(self._recorder.shows_totals, TOTALS_S, "the state store shows the totals")
+            if self._with_state:
+                wait_until(self._recorder.shows_totals, TOTALS_S, "the state store shows the totals")
         history = self._recorder.history(
             self.load.orders(),
             idle=idle,
-            state_port=self._state_port or settings_of(self.stack).ports.state,
+            state_port=settings_of(self.stack).ports.state if self._with_state else None,
             state_ids=ids,
             with_report=with_report,
         )
