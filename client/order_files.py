@@ -249,14 +249,17 @@ def _csv(text: _Text) -> Iterator[Line]:
         except csv.Error as error:
             # A quote that doesn't close takes the next lines in, however many: they may be orders.
             several = text.number > number
-            line = text.go_back()
+            first = text.go_back()
             reader = csv.reader(text, strict=True)
-            yield Line(number, _cut(line), None, f"it is no CSV: {OPEN_QUOTE if several else error}")
+            yield Line(number, _cut(first), None, f"it is no CSV: {OPEN_QUOTE if several else error}")
             continue
         if row is None:
             return
         if row:
-            yield _line(number, ",".join(row), lambda row=row: _fields(names, row))  # type: ignore[misc]
+            line = _line(number, ",".join(row), lambda row=row: _fields(names, row))  # type: ignore[misc]
+            if line.problem and text.number > number:
+                line = line._replace(problem=f"{line.problem}; it goes on to line {text.number}")
+            yield line
 
 
 def _require_names(names: list[str]) -> None:

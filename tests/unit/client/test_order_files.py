@@ -212,6 +212,13 @@ def test_a_quote_that_never_closes_makes_its_line_bad_alone(line: str, why: str,
     assert [each.number for each in rest] == list(range(4, 54))
 
 
+def test_a_bad_row_of_several_lines_says_how_far_it_goes() -> None:
+    bad, good = read('id,address,currency\na,"Calle 7\n\nBogotá",usd\nb,Calle 8,USD\n')
+    assert bad.number == 2
+    assert bad.problem.endswith("; it goes on to line 4")
+    assert (good.number, good.problem) == (5, "")
+
+
 def test_after_a_bad_text_of_several_lines_each_of_them_counts() -> None:
     found = read('id,address\na,"Calle 7\nBogotá"x\nb,"Calle 8\n\nBogotá"\nc,"open\n\n"')
     assert [(line.number, line.order.id if line.order else line.problem[:13]) for line in found] == [
