@@ -29,9 +29,10 @@ the report.
   up                  start Pulsar, PostgreSQL and the HTTP API on this machine, or what of them is not running
   plan [FUNCTION…]    show what deploy would change, field by field, with what somebody changed by hand, and change
                       nothing; exit code 3 when there is something to deploy
-  deploy [FUNCTION…] [--allow-breaking WHY [--yes]]
+  deploy [FUNCTION…] [--allow-breaking WHY [--yes]] [--without-functions | --self-contained]
                       update topics, tables and functions (all, or those named) to this checkout; refuse to break a
-                      topic's contract, unless allowed: then ask (unless --yes), and record who and WHY
+                      topic's contract, unless allowed: then ask (unless --yes), and record who and WHY;
+                      --without-functions: only what they need; --self-contained: as package, below
   status [--json]     show the stack, each function's instances, processes and restarts, and their backlogs;
                       exit code 3 when a part is not running or makes no progress
   package [FUNCTION…] [--self-contained] [--output DIR]

@@ -6,17 +6,18 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from connection.admin import Admin
 from connection.errors import PulsarError
-from deployment import deploy, function_configs, function_logs, instances, releases, report
+from deployment import deploy, function_configs, function_logs, instances, packaging, releases, report
 from deployment.errors import DeploymentError, UsageError
 from deployment.function_configs import PulsarFunctionConfig
 from deployment.gate import Permission
 from deployment.manifests import manifests
-from deployment.packaging import package
+from deployment.plan import Form
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import is_local, pulsar_admin, resolve
 from local_stack import stack
@@ -38,8 +39,18 @@ def commands() -> None:
 @click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
 @click.option("--allow-breaking", metavar="WHY", help="Deploy changes that break a topic's contract; ask first.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--without-functions", is_flag=True, help="Only namespace, topics, contracts and tables.")
+@packaging.wheel_options
 @click.option("--summary-json", type=click.Path(path_type=Path), metavar="FILE", help="Write what was done to FILE.")
-def _deploy(functions: Sequence[str], allow_breaking: str | None, *, yes: bool, summary_json: Path | None) -> None:
+def _deploy(
+    functions: Sequence[str],
+    allow_breaking: str | None,
+    *,
+    yes: bool,
+    without_functions: bool,
+    summary_json: Path | None,
+    **wheels: Any,
+) -> None:
     """Create or update the functions that changed: of those named, or of all."""
     permission = None
     if allow_breaking is not None:
@@ -47,7 +58,9 @@ def _deploy(functions: Sequence[str], allow_breaking: str | None, *, yes: bool, 
             raise UsageError("--allow-breaking needs the reason, which is recorded on the target.")
         permission = Permission(allow_breaking.strip(), _agreed if yes else _asked)
     configs = function_configs.select(function_configs.load(), functions)
-    summary = deploy.deploy(configs, resolve(configs), permission)
+    target = resolve(configs)
+    form = Form(not without_functions, tuple(packaging.fetched(packaging.SELF_CONTAINED, **wheels)))
+    summary = deploy.deploy(configs, target, permission, form)
     if summary.unchanged:
         progress.say("Unchanged: nothing to deploy.")
     if summary_json:
@@ -197,7 +210,7 @@ def _logs(function: str | None, *, follow: bool, tail: int, everything: bool) ->
     return 0
 
 
-commands.add_command(package)
+commands.add_command(packaging.package)
 commands.add_command(manifests)
 
 

@@ -53,7 +53,10 @@ class Summary:
 
 
 def deploy(
-    configs: Sequence[PulsarFunctionConfig], target: Target, permission: gate.Permission | None = None
+    configs: Sequence[PulsarFunctionConfig],
+    target: Target,
+    permission: gate.Permission | None = None,
+    form: planning.Form = planning.DEPLOYED,
 ) -> Summary:
     """Bring topics, tables and these functions to what this checkout says.
 
@@ -61,6 +64,8 @@ def deploy(
     ----------
     permission
         Leave to break contracts; without it, a deployment that would is refused.
+    form
+        In which form functions are deployed, if at all.
 
     Raises
     ------
@@ -69,14 +74,15 @@ def deploy(
     """
     api = Admin(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
-    require_not_stopped(configs, api, cli)
+    if form.with_functions:
+        require_not_stopped(configs, api, cli)
     _warn(target, api)
-    plan = planning.make(configs, target, api, permission)
+    plan = planning.make(configs, target, api, permission, form)
     for line in plan.remarks:
         progress.say(line)
     changing = [release for release in plan.releases if release.action != "unchanged"]
     if changing:
-        _check([release.function for release in changing], target, api, cli)
+        _check([release.function for release in changing], target, api, cli, brings_packages=bool(form.wheels))
     _prepare(plan, configs, target, api)
     started_at_ms = int(time.time() * 1000) if changing else None
     with function_logs.explaining(target.local):
@@ -152,13 +158,16 @@ def require_not_stopped(configs: Sequence[PulsarFunctionConfig], api: Admin, cli
             )
 
 
-def _check(functions: Sequence[Packaged], target: Target, api: Admin, cli: PulsarAdmin) -> None:
+def _check(
+    functions: Sequence[Packaged], target: Target, api: Admin, cli: PulsarAdmin, *, brings_packages: bool
+) -> None:
     if target.local:
         preflight.check_local(functions, target.local)
     else:
         preflight.check_user_configs([function.config for function in functions])
         with progress.step("Checking the cluster's workers", "The cluster's workers: checked"):
-            probe.check([function.config for function in functions], target, api, cli)
+            wanted = [function.config for function in functions]
+            probe.check(wanted, target, api, cli, brings_packages=brings_packages)
 
 
 def _release(plan: Sequence[releases.Release], target: Target, api: Admin, cli: PulsarAdmin) -> dict[str, Instances]:

@@ -88,9 +88,12 @@ def write_config(config: PulsarFunctionConfig, package: Path) -> Path:
     return path
 
 
-def build_all(configs: Sequence[PulsarFunctionConfig], folder: Path | None = None) -> list[Packaged]:
+def build_all(
+    configs: Sequence[PulsarFunctionConfig], folder: Path | None = None, wheels: Sequence[Path] = ()
+) -> list[Packaged]:
     """Write the zips of several functions; see `build`."""
-    return [Packaged(each, build(each) if folder is None else build(each, folder)) for each in configs]
+    where = {} if folder is None else {"folder": folder}
+    return [Packaged(each, build(each, wheels=wheels, **where)) for each in configs]
 
 
 def fingerprint(function: Packaged) -> str:

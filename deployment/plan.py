@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from connection.admin import Admin
 from deployment import databases, gate, namespace, packages, releases, topology
 from deployment.change import Change
 from deployment.function_configs import PulsarFunctionConfig
 from deployment.target import Target
+
+
+@dataclass(frozen=True)
+class Form:
+    """In which form functions are deployed.
+
+    Attributes
+    ----------
+    with_functions : bool
+        Whether they are, or only what they need: namespace, topics, contracts and tables.
+    wheels : tuple of Path
+        The packages that their zips bring; see `deployment.wheels`. Without any, the workers must have them.
+    """
+
+    with_functions: bool = True
+    wheels: tuple[Path, ...] = ()
+
+
+DEPLOYED = Form()
 
 
 @dataclass(frozen=True)
@@ -45,7 +65,11 @@ class Plan:
 
 
 def make(
-    configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, permission: gate.Permission | None = None
+    configs: Sequence[PulsarFunctionConfig],
+    target: Target,
+    api: Admin,
+    permission: gate.Permission | None = None,
+    form: Form = DEPLOYED,
 ) -> Plan:
     """Ask the target what is there, and decide what to change.
 
@@ -53,6 +77,8 @@ def make(
     ----------
     permission
         Leave to break contracts; see `deployment.gate.check`.
+    form
+        In which form functions are deployed, if at all.
 
     Raises
     ------
@@ -61,7 +87,7 @@ def make(
     connection.errors.PulsarError
         Pulsar can't be reached, or refuses.
     """
-    functions = packages.build_all(configs)
+    functions = packages.build_all(configs, wheels=form.wheels) if form.with_functions else []
     released = tuple(releases.plan(functions, api))
     wanted = topology.load()
     contracts = gate.check(wanted, api, permission)

@@ -9,7 +9,7 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.packages import BUILD
 from deployment.pulsar_cli import PulsarAdmin
 from deployment.target import Target
+from deployment.wheels import INSTANCES
 from terminal import progress
 
 SOURCE = Path(__file__).with_name("probe_function") / "alpes_probe.py"
@@ -39,11 +40,20 @@ ANSWER_S = 60.0
 ASK_AGAIN_S = 2.0
 
 
-def modules(packages: Path = PACKAGES) -> list[str]:
-    """Return one module of each package that the lock's `.in` file names; these bring all others that are needed."""
+def modules(packages: Path = PACKAGES, among: Container[str] | None = None) -> list[str]:
+    """Return one module of each package that the lock's `.in` file names; these bring all others that are needed.
+
+    Parameters
+    ----------
+    packages
+        The lock.
+    among
+        Leave out other packages than these; None leaves out none.
+    """
     # A block is a package's line and the indented lines below it: its hashes, and which file or package needs it.
     blocks = re.findall(r"^([\w.-]+)==(?:.*\n)((?:[ ].*\n)*)", packages.read_text(encoding="utf-8"), re.MULTILINE)
-    return [_module(name) for name, notes in blocks if f"-r {packages.stem}.in" in notes]
+    named = [name for name, notes in blocks if f"-r {packages.stem}.in" in notes]
+    return [_module(name) for name in named if among is None or name in among]
 
 
 def _module(package: str) -> str:
@@ -116,8 +126,20 @@ def _remove(api: Admin) -> None:
             return
 
 
-def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, cli: PulsarAdmin) -> None:
+def check(
+    configs: Sequence[PulsarFunctionConfig],
+    target: Target,
+    api: Admin,
+    cli: PulsarAdmin,
+    *,
+    brings_packages: bool = False,
+) -> None:
     """Ask one instance on each worker. A role that may not run a probe goes on without it, and is told so.
+
+    Parameters
+    ----------
+    brings_packages
+        Whether the functions bring their packages, so that a worker needs only those of any Python function.
 
     Raises
     ------
@@ -134,10 +156,15 @@ def check(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, c
                 " docs/operations.md, Your own cluster."
             )
             return
-        _probe(configs, target, api, cli, workers)
+        question = {
+            "modules": modules(among=INSTANCES if brings_packages else None),
+            "optional": [] if brings_packages else modules(REPORTS),
+            "variables": [config.dsn_variable for config in configs if config.dsn_variable],
+        }
+        _probe(question, target, api, cli, workers)
 
 
-def _probe(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, cli: PulsarAdmin, workers: int) -> None:
+def _probe(question: dict[str, list[str]], target: Target, api: Admin, cli: PulsarAdmin, workers: int) -> None:
     config, package = _files(BUILD)
     cli.functions("create", "--function-config-file", str(config.path), "--py", str(package))
     try:
@@ -148,7 +175,7 @@ def _probe(configs: Sequence[PulsarFunctionConfig], target: Target, api: Admin, 
             instances.wait_running(config, api, workers, START_S)
     except FunctionFailedError as error:
         raise WorkerNotReadyError(_why_not(config, api, error.reason)) from error
-    problems, missing = _ask(configs, target, workers)
+    problems, missing = _ask(question, target, workers)
     if missing:
         progress.say(
             f"A worker lacks {', '.join(missing)}: some formats of reports can't be made there. Install "
@@ -172,10 +199,8 @@ def _why_not(config: PulsarFunctionConfig, api: Admin, reason: str) -> str:
     )
 
 
-def _ask(configs: Sequence[PulsarFunctionConfig], target: Target, count: int) -> tuple[list[str], list[str]]:
+def _ask(question: dict[str, list[str]], target: Target, count: int) -> tuple[list[str], list[str]]:
     """Ask until each of `count` instances has answered; return their problems, and what they could do without."""
-    question = {"modules": modules(), "optional": modules(REPORTS)}
-    question["variables"] = [c.dsn_variable for c in configs if c.dsn_variable]
     answered: set[str] = set()
     problems: dict[str, None] = {}
     missing: dict[str, None] = {}

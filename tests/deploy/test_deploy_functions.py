@@ -1,12 +1,14 @@
 """What deploying asks the cluster to do the first time, the second time, and after each kind of change."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from deployment import function_configs, instances, topology
+from deployment import function_configs, instances, topology, wheels
 from local_stack import credentials, stack
 from local_stack.settings import from_environment
 from schemas.tienda.topics import NAMESPACE, full_name
@@ -230,6 +232,30 @@ def test_a_parallelism_outside_the_bounds_of_autoscale_is_brought_back_and_the_d
     code, told = deployment_command("deploy")
     assert code == 0, told
     assert cluster.functions[f"{NAMESPACE}/pagos"].parallelism == 2
+
+
+def test_without_functions_only_what_they_need_is_made(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment
+) -> None:
+    code, told = deployment_command("deploy", "--without-functions")
+    assert code == 0, told
+    assert set(cluster.schemas) == {f"{NAMESPACE}/{name}" for name in EVENTS}
+    assert checkout.migrated == list(SERVICES)
+    assert not cluster.functions
+    _, told = deployment_command("deploy", "--without-functions")
+    assert "Unchanged" in told
+
+
+def test_self_contained_functions_are_deployed_with_their_packages(
+    cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "psycopg-3.3.9-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    monkeypatch.setattr(wheels, "fetch", lambda _folder, _interpreter: [wheel])
+    code, told = deployment_command("deploy", "--self-contained", "--python", "3.12")
+    assert code == 0, told
+    deployed = cluster.functions[f"{NAMESPACE}/pagos"].package
+    assert f"alpes-pagos/deps/{wheel.name}" in zipfile.ZipFile(io.BytesIO(deployed)).namelist()
 
 
 def test_pulsar_never_sees_the_bounds_which_it_would_refuse(
