@@ -116,7 +116,8 @@ def show(configs: Sequence[PulsarFunctionConfig], target: Target) -> bool:
     if plan.changes:
         hands = sum(each.by_hand for each in plan.changes)
         drift = f", {hands} of them {change.BY_HAND} since the last deployment" if hands else ""
-        print(f"Deploying would change {len(plan.changes)} fields{drift}.")
+        number = len(plan.changes)
+        print(f"Deploying would change {number} field{'s' if number > 1 else ''}{drift}.")
     else:
         print("Unchanged: there is nothing to deploy.")
     require_not_stopped(configs, api, PulsarAdmin(pulsar_admin(target), target.admin_url))

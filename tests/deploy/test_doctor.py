@@ -9,7 +9,7 @@ import pytest
 from deployment import function_configs
 from deployment.doctor import system
 from deployment.doctor.examination import CHECKS, examine
-from deployment.doctor.finding import OK, PROBLEM, WARNING, Finding
+from deployment.doctor.finding import OK, PROBLEM, SKIPPED, WARNING, Finding
 from deployment.doctor.place import find
 from tests.deploy.cluster_stub import Cluster
 from tests.deploy.conftest import Checkout, Deployment
@@ -88,3 +88,9 @@ def test_a_clock_that_is_wrong_is_told(
     assert found.level == level
     assert ("ahead of the broker" in found.what) == (ahead_s == 20)
     assert ("behind the broker" in found.what) == (ahead_s == -100)
+
+
+def test_a_role_that_may_not_ask_for_the_workers_is_told_so(cluster: Cluster, checkout: Checkout) -> None:
+    cluster.forbidden = {"/admin/v2/worker/cluster"}
+    found = looked_at("worker")["worker"]
+    assert (found.level, "may not GET /admin/v2/worker/cluster" in found.what) == (SKIPPED, True)

@@ -146,7 +146,7 @@ def test_a_new_configuration_is_shown_field_by_field(
     checkout.change_user_config("pagos", approval_rate=0.5)
     code, told = deployment_command("plan")
     assert (code, cluster.commands) == (3, [])
-    assert told == "~ function pagos  userConfig.approval_rate: 0.9 → 0.5\nDeploying would change 1 fields.\n"
+    assert told == "~ function pagos  userConfig.approval_rate: 0.9 → 0.5\nDeploying would change 1 field.\n"
 
 
 def test_new_code_is_shown_without_a_field(checkout: Checkout, deployment_command: Deployment) -> None:
