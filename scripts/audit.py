@@ -4,6 +4,7 @@ It exits with 1 if one has. Where no database answers, as without a network, it 
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,8 @@ def judge(report: dict[str, Any] | None, said: str = "") -> tuple[list[str], int
 
 def main() -> int:
     """Ask, print, and return the exit code."""
-    command = [*COMMAND, "--timeout", str(ANSWER_S), "--requirement", str(LOCK)]
+    program = shutil.which(COMMAND[0]) or str(Path(sys.executable).with_name(COMMAND[0]))
+    command = [program, *COMMAND[1:], "--timeout", str(ANSWER_S), "--requirement", str(LOCK)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         report = json.loads(done.stdout)
