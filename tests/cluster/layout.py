@@ -257,7 +257,6 @@ class Layout:
             "managedLedgerDefaultEnsembleSize": ENSEMBLE,
             "managedLedgerDefaultWriteQuorum": ENSEMBLE,
             "managedLedgerDefaultAckQuorum": ACKNOWLEDGED_BY,
-            "brokerDeleteInactiveTopicsEnabled": "false",
         }
         if not self.links:
             return {**values, "advertisedAddress": HOST}
