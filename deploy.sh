@@ -27,7 +27,8 @@ Without a command: start what does not run, deploy what changed, send 100 orders
 the report.
 
   up                  start Pulsar, PostgreSQL and the HTTP API on this machine, or what of them is not running
-  plan [FUNCTION…]    show what deploy would change, field by field, with what somebody changed by hand, and change
+  plan [FUNCTION…] [--without-functions | --self-contained]
+                      show what deploy would change, field by field, with what somebody changed by hand, and change
                       nothing; exit code 3 when there is something to deploy
   deploy [FUNCTION…] [--allow-breaking WHY [--yes]] [--without-functions | --self-contained]
                       update topics, tables and functions (all, or those named) to this checkout; refuse to break a

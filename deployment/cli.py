@@ -69,10 +69,13 @@ def _deploy(
 
 @commands.command("plan")
 @click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
-def _plan(functions: Sequence[str]) -> int:
+@click.option("--without-functions", is_flag=True, help="Only namespace, topics, contracts and tables.")
+@packaging.wheel_options
+def _plan(functions: Sequence[str], *, without_functions: bool, **wheels: Any) -> int:
     """Show what deploy would change, field by field, and change nothing; exit code 3 if it would change something."""
     configs = function_configs.select(function_configs.load(), functions)
-    return errors.WOULD_CHANGE if deploy.show(configs, resolve(configs)) else 0
+    form = Form(not without_functions, tuple(packaging.fetched(packaging.SELF_CONTAINED, **wheels)))
+    return errors.WOULD_CHANGE if deploy.show(configs, resolve(configs), form) else 0
 
 
 def _asked(question: str) -> None:

@@ -100,8 +100,13 @@ def deploy(
     return Summary([release.function.config.name for release in changing], started_at_ms, not plan.changes)
 
 
-def show(configs: Sequence[PulsarFunctionConfig], target: Target) -> bool:
+def show(configs: Sequence[PulsarFunctionConfig], target: Target, form: planning.Form = planning.DEPLOYED) -> bool:
     """Print what deploying these functions would change, field by field; return whether it would change anything.
+
+    Parameters
+    ----------
+    form
+        In which form functions would be deployed, if at all.
 
     Raises
     ------
@@ -110,7 +115,7 @@ def show(configs: Sequence[PulsarFunctionConfig], target: Target) -> bool:
     """
     api = Admin(target.admin_url)
     _warn(target, api)
-    plan = planning.make(configs, target, api)
+    plan = planning.make(configs, target, api, form=form)
     for line in [*change.lines(plan.changes), *plan.remarks]:
         print(line)
     if plan.changes:
@@ -120,7 +125,8 @@ def show(configs: Sequence[PulsarFunctionConfig], target: Target) -> bool:
         print(f"Deploying would change {number} field{'s' if number > 1 else ''}{drift}.")
     else:
         print("Unchanged: there is nothing to deploy.")
-    require_not_stopped(configs, api, PulsarAdmin(pulsar_admin(target), target.admin_url))
+    if form.with_functions:
+        require_not_stopped(configs, api, PulsarAdmin(pulsar_admin(target), target.admin_url))
     return bool(plan.changes)
 
 

@@ -198,6 +198,14 @@ def test_a_parallelism_that_scale_set_is_told_and_stays(cluster: Cluster, deploy
     assert deployment_command("plan") == (0, f"{stays}{UNCHANGED}")
 
 
+def test_a_plan_without_functions_is_about_the_rest_alone(cluster: Cluster, deployment_command: Deployment) -> None:
+    deployment_command("deploy")
+    cluster.functions.clear()
+    cluster.policies[NAMESPACE, "messageTTL"] = 5
+    code, told = deployment_command("plan", "--without-functions")
+    assert (code, "messageTTL: 5 → 0" in told, "function" in told) == (3, True, False)
+
+
 def test_a_schema_that_somebody_removed_is_shown_as_that_and_registered_again(
     cluster: Cluster, deployment_command: Deployment
 ) -> None:
