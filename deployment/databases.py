@@ -1,12 +1,14 @@
 """Brings each service's tables up to date, as the service's own role."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from alpes_runtime.errors import AlpesError
 from alpes_runtime.migrations import migrate, missing
@@ -78,8 +80,17 @@ def _of_database(config: PulsarFunctionConfig, target: Target, ask: Callable[[st
     try:
         return ask(dsn)
     except (psycopg.Error, AlpesError) as error:
-        where = urlsplit(dsn)
         raise DeploymentError(
             f"The tables of {config.name} could not be brought up to date ({config.dsn_variable} at"
-            f" {where.hostname}:{where.port or 5432}): {' '.join(str(error).split())}"
+            f" {_places(dsn)}): {' '.join(str(error).split())}"
         ) from error
+
+
+def _places(dsn: str) -> str:
+    """Return the servers of a DSN, which may name several, without its password."""
+    with suppress(psycopg.ProgrammingError):
+        parts = conninfo_to_dict(dsn)
+        hosts = str(parts.get("host") or "localhost").split(",")
+        ports = [port or "5432" for port in str(parts.get("port") or "").split(",")]
+        return ", ".join(f"{host}:{port}" for host, port in zip(hosts, cycle(ports)))
+    return "an address that can't be read"
