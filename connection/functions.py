@@ -12,6 +12,8 @@ from connection.admin import Admin
 
 TROUBLE = re.compile(r"user_metric_(?P<metric>halted|stuck|silent)\.(?P<what>.+)_sum")
 """The runtime's user metrics, as Pulsar's function stats show them. `Trouble` says what each one means."""
+DEATHS = "user_metric_deaths_sum"
+"""Another one: see `Told`."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,28 @@ def set_parallelism(admin: Admin, path: str, instances: int) -> None:
     admin.put_form(path, "functionConfig", change)
 
 
+class Told(NamedTuple):
+    """What a function's instances report of themselves.
+
+    Attributes
+    ----------
+    troubles : list of Trouble
+        What keeps them from getting on.
+    deaths : int
+        How often they died, each within ten minutes before its start. The worker's `Instance.restarts` also counts
+        instances that ended in good order or were moved.
+    """
+
+    troubles: list[Trouble]
+    deaths: int
+
+
 def troubles(admin: Admin, path: str, inputs: Iterable[Waiting]) -> list[Trouble]:
+    """Return what keeps a function from getting on; see `told`."""
+    return told(admin, path, inputs).troubles
+
+
+def told(admin: Admin, path: str, inputs: Iterable[Waiting]) -> Told:
     """Return what a function's instances report; see `instances` for the other parameters.
 
     Parameters
@@ -229,4 +252,5 @@ def troubles(admin: Admin, path: str, inputs: Iterable[Waiting]) -> list[Trouble
         for name, value in each.items()
         if value > 0 and (match := TROUBLE.fullmatch(name))
     }
-    return sorted(found - {Trouble("silent", each.topic) for each in inputs if each.messages == 0})
+    silent = {Trouble("silent", each.topic) for each in inputs if each.messages == 0}
+    return Told(sorted(found - silent), sum(int(each.get(DEATHS, 0)) for each in metrics))

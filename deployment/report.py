@@ -48,6 +48,8 @@ class FunctionReport:
         The inputs that deliver nothing, although messages wait in them that aren't delayed.
     lacks : str
         What must be made before it can be deployed, in a sentence; empty where nothing is missing.
+    deaths : int
+        How often its instances died, each within ten minutes before its start.
     unknown : tuple of str
         What the cluster didn't answer, and why; the rest of the report is right without it.
     """
@@ -60,6 +62,7 @@ class FunctionReport:
     stuck: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     lacks: str = ""
+    deaths: int = 0
     unknown: tuple[str, ...] = ()
 
     @property
@@ -79,6 +82,7 @@ class FunctionReport:
             "running": found.running if found else 0,
             "stopped": found.stopped if found else 0,
             "restarts": found.restarts if found else 0,
+            "deaths": self.deaths,
             "instances": [
                 {**dataclasses.asdict(each), "pids": self.pids.get(each.number, [])}
                 for each in (found.each if found else ())
@@ -132,12 +136,14 @@ class _Asked:
         if found is None and not self._unknown:
             return FunctionReport(config.name, None, pids, lacks=lacks)
         waiting = tuple(self._waiting())
-        asked = self._pool.submit(functions.troubles, self._api, config.rest_path, waiting)
-        troubles = self._answer(asked, "what holds it up") or []
+        asked = self._pool.submit(functions.told, self._api, config.rest_path, waiting)
+        told = self._answer(asked, "what holds it up") or functions.Told([], 0)
         halted, stuck, silent = (
-            tuple(what for metric, what in troubles if metric == name) for name in ("halted", "stuck", "silent")
+            tuple(what for metric, what in told.troubles if metric == name) for name in ("halted", "stuck", "silent")
         )
-        return FunctionReport(config.name, found, pids, waiting, halted, stuck, silent, lacks, tuple(self._unknown))
+        return FunctionReport(
+            config.name, found, pids, waiting, halted, stuck, silent, lacks, told.deaths, tuple(self._unknown)
+        )
 
     def _waiting(self) -> Iterator[Waiting]:
         for topic, stats in zip(self._config.inputs, self._inputs, strict=True):
@@ -172,7 +178,8 @@ def lines(report: FunctionReport, start_command: str) -> list[str]:
     workers = sorted({each.worker for each in found.each if each.worker}) if not report.pids else []
     on = f" on {', '.join(workers)}" if workers else ""
     error = f", {found.error}" if found.error else ""
-    told = f"{found.running} of {found.wanted} running{on}, {found.restarts} restarts{processes}{error}"
+    deaths = f", died {report.deaths} time{'s' if report.deaths > 1 else ''} lately" if report.deaths else ""
+    told = f"{found.running} of {found.wanted} running{on}, {found.restarts} restarts{deaths}{processes}{error}"
     text = [f"{report.name:<11} {told}"]
     if found.stopped:
         text.append(f"{indent}STOPPED: somebody stopped {found.stopped} of {found.wanted}. Start with: {start_command}")

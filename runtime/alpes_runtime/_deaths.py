@@ -66,9 +66,14 @@ class Deaths:
         self._places = _Places(path.with_suffix(".places") if path is not None else None)
 
     @property
+    def recent(self) -> int:
+        """How often the instance died within `WITHIN_S` before this start, on this machine."""
+        return len(self._at)
+
+    @property
     def lot(self) -> int:
         """How many of the entries that were in hand are worked on at once, per input; 0 for any number."""
-        return LOTS.get(len(self._at), 1)
+        return LOTS.get(self.recent, 1)
 
     def in_hand(self, topic: str) -> tuple[int, int]:
         """Return ledger and entry of a topic's highest position that was handed out before the last death."""

@@ -22,6 +22,8 @@ from .platform import Platform
 
 HALTED = "halted"
 """User metric ``halted.<input>``: the instance takes no more messages of this input; see `_halt`."""
+DEATHS = "deaths"
+"""User metric: how often the instance died within ten minutes before its start; a clean end is no death."""
 NO_DIRECT_INTAKE = (
     "This Pulsar doesn't tell a function where its broker is, or wants an authentication that the direct intake "
     "doesn't know: intake is 'runtime' instead of 'direct'"
@@ -63,6 +65,8 @@ def bootstrap(
     publisher = PulsarPublisher(context, service.schemas)
     committer = Committer(context, handlers, service.database, partial(_halt, context, inbox))
     deaths = context.platform.deaths(host)
+    if deaths.recent:
+        context.record(DEATHS, deaths.recent)
     inputs = Inputs(host.inputs, context.retry_input)
     opener = context.platform.consumer_opener(host, context.client_properties, deaths)
     intake: DirectIntakes | RuntimeIntake = RuntimeIntake(context, inputs, inbox)

@@ -50,6 +50,7 @@ def test_a_script_reads_each_by_its_name() -> None:
         "running": 1,
         "stopped": 0,
         "restarts": 0,
+        "deaths": 0,
         "instances": [
             {"number": 0, "running": True, "stopped": False, "restarts": 0, "error": "", "worker": "", "pids": [7]}
         ],
@@ -144,3 +145,9 @@ def test_a_cluster_that_answers_nothing_is_an_error_and_so_is_a_role_that_may_no
 def test_messages_are_told_or_batches_where_nobody_knows_how_many_they_hold(waiting: Waiting, said: str) -> None:
     told = lines(FunctionReport("ordenes", ONE, {}, (waiting,)), "start")[1]
     assert told.split()[1:] == said.split()
+
+
+def test_deaths_are_told_apart_from_restarts() -> None:
+    restarted = Instances(1, 1, (Instance(0, running=True, stopped=False, restarts=5, error=""),))
+    told = lines(FunctionReport("ordenes", restarted, {}, deaths=2), "start")[0]
+    assert told == "ordenes     1 of 1 running, 5 restarts, died 2 times lately"

@@ -57,6 +57,12 @@ def test_what_waits_leaves_out_what_is_not_due() -> None:
     assert functions.waiting(functions.topic_stats(admin(), TOPIC), TOPIC, "ordenes").messages is None
 
 
+def test_deaths_are_added_up_over_the_instances() -> None:
+    each = [{"metrics": {"userMetrics": {"user_metric_deaths_sum": deaths}}} for deaths in (2.0, 1.0)]
+    answer = {"instances": [*each, {"metrics": {"userMetrics": {}}}, {}]}
+    assert functions.told(admin(stats=answer), "/path", ()).deaths == 3
+
+
 def test_an_input_without_due_messages_is_not_silent() -> None:
     metrics = {"user_metric_silent.crear-orden_sum": 1.0, "user_metric_stuck.database_sum": 1.0, "other": 1.0}
     answer = {"instances": [{"metrics": {"userMetrics": metrics}}, {"metrics": {}}]}

@@ -27,6 +27,12 @@ def test_an_end_in_good_order_leaves_nothing(path: Path) -> None:
     assert Deaths(path).deaths("a") == 0
 
 
+def test_deaths_are_counted_and_an_end_in_good_order_starts_anew(path: Path) -> None:
+    assert [Deaths(path).recent for _ in range(3)] == [0, 1, 2]
+    Deaths(path).close()
+    assert Deaths(path).recent == 0
+
+
 def test_with_each_death_less_is_worked_on_at_once(path: Path) -> None:
     lots = [Deaths(path).lot for _ in range(6)]
     assert lots[:2] == [0, 0], "one death may have any reason"
