@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 
 from alpes_wire import Endpoint, endpoint_of
 
+from ._identity import client_of, own_token
 from ._message import utf8_or
 
 MAX_FRAMES = 8
 """How many frames up the stack `running_instance` searches."""
+OWN = "alpes_own"
+"""The attribute of a client that shows the function's own token."""
 
 
 class PulsarHost:
@@ -46,7 +49,7 @@ class PulsarHost:
     @property
     def endpoint(self) -> Endpoint | None:
         """The address of the instance's Pulsar and its authentication; None if its command line doesn't say."""
-        return endpoint_of(sys.argv)
+        return endpoint_of(sys.argv, own_token(self.name))
 
     @property
     def subscription(self) -> str | None:
@@ -164,7 +167,7 @@ def _bytes_of(given: object, message: Any) -> bytes:
 
 
 class NotSubscribed:
-    """Takes the place of a consumer of Pulsar's runtime; see `keep_from_subscribing`."""
+    """Takes the place of a consumer of Pulsar's runtime; see `prepare`."""
 
     def __init__(self, *_: object, **__: object) -> None:
         pass
@@ -173,15 +176,29 @@ class NotSubscribed:
         """Do nothing: there is none."""
 
 
-def keep_from_subscribing(instance: Any) -> None:
-    """Keep an instance from opening its own consumers if the function will open some.
+def prepare(instance: Any) -> None:
+    """Make an instance's client the function's own, before the instance opens anything with it.
 
-    The client library's consumers would begin to unpack waiting messages, in native code, before the function exists.
-    If the function takes messages from the runtime, nothing changes.
+    If the worker's environment names a token of the function's, the client is replaced by one that shows this token.
+    And it opens no consumers if the function will open some: the client library would begin to unpack waiting messages,
+    in native code, before the function exists. If the function takes messages from the runtime, it opens them.
+
+    Raises
+    ------
+    Misconfigured
+        The function's token can't be read.
     """
     details = getattr(instance.instance_config, "function_details", None)
-    own = json.loads(getattr(details, "userConfig", "") or "{}").get("intake", "direct") == "direct"
-    if own and endpoint_of(sys.argv) is not None and hasattr(instance, "pulsar_client"):
+    if not hasattr(instance, "pulsar_client"):
+        return
+    token = own_token(str(getattr(details, "name", "")))
+    # Each input's SerDe calls this; the first one finds the client with the worker's credentials, not yet connected.
+    if token is not None and not hasattr(instance.pulsar_client, OWN):
+        instance.pulsar_client.close()
+        instance.pulsar_client = client_of(sys.argv, token)
+        setattr(instance.pulsar_client, OWN, True)
+    direct = json.loads(getattr(details, "userConfig", "") or "{}").get("intake", "direct") == "direct"
+    if direct and endpoint_of(sys.argv, token) is not None:
         instance.pulsar_client.subscribe = NotSubscribed
 
 

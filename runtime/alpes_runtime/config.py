@@ -65,13 +65,24 @@ class FunctionConfig:
         Misconfigured
             The variable isn't set in the worker's environment.
         """
-        dsn = environment.get(self.dsn_env, "") or _later_variables(environment).get(self.dsn_env, "")
+        dsn = variable(self.dsn_env, environment)
         if not dsn:
             raise Misconfigured(
                 f"The worker's environment has no {self.dsn_env} (userConfig: dsn_env): "
                 "set it to the service's PostgreSQL DSN where the function worker is started"
             )
         return dsn
+
+
+def variable(name: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return a variable of the worker's environment, or one that was added after the worker's start; empty without one.
+
+    Raises
+    ------
+    Misconfigured
+        The file with the later variables can't be read.
+    """
+    return environment.get(name, "") or _later_variables(environment).get(name, "")
 
 
 def _later_variables(environment: Mapping[str, str]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ entry that can't be read becomes a message that says why. Publishing stays with 
 
 from .acknowledging import acknowledge
 from .consumer import Consumer
-from .endpoint import Endpoint, authentication_of, endpoint_of
+from .endpoint import Endpoint, authentication_of, endpoint_of, options_of
 from .errors import Forbidden, Unauthenticated, WireError
 from .link import connect
 from .message import Entry, Message, MessageId
@@ -36,5 +36,6 @@ __all__ = [
     "connect",
     "endpoint_of",
     "messages_in",
+    "options_of",
     "sample",
 ]

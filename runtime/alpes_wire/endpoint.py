@@ -57,20 +57,31 @@ class Endpoint:
         return found
 
 
-def endpoint_of(arguments: Sequence[str]) -> Endpoint | None:
+def options_of(arguments: Sequence[str]) -> Callable[[str], str]:
+    """Return what looks an option up in a function instance's command line; an absent one is empty."""
+    options = dict(itertools.pairwise(arguments))
+    return lambda name: options.get(f"--{name}", "").strip("'\"")
+
+
+def endpoint_of(arguments: Sequence[str], own_token: Callable[[], bytes] | None = None) -> Endpoint | None:
     """Return the endpoint in a function instance's command line, as Pulsar's worker writes it.
 
     Return None where it names no broker, or an authentication other than ``token`` and ``tls``.
+
+    Parameters
+    ----------
+    arguments
+        The command line.
+    own_token
+        Returns the function's own token, which goes before the worker's credentials; None without one.
     """
-    options = dict(itertools.pairwise(arguments))
-
-    def option(name: str) -> str:
-        return options.get(f"--{name}", "").strip("'\"")
-
+    option = options_of(arguments)
     url = option("pulsar_serviceurl")
     plugin, parameters = option("client_auth_plugin"), option("client_auth_params")
     if url.partition("://")[0] not in PORTS:
         return None
+    if own_token is not None:
+        return Endpoint(url, "token", own_token, _tls(option))
     kind = authentication_of(plugin) if parameters else ""
     if kind == "token":
         return Endpoint(url, "token", _token(parameters), _tls(option))
