@@ -10,8 +10,8 @@ from typing import NamedTuple
 from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId, WireError
 from connection.admin import Admin
 from connection.client import Client
-from connection.errors import UnreachableError
-from schemas.tienda.topics import NAMESPACE
+from connection.errors import ForbiddenError, UnreachableError
+from schemas.tienda.topics import NAMESPACE, full_name
 
 PATIENCE_S = 5.0
 """How long to wait for the next message."""
@@ -19,6 +19,9 @@ SECOND_PATIENCE_S = 2.0
 """The same for a reader that replaces one that got nothing: the broker has just answered it."""
 MISSING = re.compile("topic not found|does not exist", re.IGNORECASE)
 """What a broker says about a topic or a partition that doesn't exist."""
+
+
+_PARTITION = re.compile(r"-partition-\d+$")
 
 
 class Position(NamedTuple):
@@ -79,9 +82,6 @@ def properties(message: Message) -> dict[str, str]:
 def partitions(admin: Admin, topic: str) -> list[Partition]:
     """Return a topic's partitions, and where each ends now; none if the topic doesn't exist.
 
-    A topic may be deleted by an operator, or by a broker because nobody uses it. The next message to it creates it
-    again, often without partitions or with one that nobody declared. So whatever goes by its name is returned.
-
     Parameters
     ----------
     admin
@@ -90,16 +90,28 @@ def partitions(admin: Admin, topic: str) -> list[Partition]:
         Its short name.
     """
     found = []
-    for name in sorted(admin.get(f"/admin/v2/persistent/{NAMESPACE}")):
-        of_topic, mark, number = name.rsplit("/", 1)[-1].rpartition("-partition-")
+    for name in _stored(admin, topic):
+        _, mark, number = name.rpartition("-partition-")
         partition = int(number) if mark and number.isdigit() else -1
-        if (of_topic if partition >= 0 else name.rsplit("/", 1)[-1]) != topic:
-            continue
         stats = admin.find(f"/admin/v2/persistent/{NAMESPACE}/{name.rsplit('/', 1)[-1]}/internalStats")
         if stats is not None:
             ledger, entry = stats["lastConfirmedEntry"].split(":")
             found.append(Partition(topic, name, partition, Position(int(ledger), int(entry))))
     return found
+
+
+def _stored(admin: Admin, topic: str) -> list[str]:
+    """Return the full names of what is stored under a topic's short name: its partitions, or the topic itself.
+
+    An operator, or a broker, may delete a topic. The next message to it creates it again, often without partitions or
+    with one that nobody declared: they are returned, too, if this role may list the namespace's topics.
+    """
+    try:
+        names = admin.get(f"/admin/v2/persistent/{NAMESPACE}")
+    except ForbiddenError:
+        count = admin.partitions_of(topic)
+        return [f"{full_name(topic)}-partition-{number}" for number in range(count)] or [full_name(topic)]
+    return sorted(name for name in names if _PARTITION.sub("", name.rpartition("/")[2]) == topic)
 
 
 def start_at(admin: Admin, partition: Partition, since_ms: int | None) -> MessageId:

@@ -25,6 +25,19 @@ RETRY_TOPICS = tuple(f"{service}{RETRY_SUFFIX}" for service in SERVICES)
 ORDER_DEAD_LETTERS = tuple(f"{topic}{DEAD_LETTER_SUFFIX}" for topic in (CREAR_ORDEN, ORDEN_CREADA, TRANSACCION_CREADA))
 """An order ends in one of these when a function can't take it further."""
 
+EVENTS_AND_COMMANDS = (
+    CREAR_ORDEN,
+    ORDEN_CREADA,
+    TRANSACCION_CREADA,
+    REEMBOLSAR_TRANSACCION,
+    ORDEN_ACTUALIZADA,
+    GENERAR_REPORTE,
+    REPORTE_GENERADO,
+)
+INPUTS = (*(topic for topic in EVENTS_AND_COMMANDS if topic != REPORTE_GENERADO), *RETRY_TOPICS)
+"""The topics that a function reads. What it can't process goes to the dead-letter topic of its input."""
+ALL = (REPORTE_GENERADO, DLQ_BITACORA, *INPUTS, *(f"{topic}{DEAD_LETTER_SUFFIX}" for topic in INPUTS))
+
 
 def full_name(topic: str) -> str:
     """Return the name by which Pulsar knows one of our topics.

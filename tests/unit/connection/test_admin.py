@@ -60,14 +60,17 @@ def test_a_refusal_is_final_and_may_have_no_reason(body: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "said"),
+    ("code", "body", "kind", "said"),
     [
-        (401, SecurityError, r"doesn't accept who we are \(JWT expired\)\.$"),
-        (403, ForbiddenError, r"^This process may not GET /p at http://[^ ]+ \(JWT expired\)\.$"),
+        (401, {"message": "Authentication required"}, SecurityError, r"doesn't accept who we are\.$"),
+        (401, {"reason": "not you"}, ForbiddenError, r"^This process may not GET /p at http://[^ ]+ \(not you\)\.$"),
+        (403, {"reason": "not you"}, ForbiddenError, r"^This process may not GET /p at http://[^ ]+ \(not you\)\.$"),
     ],
 )
-def test_a_refusal_that_is_about_who_we_are_is_told_as_such(code: int, kind: type[Exception], said: str) -> None:
-    with answering((code, {"reason": "JWT expired"})) as (client, _), pytest.raises(kind, match=said):
+def test_a_refusal_that_is_about_who_we_are_is_told_as_such(
+    code: int, body: dict[str, str], kind: type[Exception], said: str
+) -> None:
+    with answering((code, body)) as (client, _), pytest.raises(kind, match=said):
         client.find("/p")
 
 
