@@ -10,7 +10,7 @@ source scripts/venv.sh
 
 ORDERS=${ALPES_ORDERS:-100}
 MOST_ORDERS=2000000 # of alpes send
-COMMANDS=(up plan deploy status env scale logs kill package manifests down destroy)
+COMMANDS=(up plan deploy status env scale logs kill package manifests prepare down destroy)
 WRONG_USAGE=2
 WORK=
 
@@ -26,7 +26,10 @@ Usage: ./deploy.sh [COMMAND]
 Without a command: start what does not run, deploy what changed, send 100 orders, follow them to their end and show
 the report.
 
-  up                  start Pulsar, PostgreSQL and the HTTP API on this machine, or what of them is not running
+  up [--secure]       start Pulsar, PostgreSQL and the HTTP API on this machine, or what of them is not running;
+                      --secure makes a stack with TLS, tokens and roles (docs/security.md), and it stays one
+  prepare             make tenant and namespace, and let each role do what it needs, on a cluster with roles
+                      (docs/security.md); on this machine, up does it
   plan [FUNCTION…] [--without-functions | --self-contained]
                       show what deploy would change, field by field, with what somebody changed by hand, and change
                       nothing; exit code 3 when there is something to deploy
@@ -57,6 +60,7 @@ Environment:
   ALPES_CACHE         downloads (~/.cache/alpes)
   ALPES_PORT_OFFSET   added to every port (chosen at the first start: 0, or the first one with free ports)
   ALPES_ORDERS        how many orders a run without a command sends, 1 to 2000000 (100)
+  ALPES_POSTGRES_BIN  the programs of a PostgreSQL with TLS, for up --secure (Debian's)
   ALPES_PYTHON        the Python that makes .venv/ (the first on the PATH, or one that is much faster)
 
 With PULSAR_SERVICE_URL, PULSAR_ADMIN_URL and the address of each function's database set
@@ -80,7 +84,8 @@ start_stack() {
     if [ "$PLACE" = cluster ]; then
         say "PULSAR_SERVICE_URL is $PULSAR_SERVICE_URL: nothing is started here (unset it and the DSNs for a stack on this machine)."
     else
-        python -m local_stack up
+        python -m local_stack up "$@"
+        [ ! -d "${ALPES_HOME:-.alpes}/secrets" ] || python -m deployment prepare
     fi
 }
 
@@ -255,9 +260,10 @@ main() {
             ;;
         plan | deploy | logs | package | manifests) ;;
         up)
-            takes up 0 0 "" "$@"
+            [ "$*" = --secure ] || takes up 0 0 "[--secure]" "$@"
             check_machine
             ;;
+        prepare) takes prepare 0 0 "" "$@" ;;
         env | down) takes "$command" 0 0 "" "$@" ;;
         status) takes status 0 1 "[--json]" "$@" ;;
         scale) takes scale 2 2 "FUNCTION N" "$@" ;;
@@ -269,7 +275,8 @@ main() {
     PLACE=$(python -m deployment where)
     case $command in
         "") run_everything "$started" ;;
-        up) start_stack ;;
+        up) start_stack "$@" ;;
+        prepare) python -m deployment prepare ;;
         deploy)
             python -m deployment deploy "$@"
             update_api

@@ -96,6 +96,8 @@ install_programs() {
     for program in "${PROGRAMS[@]}"; do
         command -v "$program" >/dev/null || missing+=("$program")
     done
+    # A PostgreSQL with TLS. Its own programs aren't on the PATH.
+    command -v pg_lsclusters >/dev/null || missing+=(postgresql)
     if [ ${#missing[@]} -eq 0 ]; then
         return
     fi

@@ -12,15 +12,16 @@ import click
 
 from connection.admin import Admin
 from connection.errors import PulsarError
-from deployment import deploy, function_configs, function_logs, instances, packaging, releases, report
+from deployment import deploy, function_configs, function_logs, instances, packaging, permissions, releases, report, topology
 from deployment.errors import DeploymentError, UsageError
 from deployment.function_configs import PulsarFunctionConfig
 from deployment.gate import Permission
 from deployment.manifests import manifests
 from deployment.plan import Form
 from deployment.pulsar_cli import PulsarAdmin
-from deployment.target import is_local, pulsar_admin, resolve
+from deployment.target import is_local, pulsar_admin, resolve, take_role
 from local_stack import stack
+from local_stack.secured import secrets
 from local_stack.settings import Settings, from_environment
 from terminal import errors, progress
 from terminal.command_line import Group
@@ -58,6 +59,7 @@ def _deploy(
             raise UsageError("--allow-breaking needs the reason, which is recorded on the target.")
         permission = Permission(allow_breaking.strip(), _agreed if yes else _asked)
     configs = function_configs.select(function_configs.load(), functions)
+    take_role(configs, secrets.DEPLOYER)
     target = resolve(configs)
     form = Form(not without_functions, tuple(packaging.fetched(packaging.SELF_CONTAINED, **wheels)))
     summary = deploy.deploy(configs, target, permission, form)
@@ -74,6 +76,7 @@ def _deploy(
 def _plan(functions: Sequence[str], *, without_functions: bool, **wheels: Any) -> int:
     """Show what deploy would change, field by field, and change nothing; exit code 3 if it would change something."""
     configs = function_configs.select(function_configs.load(), functions)
+    take_role(configs, secrets.DEPLOYER)
     form = Form(not without_functions, tuple(packaging.fetched(packaging.SELF_CONTAINED, **wheels)))
     return errors.WOULD_CHANGE if deploy.show(configs, resolve(configs), form) else 0
 
@@ -86,11 +89,24 @@ def _agreed(_question: str) -> None:
     """Take the question as answered."""
 
 
+@commands.command("prepare")
+def _prepare() -> None:
+    """Make tenant and namespace, and let each role do what it needs: for Pulsar's superuser, or the tenant's admin."""
+    configs = list(function_configs.load().values())
+    take_role(configs, secrets.PLATFORM)
+    api = Admin(resolve(configs, with_databases=False).admin_url)
+    wanted = permissions.load(configs, topology.load())
+    done = [*permissions.prepare(wanted, api), *permissions.grant(wanted, api)]
+    for line in done or ["Unchanged: nothing to prepare."]:
+        progress.say(line)
+
+
 @commands.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 def _status(*, as_json: bool) -> int:
     """Show instances, restarts and backlogs; exit code 3 if a function is down or stuck."""
     configs = list(function_configs.load().values())
+    take_role(configs, secrets.DEPLOYER)
     local = from_environment() if is_local(configs) else None
     parts = stack.status(local) if local else []
     functions: list[report.FunctionReport] = []
@@ -128,6 +144,7 @@ def _scale(function: str, wanted: int) -> None:
     (config,) = function_configs.select(function_configs.load(), [function])
     if wanted < 1:
         raise UsageError(f"A function can't have {wanted} instances: the least is 1.")
+    take_role([config], secrets.DEPLOYER)
     target = resolve([config])
     api = Admin(target.admin_url, timeout_s=report.ANSWER_S)
     cli = PulsarAdmin(pulsar_admin(target), api.worker_url())

@@ -83,6 +83,11 @@ class PulsarFunctionConfig:
         return [str(topic) for topic in self.values["inputSpecs"]]
 
     @property
+    def output(self) -> str:
+        """The topic that it writes to; empty without one."""
+        return str(self.values.get("output") or "")
+
+    @property
     def subscription(self) -> str:
         """The subscription with which it reads them."""
         return str(self.values["subName"])

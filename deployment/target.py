@@ -2,14 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from connection.security import CLIENT_CONF
 from deployment.errors import TargetError
 from deployment.function_configs import PulsarFunctionConfig
 from local_stack import broker, environment
 from local_stack.errors import NotSetUpError
+from local_stack.secured import secrets
 from local_stack.settings import Settings, from_environment
 
 PULSAR_VARIABLES = ("PULSAR_SERVICE_URL", "PULSAR_ADMIN_URL")
@@ -106,6 +108,23 @@ def resolve(
         dsns={name: values[name] for name in needed if name not in missing},
         local=local,
     )
+
+
+def take_role(
+    configs: Sequence[PulsarFunctionConfig], role: str, environ: MutableMapping[str, str] = os.environ
+) -> None:
+    """Make this process a role of the local stack's, if that is where it works and the stack has roles.
+
+    Raises
+    ------
+    TargetError
+        As `is_local` does.
+    """
+    if is_local(configs, environ):
+        settings = from_environment(environ)
+        if settings.secure:
+            environ.pop(CLIENT_CONF, None)
+            environ.update(secrets.variables(settings, role))
 
 
 def pulsar_admin(target: Target, environ: Mapping[str, str] = os.environ) -> Path:

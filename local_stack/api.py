@@ -10,6 +10,7 @@ from connection.errors import PulsarError
 from connection.security import Security
 from local_stack import processes
 from local_stack.environment import without_dsns
+from local_stack.secured import secrets
 from local_stack.settings import CHECKOUT, Settings
 
 READY_S = 60.0
@@ -53,12 +54,14 @@ def start(settings: Settings) -> None:
         It ended, or did not answer in time. Nothing of it is left running.
     """
     addresses = ["--service-url", settings.service_url, "--admin-url", settings.admin_url]
+    if settings.secure:
+        addresses += ["--token-file", str(secrets.api_tokens(settings))]
     code = _code()
     processes.start_detached(
         [sys.executable, *_arguments(settings), *addresses],
         pid_file=pid_file(settings),
         log=settings.logs / "api.log",
-        environ=_environment(),
+        environ=_environment(settings),
         cwd=CHECKOUT,
     )
     try:
@@ -75,9 +78,10 @@ def start(settings: Settings) -> None:
     (settings.home / "api.code").write_text(code)
 
 
-def _environment() -> dict[str, str]:
+def _environment(settings: Settings) -> dict[str, str]:
     """Return its environment. It uses no database, so it is told of none."""
-    return without_dsns() | {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "runtime")])}
+    own = {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "runtime")])}
+    return without_dsns() | own | secrets.variables(settings, secrets.API)
 
 
 def _code() -> str:

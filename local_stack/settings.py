@@ -30,7 +30,7 @@ CREDENTIALS = "credentials.json"
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one stack. Those of ZooKeeper, BookKeeper and the state store are on every interface.
+    """The ports of one stack. Those of ZooKeeper and the state store are on every interface: see docs/security.md.
 
     Attributes
     ----------
@@ -115,6 +115,10 @@ class Settings:
         The port at which functions reach the state store, None for its own. A test sets a proxy's.
     asked_offset : int or None
         `ALPES_PORT_OFFSET`: the next start uses these ports, unless the stack must keep its own. None lets it choose.
+    secure : bool
+        Whether it was made with `up --secure`: TLS, tokens and roles.
+    postgres_bin : str
+        The folder of the programs of another PostgreSQL (`ALPES_POSTGRES_BIN`); only a secured stack uses one.
     """
 
     home: Path
@@ -127,6 +131,8 @@ class Settings:
     state_port: int | None = None
     asked_offset: int | None = None
     own_tarball: Tarball | None = None
+    secure: bool = False
+    postgres_bin: str = ""
 
     @property
     def distribution(self) -> Path:
@@ -151,12 +157,12 @@ class Settings:
     @property
     def service_url(self) -> str:
         """PULSAR_SERVICE_URL."""
-        return f"pulsar://127.0.0.1:{self.ports.broker}"
+        return f"pulsar{'+ssl' if self.secure else ''}://127.0.0.1:{self.ports.broker}"
 
     @property
     def admin_url(self) -> str:
         """PULSAR_ADMIN_URL."""
-        return f"http://127.0.0.1:{self.ports.http}"
+        return f"http{'s' if self.secure else ''}://127.0.0.1:{self.ports.http}"
 
     @property
     def api_url(self) -> str:
@@ -166,11 +172,17 @@ class Settings:
 
 def noted_offset(home: Path) -> int | None:
     """Return the port offset of the stack in `home`, None where there is no stack."""
-    try:
-        noted = json.loads((home / CREDENTIALS).read_text())["port_offset"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    noted = _noted(home).get("port_offset")
     return noted if isinstance(noted, int) else None
+
+
+def _noted(home: Path) -> Mapping[str, object]:
+    """Return what the stack in `home` was set up with; empty where there is no stack."""
+    try:
+        noted = json.loads((home / CREDENTIALS).read_text())
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -202,6 +214,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         memory=environ.get("ALPES_PULSAR_MEM") or PULSAR_MEMORY,
         asked_offset=asked,
         own_tarball=own,
+        secure=_noted(home).get("secure") is True,
+        postgres_bin=environ.get("ALPES_POSTGRES_BIN") or "",
     )
 
 

@@ -3,11 +3,12 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from local_stack import api, broker, credentials, distribution, environment, locks, ports, postgres
 from local_stack.errors import LocalStackError, StartError
-from local_stack.settings import Settings
+from local_stack.secured import secrets
+from local_stack.settings import Settings, noted_offset
 from terminal import progress
 
 # Room for the first data and logs.
@@ -68,6 +69,22 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
 
 
+def secured(settings: Settings) -> Settings:
+    """Return the settings of a stack with TLS, tokens and roles.
+
+    Raises
+    ------
+    LocalStackError
+        There is a stack already that was made without.
+    """
+    if noted_offset(settings.home) is not None and not settings.secure:
+        raise LocalStackError(
+            f"The stack in {settings.home} was made without --secure, and stays so: remove it with ./deploy.sh destroy,"
+            " or make another one with ALPES_HOME=another/folder ./deploy.sh up --secure."
+        )
+    return replace(settings, secure=True)
+
+
 def up(settings: Settings) -> bool:
     """Start the parts that are not running, and leave the others alone.
 
@@ -85,7 +102,9 @@ def up(settings: Settings) -> bool:
         with_postgres = postgres.find(settings) is None
         with_broker = broker.find(settings) is None
         bound = broker.has_data(settings) or not (with_postgres and with_broker)
+        postgres.require_programs(settings)
         settings, known = _choose_ports(settings, bound=bound, with_postgres=with_postgres, with_broker=with_broker)
+        secrets.make(settings)
         if not with_broker and (lacking := broker.lacking(settings, known)):
             doing = f"Restarting Pulsar, whose functions can't get {', '.join(lacking)}"
             with progress.step(f"{doing}: stopping it", "Pulsar stopped; no message is lost"):

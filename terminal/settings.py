@@ -65,6 +65,7 @@ SETTINGS = (
     Setting("ALPES_HOME", STACK, "Data, logs and secrets of the local stack.", ".alpes in the checkout"),
     Setting("ALPES_CACHE", STACK, "Downloads.", "~/.cache/alpes"),
     Setting("ALPES_PORT_OFFSET", STACK, "Added to every port.", "chosen at the first start"),
+    Setting("ALPES_POSTGRES_BIN", STACK, "A PostgreSQL with TLS, for up --secure: its programs.", "Debian's"),
     Setting("ALPES_PULSAR_VERSION", STACK, "Pulsar's version.", "the pinned one"),
     Setting("ALPES_PULSAR_SHA512", STACK, "SHA-512 of that version's tar.gz.", "the pinned one's"),
     Setting("ALPES_PULSAR_TARBALL", STACK, "A distribution of Pulsar that you have downloaded.", "Maven Central's"),

@@ -30,8 +30,9 @@ TIMEOUTS = {
     "fresh": 1500,
     "planted_bugs": 900,
     "cluster": 3600,
+    "secure": 400,
 }
-COSTLY = {"bench", "cluster", "e2e", "faults", "fresh", "planted_bugs"}
+COSTLY = {"bench", "cluster", "e2e", "faults", "fresh", "planted_bugs", "secure"}
 """Layers whose tests are extended, except those marked as core."""
 FIGURE, FAULT = "figure", "fault"
 """Properties of a report that carry what a test measured, since the test may have run in another process."""

@@ -1,8 +1,8 @@
 """Decides which tests run one after another, and which beside each other, in several processes.
 
-One process runs a lane, in order. Tests that share or would disturb a stack form one lane: the end-to-end tests, and
-the faults on a stack of their own. Any other file is a lane too. A process that has finished a lane takes the next
-one, and the longest lanes come first.
+One process runs a lane, in order. Tests that share or would disturb a stack form one lane: the end-to-end tests, the
+faults on a stack of their own, and the tests of the secured stack. Any other file is a lane too. A process that has
+finished a lane takes the next one, and the longest lanes come first.
 """
 
 import os
@@ -11,7 +11,7 @@ BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
 PATIENCE = 3 if BESIDE_OTHERS else 1
 """How many times longer a test waits for something where several stacks share the machine."""
 
-ON_A_STACK = ("e2e", "faults")
+ON_A_STACK = ("e2e", "faults", "secure")
 LONGEST_FIRST = ("fresh", "simulation", "planted_bugs", "integration", "deploy", "contract", "unit")
 """The other layers; files of any further layer come last."""
 

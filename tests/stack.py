@@ -58,9 +58,18 @@ def asked(tienda: Tienda, *arguments: str, seconds: float = 120) -> "subprocess.
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
 
 
-def own_environment() -> dict[str, str]:
-    """Return this process's environment with a folder and ports of the tests' own, unless it names others."""
+def own_environment(home: Path | None = None) -> dict[str, str]:
+    """Return this process's environment with a folder and ports of the tests' own, unless it names others.
+
+    Parameters
+    ----------
+    home
+        The folder, whatever the environment names.
+    """
     environment = {**checkouts.JVM, **{name: value for name, value in os.environ.items() if name not in UNSET}}
+    if home is not None:
+        environment |= {"ALPES_HOME": str(home)}
+        environment.pop("ALPES_PORT_OFFSET", None)
     environment.setdefault("ALPES_HOME", str(_home()))
     if "ALPES_PORT_OFFSET" not in environment:
         # Not the usual ports: a stack of the developer that is down for the moment needs them again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
@@ -14,6 +15,9 @@ from deployment import function_configs
 from deployment.doctor.examination import examine
 from deployment.doctor.finding import OK, PROBLEM, SKIPPED, WARNING, Finding, healthy
 from deployment.doctor.place import find
+from deployment.errors import TargetError
+from deployment.target import take_role
+from local_stack.secured import secrets
 from terminal.console import table_console
 from terminal.errors import FAILED
 from terminal.options import Positive, admin_url_option, json_option, service_url_option
@@ -50,11 +54,15 @@ def doctor(ctx: click.Context, /, *, timeout: float, as_json: bool, service_url:
       alpes doctor
       alpes doctor --json
     """  # noqa: D301 - \b is click's mark
+    configs = list(function_configs.load().values())
+    # A check looks at what a deployment does, also as whom.
+    with suppress(TargetError):
+        take_role(configs, secrets.DEPLOYER)
     environ = dict(os.environ)
     for setting, name, url in ((SERVICE_URL, "service_url", service_url), (ADMIN_URL, "admin_url", admin_url)):
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             environ[setting.variable] = url
-    place = find(list(function_configs.load().values()), environ, timeout)
+    place = find(configs, environ, timeout)
     err = Console(stderr=True)
     if err.is_terminal:
         with err.status("Looking …"):

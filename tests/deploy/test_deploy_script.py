@@ -162,6 +162,8 @@ def test_nothing_is_deployed_on_a_stack_that_does_not_start(script: Script) -> N
     ("arguments", "call"),
     [
         (("up",), "local_stack up"),
+        (("up", "--secure"), "local_stack up --secure"),
+        (("prepare",), "deployment prepare"),
         (("deploy",), "deployment deploy\nlocal_stack api"),
         (("deploy", "ordenes", "pagos"), "deployment deploy ordenes pagos\nlocal_stack api"),
         (("scale", "ordenes", "2"), "deployment scale ordenes 2"),
@@ -188,6 +190,13 @@ def test_a_cluster_of_the_users_is_deployed_to_and_never_started(script: Script)
     assert done.returncode == 0, done.stderr
     assert script.calls[0].startswith("deployment deploy")
     assert not [call for call in script.calls if call.startswith("local_stack")]
+
+
+def test_on_a_secured_stack_the_roles_get_their_rights_before_anything_is_deployed(script: Script) -> None:
+    (script.root / ".alpes" / "secrets").mkdir(parents=True)
+    assert script.run().returncode == 0
+    assert script.calls[:2] == ["local_stack up", "deployment prepare"]
+    assert script.calls[2].startswith("deployment deploy")
 
 
 @pytest.mark.parametrize("command", ["down", "destroy"])

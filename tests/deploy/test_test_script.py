@@ -36,7 +36,7 @@ def environment(checkout: Path) -> Path:
     check = '#!/bin/sh\n[ "$(basename "$0")" != "${WRONG:-}" ] || { echo "this is wrong"; exit 1; }\n'
     python = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
     programs = {"python": python, "pytest": PYTEST} | dict.fromkeys(
-        ("docker-compose", "chromium", "pip-audit"), "#!/bin/sh\n"
+        ("docker-compose", "chromium", "pg_lsclusters", "pip-audit"), "#!/bin/sh\n"
     )
     for name, text in (programs | dict.fromkeys(CHECKS, check)).items():
         (folder / name).write_text(text)

@@ -1,6 +1,7 @@
 """The library's errors become ours, which say what was found."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pulsar
@@ -10,7 +11,7 @@ from alpes_wire import Forbidden, Unauthenticated, WireError
 from connection import client
 from connection.errors import BrokerUnreachableError, ForbiddenError, NotFoundError, PulsarError, SecurityError
 from connection.security import Security
-from tests.certificates import token
+from local_stack.secured.tokens import Signer
 
 URL = "pulsar://127.0.0.1:6650"
 
@@ -87,8 +88,11 @@ def test_any_other_pulsar_will_do_where_alpes_is_not_asked_for(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("error", [pulsar.AuthorizationError("no"), Forbidden("no")], ids=repr)
-def test_what_a_role_may_not_do_is_told_with_the_role(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_role_may_not_do_is_told_with_the_role(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    token = Signer(tmp_path).token("shop")
     monkeypatch.setattr(client, "Client", lambda url, **options: _Client())
-    monkeypatch.setattr(client, "from_environment", lambda: Security(token=lambda: token("shop", b"0" * 32)))
+    monkeypatch.setattr(client, "from_environment", lambda: Security(token=lambda: token))
     with pytest.raises(ForbiddenError, match=r"^Role 'shop' may not do this"), client.opened(URL):
         raise error

@@ -19,10 +19,10 @@ from connection import client
 from connection.admin import Admin
 from connection.errors import BrokerUnreachableError, SecurityError
 from connection.security import CA_FILE, CLIENT_CONF, TOKEN_FILE, Security, client_conf, from_environment
-from tests.certificates import Authority, secret, token
+from local_stack.secured.certificates import Authority
+from local_stack.secured.tokens import Signer
 
 CANARY = "canary-9f3a"
-SECRET = b"0123456789abcdef0123456789abcdef"
 TOKEN_PLUGIN = "org.apache.pulsar.client.impl.auth.AuthenticationToken"
 
 
@@ -111,7 +111,7 @@ def test_a_certificate_that_is_not_accepted_is_told(
 def test_what_the_broker_says_of_a_token_is_told(
     authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "token").write_text(token("shop", SECRET))
+    (tmp_path / "token").write_text(Signer(tmp_path).token("shop"))
     monkeypatch.setenv(TOKEN_FILE, str(tmp_path / "token"))
     monkeypatch.setenv(CA_FILE, str(authority.certificate))
     server = served(*authority.server("loopback", ["127.0.0.1"]))
@@ -126,7 +126,7 @@ def test_what_the_broker_says_of_a_token_is_told(
 def test_a_token_that_has_expired_is_told_with_its_time(
     authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "token").write_text(token("shop", SECRET, dt.timedelta(seconds=-60)))
+    (tmp_path / "token").write_text(Signer(tmp_path).token("shop", dt.timedelta(seconds=-60)))
     monkeypatch.setenv(TOKEN_FILE, str(tmp_path / "token"))
     monkeypatch.setenv(CA_FILE, str(authority.certificate))
     server = served(*authority.server("loopback", ["127.0.0.1"]))
@@ -249,11 +249,12 @@ def test_a_token_file_that_is_gone_is_a_connection_that_failed(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("given", "role"),
-    [(lambda: token("shop", SECRET), "shop"), (lambda: "no token", ""), (lambda: "a.b.c", "")],
+    [(lambda signer: signer.token("shop"), "shop"), (lambda _: "no token", ""), (lambda _: "a.b.c", "")],
     ids=["a token", "no token", "nonsense"],
 )
-def test_the_role_is_the_one_in_the_token(given: Callable[[], str], role: str) -> None:
-    assert Security(token=given).role() == role
+def test_the_role_is_the_one_in_the_token(given: Callable[[Signer], str], role: str, tmp_path: Path) -> None:
+    token = given(Signer(tmp_path))
+    assert Security(token=lambda: token).role() == role
 
 
 def test_oauth2_gets_a_token_and_keeps_it(tmp_path: Path) -> None:
@@ -301,11 +302,11 @@ def test_oauth2_gets_a_token_and_keeps_it(tmp_path: Path) -> None:
 def test_keys_are_made_once_and_are_nobody_elses(tmp_path: Path) -> None:
     first = Authority(tmp_path / "keys")
     files = [first.certificate, *first.server("broker", ["127.0.0.1", "localhost"])]
-    drawn = secret(tmp_path / "keys" / "secret")
+    public = Signer(tmp_path / "keys").public.read_bytes()
     contents = [file.read_bytes() for file in files]
     second = Authority(tmp_path / "keys")
     second.server("broker", ["127.0.0.1"])
     assert [file.read_bytes() for file in files] == contents
-    assert secret(tmp_path / "keys" / "secret") == drawn
+    assert Signer(tmp_path / "keys").public.read_bytes() == public
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "keys").iterdir()} == {0o600}
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700

@@ -1,23 +1,18 @@
-"""Makes an authority, certificates and tokens, once, and keeps them in a folder."""
-
-from __future__ import annotations
+"""Makes a certificate authority and the certificates of servers, once, and keeps them in a folder."""
 
 import datetime as dt
 import ipaddress
-import secrets
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 VALID_DAYS = 3650
-SIGNED_WITH = "HS256"
-SECRET_BYTES = 32
 
 
 class Authority:
@@ -56,8 +51,8 @@ class Authority:
             authority = x509.load_pem_x509_certificate(self.certificate.read_bytes())
             names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
             unsigned = _unsigned(name, own, authority.subject, days).add_extension(names, critical=False)
-            _write(key, _pem(own))
-            _write(
+            write_private(key, private_pem(own))
+            write_private(
                 certificate,
                 unsigned.sign(cast("ec.EllipticCurvePrivateKey", signer), hashes.SHA256()).public_bytes(
                     serialization.Encoding.PEM
@@ -67,27 +62,28 @@ class Authority:
 
     def _make(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = "authority of the tests"
+        name = f"Alpes in {self._folder.parent.name}"[:64]
         unsigned = _unsigned(name, key, _named(name), VALID_DAYS).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
-        _write(self._folder / "ca.key.pem", _pem(key))
-        _write(self.certificate, unsigned.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        write_private(self._folder / "ca.key.pem", private_pem(key))
+        write_private(self.certificate, unsigned.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
 
-def secret(file: Path) -> bytes:
-    """Return the secret with which tokens are signed; draw it if the file isn't there."""
-    if not file.exists():
-        _write(file, secrets.token_bytes(SECRET_BYTES))
-    return file.read_bytes()
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key as PKCS #8, the only form that Java reads."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
-def token(role: str, signed_by: bytes, valid_for: dt.timedelta | None = None) -> str:
-    """Return a token for a role of Pulsar's; without ``valid_for``, it doesn't expire."""
-    claims: dict[str, object] = {"sub": role}
-    if valid_for is not None:
-        claims["exp"] = dt.datetime.now(dt.UTC) + valid_for
-    return jwt.encode(claims, signed_by, algorithm=SIGNED_WITH)
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that nobody else can read, whole or not at all."""
+    aside = file.with_name(f"{file.name}.new")
+    aside.unlink(missing_ok=True)
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+        opened.write(content)
+    aside.replace(file)
 
 
 def _unsigned(name: str, key: ec.EllipticCurvePrivateKey, issuer: x509.Name, days: int) -> x509.CertificateBuilder:
@@ -112,18 +108,3 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    # Java reads keys in PKCS #8 alone.
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a file that nobody else can read, whole or not at all."""
-    aside = file.with_suffix(".new")
-    aside.touch(mode=0o600)
-    aside.write_bytes(content)
-    aside.replace(file)
