@@ -12,7 +12,18 @@ import click
 
 from connection.admin import Admin
 from connection.errors import PulsarError
-from deployment import deploy, function_configs, function_logs, instances, packaging, permissions, releases, report, topology
+from deployment import (
+    deploy,
+    function_configs,
+    function_logs,
+    instances,
+    namespace,
+    packaging,
+    permissions,
+    releases,
+    report,
+    topology,
+)
 from deployment.errors import DeploymentError, UsageError
 from deployment.function_configs import PulsarFunctionConfig
 from deployment.gate import Permission
@@ -95,8 +106,13 @@ def _prepare() -> None:
     configs = list(function_configs.load().values())
     take_role(configs, secrets.PLATFORM)
     api = Admin(resolve(configs, with_databases=False).admin_url)
-    wanted = permissions.load(configs, topology.load())
-    done = [*permissions.prepare(wanted, api), *permissions.grant(wanted, api)]
+    topics = topology.load()
+    wanted = permissions.load(configs, topics)
+    done = [
+        *permissions.prepare(wanted, api),
+        *namespace.set_policies(topics, api),
+        *permissions.grant(wanted, api),
+    ]
     for line in done or ["Unchanged: nothing to prepare."]:
         progress.say(line)
 

@@ -228,6 +228,17 @@ def _policies(topology: Topology, there: Mapping[str, Any]) -> Iterator[Step]:
             )
 
 
+def set_policies(topology: Topology, api: Admin) -> list[str]:
+    """Set the policies that the functions rely on, and nothing else: some take a superuser.
+
+    Returns
+    -------
+    list of str
+        What was done, a line for each kind; empty if there was nothing to do.
+    """
+    return carry_out(list(_policies(topology, api.get(PATH))), api)
+
+
 def _topic(topic: Topic, wanted: int, found: Found) -> Iterator[Step]:
     part, path = f"topic {topic.name}", f"{TOPICS}/{topic.name}"
     number = found.partitions.get(topic.name)
@@ -272,13 +283,18 @@ def carry_out(steps: Sequence[Step], api: Admin) -> list[str]:
     ------
     connection.errors.PulsarError
         Pulsar can't be reached, or refuses.
+    deployment.errors.DeploymentError
+        This role may not do one of them.
     """
     done: dict[str, list[str]] = {}
     for step in steps:
-        if step.method == "PUT":
-            api.create(step.path, step.body)
-        else:
-            api.post(step.path, step.body)
+        try:
+            if step.method == "PUT":
+                api.create(step.path, step.body)
+            else:
+                api.post(step.path, step.body)
+        except ForbiddenError as error:
+            raise DeploymentError(f"{error} Somebody who may has to prepare it: ./deploy.sh prepare.") from error
         if step.done:
             done.setdefault(step.done, []).append(step.name)
     return [f"{kind}: {', '.join(names)}" for kind, names in done.items()]
