@@ -8,7 +8,7 @@ ARG PULSAR_VERSION=4.0.8
 FROM apachepulsar/pulsar:${PULSAR_VERSION} AS pulsar
 
 # The zips, with the code that deploys them elsewhere.
-FROM python:3.12-slim AS zips
+FROM python:3.11-slim-bookworm AS zips
 
 WORKDIR /build
 COPY requirements/app.txt requirements/
@@ -29,7 +29,7 @@ COPY terminal terminal
 RUN venv/bin/python -m docker.make_zips /build/zips
 
 
-FROM python:3.12-slim
+FROM python:3.11-slim-bookworm
 
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 

@@ -184,8 +184,9 @@ def test_clients_have_an_image_without_pulsar_and_java(services: dict[str, Any])
 
 def test_the_images_have_the_python_of_the_checks() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
-    image = stages_of_dockerfile()["base"][0]
-    assert image.startswith(f"python:{tools['mypy']['python_version']}-")
+    texts = [path.read_text() for path in (ROOT / "docker").glob("*Dockerfile")]
+    images = {image for text in texts for image in re.findall(r"^FROM (python:\S+)", text, re.MULTILINE)}
+    assert images == {f"python:{tools['mypy']['python_version']}-slim-bookworm"}
 
 
 def test_what_is_mounted_of_the_host_is_labelled_for_selinux(services: dict[str, Any]) -> None:
