@@ -3,14 +3,17 @@
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "write-a-function.md"
 README = ROOT / "runtime" / "README.md"
 EVOLUTION = ROOT / "docs" / "evolve-a-message.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
 
 _DIFF = re.compile(r"^```diff\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_RUNBOOK = re.compile(r"^ *<!-- runbook: ([^\n]+) -->\n *```bash\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```\w+\n(?:#|--) file: (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -22,6 +25,17 @@ def documented_files(document: Path = DOCUMENT) -> dict[str, str]:
 def documented_changes(document: Path = EVOLUTION) -> str:
     """Return a document's diffs, one after another, as one patch."""
     return "".join(_DIFF.findall(document.read_text(encoding="utf-8")))
+
+
+def documented_commands(runbook: str, document: Path = OPERATIONS) -> list[str]:
+    """Return the commands of each step of a runbook, in order: the blocks below the comments with its name."""
+    steps = [
+        textwrap.dedent(commands)
+        for name, commands in _RUNBOOK.findall(document.read_text(encoding="utf-8"))
+        if name == runbook
+    ]
+    assert steps, f"{document.name} has no runbook {runbook!r}"
+    return steps
 
 
 def run_the_readmes_test(python: str, folder: Path, pythonpath: str = "") -> None:
