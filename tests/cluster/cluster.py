@@ -78,6 +78,8 @@ class Cluster:
     def close(self) -> None:
         """Stop everything, and remove the data unless ``ALPES_KEEP_STACK=1``, for whoever wants to read the logs."""
         self._ending.set()
+        if self._supervisor.is_alive():
+            self._supervisor.join(30)
         everything = [pid for node in self.layout.nodes if (pid := self.pid(node))]
         everything += [pid for worker in self.layout.workers for pid in self.instances(worker)]
         send(everything, signal.SIGKILL)
