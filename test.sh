@@ -27,7 +27,7 @@ Usage: ./test.sh
   ./test.sh -m 'not bench and not e2e and not faults and not extended'
                                  tests that need no running Pulsar
   ./test.sh faults               the faults in their long form: at least 20,000 orders each; most of an hour
-  ./test.sh cluster              faults on a cluster of many nodes, which it starts: 3 GB of memory, half an hour, run by hand
+  ./test.sh cluster              faults on a cluster of many nodes, which it starts; needs 3 GB of memory, run by hand
 
 The first run makes .venv/ with the locked packages. After that, .venv/bin/pytest --help lists pytest's own options.
 Some tests of `all` need root, or docker-compose or chromium, which are not among the packages: run as root, test.sh installs

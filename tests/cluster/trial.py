@@ -12,7 +12,7 @@ from tests.faults.ordeal import Ordeal, Size
 from tests.faults.probes import Sample
 
 RATE = float(os.environ.get("ALPES_CLUSTER_RATE") or 500)
-"""Orders a second: what two cores bear with all of a cluster on them. docs/reliability.md says what was measured."""
+"""Orders a second. How many two cores bear with all of a cluster on them is still to be measured."""
 LEAST = 6_000
 CALM_S = 8.0
 FLOW_AGAIN_S = 60.0
