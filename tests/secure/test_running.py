@@ -1,6 +1,7 @@
 """The secured stack works as the plain one does, each part as a role of its own."""
 
 import json
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -10,9 +11,8 @@ import pytest
 
 from local_stack import api, broker
 from local_stack.secured import secrets
-from schemas.tienda.topics import NAMESPACE
 from tests import stack
-from tests.e2e.tienda import ROOT, wait_until
+from tests.e2e.tienda import FUNCTIONS, ROOT
 from tests.listening import beyond_loopback, is_served_by_zookeeper
 from tests.secure.shop import Shop
 
@@ -67,29 +67,13 @@ def test_status_and_preparing_again_change_nothing(shop: Shop) -> None:
     assert json.loads(stack.deploy("status", "--json", environment=shop.environment))["all_running"]
 
 
-def test_each_function_shows_its_own_token_and_not_the_workers(shop: Shop) -> None:
-    """A function that has lost its right stops, though the worker is a superuser."""
-    function, topic = "reporting", "reporte-generado"
-    path = f"/admin/v2/persistent/{NAMESPACE}/{topic}/permissions/{function}"
-    platform = shop.admin("platform")
-    connections = _roles_of_connections(shop)
-    assert {"ordenes", "pagos", "reporting"} <= connections
-    platform.delete(path)
-    try:
-        refused = shop.alpes("client", "report", "--format", "csv", "--output", "-", "--timeout", "10")
-        assert refused.returncode != 0
-    finally:
-        platform.post(path, ["produce"])
-    wait_until(
-        lambda: shop.alpes("client", "report", "--format", "csv", "--output", "-").returncode == 0,
-        120,
-        "reporting answers again",
-    )
-
-
-def _roles_of_connections(shop: Shop) -> set[str]:
+def test_each_function_connects_as_itself_and_none_as_the_worker(shop: Shop) -> None:
+    """The broker notes the role and the library of each connection: the worker's is Java's, a function's is not."""
     log = "".join(path.read_text(errors="replace") for path in shop.settings.logs.glob("pulsar.log*"))
-    return {role for role in secrets.roles() if f"role={role}" in log}
+    connected = set(re.findall(r"connected with role=(\S+) using authMethod=token, clientVersion=([A-Za-z-]+)", log))
+    for function in FUNCTIONS:
+        assert {(function, "Pulsar-CPP-v"), (function, "alpes")} <= connected
+    assert {library for role, library in connected if role in {secrets.BROKER, secrets.PLATFORM}} == {"Pulsar-Java-v"}
 
 
 def test_the_http_api_asks_for_a_token(shop: Shop) -> None:
