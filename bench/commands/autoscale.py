@@ -23,7 +23,7 @@ from terminal import progress
 
 SUMMARY = "send a load that rises and falls, let autoscaling follow it, and plot instances, backlog and latency"
 LOW, HIGH, QUICK_HIGH = 100, 3_000, 500
-SECONDS, QUICK_SECONDS = (40.0, 130.0, 170.0), (15.0, 30.0, 30.0)
+SECONDS, QUICK_SECONDS = (25.0, 75.0, 165.0), (15.0, 30.0, 30.0)
 CORES = 0.4
 MOST = 4
 LOOK_S = 5.0
