@@ -63,23 +63,47 @@ def capacity(load: Load, known_per_s: float | None) -> float | None:
     return max(known_per_s or 0.0, (load.done_per_s or 0.0) / load.wanted)
 
 
-def need(load: Load, limits: Limits, capacity_per_s: float | None) -> Need:
+def proved(load: Load, limits: Limits, known_per_s: float) -> float:
+    """Return the most messages a second that an instance has processed without being busy or behind.
+
+    An instance takes what waits in groups, so a message costs far less CPU when many come. At a low rate its CPU
+    therefore says little, and the same messages cost several instances more than one.
+
+    Parameters
+    ----------
+    load, limits
+        What was seen, and what the function may have.
+    known_per_s
+        What was known before.
+    """
+    busy = sum(load.cpu_cores) / load.wanted
+    if not load.cpu_cores or busy > CPU_TARGET * limits.cores or load.wait_s > WAIT_S:
+        return known_per_s
+    return max(known_per_s, (load.done_per_s or 0.0) / load.wanted)
+
+
+def need(load: Load, limits: Limits, capacity_per_s: float | None, proved_per_s: float) -> Need:
     """Return how many instances a load needs, within the bounds.
 
     Parameters
     ----------
     load, limits
         What was seen, and what the function may have.
-    capacity_per_s
-        See `capacity`.
+    capacity_per_s, proved_per_s
+        See `capacity` and `proved`.
     """
-    asking = [*_by_cpu(load, limits), *_by_backlog(load, capacity_per_s), *_by_memory(load, limits), *_by_disk(load)]
+    asking = [
+        *_by_cpu(load, limits, proved_per_s),
+        *_by_backlog(load, capacity_per_s),
+        *_by_memory(load, limits),
+        *_by_disk(load),
+    ]
     nearest = limits.bounds.nearest
     first = max(asking, key=lambda each: each.more)
     return Need(nearest(first.more), nearest(max(each.fewer for each in asking)), first.why)
 
 
-def _by_cpu(load: Load, limits: Limits) -> Iterable[Need]:
+def _by_cpu(load: Load, limits: Limits, proved_per_s: float) -> Iterable[Need]:
     """Yield what the CPU asks for; at least one instance."""
     if not load.cpu_cores:
         # An instance that starts, or whose runtime is older: none is taken away on a guess.
@@ -88,7 +112,12 @@ def _by_cpu(load: Load, limits: Limits) -> Iterable[Need]:
     busy = sum(load.cpu_cores)
     target = CPU_TARGET * limits.cores
     each = f"{busy / load.wanted:.2f} of {limits.cores:g} cores busy in each of {load.wanted}"
-    yield Need(max(1, math.ceil(busy / target)), max(1, math.ceil(busy / (CPU_LESS * target))), each)
+    more, fewer = (max(1, math.ceil(busy / goal)) for goal in (target, CPU_LESS * target))
+    if proved_per_s:
+        by_rate = max(1, math.ceil(max(load.arrived_per_s or 0.0, load.done_per_s or 0.0) / (CPU_LESS * proved_per_s)))
+        if by_rate <= load.wanted:
+            more, fewer = min(more, by_rate), min(fewer, by_rate)
+    yield Need(more, fewer, each)
 
 
 def _by_backlog(load: Load, capacity_per_s: float | None) -> Iterable[Need]:

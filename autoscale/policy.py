@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from autoscale.load import Limits, Load
-from autoscale.needs import DISK_MOST, WAIT_S, Need, capacity, need, no_room
+from autoscale.needs import DISK_MOST, WAIT_S, Need, capacity, need, no_room, proved
 
 OUT_S = 15.0
 """So long must a need for more last."""
@@ -31,12 +31,15 @@ class History:
     capacity_per_s : float or None
         The most messages a second that an instance has processed, known once a backlog has shown that this was all it
         could. It keeps instances that wait, whose CPU would not, from being taken away and given back in turn.
+    proved_per_s : float
+        The most messages a second that an instance has processed without being busy or behind; see `needs.proved`.
     """
 
     needs: tuple[tuple[float, Need], ...] = ()
     settled_s: float = 0.0
     wanted: int | None = None
     capacity_per_s: float | None = None
+    proved_per_s: float = 0.0
 
     def with_need(self, at_s: float, need: Need) -> History:
         """Add what a look asked for.
@@ -101,12 +104,14 @@ def decide(load: Load, limits: Limits, history: History, *, at_once: bool = Fals
     if history.wanted != load.wanted or load.running < load.wanted or load.restarted:
         # A change by whomever, or instances that start: what was seen before and is seen meanwhile says nothing.
         settled_s = load.at_s + (0 if first and load.running >= load.wanted else SETTLE_S)
-        history = History((), settled_s, load.wanted, history.capacity_per_s)
+        history = replace(history, needs=(), settled_s=settled_s, wanted=load.wanted)
     unfit = next(_unfit(load, limits, history, first=first), None)
     if unfit:
         return unfit, replace(history, needs=())
     known = capacity(load, history.capacity_per_s)
-    history = replace(history, capacity_per_s=known).with_need(load.at_s, need(load, limits, known))
+    safe = proved(load, limits, history.proved_per_s)
+    wanted = need(load, limits, known, safe)
+    history = replace(history, capacity_per_s=known, proved_per_s=safe).with_need(load.at_s, wanted)
     out_s, in_s = (0.0, 0.0) if at_once else (OUT_S, IN_S)
     return _more(load, history, out_s) or _fewer(load, history, in_s) or _same(load, limits, history), history
 

@@ -14,7 +14,9 @@ from tests.e2e.tienda import Tienda, new_prefix, orders, wait_until
 
 LOOK_S = 3.0
 PAGOS = function_configs.load()["pagos"]
-TINY = dataclasses.replace(PAGOS, values={**PAGOS.values, "resources": {"cpu": 0.001, "ram": 536_870_912}})
+TINY = dataclasses.replace(
+    PAGOS, values={**PAGOS.values, "resources": {"cpu": 0.001}, "autoscale": {"min": 1, "max": 2}}
+)
 """Any work is too much for one instance of it."""
 
 

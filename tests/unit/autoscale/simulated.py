@@ -24,6 +24,8 @@ class Simulated:
         The most messages a second that an instance can process, because it waits for something.
     cpu_s
         The CPU that a message costs; an instance has one core.
+    overhead_cores
+        What an instance uses besides, as long as anything comes: groups of one message each.
     wobble
         How much what is measured differs from what is: 0.1 is up to 10 %.
     memory
@@ -34,6 +36,7 @@ class Simulated:
     each_per_s: float = float("inf")
     cpu_s: float = 0.0001
     wobble: float = 0.0
+    overhead_cores: float = 0.0
     memory: Callable[[float], int] = lambda _now: 100_000_000
     free_memory: Callable[[float], int] = lambda _now: 8_000_000_000
     disk: Callable[[float], float] = lambda _now: 0.3
@@ -83,7 +86,10 @@ class Simulated:
             waiting=round(measured(self.waiting)),
             arrived_per_s=measured(arrived / LOOK_S),
             done_per_s=measured(done / LOOK_S),
-            cpu_cores=tuple(measured(done * self.cpu_s / LOOK_S / self.instances) for _ in range(self.instances)),
+            cpu_cores=tuple(
+                measured(done * self.cpu_s / LOOK_S / self.instances + self.overhead_cores * bool(done))
+                for _ in range(self.instances)
+            ),
             memory_bytes=(self.memory(self.now_s),) * self.instances,
             free_memory_bytes={host: self.free_memory(self.now_s)},
             disk_share={host: self.disk(self.now_s)},

@@ -65,6 +65,16 @@ def test_a_step_up_and_down_of_the_load_is_followed() -> None:
     assert down[0][0] >= 900 + IN_S
 
 
+def test_instances_that_are_busy_with_groups_of_one_message_are_taken_away_all_the_same() -> None:
+    function = Simulated(replace(LIMITS, cores=0.5), cpu_s=0.0001, overhead_cores=0.25)
+    changes(function, 900, constant(3000))
+    assert function.instances == 3
+    # Their CPU alone, 0.26 of a core each, would keep all three.
+    changes(function, 900, constant(100))
+    assert function.instances == 1
+    assert changes(function, LONG_S, constant(100)) == []
+
+
 def test_a_peak_shorter_than_the_time_that_counts_changes_nothing() -> None:
     function = Simulated(LIMITS, cpu_s=0.001)
     assert changes(function, 900, lambda now: 900 if now % 60 < OUT_S - LOOK_S else 100) == []
