@@ -126,6 +126,9 @@ def test_databases_are_set_back_and_nobody_is_charged_twice(
     follow(shell, restore)
     missing = len(before) - len(stack.statuses("ordenes", start))
     assert missing >= 3 * LOT, "the databases are those of earlier"
+    # Pagos was dumped after Ordenes, so it lacks fewer.
+    unpaid = len(before) - len(stack.statuses("pagos", start))
+    assert 0 < unpaid <= missing
     follow(shell, restart, shop.checkout)
     assert stack.user_config("pagos")["gateway"] == "http"
     runs = 0
@@ -142,7 +145,7 @@ def test_databases_are_set_back_and_nobody_is_charged_twice(
     assert set(shop.gateway.ledger.effects.values()) == {1}, "a key had more than one effect at the gateway"
     charged = {key: cents for key, cents in shop.gateway.ledger.charged().items() if key.startswith(start)}
     assert charged.keys() == {order_id for order_id, status in before.items() if status == "aprobada"}
-    assert shop.gateway.ledger.asked["/charges"] >= len(before) + missing, "what was missing was asked for again"
+    assert shop.gateway.ledger.asked["/charges"] >= len(before) + unpaid, "what was missing was asked for again"
 
     follow(shell, refunds)
     stack.wait_idle()
