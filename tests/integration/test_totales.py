@@ -266,6 +266,28 @@ def test_the_migration_counts_the_orders_that_are_there(empty_dsn: str) -> None:
         assert wrong(connection) == []
 
 
+def test_a_connection_writes_on_over_the_migration_that_appends_and_loses_no_total(empty_dsn: str) -> None:
+    (appended,) = MIGRATIONS[SERVICE].glob("*_totales_sumados.sql")
+    earlier = [path for path in sorted(MIGRATIONS[SERVICE].glob("*.sql")) if path.name < appended.name]
+    with psycopg.connect(empty_dsn, autocommit=True) as connection, psycopg.connect(empty_dsn) as writer:
+        for path in earlier:
+            connection.execute(path.read_text().encode())
+        writer.execute(INSERT, ("a", "aprobada", 5, "JPY"))
+        writer.commit()
+        writer.execute(INSERT, ("b", "aprobada", 7, "JPY"))
+        migrating = threading.Thread(target=lambda: connection.execute(appended.read_text().encode()))
+        migrating.start()
+        with psycopg.connect(empty_dsn, autocommit=True) as other:
+            waiting = b"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            wait_until(lambda: bool(other.execute(waiting).fetchall()))
+            writer.commit()
+            migrating.join(20)
+            writer.execute(INSERT, ("c", "expirada", 1, "USD"))
+            writer.commit()
+            assert other.execute(TOTALS).fetchall() == [("aprobada", "JPY", 2, 12), ("expirada", "USD", 1, 1)]
+            assert wrong(other) == []
+
+
 def test_reading_the_totals_reads_no_order(connection: psycopg.Connection) -> None:
     plan = connection.execute("EXPLAIN SELECT * FROM totales").fetchall()
     assert not any("ordenes" in line for (line,) in plan)
