@@ -28,7 +28,7 @@ Usage: docker/try.sh [--pull]
 
 Starts a container engine of its own (its folder is $WORK), builds the images, and runs docker-compose.yml
 with it: up, $ORDERS orders, alpes reconcile, a restart of each container, down and up with the data kept. Then it stops the
-engine and removes all of it. It needs root, $NEEDED_MB MB of disk, and some 10 minutes the first time.
+engine and removes all of it. It needs root, $NEEDED_MB MB of disk, and 10 to 20 minutes.
 
   --pull    pull the base images. Without it, stand-ins are made from Debian's packages, Pulsar's distribution and the
             PostgreSQL of the local stack, under the same names: for machines that reach no registry of images
