@@ -26,7 +26,7 @@ from operations.reconcile.scratch import Doubtful, OrderLetter, Scratch
 from operations.reconcile.tables import Tables
 from operations.reconcile.waiting import waiting
 from operations.recover import sending
-from operations.recover.retained import Retained
+from operations.recover.retained import Recoverable, Retained
 from schemas.tienda.topics import SERVICES
 from terminal.console import Counting, table_console
 from terminal.interrupt import interruptible
@@ -88,7 +88,8 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
     ALPES_PAGOS_DSN and ALPES_REPORTING_DSN. It only reads there.
 
     Exits with 0 when a message of every lost order was sent, also when there was none. Exits with 1 when no topic
-    retains a message of one, or an order named by its ID is unknown or differs between the services. With --dry-run,
+    retains a message of one, or an order named by its ID is unknown or differs between the services. With --all-lost,
+    an order that differs, and of which no message is retained, is left to alpes reconcile. With --dry-run,
     exits as it would without.
 
     \b
@@ -122,10 +123,7 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
                     retained.want((order.id, order.why, rows.get(order.id)) for order in orders)
             retained.find(client, admin, tick)
         for order in retained.orders():
-            if order.topic:
-                plan.found[order.why, order.topic] += 1
-            else:
-                plan.gone.append(order.id)
+            plan.take(order, all_lost=all_lost)
         if not as_json:
             _show(plan, limit)
         outcome = sending.SendResult()
@@ -138,7 +136,7 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
 
 
 @dataclass
-class _Plan:
+class Plan:
     """What was found.
 
     Attributes
@@ -161,13 +159,20 @@ class _Plan:
     wrong: set[str] = field(default_factory=set)
     not_judged: int = 0
 
+    def take(self, order: Recoverable, *, all_lost: bool) -> None:
+        """Count an order that was looked for. One that differs need not be lost: `alpes reconcile` names it."""
+        if order.topic:
+            self.found[order.why, order.topic] += 1
+        elif not (all_lost and order.why in SET_BACK):
+            self.gone.append(order.id)
+
     @property
     def complete(self) -> bool:
         """Whether every order in question can be recovered, or needn't be."""
         return not (self.gone or self.wrong or self.not_judged)
 
 
-def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Collection[str], grace: float) -> _Plan:
+def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Collection[str], grace: float) -> Plan:
     """Judge some orders, or all if none is named."""
 
     def letters() -> Iterator[OrderLetter]:
@@ -182,7 +187,7 @@ def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Col
     check.look_again(grace)
     check.find_dead_lettered()
     check.find_lost(lambda sources: waiting(client, admin, sources), letters)
-    plan = _Plan(not_judged=check.account.not_judged)
+    plan = Plan(not_judged=check.account.not_judged)
     if ids:
         judged = {order.id: order for orders in scratch.doubtful(*Verdict) for order in orders}
         for order_id in sorted(ids):
@@ -201,7 +206,7 @@ def _may_be_mended(order: Doubtful) -> bool:
     return order.verdict == Verdict.LOST or (order.verdict == Verdict.DIFFERS and order.why in SET_BACK)
 
 
-def _show(plan: _Plan, limit: int) -> None:
+def _show(plan: Plan, limit: int) -> None:
     console = table_console()
     if plan.found:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -230,7 +235,7 @@ def _show(plan: _Plan, limit: int) -> None:
         console.print("Nothing is lost that could be recovered.")
 
 
-def _finish(plan: _Plan, outcome: sending.SendResult, *, dry_run: bool, as_json: bool) -> None:
+def _finish(plan: Plan, outcome: sending.SendResult, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(plan, outcome, dry_run=dry_run), indent=2))
     elif plan.found and dry_run:
@@ -247,7 +252,7 @@ def _finish(plan: _Plan, outcome: sending.SendResult, *, dry_run: bool, as_json:
         sys.exit(1)
 
 
-def _as_json(plan: _Plan, outcome: sending.SendResult, *, dry_run: bool) -> dict[str, Any]:
+def _as_json(plan: Plan, outcome: sending.SendResult, *, dry_run: bool) -> dict[str, Any]:
     return {
         "found": [{"why": why, "topic": topic, "orders": n} for (why, topic), n in sorted(plan.found.items())],
         "sent": dict(outcome.sent),

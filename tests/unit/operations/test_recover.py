@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from operations.commands.recover import Plan
 from operations.reconcile.merge import OrdenRow, PagoRow, Rows
 from operations.reconcile.rules import CHARGED, NOT_RECORDED, READ_MODEL, SEEN, SET_BACK, WAITING, Verdict
 from operations.recover import sending
@@ -265,3 +266,15 @@ def test_an_interruption_leaves_the_rest_as_it_was() -> None:
     stop.set()
     outcome = sending.send(broker, [_found("a", "crear-orden")], stop, lambda _number: None)
     assert (broker.published, outcome.stopped) == ({}, True)
+
+
+@pytest.mark.parametrize(("all_lost", "gone"), [(True, ["lost"]), (False, ["lost", "differs"])])
+def test_an_order_that_differs_and_has_no_message_is_gone_only_where_it_is_named(
+    all_lost: bool,
+    gone: list[str],
+) -> None:
+    plan = Plan()
+    plan.take(Recoverable("lost", NOT_RECORDED.why, None, b"", "", {}), all_lost=all_lost)
+    plan.take(Recoverable("differs", next(iter(SET_BACK)), None, b"", "", {}), all_lost=all_lost)
+    assert plan.gone == gone
+    assert not plan.complete
