@@ -62,8 +62,8 @@ class Measured(NamedTuple):
     written
         By the number of orders in a group.
     pages_at_rest, pages_beside
-        Pages of the totals that a group of `BESIDE_ORDERS` reads: without a report, and after `BESIDE_GROUPS` groups
-        beside an open one.
+        Pages of the totals that a group of `BESIDE_ORDERS` reads, without adding up: without a report, and after
+        `BESIDE_GROUPS` groups beside an open one.
     """
 
     rows: int
@@ -150,23 +150,26 @@ def _written(
 def _pages(
     dsn: str, connection: psycopg.Connection, database: Postgres, fresh: Iterator[Cambio]
 ) -> tuple[float, float]:
-    """Return how many pages of the totals a group reads: without a report, and beside one that has long been open."""
+    """Return how many pages of the totals a group reads: without a report, and beside one that has long been open.
 
-    def keep(groups: int) -> None:
-        for _ in range(groups):
-            _keep(database, list(islice(fresh, BESIDE_ORDERS)))
+    The medians: a group in some hundred adds up the others' changes, and reads all of them.
+    """
 
-    def read() -> float:
+    def keep() -> None:
+        _keep(database, list(islice(fresh, BESIDE_ORDERS)))
+
+    def read() -> int:
         before = _pages_read(connection, database)
-        keep(BESIDE_COUNTED)
-        return (_pages_read(connection, database) - before) / BESIDE_COUNTED
+        keep()
+        return _pages_read(connection, database) - before
 
     with psycopg.connect(dsn) as report:
-        at_rest = read()
+        at_rest = median(read() for _ in range(BESIDE_COUNTED))
         report.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         report.execute("SELECT count(*) FROM ordenes")
-        keep(BESIDE_GROUPS)
-        return at_rest, read()
+        for _ in range(BESIDE_GROUPS):
+            keep()
+        return at_rest, median(read() for _ in range(BESIDE_COUNTED))
 
 
 def _pages_read(connection: psycopg.Connection, database: Postgres) -> int:
