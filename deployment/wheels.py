@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,14 +62,27 @@ def needed(lock: str) -> dict[str, str]:
         The text of a lock file. A package's block says, after `# via`, what it is there for.
     """
     packages = dict(blocks(lock))
-    via = {
-        name: set(re.findall(r"#\s+(?:via )?(-r \S+|[\w.-]+)$", block, re.MULTILINE))
-        for name, block in packages.items()
-    }
-    found = {name for name, users in via.items() if "-r runtime.in" in users and name not in INSTANCES}
-    while more := {name for name, users in via.items() if users & found} - found - INSTANCES:
+    direct = {name for name, block in packages.items() if "-r runtime.in" in _users(block)}
+    return _with_what_they_need(direct - INSTANCES, packages, without=INSTANCES)
+
+
+def of_instances(lock: str) -> dict[str, str]:
+    """Return the locked packages that Pulsar's instance imports, and what those need, as `needed` does. Pure."""
+    return _with_what_they_need(INSTANCES, dict(blocks(lock)))
+
+
+def _with_what_they_need(
+    names: AbstractSet[str], packages: dict[str, str], without: AbstractSet[str] = frozenset()
+) -> dict[str, str]:
+    found = set(names)
+    while more := {name for name, block in packages.items() if _users(block) & found} - found - without:
         found |= more
     return {name: block for name, block in packages.items() if name in found}
+
+
+def _users(block: str) -> set[str]:
+    """Return what a package is there for."""
+    return set(re.findall(r"#\s+(?:via )?(-r \S+|[\w.-]+)$", block, re.MULTILINE))
 
 
 def blocks(lock: str) -> Iterator[tuple[str, str]]:

@@ -152,7 +152,7 @@ def _start_api(settings: Settings) -> bool:
     if api.find(settings) is not None:
         if api.is_current(settings):
             return False
-        with progress.step("Stopping the HTTP API, whose code has changed", "The HTTP API stopped"):
+        with progress.step("Stopping the HTTP API to start it anew", "The HTTP API stopped"):
             api.stop(settings)
     ports.require_free({API: settings.ports.api}, "Stop that process, or start the stack on other ports.")
     with progress.step("Starting the HTTP API", f"The HTTP API started at {settings.api_url}"):

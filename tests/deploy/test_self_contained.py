@@ -40,6 +40,7 @@ def test_a_zip_brings_what_functions_import_with_what_that_needs_and_nothing_tha
     assert list(found) == ["alpha", "beta"]
     assert found["beta"].startswith("beta==2.0 ; python_version < '4' \\\n    --hash=sha256:bb")
     assert wheels.versions(LOCK) == ["grpcio 1.0", "pulsar-client 3.13.0"]
+    assert list(wheels.of_instances(LOCK)) == ["beta", "grpcio", "pulsar-client", "six"]
 
 
 def test_of_the_lock_every_package_is_the_instances_or_the_zips() -> None:

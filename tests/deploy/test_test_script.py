@@ -127,5 +127,7 @@ def test_every_test_is_in_one_part_of_all_and_in_no_other(environment: Path) -> 
 def collected(*options: str) -> list[str]:
     """Return the tests that these options choose."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=True)
+    # Options of this run, such as -v, change what is printed.
+    environment = {**os.environ, "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=True)
     return sorted(line for line in done.stdout.splitlines() if line.startswith("tests/"))

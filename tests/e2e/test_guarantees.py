@@ -186,7 +186,11 @@ def test_subscriptions_reset_to_the_start_change_no_row(stack: Tienda) -> None:
     tables = {"ordenes": "ordenes", "pagos": "transacciones", "reporting": "ordenes"}
 
     def everything() -> set[tuple[object, ...]]:
-        return {(name, *row) for name, table in tables.items() for row in stack.rows(name, f"SELECT * FROM {table}")}
+        return {
+            (name, *row)
+            for name, table in tables.items()
+            for row in stack.rows(name, f"SELECT each::text FROM {table} AS each")
+        }
 
     stack.wait_idle()
     before = everything()

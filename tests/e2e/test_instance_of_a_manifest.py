@@ -54,9 +54,7 @@ def details(spec: dict[str, Any]) -> str:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python that has what Pulsar's instance imports, and nothing of ours."""
     folder = tmp_path_factory.mktemp("bare")
-    lock = wheels.LOCK.read_text()
-    ours = wheels.needed(lock)
-    (folder / "instance.txt").write_text("".join(block for name, block in wheels.blocks(lock) if name not in ours))
+    (folder / "instance.txt").write_text("".join(wheels.of_instances(wheels.LOCK.read_text()).values()))
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     pip: list[str | Path] = [folder / "venv" / "bin" / "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
     done = subprocess.run([*pip, "-r", folder / "instance.txt"], capture_output=True, text=True, check=False)
@@ -118,7 +116,12 @@ def test_a_self_contained_zip_runs_under_function_meshs_command_on_a_worker_that
     prefix, log = new_prefix("mesh"), tmp_path / "log"
     with stopped(stack, "pagos"), instance(stack, bare, spec, package, log) as process:
         stack.publish("crear-orden", orders(prefix, ORDERS))
-        wait_until(lambda: len(stack.statuses("pagos", prefix)) == ORDERS, 90, "the instance has charged every order")
+
+        def has_charged() -> bool:
+            assert process.poll() is None, log.read_text()
+            return len(stack.statuses("pagos", prefix)) == ORDERS
+
+        wait_until(has_charged, 90, "the instance has charged every order")
         process.send_signal(signal.SIGTERM)
         assert process.wait(kubernetes.GRACE_S) == 0
     text = log.read_text()

@@ -26,7 +26,7 @@ PHASES = (
     "Starting PostgreSQL",
     "Starting Pulsar",
     "Starting the HTTP API",
-    f"namespace {NAMESPACE} created",
+    f"namespace created: {NAMESPACE}",
     "Deploying ordenes",
     SENDING,
 )
