@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from connection.reading import partitions, read, start_of_newest
 from schemas.tienda.topics import CREAR_ORDEN
 
 MOST = 500_000
-"""Of how many commands the content is remembered. One takes about 110 bytes."""
+"""Of how many commands the content is remembered. One takes about 120 bytes."""
 LOOK_BACK_ENTRIES = (2_000, 200, 20)
 """How far to read back at the start: the first of these that takes no longer than `LOOK_BACK_S`. An entry holds one
 message or a thousand."""
@@ -48,6 +49,8 @@ class Commands:
         self._most = most
         # By the hash of the id, which is half the size. Python's is random in each process, so nobody can aim at it.
         self._confirmed: dict[int, int] = {}
+        # Looking for a dict's first key takes the longer, the more were deleted before it.
+        self._oldest_first: deque[int] = deque()
         self._in_flight: dict[str, int] = {}
 
     def find(self, order_id: str) -> Seen | None:
@@ -69,9 +72,13 @@ class Commands:
 
     def remember(self, order_id: str, content: int) -> None:
         """Note a command that the broker has, unless one for the same order came first."""
+        known_as = hash(order_id)
+        if known_as in self._confirmed:
+            return
         if len(self._confirmed) >= self._most:
-            del self._confirmed[next(iter(self._confirmed))]
-        self._confirmed.setdefault(hash(order_id), content)
+            del self._confirmed[self._oldest_first.popleft()]
+        self._confirmed[known_as] = content
+        self._oldest_first.append(known_as)
 
 
 def look_back(client: Client, admin: Admin) -> list[tuple[str, int]]:

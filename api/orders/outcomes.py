@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -77,8 +77,8 @@ class Outcomes:
     def __init__(self, most: int) -> None:
         self._most = most
         self._loop = asyncio.get_running_loop()
-        self._events: dict[str, bytes] = {}
-        self._letters: dict[str, deque[DeadLetter]] = {}
+        self._events: OrderedDict[str, bytes] = OrderedDict()
+        self._letters: OrderedDict[str, deque[DeadLetter]] = OrderedDict()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._arrived: deque[tuple[str, Message]] = deque()
         self._awaited = False
@@ -146,7 +146,7 @@ class Outcomes:
         is_old = known is not None and OrdenActualizada.FromString(known).version > event.version
         self._events[event.id] = known if is_old and known is not None else payload
         if len(self._events) > self._most:
-            del self._events[next(iter(self._events))]
+            self._events.popitem(last=False)
         return event.id
 
     def _keep_letter(self, topic: str, message: Message) -> str:
@@ -161,7 +161,7 @@ class Outcomes:
         letters.append(letter)
         self._letters[order_id] = letters
         if len(self._letters) > self._most // 10:
-            del self._letters[next(iter(self._letters))]
+            self._letters.popitem(last=False)
         return order_id
 
 

@@ -15,8 +15,8 @@ from terminal import progress
 SUMMARY = "measure orders a second that the HTTP API takes, with wrk, and check that each of them is accounted for"
 SECONDS, QUICK_SECONDS = 20, 5
 CONNECTIONS = 64
-WARM_UP_S = 20
-"""A broker that has just started gets faster for some time."""
+WARM_UP_S = 60
+"""A broker that has just started gets faster for about a minute: its JVM compiles."""
 STALLED_S = 120.0
 POLL_S = 0.5
 

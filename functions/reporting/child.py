@@ -108,6 +108,8 @@ def _said(
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": _paths(), "TMPDIR": folder.path},
         pass_fds=[folder.lock],
+        # Linux shares the processors among sessions first (sched(7), autogroup): a priority counts within one alone.
+        start_new_session=True,
         bufsize=0,
     )
     try:
@@ -135,6 +137,8 @@ def _bound(pid: int, limits: Limits) -> None:
     """Leave the machine to the events: the process runs when nothing else wants to."""
     with suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, pid, LOWEST)
+        with suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text(str(LOWEST))
         if hasattr(os, "SCHED_IDLE"):
             with suppress(PermissionError):
                 os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))

@@ -352,6 +352,18 @@ def test_what_was_sent_of_a_report_that_fails_is_followed_by_an_error(
     assert answer.part == len(sent)
 
 
+def test_a_report_gives_way_to_all_else_in_its_session_and_its_session_to_all_others(
+    dsn: str, add_format: Callable[[str, str], None]
+) -> None:
+    ranks = "import os\n    yield b'%d' % (os.sched_getscheduler(0) == os.SCHED_IDLE)"
+    add_format("ranked", f"{ranks}\n    yield open('/proc/self/autogroup', 'rb').read()")
+    if not Path("/proc/self/autogroup").exists():
+        pytest.skip("this kernel doesn't share the processors among sessions")
+    rank = b"".join(part.content for part in made(dsn, "ranked")).decode()
+    assert rank.startswith("1/autogroup-"), rank
+    assert rank.endswith(" nice 19\n"), rank
+
+
 def test_a_report_ends_with_its_instance(database: Postgres, dsn: str) -> None:
     actualizar(database, *(cambio(f"orden-{n:06d}") for n in range(12_000)))
     published = Published(stops_after=1)

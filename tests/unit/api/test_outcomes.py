@@ -1,6 +1,8 @@
 """What the API remembers of orders, and what it tells a caller."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -137,3 +139,26 @@ def test_a_command_is_in_flight_until_the_broker_has_it_and_forgotten_if_nobody_
     for order_id in "cd":
         commands.remember(order_id, 3)
     assert commands.find("a") is None
+
+
+def test_to_remember_an_order_costs_the_same_however_many_were_forgotten() -> None:
+    async def cost_s(remember: Callable[[str], None], orders: range) -> float:
+        started = time.process_time()
+        for number in orders:
+            remember(f"{number:08d}")
+        await asyncio.sleep(0)
+        return time.process_time() - started
+
+    async def run() -> None:
+        commands, outcomes = Commands(50_000), Outcomes(50_000)
+        ended = event().data()
+
+        def take(order_id: str) -> None:
+            outcomes.take(ACTUALIZADA, message(ended + b"\x0a\x08" + order_id.encode()), 0)
+
+        for remember in (lambda order_id: commands.remember(order_id, 1), take):
+            first = await cost_s(remember, range(20_000))
+            await cost_s(remember, range(20_000, 60_000))
+            assert await cost_s(remember, range(60_000, 80_000)) < 8 * first
+
+    asyncio.run(run())
