@@ -14,7 +14,7 @@ from connection.reading import partitions, read, start_of_newest
 from schemas.tienda.topics import CREAR_ORDEN
 
 MOST = 500_000
-"""Of how many commands the content is remembered. One takes about 120 bytes."""
+"""Of how many commands the content is remembered. One takes about 140 bytes."""
 LOOK_BACK_ENTRIES = (2_000, 200, 20)
 """How far to read back at the start: the first of these that takes no longer than `LOOK_BACK_S`. An entry holds one
 message or a thousand."""
