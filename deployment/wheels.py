@@ -63,7 +63,7 @@ def needed(lock: str) -> dict[str, str]:
     """
     packages = dict(blocks(lock))
     direct = {name for name, block in packages.items() if "-r runtime.in" in _users(block)}
-    return _with_what_they_need(direct - INSTANCES, packages, without=INSTANCES)
+    return _with_what_they_need(direct, packages, without=INSTANCES)
 
 
 def of_instances(lock: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ def of_instances(lock: str) -> dict[str, str]:
 def _with_what_they_need(
     names: AbstractSet[str], packages: dict[str, str], without: AbstractSet[str] = frozenset()
 ) -> dict[str, str]:
-    found = set(names)
+    found = set(names - without)
     while more := {name for name, block in packages.items() if _users(block) & found} - found - without:
         found |= more
     return {name: block for name, block in packages.items() if name in found}
