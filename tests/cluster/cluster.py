@@ -233,7 +233,7 @@ class Cluster:
     def owner(self, topic: str) -> str:
         """Return the broker that owns a topic's first partition."""
         path = f"/lookup/v2/topic/persistent/{NAMESPACE}/{topic}-partition-0"
-        asked = Admin(f"http://{HOST}:{self.layout.port('broker1')}", timeout_s=10)
+        asked = Admin(f"http://{HOST}:{self.layout.port('broker1')}", timeout_s=60)
         port = int(asked.get(path)["brokerUrl"].rsplit(":", 1)[1])
         return next(broker for broker in self.layout.brokers if self.layout.port(broker, "binary") == port)
 

@@ -8,7 +8,10 @@ import time
 
 import pytest
 
+from connection.admin import Admin
+from schemas.tienda import topics
 from tests.cluster.conftest import Deployed
+from tests.cluster.layout import HOST
 from tests.cluster.trial import RATE
 from tests.e2e.tienda import ROOT, new_prefix, note, orders, wait_until
 from tests.faults.ordeal import Ordeal, Size
@@ -31,6 +34,17 @@ def deploy_sh(deployed: Deployed, *arguments: str, **variables: str) -> "subproc
         timeout=300,
         check=False,
     )
+
+
+def test_all_brokers_put_a_topic_into_the_same_bundle(deployed: Deployed) -> None:
+    cluster = deployed.cluster
+    brokers = [Admin(f"http://{HOST}:{cluster.layout.port(broker)}") for broker in cluster.layout.brokers]
+    found = set()
+    for topic in topics.ALL:
+        path = f"/lookup/v2/topic/persistent/{topics.NAMESPACE}/{topic}-partition-0/bundle"
+        (bundle,) = {api.text(path) for api in brokers}
+        found.add(bundle)
+    assert len(found) > 1, "a broker that knows nothing of the namespace takes it for one bundle"
 
 
 def test_a_dead_bookie_keeps_no_function_from_starting_and_the_view_goes_on(deployed: Deployed) -> None:

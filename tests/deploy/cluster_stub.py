@@ -165,6 +165,8 @@ class Cluster:
             return 200, self._of_namespace(name, *what)
         if what == ["properties"]:
             self.namespaces[name].update(body)
+        elif method == "DELETE":
+            del self.policies[name, what[0]]
         else:
             self.policies[name, what[0]] = body
         return NO_CONTENT, None

@@ -19,6 +19,8 @@ from tests.stack import asked
 
 UNUSED = {"inactiveTopicDeleteMode": "delete_when_no_subscriptions", "maxInactiveDurationSeconds": 1}
 LEFT_TO_PULSAR, AS_OURS = "alpes/prueba-inactivos", "alpes/prueba-activos"
+WHOLE = "0x00000000_0xffffffff"
+"""The only bundle of a namespace that a broker knows nothing about."""
 LOOKS_S = 60
 """A broker looks for inactive topics once in so many seconds (`brokerDeleteInactiveTopicsFrequencySeconds`)."""
 
@@ -52,6 +54,12 @@ def alpes(stack: Tienda, *arguments: str) -> "subprocess.CompletedProcess[str]":
     addresses = ("--service-url", stack.service_url, "--admin-url", stack.admin_url)
     command = [sys.executable, "-m", "client", *arguments, *addresses]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_broker_asked_before_the_namespace_existed_knows_its_bundles(api: Admin) -> None:
+    # A deployment asks for topics before it makes their namespace.
+    found = api.text(f"/lookup/v2/topic/persistent/{NAMESPACE}/crear-orden-partition-0/bundle")
+    assert found != WHOLE
 
 
 @pytest.mark.usefixtures("two_namespaces")
