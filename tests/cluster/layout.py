@@ -217,6 +217,8 @@ class Layout:
             "clientPortAddress": HOST,
             "admin.enableServer": "false",
             "metricsProvider.className": "org.apache.zookeeper.metrics.impl.NullMetricsProvider",
+            # No limit of 60 for an address, which all nodes share here. While ZooKeeper is away, each bookie opens 15.
+            "maxClientCnxns": 0,
             # Its own limit is 20 ticks of 2 s, below what the bookies ask for.
             "maxSessionTimeout": 180_000,
         }
