@@ -224,13 +224,11 @@ class Admin:
     def _at_a_worker(self, ask: Callable[[str], tuple[str, Message]], refused: RefusedError) -> tuple[str, Message]:
         unreachable: PulsarError | None = None
         for url in addresses(self.find(COORDINATION) or {}, self.url.partition(":")[0]):
-            try:
-                answer = ask(url)
-            except AdminUnreachableError as error:
-                unreachable = error
-                continue
             self._worker_url = url
-            return answer
+            try:
+                return ask(url)
+            except AdminUnreachableError as error:
+                unreachable, self._worker_url = error, ""
         if unreachable is not None:
             raise unreachable
         raise RefusedError(

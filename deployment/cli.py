@@ -29,8 +29,7 @@ from deployment.function_configs import PulsarFunctionConfig
 from deployment.gate import Permission
 from deployment.manifests import manifests
 from deployment.plan import Form
-from deployment.pulsar_cli import PulsarAdmin
-from deployment.target import is_local, pulsar_admin, resolve, take_role
+from deployment.target import functions_cli, is_local, resolve, take_role
 from local_stack import stack
 from local_stack.secured import secrets
 from local_stack.settings import Settings, from_environment
@@ -130,8 +129,9 @@ def _status(*, as_json: bool) -> int:
     # A stack that is down can't be asked about functions.
     if all(part.ready for part in parts if not part.serves):
         target = resolve(configs, with_databases=False)
-        cli = PulsarAdmin(pulsar_admin(target), target.admin_url)
-        functions = report.read(configs, Admin(target.admin_url, timeout_s=report.ANSWER_S, pauses_s=()), target)
+        api = Admin(target.admin_url, timeout_s=report.ANSWER_S, pauses_s=())
+        cli = functions_cli(target, api)
+        functions = report.read(configs, api, target)
         for config, found in zip(configs, functions, strict=True):
             text += report.lines(found, cli.line("start", *config.name_options))
     all_run = bool(functions) and all(function.runs for function in functions) and all(part.ready for part in parts)
@@ -163,7 +163,7 @@ def _scale(function: str, wanted: int) -> None:
     take_role([config], secrets.DEPLOYER)
     target = resolve([config])
     api = Admin(target.admin_url, timeout_s=report.ANSWER_S)
-    cli = PulsarAdmin(pulsar_admin(target), api.worker_url())
+    cli = functions_cli(target, api)
     found = instances.find(config, api)
     if found is None:
         raise DeploymentError(f"Function {config.name} is not deployed: run ./deploy.sh deploy {config.name}")

@@ -77,6 +77,12 @@ def test_pulsars_own_tools_are_given_the_address_of_the_worker(nodes: tuple[Node
     assert Admin(worker.url, pauses_s=()).worker_url() == worker.url
 
 
+def test_a_worker_that_refuses_has_answered(nodes: tuple[Node, Node]) -> None:
+    broker, worker = nodes
+    worker.answers = dict.fromkeys(worker.answers, (401, {"reason": "Client is not authorized to perform operation"}))
+    assert Admin(broker.url, pauses_s=()).worker_url() == worker.url
+
+
 def test_without_any_worker_the_error_says_which_address_is_wanted(nodes: tuple[Node, Node]) -> None:
     broker, _ = nodes
     broker.answers[COORDINATION] = (404, {})
