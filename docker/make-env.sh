@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Writes .env for docker compose with new passwords and a token; adds to an existing one what it lacks: docker/make-env.sh
+# With --secure, docker compose reads docker-compose.secure.yml besides: TLS, tokens and roles.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,6 +22,19 @@ filled() {
     done <.env.example
 }
 
+# Has compose read the second file, too.
+secured() {
+    local line="COMPOSE_FILE=docker-compose.yml:docker-compose.secure.yml"
+    grep -qx "$line" .env || printf '\n%s\n' "$line" >>.env
+}
+
+case "$*" in
+    "" | --secure) ;;
+    *)
+        echo "Usage: docker/make-env.sh [--secure]" >&2
+        exit 2
+        ;;
+esac
 umask 077
 if [ ! -e .env ]; then
     content=$(filled)
@@ -32,3 +46,4 @@ elif lacking=$(filled) && [ -n "$lacking" ]; then
 else
     echo ".env already exists: nothing changed." >&2
 fi
+[ "${1:-}" != --secure ] || secured

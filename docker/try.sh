@@ -27,8 +27,9 @@ usage() {
 Usage: docker/try.sh [--pull]
 
 Starts a container engine of its own (its folder is $WORK), builds the images, and runs docker-compose.yml
-with it: up, $ORDERS orders, alpes reconcile, a restart of each container, down and up with the data kept. Then it stops the
-engine and removes all of it. It needs root, $NEEDED_MB MB of disk, and 10 to 20 minutes.
+with it: up, $ORDERS orders, alpes reconcile, a restart of each container, down and up with the data kept. The same again
+with docker-compose.secure.yml. Then it stops the engine and removes all of it. It needs root, $NEEDED_MB MB of disk, and 10
+to 25 minutes.
 
   --pull    pull the base images. Without it, stand-ins are made from Debian's packages, Pulsar's distribution and the
             PostgreSQL of the local stack, under the same names: for machines that reach no registry of images
@@ -64,7 +65,8 @@ step() { # WHAT COMMAND...
     printf 'ok %4d s  %s\n' "$((SECONDS - started))" "$what"
 }
 
-compose() { "$COMPOSE" --project-directory "$WORK/checkout" --file "$WORK/checkout/docker-compose.yml" --project-name alpes-try "$@"; }
+# As a user would: compose finds its files by itself, or by .env.
+compose() { (cd "$WORK/checkout" && "$COMPOSE" --project-name alpes-try "$@"); }
 
 engine_pid() {
     local pid
@@ -138,10 +140,10 @@ END
 }
 
 make_stand_ins() {
-    local distribution packages=("$VENV"/lib/python3*/site-packages)
+    local distribution
     distribution=$("$VENV/bin/python" -c 'from local_stack import distribution, settings
 print(distribution.ensure(settings.from_environment()))')
-    stand_ins "$WORK" "$distribution" "${packages[0]}"
+    stand_ins "$WORK" "$distribution"
 }
 
 build() {
@@ -223,13 +225,71 @@ no_secret_in_images() {
     [ "$code" -eq 1 ]
 }
 
+# Succeeds where a command fails, and says so with these words.
+refused() { # PATTERN COMMAND...
+    local output pattern=$1
+    shift
+    ! output=$("$@" 2>&1) || return 1
+    printf '%s\n' "$output"
+    grep --quiet --ignore-case --extended-regexp "$pattern" <<<"$output"
+}
+
+in_client() { compose run --rm -T client sh -c "$1"; }
+
+may_produce() { # TOPIC
+    in_client "PYTHONPATH=runtime python3 -c '
+import os
+from connection.client import opened
+with opened(os.environ[\"PULSAR_SERVICE_URL\"]) as client:
+    client.create_producer(\"persistent://alpes/tienda/$1\")'"
+}
+
+# Succeeds where neither Pulsar nor PostgreSQL serves who shows nothing, trusts another authority, speaks without TLS, or may not.
+# shellcheck disable=SC2016 # a variable of the container's
+locked() {
+    refused 'token|authentica' in_client 'PULSAR_TOKEN_FILE= alpes send --orders 1' &&
+        refused 'certificate' in_client 'PULSAR_TLS_CA= alpes send --orders 1' &&
+        refused 'pulsar' in_client 'PULSAR_SERVICE_URL=pulsar://pulsar:6650 PULSAR_ADMIN_URL=http://pulsar:8080 alpes send --orders 1' &&
+        may_produce crear-orden && refused 'may not produce' may_produce orden-creada &&
+        refused 'encryption|hba' compose run --rm -T deploy \
+            sh -c 'ALPES_PAGOS_DSN=${ALPES_PAGOS_DSN%%\?*}?sslmode=disable alpes reconcile'
+}
+
+# Succeeds where no password, token or key is in a log, in a function's settings, or on a command line.
+no_secret_elsewhere() {
+    local code=0 told=$WORK/told
+    find "$WORK"/data/volumes/*-keys/_data -type f \( -path '*/tokens/*' -o -name '*.key.pem' -o -name jaas.conf \) \
+        -exec sh -c 'cat "$1"; echo' _ {} \; | sed -nE 's/.*password="(.+)".*/\1/; /^-----/d; /.{16}/p' >>"$WORK/secrets"
+    {
+        compose logs --no-color
+        compose exec -T pulsar sh -c 'find logs -type f -exec cat {} +'
+        ps -eww -o args
+        compose run --rm -T deploy python3 -c '
+import os
+os.sys.path.append("runtime")
+from connection.admin import Admin
+api = Admin(os.environ["PULSAR_ADMIN_URL"])
+print(*(api.text(f"/admin/v3/functions/alpes/tienda/{name}") for name in ("ordenes", "pagos", "reporting")))'
+    } >"$told"
+    grep --quiet --text --fixed-strings --file "$WORK/secrets" "$told" || code=$?
+    [ "$(wc -l <"$WORK/secrets")" -ge 20 ] && grep --quiet ordenes "$told" && [ "$code" -eq 1 ]
+}
+
 run() {
-    local service orders=$ORDERS
     [ "$1" = --pull ] || step "stand-ins for the base images" make_stand_ins
     step "images built" build
     show_images
     step "no Java in the images of clients and of instances" clients_are_small
     step "no password of .env is in an image" no_secret_in_images
+    system
+    step "docker/make-env.sh --secure" "$WORK/checkout/docker/make-env.sh" --secure
+    system
+    echo "Everything held."
+}
+
+# The system from nothing to nothing.
+system() {
+    local service orders=$ORDERS
     step "docker compose up, with $ORDERS orders" up
     step "alpes reconcile: $orders ended" reconciled "$orders"
     step "an order over HTTP, and none without the token" served
@@ -243,8 +303,11 @@ run() {
     step "docker compose up again, with $ORDERS orders more" up
     orders=$((orders + ORDERS))
     step "alpes reconcile: $orders ended" reconciled "$orders"
+    if grep -q ^COMPOSE_FILE= "$WORK/checkout/.env"; then
+        step "nobody is served without TLS, a token and the right to it" locked
+        step "no token, key or password is in a log, a function's settings or a command line" no_secret_elsewhere
+    fi
     step "docker compose down --volumes" compose down --volumes --timeout 60
-    echo "Everything held."
 }
 
 main() {

@@ -1,7 +1,7 @@
 """The secrets of a stack: where each file is, and who of the stack's processes connects as which role."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -61,8 +61,18 @@ def roles() -> list[str]:
     return [BROKER, PLATFORM, DEPLOYER, *functions, *others]
 
 
-def make(settings: Settings, wanted: Iterable[str] | None = None) -> None:
-    """Make what a secured stack lacks. What is there is kept: programs that run know it."""
+def make(settings: Settings, wanted: Iterable[str] | None = None, hosts: Sequence[str] = (HOST, "localhost")) -> None:
+    """Make what a secured stack lacks. What is there is kept: programs that run know it.
+
+    Parameters
+    ----------
+    settings
+        The stack's.
+    wanted
+        The roles that get tokens; by default all.
+    hosts
+        The names under which clients connect to its servers.
+    """
     if not settings.secure:
         return
     # Only a secured stack needs these packages, which take a while to load.
@@ -71,7 +81,7 @@ def make(settings: Settings, wanted: Iterable[str] | None = None) -> None:
 
     signs = Authority(folder(settings))
     for server in (PULSAR, POSTGRES):
-        signs.server(server, [HOST, "localhost"])
+        signs.server(server, hosts)
     signer = Signer(folder(settings))
     token(settings, "").mkdir(exist_ok=True, mode=0o700)
     for role in wanted or roles():

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from deployment import function_configs
+from docker import make_keys
 from local_stack.conf_files import broker_settings
 from local_stack.settings import PULSAR_VERSION
 
@@ -43,7 +44,7 @@ def compose() -> list[str]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a copy of the files that compose reads, without anybody's .env."""
-    for name in ("docker-compose.yml", ".env.example"):
+    for name in ("docker-compose.yml", "docker-compose.secure.yml", ".env.example"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "docker", tmp_path / "docker")
     return tmp_path
@@ -56,6 +57,14 @@ def services() -> dict[str, Any]:
     return content
 
 
+@pytest.fixture(scope="module")
+def secured() -> dict[str, Any]:
+    """Return what the second file says of the services."""
+    content = yaml.safe_load((ROOT / "docker-compose.secure.yml").read_text())["services"]
+    assert isinstance(content, dict)
+    return content
+
+
 def stages_of_dockerfile() -> dict[str, tuple[str, str]]:
     """Return, for each stage of the Dockerfile, what it is based on, and its instructions."""
     text = re.sub(r"^#.*\n", "", (ROOT / "docker" / "Dockerfile").read_text(), flags=re.MULTILINE)
@@ -63,8 +72,8 @@ def stages_of_dockerfile() -> dict[str, tuple[str, str]]:
     return {name: (base, text) for base, name, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True)}
 
 
-def make_env(checkout: Path) -> "subprocess.CompletedProcess[str]":
-    result = run(checkout / "docker" / "make-env.sh", cwd=checkout)
+def make_env(checkout: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    result = run(checkout / "docker" / "make-env.sh", *options, cwd=checkout)
     assert result.returncode == 0, result.stderr
     return result
 
@@ -83,6 +92,54 @@ def test_compose_refuses_to_start_without_passwords_and_says_how_to_make_them(
     result = run(*compose, "config", "--quiet", cwd=checkout)
     assert result.returncode != 0
     assert "run docker/make-env.sh first" in result.stderr
+
+
+@pytest.mark.extended
+def test_compose_accepts_both_files_and_finds_them_by_itself(compose: list[str], checkout: Path) -> None:
+    make_env(checkout)
+    make_env(checkout, "--secure")
+    make_env(checkout, "--secure")
+    result = run(*compose, "config", cwd=checkout)
+    assert result.returncode == 0, result.stderr
+    services = yaml.safe_load(result.stdout)["services"]
+    assert {"keys", "prepare"} <= set(services)
+    for name in ("pulsar", "deploy", "client", "api"):
+        environment = services[name]["environment"]
+        assert environment["PULSAR_SERVICE_URL"].startswith("pulsar+ssl:"), name
+        assert all("verify-full" in value for key, value in environment.items() if key.endswith("_DSN")), name
+
+
+def test_each_container_has_the_keys_of_its_own_role_alone(secured: dict[str, Any]) -> None:
+    volumes = {name: service.get("volumes", []) for name, service in secured.items()}
+    assert volumes.pop("keys") == [f"{each}-keys:/keys/{each}" for each in ("authority", *make_keys.FILES)]
+    for name, mounted in volumes.items():
+        container = "deploy" if name in SERVICES else name
+        assert f"{container}-keys:/run/alpes/secrets:ro" in mounted, name
+        assert sum("-keys:" in volume for volume in mounted) == 1, name
+        token = secured[name].get("environment", {}).get("PULSAR_TOKEN_FILE")
+        assert token is None or token.removeprefix("/run/alpes/secrets/") in make_keys.FILES[container], name
+    superusers = {name for name, files in make_keys.FILES.items() if {"tokens/broker", "tokens/platform"} & {*files}}
+    assert superusers == {"pulsar", "prepare"}
+
+
+def test_keys_are_made_once_and_each_is_for_one_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners: dict[Path, int] = {}
+    monkeypatch.setattr(os, "chown", lambda path, user, _group: owners.update({Path(path): user}))
+    monkeypatch.setattr(sys, "argv", ["make_keys", str(tmp_path)])
+    for container in ("authority", *make_keys.FILES):
+        (tmp_path / container).mkdir()
+    make_keys.main()
+    handed_out = {path: path.read_bytes() for path in tmp_path.rglob("*") if path in owners and path.is_file()}
+    assert {path.name for path in handed_out if path.parent.name == "tokens"} >= {
+        *SERVICES,
+        "client",
+        "api",
+        "deployer",
+    }
+    assert all(path.stat().st_mode & 0o077 == 0 for path in owners)
+    assert {user for path, user in owners.items() if tmp_path / "postgres" in path.parents} == {make_keys.POSTGRES}
+    make_keys.main()
+    assert {path: path.read_bytes() for path in handed_out} == handed_out
 
 
 def test_passwords_are_made_once_differ_and_are_for_their_owner_alone(checkout: Path) -> None:
@@ -260,7 +317,8 @@ def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(
 
     def apply() -> tuple[str, str]:
         # The environment has the checkout on its path.
-        alone = f"import runpy, sys; sys.path = [path for path in sys.path if path != {str(ROOT)!r}]; "
+        alone = f"import runpy, sys; sys.path = [path for path in sys.path if not path.startswith({str(ROOT)!r})]; "
+        alone += f"sys.path += ['runtime', {str(Path(yaml.__file__).parents[1])!r}]; "
         module = "runpy.run_module('docker.pulsar_settings', run_name='__main__')"
         result = run(sys.executable, "-c", alone + module, tmp_path, cwd=build)
         assert result.returncode == 0, result.stderr
@@ -273,3 +331,8 @@ def test_pulsars_settings_take_their_lines_or_new_ones_and_twice_change_nothing(
     assert sum(line.startswith("advertisedListeners=") for line in lines) == 1
     assert worker == "instanceLivenessCheckFreqMs: 5000\nworkerPort: 6750\n"
     assert apply() == (broker, worker)
+    lines = (tmp_path / "secured" / "standalone.conf").read_text().splitlines()
+    assert {"brokerServicePort=", "webServicePort=", "brokerServicePortTls=6650", "authorizationEnabled=true"} <= {
+        *lines
+    }
+    assert "pulsar+ssl://pulsar:6650" in (tmp_path / "secured" / "functions_worker.yml").read_text()

@@ -1,0 +1,61 @@
+"""Makes what the containers of a secured system need, and gives each its own alone: python3 -m docker.make_keys /keys.
+
+Each folder below `/keys` is the volume of a container, but `authority`, which nobody else has. What is there is kept.
+"""
+
+import os
+import secrets as random
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from docker.pulsar_settings import SECURED
+from local_stack import services
+from local_stack.conf_files import jaas_conf
+from local_stack.secured import secrets
+
+HOSTS = ("pulsar", "postgres", "localhost", "127.0.0.1")
+ALPES, POSTGRES = 10001, 999
+"""The users of our images and of PostgreSQL's."""
+FUNCTIONS = [str(config["name"]) for config in services.read_configs().values()]
+OF_PULSAR = ["pulsar.pem", "pulsar.key.pem", "token.public.der"]
+FILES = {
+    "pulsar": [*OF_PULSAR, *(f"tokens/{role}" for role in (secrets.BROKER, *FUNCTIONS))],
+    "postgres": ["postgres.pem", "postgres.key.pem"],
+    "prepare": [f"tokens/{secrets.PLATFORM}"],
+    "deploy": [f"tokens/{secrets.DEPLOYER}"],
+    "client": ["tokens/client"],
+    "api": [f"tokens/{secrets.API}"],
+}
+"""What the volume of each container has, besides the authority's certificate."""
+
+
+def main() -> None:
+    """Make what is missing in the folder named by the first argument, and hand it out."""
+    keys = Path(sys.argv[1])
+    made = replace(SECURED, home=keys / "authority")
+    secrets.make(made, hosts=HOSTS)
+    for container, files in FILES.items():
+        user = POSTGRES if container == "postgres" else ALPES
+        for name in ["ca.pem", *files]:
+            _hand_out(secrets.folder(made) / name, keys / container / name, user)
+    # ZooKeeper's password, and the names that Pulsar's JVM knows: see docs/decisions/0049.
+    for name, content in (("jaas.conf", jaas_conf(random.token_hex(16))), ("hosts", "127.0.0.1 localhost pulsar\n")):
+        own = secrets.folder(made) / name
+        if not own.exists():
+            own.write_text(content)
+        _hand_out(own, keys / "pulsar" / name, ALPES)
+
+
+def _hand_out(source: Path, target: Path, user: int) -> None:
+    """Copy a file for one user alone."""
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(source, target)
+    for path, mode in ((target.parent, 0o700), (target, 0o600)):
+        os.chown(path, user, user)
+        path.chmod(mode)
+
+
+if __name__ == "__main__":
+    main()
