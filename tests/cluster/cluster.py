@@ -199,8 +199,9 @@ class Cluster:
             self.wait_up(node)
 
     def wait_up(self, node: str) -> None:
-        """Wait until a node answers at its port."""
-        self._until(lambda: ports.is_taken(self.layout.port(node)), UP_S, f"{node} answers", node)
+        """Wait until a node answers at its port; a bookie that of its state store, which it opens last."""
+        port = self.layout.port(node, "state" if node in self.layout.bookies else "")
+        self._until(lambda: ports.is_taken(port), UP_S, f"{node} answers", node)
 
     def kill(self, node: str, *, with_instances: bool = False) -> None:
         """Kill a node (SIGKILL), and the functions of a worker if they are to die with it; it isn't started again."""
