@@ -59,6 +59,8 @@ step() { # WHAT COMMAND...
     if ! wait "$STEP"; then
         printf 'FAILED  %s: %s\n' "$what" "$*"
         tail -n 40 "$WORK/step.log"
+        # What ended badly said why.
+        docker ps --all --quiet --filter status=exited 2>/dev/null | xargs --no-run-if-empty --max-args 1 docker logs --tail 15 2>&1
         return 1
     fi
     STEP=

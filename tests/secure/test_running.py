@@ -39,19 +39,29 @@ def test_an_operator_finds_nothing_lost_and_sees_an_order(shop: Shop) -> None:
     assert order in shop.alpes("operator", "show", order).stdout
 
 
-def test_the_deployer_needs_no_superuser_on_a_prepared_tenant(shop: Shop) -> None:
-    """By other addresses the stack is a cluster to a deployment."""
-    variables = shop.variables("deployer")
-    variables |= {
+def as_a_cluster(shop: Shop, role: str, command: str, *, with_databases: bool = True) -> str:
+    """Run a command of `deploy.sh` on the stack, which by other addresses is a cluster; return what it said."""
+    variables = {
+        **shop.variables(role),
         "PULSAR_SERVICE_URL": shop.settings.service_url.replace("127.0.0.1", "localhost"),
         "PULSAR_ADMIN_URL": shop.settings.admin_url.replace("127.0.0.1", "localhost"),
         "PULSAR_ADMIN": str(shop.settings.pulsar_admin),
     }
+    if not with_databases:
+        variables = {name: value for name, value in variables.items() if not name.endswith("_DSN")}
     done = subprocess.run(
-        [str(ROOT / "deploy.sh"), "deploy"], env=variables, capture_output=True, text=True, timeout=300, check=False
+        [str(ROOT / "deploy.sh"), command], env=variables, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Unchanged" in done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_deployer_needs_no_superuser_on_a_prepared_tenant(shop: Shop) -> None:
+    assert "Unchanged" in as_a_cluster(shop, "deployer", "deploy")
+
+
+def test_who_prepares_a_cluster_needs_no_database(shop: Shop) -> None:
+    assert "Unchanged" in as_a_cluster(shop, "platform", "prepare", with_databases=False)
 
 
 def test_status_and_preparing_again_change_nothing(shop: Shop) -> None:
