@@ -272,7 +272,8 @@ main() {
         *) unknown_command "$command" ;;
     esac
     venv_ensure app
-    PLACE=$(python -m deployment where)
+    # Who prepares a cluster need not know the databases, by which the place is told.
+    [ "$command" = prepare ] || PLACE=$(python -m deployment where)
     case $command in
         "") run_everything "$started" ;;
         up) start_stack "$@" ;;

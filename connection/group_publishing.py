@@ -1,7 +1,8 @@
 """Publishes messages in groups from an event loop, and says of each whether the broker has it.
 
-A group is what came in while the group before was being confirmed: many messages share an entry under load, and none
-waits for others when little comes in. An entry is confirmed as docs/decisions/0012 says: by a callback on its first
+A group is what came in while the group before was being confirmed, and after a large one a moment longer: each entry
+costs the broker and every function behind it. Many messages share an entry under load, and none waits for others when
+little comes in. An entry is confirmed as docs/decisions/0012 says: by a callback on its first
 message, since it fails whole, and by one of the flush that ends it.
 """
 
@@ -25,6 +26,9 @@ MOST_BYTES = 4_000_000
 """Most bytes of payload, keys and properties in an entry; the broker's limit is 5 MiB with all metadata."""
 OVERHEAD_BYTES = 64
 """Upper bound of the bytes that the client adds to each message."""
+LARGE = 8
+GATHER_S = 0.01
+"""How long messages gather after an entry of at least `LARGE` messages."""
 CONFIRMATION_S = 10.0
 """How long the broker may take to confirm an entry."""
 CONNECTION_S = 2.0
@@ -134,6 +138,8 @@ class GroupPublisher:
                 self._refuse("no broker answers")
             elif entry := self._taken():
                 await self._publish(entry)
+                if len(entry) >= LARGE and not self._closing:
+                    await asyncio.sleep(GATHER_S)
 
     async def _connected(self) -> bool:
         """Wait a bounded time for a connection."""
