@@ -105,6 +105,23 @@ def test_what_comes_while_a_group_is_confirmed_is_the_next_group() -> None:
     assert run(scenario).entries == [[b"0"], [b"1", b"2", b"3"]]
 
 
+def test_after_a_large_group_messages_gather_a_moment_and_after_a_small_one_they_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_publishing, "GATHER_S", 0.1)
+    monkeypatch.setattr(group_publishing, "CONFIRMATION_S", 10)
+
+    async def scenario(broker: Broker, publisher: GroupPublisher) -> None:
+        await publisher.publish(b"a", "k", {})
+        await publisher.publish(b"b", "k", {})
+        await asyncio.gather(*(publisher.publish(b"large", "k", {}) for _ in range(group_publishing.LARGE)))
+        first = publisher.publish(b"c", "k", {})
+        await asyncio.sleep(0.02)
+        await asyncio.gather(first, publisher.publish(b"d", "k", {}))
+
+    assert run(scenario).entries == [[b"a"], [b"b"], [b"large"] * group_publishing.LARGE, [b"c", b"d"]]
+
+
 def test_a_group_that_fails_fails_whole_and_the_next_one_goes_through_a_new_producer() -> None:
     async def scenario(broker: Broker, publisher: GroupPublisher) -> None:
         broker.result = pulsar.Result.Timeout
