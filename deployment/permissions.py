@@ -13,7 +13,6 @@ import yaml
 from alpes_wire.names import DEAD_LETTER_SUFFIX
 from connection.admin import Admin
 from connection.errors import ForbiddenError, RefusedError
-from deployment import namespace
 from deployment.errors import DeploymentError
 from deployment.function_configs import PulsarFunctionConfig
 from deployment.topology import TENANT, Topology
@@ -104,7 +103,7 @@ def prepare(permissions: Permissions, api: Admin) -> list[str]:
     # A tenant's administrator may grant, but not change who is one.
     with suppress(ForbiddenError):
         done += _prepare_tenant(permissions.deployer, api)
-    if namespace.create(api):
+    if api.create(f"/admin/v2/namespaces/{NAMESPACE}", {}):
         done.append(f"namespace {NAMESPACE} created")
     return done
 

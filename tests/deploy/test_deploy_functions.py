@@ -37,6 +37,22 @@ def commands(cluster: Cluster) -> list[tuple[str, str]]:
     return sorted((each["command"], each.get("name") or Path(each["function-config-file"]).stem) for each in found)
 
 
+def test_brokers_read_the_bundles_again_until_the_first_deployment_has_got_through(
+    cluster: Cluster, deployment_command: Deployment
+) -> None:
+    policy = f"/admin/v2/namespaces/{NAMESPACE}/antiAffinity"
+    cluster.forbidden = {f"DELETE {policy}"}
+    assert deployment_command("deploy")[0] != 0
+    assert f"POST {policy}" in cluster.changes
+    cluster.forbidden = set()
+    cluster.forget_changes()
+    assert deployment_command("deploy")[0] == 0
+    assert cluster.changes[:2] == [f"POST {policy}", f"DELETE {policy}"]
+    cluster.forget_changes()
+    assert deployment_command("deploy")[0] == 0
+    assert not [change for change in cluster.changes if policy in change]
+
+
 def test_the_first_deployment_makes_tenant_namespace_topics_and_schemas(
     cluster: Cluster, deployment_command: Deployment
 ) -> None:
