@@ -272,7 +272,7 @@ main() {
         *) unknown_command "$command" ;;
     esac
     venv_ensure app
-    # Who prepares a cluster need not know the databases, by which the place is told.
+    # `where` would refuse a cluster without databases. To prepare one takes none.
     [ "$command" = prepare ] || PLACE=$(python -m deployment where)
     case $command in
         "") run_everything "$started" ;;

@@ -65,7 +65,7 @@ class System:
     @cached_property
     def cli(self) -> PulsarAdmin:
         """``pulsar-admin``."""
-        return PulsarAdmin(self.pulsar_admin, self.admin_url)
+        return PulsarAdmin(self.pulsar_admin, self.api)
 
     @cached_property
     def configs(self) -> dict[str, PulsarFunctionConfig]:

@@ -182,11 +182,16 @@ class Admin:
             return sorted(topic for topic in ALL if self.partitions_of(topic))
         return sorted({name.rsplit("/", 1)[-1].partition("-partition-")[0] for name in names})
 
+    @property
+    def functions_url(self) -> str:
+        """Where a function worker answered last, if this is a broker without one; else this address."""
+        return self._worker_url or self.url
+
     def worker_url(self) -> str:
         """Return where a function worker answers: here, or at an address of its own if this is a broker without one."""
         with suppress(ForbiddenError):
             self.find("/admin/v2/worker/cluster")
-        return self._worker_url or self.url
+        return self.functions_url
 
     def partitions_of(self, topic: str) -> int:
         """Return how many partitions a topic has; 0 if it has none, doesn't exist, or this role may not look it up."""
@@ -208,12 +213,14 @@ class Admin:
     ) -> tuple[str, Message]:
         """Send one request, to a function worker if only that can answer; return the answer's text and headers."""
         ask = partial(self._asked, method=method, path=path, body=body, content_type=content_type)
-        if self._worker_url and path.startswith(PATHS):
+        worker = self._worker_url
+        if worker and path.startswith(PATHS):
             try:
-                return ask(self._worker_url)
+                return ask(worker)
             except AdminUnreachableError:
-                # Another worker may answer.
-                self._worker_url = ""
+                # Another worker may answer, and another thread may have found it.
+                if self._worker_url == worker:
+                    self._worker_url = ""
         try:
             return ask(self.url)
         except RefusedError as error:
@@ -224,11 +231,16 @@ class Admin:
     def _at_a_worker(self, ask: Callable[[str], tuple[str, Message]], refused: RefusedError) -> tuple[str, Message]:
         unreachable: PulsarError | None = None
         for url in addresses(self.find(COORDINATION) or {}, self.url.partition(":")[0]):
-            self._worker_url = url
             try:
-                return ask(url)
+                answer = ask(url)
             except AdminUnreachableError as error:
-                unreachable, self._worker_url = error, ""
+                unreachable = error
+                continue
+            except PulsarError:
+                self._worker_url = url
+                raise
+            self._worker_url = url
+            return answer
         if unreachable is not None:
             raise unreachable
         raise RefusedError(

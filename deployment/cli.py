@@ -29,7 +29,8 @@ from deployment.function_configs import PulsarFunctionConfig
 from deployment.gate import Permission
 from deployment.manifests import manifests
 from deployment.plan import Form
-from deployment.target import functions_cli, is_local, resolve, take_role
+from deployment.pulsar_cli import PulsarAdmin
+from deployment.target import is_local, pulsar_admin, resolve, take_role
 from local_stack import stack
 from local_stack.secured import secrets
 from local_stack.settings import Settings, from_environment
@@ -102,11 +103,13 @@ def _agreed(_question: str) -> None:
 @commands.command("prepare")
 def _prepare() -> None:
     """Make tenant and namespace, and let each role do what it needs: for Pulsar's superuser, or the tenant's admin."""
+    configs = list(function_configs.load().values())
     # Who may do this need not know the databases.
-    take_role([], secrets.PLATFORM)
-    api = Admin(resolve([]).admin_url)
+    named = [config for config in configs if os.environ.get(config.dsn_variable or "")]
+    take_role(named, secrets.PLATFORM)
+    api = Admin(resolve(named, with_databases=False).admin_url)
     topics = topology.load()
-    wanted = permissions.load(list(function_configs.load().values()), topics)
+    wanted = permissions.load(configs, topics)
     done = [
         *permissions.prepare(wanted, api),
         *namespace.set_policies(topics, api),
@@ -130,7 +133,7 @@ def _status(*, as_json: bool) -> int:
     if all(part.ready for part in parts if not part.serves):
         target = resolve(configs, with_databases=False)
         api = Admin(target.admin_url, timeout_s=report.ANSWER_S, pauses_s=())
-        cli = functions_cli(target, api)
+        cli = PulsarAdmin(pulsar_admin(target), api)
         functions = report.read(configs, api, target)
         for config, found in zip(configs, functions, strict=True):
             text += report.lines(found, cli.line("start", *config.name_options))
@@ -163,7 +166,7 @@ def _scale(function: str, wanted: int) -> None:
     take_role([config], secrets.DEPLOYER)
     target = resolve([config])
     api = Admin(target.admin_url, timeout_s=report.ANSWER_S)
-    cli = functions_cli(target, api)
+    cli = PulsarAdmin(pulsar_admin(target), api)
     found = instances.find(config, api)
     if found is None:
         raise DeploymentError(f"Function {config.name} is not deployed: run ./deploy.sh deploy {config.name}")

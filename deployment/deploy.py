@@ -24,7 +24,7 @@ from deployment.errors import StoppedError
 from deployment.function_configs import PulsarFunctionConfig
 from deployment.packages import Packaged
 from deployment.pulsar_cli import PulsarAdmin
-from deployment.target import Target, functions_cli
+from deployment.target import Target, pulsar_admin
 from terminal import progress
 
 # Each call of pulsar-admin is a JVM that keeps a core busy; the machine may have two.
@@ -73,7 +73,7 @@ def deploy(
         Something prevents it. Nothing is created before the contracts and the workers have passed their checks.
     """
     api = Admin(target.admin_url)
-    cli = functions_cli(target, api)
+    cli = PulsarAdmin(pulsar_admin(target), api)
     if form.with_functions:
         require_not_stopped(configs, api, cli)
     _warn(target, api)
@@ -126,7 +126,7 @@ def show(configs: Sequence[PulsarFunctionConfig], target: Target, form: planning
     else:
         print("Unchanged: there is nothing to deploy.")
     if form.with_functions:
-        require_not_stopped(configs, api, functions_cli(target, api))
+        require_not_stopped(configs, api, PulsarAdmin(pulsar_admin(target), api))
     return bool(plan.changes)
 
 

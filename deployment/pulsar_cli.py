@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from connection.admin import Admin
 from connection.security import CLIENT_CONF, client_conf
 from deployment.errors import DeploymentError
 from local_stack.environment import without_dsns
@@ -26,12 +27,12 @@ class PulsarAdmin:
     ----------
     executable : Path
         The program.
-    admin_url : str
-        The cluster's admin API.
+    api : Admin
+        The cluster's admin API. `pulsar-admin` is given the address of a worker, if this is of a broker without one.
     """
 
     executable: Path
-    admin_url: str
+    api: Admin
 
     def functions(self, command: str, *arguments: str) -> None:
         """Run `pulsar-admin functions COMMAND …`.
@@ -52,19 +53,20 @@ class PulsarAdmin:
 
     def line(self, command: str, *arguments: str) -> str:
         """Return the shell command for `pulsar-admin functions COMMAND …`."""
-        return shlex.join(self._command(command, *arguments))
+        return shlex.join(self._command(self.api.functions_url, command, *arguments))
 
-    def _command(self, command: str, *arguments: str) -> list[str]:
-        return [str(self.executable), "--admin-url", self.admin_url, "functions", command, *arguments]
+    def _command(self, url: str, command: str, *arguments: str) -> list[str]:
+        return [str(self.executable), "--admin-url", url, "functions", command, *arguments]
 
     def _run(self, command: str, *arguments: str) -> str | None:
         """Run it once, and return why it failed; None when it didn't."""
         # It doesn't need the databases' passwords.
         environ = without_dsns()
+        url = self.api.worker_url()
         try:
-            with self._client_conf() as variables:
+            with _client_conf(url) as variables:
                 result = subprocess.run(
-                    self._command(command, *arguments),
+                    self._command(url, command, *arguments),
                     env=environ | variables,
                     capture_output=True,
                     text=True,
@@ -79,17 +81,18 @@ class PulsarAdmin:
             raise DeploymentError(f"pulsar-admin functions {command} took over {TIMEOUT_S} s.") from None
         return _reason(result.stdout, result.stderr) if result.returncode != 0 else None
 
-    @contextmanager
-    def _client_conf(self) -> Iterator[dict[str, str]]:
-        """Say in a file how to connect: a command line can be read by every user of the machine."""
-        conf = client_conf(self.admin_url)
-        if not conf:
-            yield {}
-            return
-        with tempfile.NamedTemporaryFile("w", prefix="alpes-client-", suffix=".conf") as file:
-            file.write(conf)
-            file.flush()
-            yield {CLIENT_CONF: file.name}
+
+@contextmanager
+def _client_conf(url: str) -> Iterator[dict[str, str]]:
+    """Say in a file how to connect: a command line can be read by every user of the machine."""
+    conf = client_conf(url)
+    if not conf:
+        yield {}
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="alpes-client-", suffix=".conf") as file:
+        file.write(conf)
+        file.flush()
+        yield {CLIENT_CONF: file.name}
 
 
 def _reason(*outputs: str) -> str:

@@ -6,11 +6,9 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from connection.admin import Admin
 from connection.security import CLIENT_CONF
 from deployment.errors import TargetError
 from deployment.function_configs import PulsarFunctionConfig
-from deployment.pulsar_cli import PulsarAdmin
 from local_stack import broker, environment
 from local_stack.errors import NotSetUpError
 from local_stack.secured import secrets
@@ -142,8 +140,3 @@ def pulsar_admin(target: Target, environ: Mapping[str, str] = os.environ) -> Pat
     found = shutil.which("pulsar-admin", path=environ.get("PATH"))
     own = from_environment(environ).pulsar_admin
     return own if found is None and own.exists() else Path(found or "pulsar-admin")
-
-
-def functions_cli(target: Target, api: Admin) -> PulsarAdmin:
-    """Return `pulsar-admin` for the target's functions: at another address, if this is a broker without a worker."""
-    return PulsarAdmin(pulsar_admin(target), api.worker_url())

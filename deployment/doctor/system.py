@@ -20,7 +20,8 @@ from deployment.doctor.finding import Finding, ok, problem, skipped, warning
 from deployment.doctor.place import Place
 from deployment.errors import DeploymentError, WorkerNotReadyError
 from deployment.function_configs import CHECKOUT
-from deployment.target import functions_cli
+from deployment.pulsar_cli import PulsarAdmin
+from deployment.target import pulsar_admin
 from operations.database import database
 from operations.errors import NoDatabaseError, NotDeployedError, StateUnavailableError, UnknownOrderError
 from operations.state import order_status
@@ -140,7 +141,7 @@ def schemas(place: Place) -> Iterator[Finding]:
 def functions(place: Place) -> Iterator[Finding]:
     """Look at each function as `./deploy.sh status` does, and whether it is this checkout's."""
     api = _admin(place)
-    cli = functions_cli(place.target, api)
+    cli = PulsarAdmin(pulsar_admin(place.target), api)
     with tempfile.TemporaryDirectory() as folder:
         built = packages.build_all(place.configs, Path(folder))
         releasing = {release.function.config.name: release for release in releases.plan(built, api)}

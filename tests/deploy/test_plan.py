@@ -284,7 +284,7 @@ def test_a_role_that_may_run_no_probe_goes_on_without_and_is_told_so(
     cluster.forbidden = {refused}
     target = Target("pulsar://127.0.0.1:1", cluster.url, {}, None)
     configs = list(function_configs.load().values())
-    probe.check(configs, target, Admin(cluster.url), PulsarAdmin(cluster.pulsar_admin, cluster.url))
+    probe.check(configs, target, Admin(cluster.url), PulsarAdmin(cluster.pulsar_admin, Admin(cluster.url)))
     told = capfd.readouterr().err
     assert told.startswith("The workers were not probed, since a probe needs a superuser: ")
     assert told.count("\n") == 1
