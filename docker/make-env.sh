@@ -25,7 +25,15 @@ filled() {
 # Has compose read the second file, too.
 secured() {
     local line="COMPOSE_FILE=docker-compose.yml:docker-compose.secure.yml"
-    grep -qx "$line" .env || printf '\n%s\n' "$line" >>.env
+    if grep -qxF "$line" .env; then
+        echo ".env has compose read docker-compose.secure.yml already." >&2
+    elif grep -q "^COMPOSE_FILE=" .env; then
+        echo ".env names other files in COMPOSE_FILE: add docker-compose.secure.yml there." >&2
+        exit 1
+    else
+        printf '\n%s\n' "$line" >>.env
+        echo "Docker compose reads docker-compose.secure.yml, too, from now on: .env says so in COMPOSE_FILE." >&2
+    fi
 }
 
 case "$*" in
@@ -44,6 +52,6 @@ elif lacking=$(filled) && [ -n "$lacking" ]; then
     printf '\n%s\n' "$lacking" >>.env
     echo "Added to .env what it lacked: $(cut -d = -f 1 <<<"$lacking" | paste -sd ' ')." >&2
 else
-    echo ".env already exists: nothing changed." >&2
+    echo ".env already has every password: nothing changed." >&2
 fi
 [ "${1:-}" != --secure ] || secured

@@ -4,18 +4,18 @@ Each folder below `/keys` is the volume of a container, but `authority`, which n
 """
 
 import os
-import secrets as random
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 
 from docker.pulsar_settings import SECURED
 from local_stack import services
 from local_stack.conf_files import jaas_conf
 from local_stack.secured import secrets
+from local_stack.secured.certificates import write_private
 
-HOSTS = ("pulsar", "postgres", "localhost", "127.0.0.1")
+HOSTS = {"pulsar": ("pulsar", "localhost", "127.0.0.1"), "postgres": ("postgres",)}
 ALPES, POSTGRES = 10001, 999
 """The users of our images and of PostgreSQL's."""
 FUNCTIONS = [str(config["name"]) for config in services.read_configs().values()]
@@ -41,20 +41,23 @@ def main() -> None:
         for name in ["ca.pem", *files]:
             _hand_out(secrets.folder(made) / name, keys / container / name, user)
     # ZooKeeper's password, and the names that Pulsar's JVM knows: see docs/decisions/0049.
-    for name, content in (("jaas.conf", jaas_conf(random.token_hex(16))), ("hosts", "127.0.0.1 localhost pulsar\n")):
+    for name, content in (("jaas.conf", jaas_conf(token_hex(16))), ("hosts", "127.0.0.1 localhost pulsar\n")):
         own = secrets.folder(made) / name
         if not own.exists():
-            own.write_text(content)
+            write_private(own, content.encode())
         _hand_out(own, keys / "pulsar" / name, ALPES)
 
 
 def _hand_out(source: Path, target: Path, user: int) -> None:
-    """Copy a file for one user alone."""
+    """Copy a file for one user alone. One that is the same already stays as it is: somebody may be reading it."""
+    content = source.read_bytes()
+    if target.exists() and target.read_bytes() == content:
+        return
     target.parent.mkdir(exist_ok=True)
-    shutil.copyfile(source, target)
-    for path, mode in ((target.parent, 0o700), (target, 0o600)):
+    target.parent.chmod(0o700)
+    write_private(target, content)
+    for path in (target.parent, target):
         os.chown(path, user, user)
-        path.chmod(mode)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@
 set -euo pipefail
 
 create() { # SERVICE PASSWORD
-    psql --quiet --set ON_ERROR_STOP=1 --set service="$1" --set password="$2" --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+    # Not as an option: everybody on the host can read a command line.
+    PASSWORD=$2 psql --quiet --set ON_ERROR_STOP=1 --set service="$1" --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+\getenv password PASSWORD
 CREATE ROLE :"service" LOGIN PASSWORD :'password';
 CREATE DATABASE :"service" OWNER :"service";
 REVOKE CONNECT ON DATABASE :"service" FROM PUBLIC;

@@ -20,7 +20,7 @@ BROKER, ADMIN = "pulsar+ssl://pulsar:6650", "https://pulsar:8080"
 
 def standalone_conf(original: str) -> str:
     """Return the distribution's `standalone.conf`, changed for a container called `pulsar`."""
-    return set_properties(original, {**broker_settings(), **_listeners("pulsar")})
+    return set_properties(original, {**broker_settings(), **_listeners("pulsar"), "webSocketServiceEnabled": "false"})
 
 
 def functions_worker_yml(original: str) -> str:

@@ -15,7 +15,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
         --auth-host scram-sha-256 --locale C.UTF-8 >/dev/null
     echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
     # Only on its socket, until the services' databases are there.
-    pg_ctl --wait --silent --options "-c listen_addresses='' -c unix_socket_directories=/tmp" start
+    pg_ctl --wait --silent --options "${*:2} -c listen_addresses='' -c unix_socket_directories=/tmp" start
     for script in /docker-entrypoint-initdb.d/*.sh; do
         PGHOST=/tmp bash "$script"
     done

@@ -31,8 +31,8 @@ with it: up, $ORDERS orders, alpes reconcile, a restart of each container, down 
 with docker-compose.secure.yml. Then it stops the engine and removes all of it. It needs root, $NEEDED_MB MB of disk, and 10
 to 25 minutes.
 
-  --pull    pull the base images. Without it, stand-ins are made from Debian's packages, Pulsar's distribution and the
-            PostgreSQL of the local stack, under the same names: for machines that reach no registry of images
+  --pull    pull the base images. Without it, stand-ins are made from Debian's packages and Pulsar's distribution,
+            under the same names: for machines that reach no registry of images
 
 Missing programs (${PROGRAMS[*]}) are installed by apt-get.
 
@@ -183,8 +183,12 @@ sent() {
 }
 
 up() {
-    compose up --detach --no-build
-    sent
+    local watching code=0
+    while sleep 0.3; do ps -eww -o args; done >>"$WORK/command-lines" &
+    watching=$!
+    { compose up --detach --no-build && sent; } || code=$?
+    kill "$watching"
+    return "$code"
 }
 
 # Succeeds where no order is lost, none differs, and so many have ended.
@@ -251,7 +255,8 @@ with opened(os.environ[\"PULSAR_SERVICE_URL\"]) as client:
 locked() {
     refused 'token|authentica' in_client 'PULSAR_TOKEN_FILE= alpes send --orders 1' &&
         refused 'certificate' in_client 'PULSAR_TLS_CA= alpes send --orders 1' &&
-        refused 'pulsar' in_client 'PULSAR_SERVICE_URL=pulsar://pulsar:6650 PULSAR_ADMIN_URL=http://pulsar:8080 alpes send --orders 1' &&
+        refused 'does not answer as Pulsar' \
+            in_client 'PULSAR_SERVICE_URL=pulsar://pulsar:6650 PULSAR_ADMIN_URL=http://pulsar:8080 alpes send --orders 1' &&
         may_produce crear-orden && refused 'may not produce' may_produce orden-creada &&
         refused 'encryption|hba' compose run --rm -T deploy \
             sh -c 'ALPES_PAGOS_DSN=${ALPES_PAGOS_DSN%%\?*}?sslmode=disable alpes reconcile'
@@ -265,7 +270,7 @@ no_secret_elsewhere() {
     {
         compose logs --no-color
         compose exec -T pulsar sh -c 'find logs -type f -exec cat {} +'
-        ps -eww -o args
+        cat "$WORK/command-lines"
         compose run --rm -T deploy python3 -c '
 import os
 os.sys.path.append("runtime")

@@ -37,7 +37,7 @@ def _secured(file: str, settings: Settings) -> dict[str, Any]:
     """Return what a file has besides on a secured stack."""
     if not settings.secure:
         return {}
-    # The images take this module without what secured stacks need.
+    # It loads Pulsar's library, which a plain stack doesn't need here.
     from local_stack.secured import conf  # noqa: PLC0415
 
     found: dict[str, Any] = getattr(conf, file)(settings)

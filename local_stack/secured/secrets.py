@@ -1,7 +1,7 @@
 """The secrets of a stack: where each file is, and who of the stack's processes connects as which role."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -19,6 +19,7 @@ DEPLOYER, OPERATOR, API = "deployer", "operator", "api"
 """As whom `./deploy.sh`, `alpes` and the HTTP API connect."""
 PULSAR, POSTGRES = "pulsar", "postgres"
 """The servers that have a certificate."""
+HOSTS: Mapping[str, Sequence[str]] = {PULSAR: (HOST, "localhost"), POSTGRES: (HOST, "localhost")}
 ALGORITHM = "ES256"
 """With which tokens are signed, by its name in JWTs and in Pulsar's `tokenPublicAlg`."""
 API_TOKEN_BYTES = 32
@@ -61,7 +62,7 @@ def roles() -> list[str]:
     return [BROKER, PLATFORM, DEPLOYER, *functions, *others]
 
 
-def make(settings: Settings, wanted: Iterable[str] | None = None, hosts: Sequence[str] = (HOST, "localhost")) -> None:
+def make(settings: Settings, wanted: Iterable[str] | None = None, hosts: Mapping[str, Sequence[str]] = HOSTS) -> None:
     """Make what a secured stack lacks. What is there is kept: programs that run know it.
 
     Parameters
@@ -71,7 +72,7 @@ def make(settings: Settings, wanted: Iterable[str] | None = None, hosts: Sequenc
     wanted
         The roles that get tokens; by default all.
     hosts
-        The names under which clients connect to its servers.
+        The names under which clients connect to each of its servers.
     """
     if not settings.secure:
         return
@@ -80,8 +81,8 @@ def make(settings: Settings, wanted: Iterable[str] | None = None, hosts: Sequenc
     from local_stack.secured.tokens import Signer  # noqa: PLC0415
 
     signs = Authority(folder(settings))
-    for server in (PULSAR, POSTGRES):
-        signs.server(server, hosts)
+    for server, names in hosts.items():
+        signs.server(server, names)
     signer = Signer(folder(settings))
     token(settings, "").mkdir(exist_ok=True, mode=0o700)
     for role in wanted or roles():

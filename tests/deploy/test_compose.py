@@ -14,6 +14,7 @@ import yaml
 
 from deployment import function_configs
 from docker import make_keys
+from local_stack import broker
 from local_stack.conf_files import broker_settings
 from local_stack.settings import PULSAR_VERSION
 
@@ -194,7 +195,11 @@ def test_no_secret_is_written_down(services: dict[str, Any]) -> None:
 
 def test_each_password_makes_a_role_and_a_database(tmp_path: Path) -> None:
     psql = tmp_path / "psql"
-    psql.write_text('#!/bin/sh\ncat >/dev/null\necho "$5 $7"\n')
+    # Everybody can read a command line.
+    refuses = 'case "$*" in *of-*) exit 1 ;; esac'
+    psql.write_text(
+        f'#!/bin/sh\n{refuses}\necho "$5 password=$(sed -n "/getenv password PASSWORD/s/.*/$PASSWORD/p")"\n'
+    )
     psql.chmod(0o755)
     given = {name: f"of-{name}" for name in SECRETS}
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_USER": "postgres", **given}
@@ -224,6 +229,26 @@ def test_the_variable_that_a_function_config_names_is_there(services: dict[str, 
     variable = function_configs.load()[service].dsn_variable
     for name in ("pulsar", "deploy", *SERVICES):
         assert variable in services[name]["environment"], name
+
+
+def test_every_service_can_build_its_image(services: dict[str, Any], secured: dict[str, Any]) -> None:
+    for name, service in {**secured, **services}.items():
+        assert "build" in service or not service.get("image", "").startswith("alpes-"), name
+
+
+def test_the_secured_pulsar_keeps_the_options_that_pulsar_sets_by_itself(secured: dict[str, Any]) -> None:
+    assert {*broker.EXTRA_OPTIONS[:2]} <= {*secured["pulsar"]["environment"]["PULSAR_EXTRA_OPTS"].split()}
+
+
+def test_the_second_file_is_named_once_and_no_choice_of_the_user_is_overridden(checkout: Path) -> None:
+    make_env(checkout)
+    assert "docker-compose.secure.yml" in make_env(checkout, "--secure").stderr
+    made = (checkout / ".env").read_text()
+    assert "already" in make_env(checkout, "--secure").stderr
+    assert (checkout / ".env").read_text() == made
+    (checkout / ".env").write_text(made.replace("docker-compose.secure.yml", "own.yml"))
+    refused = run(checkout / "docker" / "make-env.sh", "--secure", cwd=checkout)
+    assert (refused.returncode, "COMPOSE_FILE" in refused.stderr) == (1, True)
 
 
 def test_clients_have_an_image_without_pulsar_and_java(services: dict[str, Any]) -> None:
