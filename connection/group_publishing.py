@@ -27,8 +27,9 @@ MOST_BYTES = 4_000_000
 OVERHEAD_BYTES = 64
 """Upper bound of the bytes that the client adds to each message."""
 LARGE = 8
+"""Messages of an entry after which others gather."""
 GATHER_S = 0.01
-"""How long messages gather after an entry of at least `LARGE` messages."""
+"""How long they gather, at most; and no longer than half of what the entry took to be confirmed."""
 CONFIRMATION_S = 10.0
 """How long the broker may take to confirm an entry."""
 CONNECTION_S = 2.0
@@ -137,9 +138,11 @@ class GroupPublisher:
             elif not await self._connected():
                 self._refuse("no broker answers")
             elif entry := self._taken():
+                loop = asyncio.get_running_loop()
+                began = loop.time()
                 await self._publish(entry)
-                if len(entry) >= LARGE and not self._closing:
-                    await asyncio.sleep(GATHER_S)
+                if len(entry) >= LARGE and len(self._waiting) < MOST_TOGETHER and not self._closing:
+                    await asyncio.sleep(min(GATHER_S, (loop.time() - began) / 2))
 
     async def _connected(self) -> bool:
         """Wait a bounded time for a connection."""
