@@ -24,12 +24,13 @@ GRACE_S = 30
 _SQL = load_queries(SQL / "reporte.sql")
 _OPTIONS = (
     "-c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms} -c lock_timeout=20s -c timezone=UTC "
-    "-c max_parallel_workers_per_gather=0 -c jit=off -c client_connection_check_interval=5s"
+    "-c cursor_tuple_fraction={share} -c max_parallel_workers_per_gather=0 -c jit=off "
+    "-c client_connection_check_interval=5s"
 )
-"""One process of the server and no more, since the others have orders to write; it ends soon after ours.
-
-The server plans a cursor for its first tenth (`cursor_tuple_fraction`). So it reads most of a table in the order of an
-index, as slowly as it is asked, and doesn't sort all of it first at full speed.
+"""One process of the server and no more, since the others have orders to write; it ends soon after ours."""
+SHARE_OF_ALL = 0.1
+"""The server plans a report of all orders as if so much of it were read. It then reads them in the order of their key,
+as slowly as they are fetched, and doesn't sort all of them first at full speed. One of a period is planned as a whole.
 """
 
 
@@ -120,7 +121,9 @@ class _Stream:
 @contextmanager
 def opened(request: Request, alive: Callable[[], None]) -> Iterator[Rows]:
     """Connect to the database for the length of a report."""
-    options = _OPTIONS.format(ms=round(1000 * (request.seconds + GRACE_S)))
+    period = request.periodo()
+    share = SHARE_OF_ALL if period.from_ms is None and period.to_ms is None else 1
+    options = _OPTIONS.format(ms=round(1000 * (request.seconds + GRACE_S)), share=share)
     with psycopg.connect(
         request.dsn, application_name=request.application, **{**CONNECT_OPTIONS, "options": options}
     ) as connection:
