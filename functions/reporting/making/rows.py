@@ -24,14 +24,9 @@ GRACE_S = 30
 _SQL = load_queries(SQL / "reporte.sql")
 _OPTIONS = (
     "-c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms} -c lock_timeout=20s -c timezone=UTC "
-    "-c cursor_tuple_fraction={share} -c max_parallel_workers_per_gather=0 -c jit=off "
-    "-c client_connection_check_interval=5s"
+    "-c cursor_tuple_fraction=1 -c max_parallel_workers_per_gather=0 -c jit=off -c client_connection_check_interval=5s"
 )
 """One process of the server and no more, since the others have orders to write; it ends soon after ours."""
-SHARE_OF_ALL = 0.1
-"""The server plans a report of all orders as if so much of it were read. It then reads them in the order of their key,
-as slowly as they are fetched, and doesn't sort all of them first at full speed. One of a period is planned as a whole.
-"""
 
 
 class Rows:
@@ -121,9 +116,7 @@ class _Stream:
 @contextmanager
 def opened(request: Request, alive: Callable[[], None]) -> Iterator[Rows]:
     """Connect to the database for the length of a report."""
-    period = request.periodo()
-    share = SHARE_OF_ALL if period.from_ms is None and period.to_ms is None else 1
-    options = _OPTIONS.format(ms=round(1000 * (request.seconds + GRACE_S)), share=share)
+    options = _OPTIONS.format(ms=round(1000 * (request.seconds + GRACE_S)))
     with psycopg.connect(
         request.dsn, application_name=request.application, **{**CONNECT_OPTIONS, "options": options}
     ) as connection:
