@@ -18,7 +18,9 @@ from tests.faults.ordeal import Ordeal, Size
 
 STATUS_S = 25.0
 """Within this time `status` has answered, the start of its Python on a busy machine included."""
-STATE_S = 60.0
+STATE_S = 180.0
+"""Within this time after a bookie's death the state store takes puts again: the other bookies pass requests on to the dead
+one for up to two minutes, although they have taken over its part after ten seconds."""
 BURNERS = 8
 BURN_S = 60.0
 MISSED = "Haven't received health check from spawner in a while"
