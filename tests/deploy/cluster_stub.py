@@ -175,7 +175,9 @@ class Cluster:
         if what == "properties":
             return self.namespaces[name]
         if not what:
-            stored = {STORED_AS[policy]: value for (of, policy), value in self.policies.items() if of == name}
+            stored = {
+                STORED_AS.get(policy, policy): value for (of, policy), value in self.policies.items() if of == name
+            }
             return {**stored, "properties": self.namespaces[name]}
         policy, applied, _ = what.partition(APPLIED)
         return self.policies.get((name, policy), self.enforced.get(policy) if applied else None)
