@@ -255,7 +255,7 @@ with opened(os.environ[\"PULSAR_SERVICE_URL\"]) as client:
 locked() {
     refused 'token|authentica' in_client 'PULSAR_TOKEN_FILE= alpes send --orders 1' &&
         refused 'certificate' in_client 'PULSAR_TLS_CA= alpes send --orders 1' &&
-        refused 'does not answer as Pulsar' \
+        refused 'No Pulsar at' \
             in_client 'PULSAR_SERVICE_URL=pulsar://pulsar:6650 PULSAR_ADMIN_URL=http://pulsar:8080 alpes send --orders 1' &&
         may_produce crear-orden && refused 'may not produce' may_produce orden-creada &&
         refused 'encryption|hba' compose run --rm -T deploy \
