@@ -15,18 +15,31 @@ from local_stack.conf_files import jaas_conf
 from local_stack.secured import secrets
 from local_stack.secured.certificates import write_private
 
-HOSTS = {"pulsar": ("pulsar", "localhost", "127.0.0.1"), "postgres": ("postgres",)}
+HOSTS = {secrets.PULSAR: ("pulsar", "localhost", "127.0.0.1"), secrets.POSTGRES: ("postgres",)}
 ALPES, POSTGRES = 10001, 999
 """The users of our images and of PostgreSQL's."""
 FUNCTIONS = [str(config["name"]) for config in services.read_configs().values()]
-OF_PULSAR = ["pulsar.pem", "pulsar.key.pem", "token.public.der"]
+
+
+def _tokens(*roles: str) -> list[Path]:
+    return [secrets.token(SECURED, role) for role in roles]
+
+
+PLACES = {
+    "pulsar": [
+        *secrets.certificate(SECURED, secrets.PULSAR),
+        secrets.public_key(SECURED),
+        *_tokens(secrets.BROKER, *FUNCTIONS),
+    ],
+    "postgres": [*secrets.certificate(SECURED, secrets.POSTGRES)],
+    "prepare": _tokens(secrets.PLATFORM),
+    "deploy": _tokens(secrets.DEPLOYER),
+    "client": _tokens("client"),
+    "api": _tokens(secrets.API),
+}
 FILES = {
-    "pulsar": [*OF_PULSAR, *(f"tokens/{role}" for role in (secrets.BROKER, *FUNCTIONS))],
-    "postgres": ["postgres.pem", "postgres.key.pem"],
-    "prepare": [f"tokens/{secrets.PLATFORM}"],
-    "deploy": [f"tokens/{secrets.DEPLOYER}"],
-    "client": ["tokens/client"],
-    "api": [f"tokens/{secrets.API}"],
+    container: [str(place.relative_to(secrets.folder(SECURED))) for place in places]
+    for container, places in PLACES.items()
 }
 """What the volume of each container has, besides the authority's certificate."""
 
@@ -38,7 +51,7 @@ def main() -> None:
     secrets.make(made, hosts=HOSTS)
     for container, files in FILES.items():
         user = POSTGRES if container == "postgres" else ALPES
-        for name in ["ca.pem", *files]:
+        for name in [secrets.authority(made).name, *files]:
             _hand_out(secrets.folder(made) / name, keys / container / name, user)
     # ZooKeeper's password, and the names that Pulsar's JVM knows: see docs/decisions/0049.
     for name, content in (("jaas.conf", jaas_conf(token_hex(16))), ("hosts", "127.0.0.1 localhost pulsar\n")):
