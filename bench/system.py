@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 
@@ -71,6 +72,11 @@ class System:
     def configs(self) -> dict[str, PulsarFunctionConfig]:
         """The functions, as this checkout configures them."""
         return function_configs.load()
+
+    def write_out(self) -> None:
+        """Have PostgreSQL write every changed page to the disk now, and so not during a run. For a local stack."""
+        if self.local is not None:
+            _as_superuser(self.local, "CHECKPOINT")
 
     def variables(self) -> dict[str, str]:
         """Return the environment of a program that uses this system."""
@@ -157,11 +163,14 @@ def with_commit_times(settings: Settings) -> None:
 
     After a run, these times say to the microsecond when each order ended. Nothing has to poll during the run.
     """
-    known = credentials.load(settings)
-    dsn = known.dsn(credentials.SUPERUSER, settings.ports.postgres)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    _as_superuser(settings, "ALTER SYSTEM SET track_commit_timestamp = on")
     postgres.stop(settings)
+
+
+def _as_superuser(settings: Settings, statement: LiteralString) -> None:
+    dsn = credentials.load(settings).dsn(credentials.SUPERUSER, settings.ports.postgres)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement)
 
 
 def _local(settings: Settings, values: Mapping[str, str], *, own: bool) -> System:

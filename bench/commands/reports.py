@@ -4,7 +4,7 @@ from statistics import median
 
 import click
 
-from bench import prefill, reports
+from bench import reports
 from bench.commands import session
 from bench.hops import END_TO_END
 from bench.ratios import ratio
@@ -38,7 +38,7 @@ def run(options: session.Options) -> None:
     session.require_own(options, "filling them")
     rows = options.rows or (QUICK_ROWS if options.quick else ROWS)
     with session.opened(options) as work:
-        prefill.fill({"reporting": work.system.dsns["reporting"]}, rows)
+        work.fill(rows, "reporting")
         for name in filter(None, options.formats.split(",")):
             made = reports.one(work.system, name)
             work.figures[f"{name} of {rows:,}"] = made._asdict()
@@ -67,6 +67,7 @@ def _beside_orders(work: session.Session, options: session.Options) -> None:
     work.warm_up()
 
     def measured(name: str, number: int) -> None:
+        work.system.write_out()
         orders = int(RATE * (seconds + WARM_UP_S))
         plan = Plan(
             f"{name} a report {number}", work.workload(orders), rate=float(RATE), live=True, warm_up_s=WARM_UP_S

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from bench import machine, results, summary, tables
+from bench import machine, prefill, results, summary, tables
 from bench.errors import UsageError
 from bench.results import Result, Run
 from bench.run import LINGER_MS, Missing, Plan, measure
@@ -107,6 +107,12 @@ class Session:
     def warm_up(self) -> None:
         """Run some orders that don't count, so that code is compiled and caches are filled."""
         self.measure(Plan("warm-up", self.workload(WARM_UP_ORDERS)), keep=False)
+
+    def fill(self, rows: int, *services: str) -> None:
+        """Add so many orders that ended long ago to these services' tables; to all services' if none is named."""
+        dsns = self.system.dsns
+        prefill.fill({service: dsns[service] for service in services or dsns}, rows)
+        self.system.write_out()
 
     def measure(self, plan: Plan, *, keep: bool = True) -> Run:
         """Do a run, print a line about it, and keep its figures."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from bench import prefill
 from bench.commands import session
 from bench.ratios import slope
 from bench.results import Run
@@ -49,7 +48,7 @@ def run(options: session.Options) -> None:
     minutes = options.minutes or (QUICK_MINUTES if options.quick else MINUTES)
     with session.opened(options) as work:
         if options.rows:
-            prefill.fill(work.system.dsns, options.rows)
+            work.fill(options.rows)
         work.warm_up()
         found = work.measure(
             Plan(

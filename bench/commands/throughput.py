@@ -2,7 +2,7 @@
 
 import click
 
-from bench import prefill, reconcile
+from bench import reconcile
 from bench.commands import session
 from bench.ratios import ratio
 from bench.results import Run
@@ -35,7 +35,7 @@ def run(options: session.Options) -> None:
         work.warm_up()
         before = _repeat(work, "empty tables" if options.rows else "throughput", orders, repeats)
         if options.rows:
-            prefill.fill(work.system.dsns, options.rows)
+            work.fill(options.rows)
             after = _repeat(work, f"{options.rows:,} rows", orders, repeats)
             rates = [[run.per_second for run in runs] for runs in (after, before)]
             work.ratios["filled/empty"] = ratio(*rates)._asdict()
