@@ -121,7 +121,18 @@ def test_it_refuses_to_be_open_to_other_machines() -> None:
     assert "--token-file" in told
 
 
-def test_it_ends_on_sigterm(server: tuple["subprocess.Popen[str]", int]) -> None:
+@pytest.mark.parametrize("path", [b"/orders", b"/reports"])
+def test_a_client_may_go_away_within_its_body(server: tuple["subprocess.Popen[str]", int], path: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server[1]), timeout=30) as connection:
+        connection.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
+    assert answer(server[1], b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").startswith(
+        b"HTTP/1.1 200 "
+    )
+
+
+def test_it_ends_on_sigterm_and_has_logged_no_error_of_its_own(server: tuple["subprocess.Popen[str]", int]) -> None:
     process, _ = server
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
