@@ -33,7 +33,8 @@ def parsed(model: type[Model], body: bytes) -> Model:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         if found[0]["type"] == "json_invalid":
-            raise Problem(HTTPStatus.BAD_REQUEST, "json", f"The body is no JSON: {found[0]['msg']}.") from None
+            why = found[0]["msg"].removeprefix("Invalid JSON: ")
+            raise Problem(HTTPStatus.BAD_REQUEST, "json", f"The body is no JSON: {why}.") from None
         raise invalid(found) from None
 
 
