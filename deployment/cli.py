@@ -30,7 +30,7 @@ from deployment.gate import Permission
 from deployment.manifests import manifests
 from deployment.plan import Form
 from deployment.pulsar_cli import PulsarAdmin
-from deployment.target import is_local, pulsar_admin, resolve, take_role
+from deployment.target import Target, is_local, pulsar_admin, resolve, take_role
 from local_stack import stack
 from local_stack.secured import secrets
 from local_stack.settings import Settings, from_environment
@@ -69,10 +69,7 @@ def _deploy(
         if not allow_breaking.strip():
             raise UsageError("--allow-breaking needs the reason, which is recorded on the target.")
         permission = Permission(allow_breaking.strip(), _agreed if yes else _asked)
-    configs = function_configs.select(function_configs.load(), functions)
-    take_role(configs, secrets.DEPLOYER)
-    target = resolve(configs)
-    form = Form(not without_functions, tuple(packaging.fetched(packaging.SELF_CONTAINED, **wheels)))
+    configs, target, form = _wanted(functions, wheels, without_functions=without_functions)
     summary = deploy.deploy(configs, target, permission, form)
     if summary.unchanged:
         progress.say("Unchanged: nothing to deploy.")
@@ -86,10 +83,17 @@ def _deploy(
 @packaging.wheel_options
 def _plan(functions: Sequence[str], *, without_functions: bool, **wheels: Any) -> int:
     """Show what deploy would change, field by field, and change nothing; exit code 3 if it would change something."""
+    return errors.WOULD_CHANGE if deploy.show(*_wanted(functions, wheels, without_functions=without_functions)) else 0
+
+
+def _wanted(
+    functions: Sequence[str], wheels: dict[str, Any], *, without_functions: bool
+) -> tuple[list[PulsarFunctionConfig], Target, Form]:
+    """Return the functions that are named, where they are to run, and in which form."""
     configs = function_configs.select(function_configs.load(), functions)
     take_role(configs, secrets.DEPLOYER)
-    form = Form(not without_functions, tuple(packaging.fetched(packaging.SELF_CONTAINED, **wheels)))
-    return errors.WOULD_CHANGE if deploy.show(configs, resolve(configs), form) else 0
+    target = resolve(configs)
+    return configs, target, Form(not without_functions, tuple(packaging.fetched(packaging.SELF_CONTAINED, **wheels)))
 
 
 def _asked(question: str) -> None:
