@@ -51,10 +51,12 @@ def status(tienda: Tienda) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def asked(tienda: Tienda, *arguments: str, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
-    """Run ``./deploy.sh`` on a running system."""
+def asked(
+    tienda: Tienda, *arguments: str, seconds: float = 120, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``./deploy.sh`` on a running system, with further variables of the environment."""
     command = [str(ROOT / "deploy.sh"), *arguments]
-    environment = {**os.environ, **tienda.environment}
+    environment = {**os.environ, **tienda.environment, **variables}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
 
 

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import subprocess
 import time
 
 import pytest
@@ -13,8 +12,9 @@ from schemas.tienda import topics
 from tests.cluster.conftest import Deployed
 from tests.cluster.layout import HOST
 from tests.cluster.trial import RATE
-from tests.e2e.tienda import ROOT, new_prefix, note, orders, wait_until
+from tests.e2e.tienda import new_prefix, note, orders, wait_until
 from tests.faults.ordeal import Ordeal, Size
+from tests.stack import asked
 
 STATUS_S = 25.0
 """Within this time `status` has answered, the start of its Python on a busy machine included."""
@@ -26,17 +26,6 @@ BURNERS = 8
 BURN_S = 60.0
 MISSED = "Haven't received health check from spawner in a while"
 """What Pulsar's instance says before it ends itself."""
-
-
-def deploy_sh(deployed: Deployed, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [str(ROOT / "deploy.sh"), *arguments],
-        env={**deployed.tienda.environment, **variables},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 def test_all_brokers_put_a_topic_into_the_same_bundle(deployed: Deployed) -> None:
@@ -77,7 +66,7 @@ def test_status_answers_within_seconds_while_a_node_is_dead(deployed: Deployed, 
         slowest = 0.0
         for _ in range(3):
             started = time.monotonic()
-            told = deploy_sh(deployed, "status")
+            told = asked(deployed.tienda, "status")
             slowest = max(slowest, time.monotonic() - started)
             assert all(name in told.stdout for name in deployed.tienda.dsns), told.stdout + told.stderr
         note(f"./deploy.sh status with {' and '.join(nodes)} dead: {slowest:.1f} s at most")
@@ -85,21 +74,21 @@ def test_status_answers_within_seconds_while_a_node_is_dead(deployed: Deployed, 
     finally:
         for node in nodes:
             cluster.start(node)
-    wait_until(lambda: deploy_sh(deployed, "status").returncode == 0, 120, "all is well again", every=2)
+    wait_until(lambda: asked(deployed.tienda, "status").returncode == 0, 120, "all is well again", every=2)
 
 
 def test_the_address_of_a_broker_without_a_function_worker_will_do(deployed: Deployed) -> None:
     broker = f"http://127.0.0.1:{deployed.cluster.layout.port('broker1')}"
-    told = deploy_sh(deployed, "status", PULSAR_ADMIN_URL=broker)
+    told = asked(deployed.tienda, "status", PULSAR_ADMIN_URL=broker)
     assert told.returncode == 0, told.stdout + told.stderr
-    told = deploy_sh(deployed, "scale", "pagos", "2", PULSAR_ADMIN_URL=broker)
+    told = asked(deployed.tienda, "scale", "pagos", "2", seconds=300, PULSAR_ADMIN_URL=broker)
     assert told.returncode == 0, told.stdout + told.stderr
-    told = deploy_sh(deployed, "scale", "pagos", "1", PULSAR_ADMIN_URL=broker)
+    told = asked(deployed.tienda, "scale", "pagos", "1", seconds=300, PULSAR_ADMIN_URL=broker)
     assert told.returncode == 0, told.stdout + told.stderr
 
 
 def test_logs_names_the_worker_that_has_them(deployed: Deployed) -> None:
-    told = deploy_sh(deployed, "logs", "pagos")
+    told = asked(deployed.tienda, "logs", "pagos")
     (worker,) = (
         name for name in deployed.cluster.layout.workers if "pagos" in deployed.cluster.instances(name).values()
     )
