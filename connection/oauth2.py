@@ -52,19 +52,17 @@ class ClientCredentials:
         SecurityError
             Something is missing or can't be read.
         """
+        given = json_object(parameters, "The authParams of OAuth2")
+        # Java's plugin calls them privateKey and issuerUrl, the C++ library's private_key and issuer_url.
+        file = given.get("privateKey") or given.get("private_key")
+        key = json_object(_read(file), "The key file of OAuth2's authParams") if file else given
         try:
-            given = json.loads(parameters)
-            key = given.get("private_key", "")
-            if key:
-                given |= json.loads(Path(urllib.parse.unquote(urllib.parse.urlsplit(key).path)).read_text())
-            issuer = given.get("issuer_url") or given["issuerUrl"]
+            issuer = given.get("issuerUrl") or given.get("issuer_url") or key.get("issuer_url") or given["issuerUrl"]
             return cls(
-                issuer, given["client_id"], given["client_secret"], given.get("audience", ""), given.get("scope", "")
+                issuer, key["client_id"], key["client_secret"], given.get("audience", ""), given.get("scope", "")
             )
         except KeyError as error:
             raise SecurityError(f"The authParams of OAuth2 lack {error.args[0]}.") from None
-        except (OSError, ValueError) as error:
-            raise SecurityError(f"The authParams of OAuth2, or its key file, can't be read: {error}.") from error
 
     def token(self) -> str:
         """Return a token that is still valid for a while. Raises `SecurityError` if the server gives none."""
@@ -90,3 +88,29 @@ class ClientCredentials:
     def _answer(self, url: str, body: bytes | None) -> Any:
         with urllib.request.urlopen(url, body, TIMEOUT_S) as answer:  # noqa: S310 -- the address of a user's server
             return json.loads(answer.read())
+
+
+def json_object(text: str | bytes, what: str) -> dict[str, str]:
+    """Return a JSON object's members. Raises `SecurityError`, which says nothing of the text: it may hold a secret."""
+    try:
+        members = json.loads(text)
+    except ValueError:
+        members = None
+    if not isinstance(members, dict):
+        raise SecurityError(f"{what} can't be read: it is no JSON object.")
+    return {str(name): str(value) for name, value in members.items()}
+
+
+def _read(url: str) -> bytes:
+    """Return what a key's URL holds (`file:` or `data:`), or a file's path."""
+    try:
+        if urllib.parse.urlsplit(url).scheme in ("file", "data"):
+            with urllib.request.urlopen(url) as key:  # noqa: S310 -- no other scheme comes here
+                found: bytes = key.read()
+                return found
+        return Path(url).read_bytes()
+    except (OSError, ValueError) as error:
+        # Its text may hold the key.
+        reason = getattr(error, "reason", error)
+        why = getattr(reason, "strerror", None) or type(reason).__name__
+        raise SecurityError(f"The key file of OAuth2's authParams can't be read: {why}.") from None

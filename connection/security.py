@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 import os
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +18,9 @@ from urllib.parse import unquote, urlsplit
 import pulsar
 
 from alpes_wire import Endpoint, Unauthenticated, authentication_of
+from connection import java_properties
 from connection.errors import SecurityError
-from connection.oauth2 import ClientCredentials
+from connection.oauth2 import ClientCredentials, json_object
 
 TOKEN_FILE = "PULSAR_TOKEN_FILE"  # noqa: S105 -- the name of a variable
 CA_FILE = "PULSAR_TLS_CA"
@@ -26,6 +28,10 @@ CLIENT_CONF = "PULSAR_CLIENT_CONF"
 """Pulsar's own scripts find their `client.conf` by this variable, too."""
 
 TOKEN_PLUGIN = "org.apache.pulsar.client.impl.auth.AuthenticationToken"  # noqa: S105 -- the name of a class
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""What a header can hold (RFC 6750)."""
+_NO_TOKEN = "{} doesn't hold a token, which is one line of letters, digits and ._~+/=-"  # noqa: S105 -- a sentence
 
 T = TypeVar("T")
 Token = Callable[[], str]
@@ -155,7 +161,7 @@ def client_conf(admin_url: str, environ: Mapping[str, str] = os.environ) -> str:
     conf["webServiceUrl"] = admin_url
     if conf.get("tlsAllowInsecureConnection") != "true":
         conf["tlsEnableHostnameVerification"] = "true"
-    return "".join(f"{name}={value}\n" for name, value in conf.items())
+    return java_properties.written(conf)
 
 
 def _conf(environ: Mapping[str, str]) -> dict[str, str]:
@@ -183,11 +189,9 @@ def _on_the_wire(read: Callable[[], T]) -> Callable[[], T]:
 def _client_conf(file: Path) -> dict[str, str]:
     """Return the keys of a `client.conf`, as Java reads such files; a key without a value is left out."""
     try:
-        lines = file.read_text().splitlines()
-    except OSError as error:
+        return java_properties.read(file.read_bytes())
+    except (OSError, ValueError) as error:
         raise SecurityError(f"{file}, which {CLIENT_CONF} names, can't be read: {_cause(error)}.") from error
-    pairs = (line.partition("=") for line in map(str.strip, lines) if line and not line.startswith(("#", "!")))
-    return {name.strip(): value.strip() for name, _, value in pairs if value.strip()}
 
 
 def _authentication(plugin: str, parameters: str) -> dict[str, Any]:
@@ -213,7 +217,7 @@ def _authentication(plugin: str, parameters: str) -> dict[str, Any]:
 def _parameters(text: str) -> dict[str, str]:
     """Return the parameters of a plugin: JSON, or pairs such as `tlsCertFile:/cert.pem,tlsKeyFile:/key.pem`."""
     if text.startswith("{"):
-        return {str(name): str(value) for name, value in json.loads(text).items()}
+        return json_object(text, "authParams of client.conf")
     return dict(part.partition(":")[::2] for part in text.split(","))
 
 
@@ -225,14 +229,23 @@ def _token(parameters: str) -> Token:
 
         def read() -> str:
             try:
-                return file.read_text().strip()
+                return _printable(file.read_text(encoding="ascii").strip(), str(file))
             except OSError as error:
                 raise SecurityError(f"The token file {file} can't be read: {_cause(error)}.") from error
+            except ValueError:
+                raise SecurityError(_NO_TOKEN.format(file)) from None
 
         return read
     token = parameters.removeprefix("token:")
-    return lambda: token
+    return lambda: _printable(token, "authParams of client.conf")
 
 
-def _cause(error: OSError) -> str:
-    return error.strerror or str(error)
+def _printable(token: str, where: str) -> str:
+    """Return a token, unless a header can't hold it. Raises `SecurityError`, without the token."""
+    if not _TOKEN.fullmatch(token):
+        raise SecurityError(_NO_TOKEN.format(where))
+    return token
+
+
+def _cause(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from connection import java_properties
 from local_stack.settings import CHECKOUT, Settings
 
 BROKER_SETTINGS = CHECKOUT / "deployment" / "broker.yaml"
@@ -24,7 +25,7 @@ def set_properties(text: str, values: dict[str, object]) -> str:
     A key that the file has is replaced where it stands, below the file's own comment on it. Others are appended.
     """
     for key, value in values.items():
-        line = f"{key}={value}"
+        line = java_properties.written({key: value}).rstrip("\n")
         pattern = re.compile(rf"^{re.escape(key)}[ \t]*=.*$", re.MULTILINE)
         # A backslash in a replacement would be an escape sequence.
         text, count = pattern.subn(line.replace("\\", r"\\"), text)

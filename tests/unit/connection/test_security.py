@@ -1,5 +1,6 @@
 """Who we are and whom we trust: from variables and `client.conf`, over real TLS."""
 
+import base64
 import contextlib
 import datetime as dt
 import json
@@ -225,7 +226,15 @@ def test_without_any_of_them_nothing_is_sent() -> None:
         ),
         ("authPlugin=tls\nauthParams=tlsCertFile:/c.pem", "lack tlsKeyFile"),
         ("authPlugin=oauth2\nauthParams={}", "The authParams of OAuth2 lack issuerUrl"),
-        ("authPlugin=oauth2\nauthParams={", "The authParams of OAuth2, or its key file, can't be read"),
+        ("authPlugin=oauth2\nauthParams={", "The authParams of OAuth2 can't be read: it is no JSON object"),
+        ("authPlugin=oauth2\nauthParams=[]", "The authParams of OAuth2 can't be read: it is no JSON object"),
+        (
+            'authPlugin=oauth2\nauthParams={"privateKey": "data:;base64,fsecret"}',
+            r"of OAuth2's authParams can't be read",
+        ),
+        ('authPlugin=oauth2\nauthParams={"privateKey": "/none"}', "key file of .* can't be read: No such file"),
+        ('authPlugin=token\nauthParams={"token":"abc', "authParams of client.conf can't be read: it is no JSON object"),
+        ("authPlugin=token\nauthParams=token:\\uX", "PULSAR_CLIENT_CONF names, can't be read: Invalid"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_a_line(conf: str, said: str, tmp_path: Path) -> None:
@@ -257,7 +266,33 @@ def test_the_role_is_the_one_in_the_token(given: Callable[[Signer], str], role: 
     assert Security(token=lambda: token).role() == role
 
 
-def test_oauth2_gets_a_token_and_keeps_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "conf",
+    [
+        "# caf\xe9\nauthPlugin: token\nauthParams: token:abc".encode("latin-1"),
+        b"\xef\xbb\xbfauthPlugin token\nauthParams=token:\\\n  abc\n",
+        b'authPlugin=token\nauthParams={"token": "abc"}',
+    ],
+    ids=["colons and Latin-1", "byte order mark and a line that goes on", "JSON"],
+)
+def test_client_conf_is_read_as_java_reads_it(conf: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "client.conf"
+    file.write_bytes(conf)
+    assert from_environment({CLIENT_CONF: str(file)}).headers() == {"Authorization": "Bearer abc"}
+
+
+@pytest.mark.parametrize("content", ["", CANARY + "\n" + CANARY, f"{CANARY}é"], ids=["empty", "two lines", "no ASCII"])
+def test_what_is_no_token_is_told_without_it(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(SecurityError, match="/token doesn't hold a token") as caught:
+        from_environment({TOKEN_FILE: str(file)}).headers()
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(("issuer", "private_key"), [("issuer_url", "private_key"), ("issuerUrl", "privateKey")])
+@pytest.mark.parametrize("form", ["file", "data"])
+def test_oauth2_gets_a_token_and_keeps_it(issuer: str, private_key: str, form: str, tmp_path: Path) -> None:
     asked: list[tuple[str, str]] = []
 
     class Server(BaseHTTPRequestHandler):
@@ -278,13 +313,14 @@ def test_oauth2_gets_a_token_and_keeps_it(tmp_path: Path) -> None:
             pass
 
     key = tmp_path / "key.json"
-    key.write_text(json.dumps({"client_id": "alpes", "client_secret": CANARY}))
+    key.write_text(json.dumps({"client_id": "alpes", "client_secret": CANARY, "issuer_url": "http://127.0.0.1:1"}))
+    as_base64 = base64.b64encode(key.read_bytes()).decode()
     with HTTPServer(("127.0.0.1", 0), Server) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         parameters = {
-            "issuer_url": f"http://127.0.0.1:{server.server_port}",
-            "private_key": key.as_uri(),
+            issuer: f"http://127.0.0.1:{server.server_port}",
+            private_key: key.as_uri() if form == "file" else f"data:application/json;base64,{as_base64}",
             "audience": "pulsar",
         }
         file = tmp_path / "client.conf"

@@ -2,8 +2,10 @@
 
 import dataclasses
 
+import pytest
 import yaml
 
+from connection import java_properties
 from local_stack import conf_files
 from local_stack.settings import from_environment
 
@@ -15,8 +17,10 @@ def test_a_property_is_replaced_where_it_stands_and_a_new_one_is_added() -> None
     assert conf_files.set_properties(original, {"a": 9, "new": "x"}) == "# says why\na=9\nab=2\n#a=3\nnew=x\n"
 
 
-def test_a_backslash_in_a_value_stays_as_it_is() -> None:
-    assert conf_files.set_properties("a=1\n", {"a": r"c:\1\g<0>"}) == "a=c:\\1\\g<0>\n"
+@pytest.mark.parametrize("value", [r"c:\1\g<0>", "/home/peña/ca.pem", "/家/🎲", 'https://a:1/{"b": "c=d"}'])
+def test_java_reads_the_value_that_was_set(value: str) -> None:
+    text = conf_files.set_properties("a=1\nb=2\n", {"a": value})
+    assert java_properties.read(text.encode("ascii")) == {"a": value, "b": "2"}
 
 
 def test_rewriting_twice_changes_nothing_more() -> None:
