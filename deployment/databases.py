@@ -10,14 +10,13 @@ from typing import TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from alpes_runtime.errors import AlpesError
+from alpes_runtime.errors import AlpesError, Misconfigured
 from alpes_runtime.migrations import migrate, missing
+from alpes_runtime.postgres import conninfo
 from deployment.change import Change
 from deployment.errors import DeploymentError
 from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.target import Target
-
-CONNECT_S = 10
 
 Result = TypeVar("Result")
 
@@ -44,7 +43,7 @@ def _migrate(folder: Path, dsn: str) -> list[str]:
 
 
 def _missing(folder: Path, dsn: str) -> list[str]:
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+    with psycopg.connect(conninfo(dsn, "alpes deployment"), autocommit=True) as connection:
         return missing(connection, folder)
 
 
@@ -88,8 +87,8 @@ def _of_database(config: PulsarFunctionConfig, target: Target, ask: Callable[[st
 
 def _places(dsn: str) -> str:
     """Return the servers of a DSN, which may name several, without its password."""
-    with suppress(psycopg.ProgrammingError):
-        parts = conninfo_to_dict(dsn)
+    with suppress(Misconfigured):
+        parts = conninfo_to_dict(conninfo(dsn, ""))
         hosts = str(parts.get("host") or "localhost").split(",")
         ports = [port or "5432" for port in str(parts.get("port") or "").split(",")]
         return ", ".join(f"{host}:{port}" for host, port in zip(hosts, cycle(ports)))

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import psycopg
 
+from alpes_runtime.errors import Misconfigured
+from alpes_runtime.postgres import conninfo
 from operations.errors import NoDatabaseError
 from terminal.errors import CommandError
 from terminal.settings import dsn as dsn_setting
-
-CONNECT_TIMEOUT_S = 5
 
 
 def dsn_variable(service: str) -> str:
@@ -53,16 +53,13 @@ def database(
         "timezone": "UTC",
         "default_transaction_read_only": "on" if read_only else "off",
     }
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     try:
-        connection = psycopg.connect(
-            dsn,
-            autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            application_name="alpes operator",
-            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
-        )
+        connection = psycopg.connect(conninfo(dsn, "alpes operator", options), autocommit=True)
+    except Misconfigured as error:
+        raise NoDatabaseError(f"{variable} can't be used: {error}.") from None
     except psycopg.Error as error:
-        # The text of the error may repeat the DSN's host and user, never its password.
+        # The text of the error may repeat the host and user of a DSN that could be read, never its password.
         raise NoDatabaseError(f"No database at {variable} ({_line(error)}).") from error
     try:
         with connection:

@@ -3,11 +3,13 @@
 import importlib
 import json
 import os
+import re
 from typing import Any
 
 import pulsar
 
 CONNECT_S = 5
+UNREADABLE = "is no connection string of PostgreSQL"
 
 
 def _import_problem(name: str) -> str | None:
@@ -24,8 +26,15 @@ def _variable_problem(name: str) -> str | None:
         return "is not set"
     try:
         psycopg = importlib.import_module("psycopg")
+        parts = importlib.import_module("psycopg.conninfo").conninfo_to_dict(dsn)
+        host, port, name = (str(parts.get(part) or "") for part in ("host", "port", "dbname"))
+        # So is read what follows a "/" or "@" of a password. An error would quote it, and these answers are messages.
+        if re.search("(^|,)[^,/@][^,]*@", host) or port.strip("0123456789,") or "@" in name:
+            return UNREADABLE
         psycopg.connect(dsn, connect_timeout=CONNECT_S).close()
     except Exception as error:  # noqa: BLE001 - the driver's errors, or its absence
+        if type(error).__name__ == "ProgrammingError":
+            return UNREADABLE
         return "doesn't lead to a database: " + " ".join(str(error).split())
     return None
 

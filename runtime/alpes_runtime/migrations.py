@@ -15,6 +15,7 @@ import psycopg
 from alpes_wire.queries import load_queries
 
 from .errors import Misconfigured
+from .postgres import conninfo
 
 _FILE = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 _LOCK = 0x616C706573  # "alpes": any constant does, as long as every migrator takes the same
@@ -32,7 +33,8 @@ def migrate(dsn: str, directory: Path) -> list[str]:
     Raises
     ------
     Misconfigured
-        A file has changed since it was applied (add a new one instead), has a wrong name, or is out of order.
+        A file has changed since it was applied (add a new one instead), has a wrong name, or is out of order; or the
+        DSN can't be read.
     psycopg.Error
         The database can't be reached or refuses a statement; the migrations before it stay applied.
     """
@@ -42,7 +44,9 @@ def migrate(dsn: str, directory: Path) -> list[str]:
         if not _FILE.match(path.name):
             raise Misconfigured(f"{path.name}: a migration is named NNNN_what_it_does.sql, such as 0002_add_column.sql")
     applied_now: list[str] = []
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="alpes-migrations") as connection:
+    with psycopg.connect(
+        conninfo(dsn, "alpes-migrations", options="", connect_timeout=10), autocommit=True
+    ) as connection:
         connection.execute(queries["lock"].encode(), {"lock": _LOCK})
         connection.execute(queries["create_versions"].encode())
         known: dict[str, str] = dict(connection.execute(queries["applied"].encode()).fetchall())

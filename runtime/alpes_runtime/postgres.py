@@ -1,27 +1,29 @@
 """PostgreSQL behind the `Database` protocol: one connection, opened when needed, and the driver's errors translated."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.array import ListBinaryDumper
 
 from ._compute_lock import ComputeLock
 from .database import Row
-from .errors import BadData, Unavailable
+from .errors import BadData, Misconfigured, Unavailable
 
-CONNECT_OPTIONS: Mapping[str, Any] = {
+_CONNECTION: Mapping[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
-    "options": (
-        "-c statement_timeout=25s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c timezone=UTC "
-        "-c cursor_tuple_fraction=1"
-    ),
 }
+OPTIONS = (
+    "-c statement_timeout=25s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c timezone=UTC "
+    "-c cursor_tuple_fraction=1"
+)
 """A silent peer is noticed within 30 s, and no statement takes longer. A client that is gone or suspended within a
 transaction blocks others for at most a minute. What `stream` asks for is planned to be read to its end."""
 STREAM_ROWS = 5_000
@@ -43,11 +45,15 @@ class Postgres:
         Shown in ``pg_stat_activity``.
     lock
         Held by the caller, and released while the server works; None if the caller holds none.
+
+    Raises
+    ------
+    Misconfigured
+        See `conninfo`.
     """
 
     def __init__(self, dsn: str, application: str, lock: ComputeLock | None = None) -> None:
-        self._dsn = dsn
-        self._application = application
+        self._conninfo = conninfo(dsn, application)
         self._lock = lock
         self._connection: psycopg.Connection[Row] | None = None
 
@@ -76,9 +82,7 @@ class Postgres:
     def _connected(self) -> psycopg.Connection[Row]:
         if self._connection is None or self._connection.closed:
             with _released(self._lock), translated("connecting"):
-                self._connection = psycopg.connect(
-                    self._dsn, autocommit=True, application_name=self._application, **CONNECT_OPTIONS
-                )
+                self._connection = psycopg.connect(self._conninfo, autocommit=True)
                 send_lists_in_binary(self._connection)
         return self._connection
 
@@ -153,6 +157,41 @@ class PostgresTransaction:
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, not with an error.
             answer = (done.command_status or b"").decode()
             raise BadData(f"{command} was answered with {answer}: a statement before it had failed")
+
+
+def conninfo(dsn: str, application: str, options: str = OPTIONS, **settings: Any) -> str:
+    """Return what to connect with: a DSN, and our settings where it has none of its own.
+
+    Parameters
+    ----------
+    dsn
+        Connection string.
+    application
+        Shown in ``pg_stat_activity``.
+    options
+        Settings of the server, which come after those that the DSN has.
+    settings
+        Further settings of the connection.
+
+    Raises
+    ------
+    Misconfigured
+        The DSN can't be read. libpq's own error would quote it, with its password.
+    """
+    try:
+        own = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        own = {"port": "unreadable"}
+    # What follows a "/" or "@" of a password that isn't escaped is read as a host, a port or a database's name.
+    host, port, name = (str(own.get(part) or "") for part in ("host", "port", "dbname"))
+    if re.search("(^|,)[^,/@][^,]*@", host) or port.strip("0123456789,") or "@" in name:
+        raise Misconfigured(
+            "The DSN is no connection string of PostgreSQL, such as postgresql://user:password@host:5432/database. "
+            "In a password, % is written %25, / is %2F and @ is %40"
+        )
+    options = f"{own.get('options') or ''} {options}".strip()
+    ours = {"options": options, "application_name": application}
+    return make_conninfo("", **{**_CONNECTION, **settings, **own, **ours})
 
 
 def send_lists_in_binary(connection: psycopg.Connection[Any]) -> None:

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from alpes_runtime import load_queries
-from alpes_runtime.postgres import CONNECT_OPTIONS
+from alpes_runtime.postgres import conninfo
 from functions.reporting.formats import Table
 from schemas.tienda import money
 
@@ -117,9 +117,7 @@ class _Stream:
 def opened(request: Request, alive: Callable[[], None]) -> Iterator[Rows]:
     """Connect to the database for the length of a report."""
     options = _OPTIONS.format(ms=round(1000 * (request.seconds + GRACE_S)))
-    with psycopg.connect(
-        request.dsn, application_name=request.application, **{**CONNECT_OPTIONS, "options": options}
-    ) as connection:
+    with psycopg.connect(conninfo(request.dsn, request.application, options)) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         yield Rows(connection, request, alive)

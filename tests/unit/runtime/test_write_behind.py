@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from alpes_runtime._state import IN_FLIGHT, PUT_TIMEOUT_S
 from alpes_runtime.errors import Unavailable, Unreachable
-from alpes_runtime.postgres import CONNECT_OPTIONS
+from alpes_runtime.postgres import OPTIONS
 from alpes_runtime.testing import FakeClock, FakeStateStore, instance_context
 from alpes_runtime.views import _write_behind as module
 from alpes_runtime.views._write_behind import (
@@ -56,7 +56,7 @@ class Tables:
         return {key: row["status"] for key, row in self.orders.items()}
 
 
-(IDLE_LIMIT_S,) = map(float, re.findall(r"idle_in_transaction_session_timeout=(\d+)s", CONNECT_OPTIONS["options"]))
+(IDLE_LIMIT_S,) = map(float, re.findall(r"idle_in_transaction_session_timeout=(\d+)s", OPTIONS))
 
 
 BUSY = 900.0
