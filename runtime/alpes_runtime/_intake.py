@@ -174,8 +174,11 @@ class DirectIntakes:
         """Open consumers of the partitions that the inputs have been given since; what fails is tried next time."""
         host, new = self._context.host, []
         for topic in host.inputs:
+            # Of a broker that is away, each attempt takes as long as the client tries to connect.
+            self._context.heartbeat()
             try:
                 for partition in host.client.get_topic_partitions(topic):
+                    self._context.heartbeat()
                     if partition not in self._open:
                         new.append(self._add(topic, partition, self._open_consumer(partition)))
                         self._context.logger.info("Takes messages from a new partition, too: %s", partition)

@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from alpes_runtime._inbox import Inbox
 from alpes_runtime._intake import DirectIntakes, Inputs
 from alpes_runtime._watchdog import Watchdog, Worker
+from alpes_runtime.testing import FakeClock
 from tests.unit.runtime.parts import OTHER, TOPIC, instance_context
 
 
@@ -27,10 +30,10 @@ class Broker:
         return SimpleNamespace(close=lambda: self.opened.remove(partition))
 
 
-def intakes(broker: Broker) -> DirectIntakes:
+def intakes(broker: Broker, inputs: int = 2) -> DirectIntakes:
     context = instance_context()
     host: Any = context.host
-    host.inputs, host.client, host.runtime_consumers = [TOPIC, OTHER], broker, {}
+    host.inputs, host.client, host.runtime_consumers = ([TOPIC, OTHER] * inputs)[:inputs], broker, {}
     return DirectIntakes(context, Inputs(host.inputs, None), Inbox(["a"], 10), broker.open)
 
 
@@ -55,6 +58,23 @@ def test_what_could_not_be_opened_is_tried_at_the_next_look() -> None:
     assert not under_test.open_new()
     broker.away = False
     assert len(under_test.open_new()) == 1
+
+
+def test_looking_for_partitions_of_a_broker_that_is_away_is_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, clock, troubles = Broker(), FakeClock(), list[str]()
+    under_test = intakes(broker, inputs=9)
+
+    def tries_to_connect(_topic: str) -> list[str]:
+        clock.now += 30
+        troubles.append(worker.trouble(clock.monotonic()))
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(broker, "get_topic_partitions", tries_to_connect)
+    worker = Worker("partitions", under_test.open_new, lambda: bool(troubles), clock)
+    worker.start()
+    worker.join()
+    assert worker.error is None
+    assert troubles == [""] * 9
 
 
 def test_a_worker_that_joins_later_is_watched_like_the_others() -> None:
