@@ -309,9 +309,8 @@ class _Redirection(urllib.request.HTTPRedirectHandler):
         """Return the next request."""
         if code not in _REDIRECTED:
             return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-        return urllib.request.Request(  # noqa: S310 - http(s)
-            newurl, data=req.data, headers=dict(req.header_items()), method=req.get_method()
-        )
+        # Without those that name the first server, such as Host.
+        return urllib.request.Request(newurl, req.data, req.headers, method=req.get_method())  # noqa: S310 - http(s)
 
 
 def _host(url: str) -> str:

@@ -113,9 +113,12 @@ class Found:
     refused: Mapping[str, str] = field(default_factory=dict)
 
     def grown(self, topology: Topology) -> list[str]:
-        """Return the topics that were deleted, and that a producer has made again without a number of partitions."""
+        """Return the topics that a producer has made, before a deployment or after somebody deleted them.
+
+        They have no number of partitions, and Pulsar can't give them one.
+        """
         absent = [topic.name for topic in topology.topics if topic.name not in self.partitions]
-        return [name for name in absent if f"{name}-partition-0" in self.present]
+        return [name for name in absent if self.present & {name, f"{name}-partition-0"}]
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,9 @@ def decide(topology: Topology, found: Found) -> tuple[Step, ...]:
     if "policies" not in found.refused:
         steps += _policies(topology, there)
     if "topics" not in found.refused:
-        steps += [step for topic in topology.topics for step in _topic(topic, topology.partitions, found)]
+        grown = found.grown(topology)
+        declared = [topic for topic in topology.topics if topic.name not in grown]
+        steps += [step for topic in declared for step in _topic(topic, topology.partitions, found)]
     if noted == note:
         steps = [step if step.done == AGAIN else step.by_hand() for step in steps]
     elif not found.refused:
@@ -257,9 +262,6 @@ def _topic(topic: Topic, wanted: int, found: Found) -> Iterator[Step]:
     part, path = f"topic {topic.name}", f"{TOPICS}/{topic.name}"
     number = found.partitions.get(topic.name)
     change = Change(part, "partitions", number, wanted)
-    if number is None and f"{topic.name}-partition-0" in found.present:
-        # Pulsar can't give this topic its number of partitions, and it works without.
-        return
     if number is None:
         yield Step("topics created", topic.name, (change,), "PUT", f"{path}/partitions", wanted)
         return

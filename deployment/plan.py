@@ -107,7 +107,8 @@ def _unknown(found: namespace.Found) -> list[str]:
 
 def _grown(names: Sequence[str]) -> list[str]:
     return [
-        f"= topic {name}  was deleted, and a producer has made it again: it works, and stays as it is" for name in names
+        f"= topic {name}  was made by a producer, without a number of partitions: it works, and stays as it is"
+        for name in names
     ]
 
 

@@ -111,12 +111,17 @@ def test_a_partition_that_is_gone_is_made_again(cluster: Cluster, deployment_com
     assert deployment_command("plan") == (0, UNCHANGED)
 
 
-def test_a_topic_that_a_producer_made_again_stays_as_it_is(cluster: Cluster, deployment_command: Deployment) -> None:
+@pytest.mark.parametrize("made", ["crear-orden-DLQ-partition-0", "crear-orden-DLQ"])
+def test_a_topic_that_a_producer_made_stays_as_it_is(
+    cluster: Cluster, deployment_command: Deployment, made: str
+) -> None:
     deployment_command("deploy")
     cluster.forget_changes()
     del cluster.topics[f"{NAMESPACE}/crear-orden-DLQ"]
-    cluster.grown = {f"{NAMESPACE}/crear-orden-DLQ-partition-0"}
-    stays = "= topic crear-orden-DLQ  was deleted, and a producer has made it again: it works, and stays as it is"
+    cluster.grown = {f"{NAMESPACE}/{made}"}
+    stays = (
+        "= topic crear-orden-DLQ  was made by a producer, without a number of partitions: it works, and stays as it is"
+    )
     assert deployment_command("plan") == (0, f"{stays}\n{UNCHANGED}")
     assert deployment_command("deploy")[0] == 0
     assert cluster.changes == []
