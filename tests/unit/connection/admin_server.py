@@ -4,9 +4,13 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from connection.admin import Admin
+
+HOST = "{Host}"
+"""A body that stands for the host that the request names."""
 
 
 @contextmanager
@@ -16,7 +20,7 @@ def answering(*answers: tuple[int, object]) -> Iterator[tuple[Admin, list[str]]]
     Parameters
     ----------
     answers
-        HTTP's code and the body: bytes as they are, anything else as JSON.
+        HTTP's code and the body: bytes as they are, anything else as JSON. Of code 307 the body is the new address.
     """
     left = list(answers)
     asked: list[str] = []
@@ -27,6 +31,10 @@ def answering(*answers: tuple[int, object]) -> Iterator[tuple[Admin, list[str]]]
             asked.append(self.path if self.command == "GET" else f"{self.command} {self.path}")
             code, body = left.pop(0) if len(left) > 1 else left[0]
             self.send_response(code)
+            if code == HTTPStatus.TEMPORARY_REDIRECT:
+                self.send_header("Location", f"{body}{self.path}")
+            elif body == HOST:
+                body = self.headers["Host"]
             self.end_headers()
             self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
 

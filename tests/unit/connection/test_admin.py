@@ -15,7 +15,7 @@ from connection.errors import (
     SecurityError,
     UnreachableError,
 )
-from tests.unit.connection.admin_server import answering
+from tests.unit.connection.admin_server import HOST, answering
 
 
 @pytest.fixture
@@ -42,6 +42,12 @@ def test_a_server_error_is_asked_again() -> None:
     ):
         assert client.get("/p") == {"a": 1}
         assert asked == ["/p"] * 3
+
+
+def test_a_redirection_is_followed_with_the_same_request_and_the_new_host() -> None:
+    with answering((200, HOST)) as (leader, asked), answering((307, leader.url)) as (client, _):
+        assert client.request("PUT", "/p", {"a": 1}) == leader.url.removeprefix("http://")
+        assert asked == ["PUT /p"]
 
 
 def test_a_server_error_that_stays_is_told_with_pulsars_reason() -> None:
