@@ -1,7 +1,8 @@
 """Brings each service's tables up to date, as the service's own role."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from alpes_runtime import load_queries
 from alpes_runtime.errors import AlpesError, Misconfigured
 from alpes_runtime.migrations import migrate, missing
 from alpes_runtime.postgres import conninfo
@@ -17,8 +19,68 @@ from deployment.change import Change
 from deployment.errors import DeploymentError
 from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
 from deployment.target import Target
+from terminal import progress
+
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+DEPLOYING = 1634496357
+"""Key of the advisory lock that a deployment holds. Any number does, as long as every deployment takes the same."""
+LONGEST_WAIT_S = 900.0
+LOOK_S = 1.0
 
 Result = TypeVar("Result")
+
+
+@contextmanager
+def alone(configs: Sequence[PulsarFunctionConfig], target: Target) -> Iterator[None]:
+    """Deploy to these services' databases alone for the length of a `with` block: other deployments wait for its end.
+
+    Raises
+    ------
+    DeploymentError
+        A database can't be reached, or another deployment takes too long; the message names it.
+    """
+    with ExitStack() as held:
+        # In the order of the names, so that no two deployments wait for each other.
+        for config in sorted(configs, key=lambda config: config.name):
+            if config.dsn_variable:
+                held.enter_context(_of_database(config, target, partial(_locked, config.name)))
+        yield
+
+
+def _locked(service: str, dsn: str) -> psycopg.Connection:
+    """Return a connection that holds the lock until it is closed."""
+    connection = psycopg.connect(conninfo(dsn, "alpes deployment", options=""), autocommit=True)
+    try:
+        if not _try(connection):
+            waiting = f"Waiting for another deployment of {service}, {_holder(connection)}"
+            with progress.step(waiting, "The other deployment ended"):
+                _wait(connection, service)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _wait(connection: psycopg.Connection, service: str) -> None:
+    ends_at = time.monotonic() + LONGEST_WAIT_S
+    while not _try(connection):
+        if time.monotonic() > ends_at:
+            raise DeploymentError(
+                f"Nothing was done, since another deployment of {service} still goes on, {_holder(connection)}:"
+                " wait for it. If it hangs, end its session: pg_terminate_backend."
+            )
+        time.sleep(LOOK_S)
+
+
+def _try(connection: psycopg.Connection) -> bool:
+    ((taken,),) = connection.execute(SQL["try_lock"].encode(), {"key": DEPLOYING})
+    return bool(taken)
+
+
+def _holder(connection: psycopg.Connection) -> str:
+    for pid, place, since in connection.execute(SQL["holder"].encode(), {"key": DEPLOYING}):
+        return f"which works from {place} since {since:%Y-%m-%d %H:%M:%S%z} (session {pid} of its database)"
+    return "which is about to end"
 
 
 def lacking(configs: Sequence[PulsarFunctionConfig], target: Target) -> list[Change]:

@@ -72,6 +72,13 @@ def deploy(
     deployment.errors.DeploymentError
         Something prevents it. Nothing is created before the contracts and the workers have passed their checks.
     """
+    with databases.alone(configs, target):
+        return _deploy(configs, target, permission, form)
+
+
+def _deploy(
+    configs: Sequence[PulsarFunctionConfig], target: Target, permission: gate.Permission | None, form: planning.Form
+) -> Summary:
     api = Admin(target.admin_url)
     cli = PulsarAdmin(pulsar_admin(target), api)
     if form.with_functions:

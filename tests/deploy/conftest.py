@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,7 @@ def checkout(
 
     monkeypatch.setattr(deployment.databases, "migrate", migrate)
     monkeypatch.setattr(deployment.databases, "_missing", missing)
+    monkeypatch.setattr(deployment.databases, "_locked", lambda _service, _dsn: nullcontext())
     if "worker_check" not in request.fixturenames:
         # The check starts a Python that imports every function, which is too slow for each test.
         monkeypatch.setattr(preflight, "check_local", lambda functions, settings, **_: None)
