@@ -90,7 +90,8 @@ class Guard:
             return
         self._in_hand += 1
         try:
-            await self._app(scope, self._bounded(receive), self._hurried(send))
+            exchange = _Exchange(self._settings, receive, send)
+            await self._app(scope, exchange.receive, exchange.send)
         finally:
             self._in_hand -= 1
 
@@ -122,7 +123,7 @@ class Guard:
         if self._settings.token_file is None:
             self._check_names(host.decode("latin-1").lower(), origin.decode("latin-1").lower())
         if length.isdigit() and int(length) > self._settings.most_body_bytes:
-            raise self._too_large()
+            raise _too_large(self._settings.most_body_bytes)
 
     def _check_names(self, host: str, origin: str) -> None:
         named = _HOST.fullmatch(host)
@@ -139,52 +140,73 @@ class Guard:
                 f"A page of {origin[:80]!r} may not use this API: it serves programs, and pages of its own.",
             )
 
-    def _too_large(self) -> Problem:
-        most = self._settings.most_body_bytes
-        return Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "size",
-            f"A body may have {most} bytes: send a smaller one.",
-            headers={"Connection": "close"},
-        )
 
-    def _hurried(self, send: Send) -> Send:
-        """Return a `send` that gives up a client that doesn't read what is streamed to it."""
+def _too_large(most: int) -> Problem:
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "size",
+        f"A body may have {most} bytes: send a smaller one.",
+        headers={"Connection": "close"},
+    )
 
-        async def hurried(message: Message) -> None:
-            if not message.get("more_body"):
-                await send(message)
-                return
-            async with asyncio.timeout(self._settings.part_s):
-                await send(message)
 
-        return hurried
+class _Exchange:
+    """A request and its answer: bounds the body's size and time, and how long a client may take to read a part.
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """Return a `receive` that bounds the body's size and time."""
-        left, ends_at, whole = self._settings.most_body_bytes, 0.0, False
+    Parameters
+    ----------
+    settings
+        The limits.
+    receive, send
+        The server's.
+    """
 
-        async def bounded() -> Message:
-            nonlocal left, ends_at, whole
-            if whole:
-                # Only the client's going away is left to wait for.
-                return await receive()
-            ends_at = ends_at or time.monotonic() + self._settings.body_s
-            try:
-                async with asyncio.timeout(max(0.0, ends_at - time.monotonic())):
-                    message = await receive()
-            except TimeoutError:
-                raise Problem(
-                    HTTPStatus.REQUEST_TIMEOUT,
-                    "slow",
-                    f"The body did not arrive within {self._settings.body_s:g} s, and nothing was done: send it again.",
-                    headers={"Connection": "close"},
-                ) from None
-            if message["type"] == "http.request":
-                left -= len(message.get("body", b""))
-                whole = not message.get("more_body", False)
-                if left < 0:
-                    raise self._too_large()
-            return message
+    def __init__(self, settings: Settings, receive: Receive, send: Send) -> None:
+        self._settings = settings
+        self._receive = receive
+        self._send = send
+        self._left = settings.most_body_bytes
+        self._ends_at = 0.0
+        self._is_whole = False
+        self._is_answered = False
 
-        return bounded
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on. Raises `TimeoutError` if the client doesn't read what is streamed to it."""
+        self._is_answered = True
+        if not message.get("more_body"):
+            await self._send(message)
+            return
+        async with asyncio.timeout(self._settings.part_s):
+            await self._send(message)
+
+    async def receive(self) -> Message:
+        """Return what the client sent, or that it has gone. Raises `Problem` if the body is too large or too late."""
+        if self._is_whole:
+            # Only the client's going away is left to wait for.
+            return await self._receive()
+        try:
+            return await self._part()
+        except Problem:
+            if not self._is_answered:
+                raise
+            # Too late to say so: whoever streams the answer only waits for the client's going away.
+            return {"type": "http.disconnect"}
+
+    async def _part(self) -> Message:
+        self._ends_at = self._ends_at or time.monotonic() + self._settings.body_s
+        try:
+            async with asyncio.timeout(max(0.0, self._ends_at - time.monotonic())):
+                message = await self._receive()
+        except TimeoutError:
+            raise Problem(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "slow",
+                f"The body did not arrive within {self._settings.body_s:g} s, and nothing was done: send it again.",
+                headers={"Connection": "close"},
+            ) from None
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            self._is_whole = not message.get("more_body", False)
+            if self._left < 0:
+                raise _too_large(self._settings.most_body_bytes)
+        return message

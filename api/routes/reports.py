@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
 import pulsar
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api import reports
 from api.backend import Backend, in_pool
@@ -32,6 +36,7 @@ router = APIRouter(prefix="/reports", tags=["reports"])
 RETRY_AFTER_S = 2
 ORDERS = "orders"
 SEND_TIMEOUT_MS = 10_000
+_log = logging.getLogger(__name__)
 _EXAMPLE = {"report": "orders", "format": "csv", "from": "2026-11-01", "filters": {"status": "aprobada"}}
 ENDINGS = {"markdown": "md"}
 """Endings of the formats whose files aren't called as they are."""
@@ -122,14 +127,7 @@ async def fetch(
             said = {"id": report_id, "detail": "The report isn't there yet: ask again."}
             return JSONResponse(said, HTTPStatus.ACCEPTED, {"Retry-After": str(RETRY_AFTER_S)})
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "report", f"Reporting made no report: {first.error}")
-    return StreamingResponse(
-        _streamed(backend, first, parts, stop),
-        media_type=first.content_type,
-        headers={
-            "Content-Disposition": f'attachment; filename="{file_name(first)}"',
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return _Streamed(backend, first, parts, stop)
 
 
 def file_name(part: ReporteGenerado) -> str:
@@ -138,18 +136,43 @@ def file_name(part: ReporteGenerado) -> str:
     return f"reporte.{ENDINGS.get(word[0], word[0])}" if word else "reporte"
 
 
-async def _streamed(
-    backend: Backend, first: ReporteGenerado, rest: Iterator[ReporteGenerado], stop: threading.Event
-) -> AsyncIterator[bytes]:
-    try:
-        part: ReporteGenerado | None = first
-        read = reports.Sum()
-        while part is not None:
-            read.add(part)
-            yield part.content
-            part = await in_pool(backend.readers, next, rest, None)
-    finally:
-        _end(backend, stop)
+class _Streamed(StreamingResponse):
+    """A report, part by part. What reads it ends with the answer, however that ends."""
+
+    def __init__(
+        self, backend: Backend, first: ReporteGenerado, rest: Iterator[ReporteGenerado], stop: threading.Event
+    ) -> None:
+        headers = {
+            "Content-Disposition": f'attachment; filename="{file_name(first)}"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        self._contents = _contents(backend, first, rest)
+        super().__init__(self._contents, headers=headers, media_type=first.content_type)
+        self._report_id = first.report_id
+        self._end = partial(_end, backend, stop)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; see ASGI. The server breaks the connection of an answer that ends too early."""
+        try:
+            await super().__call__(scope, receive, send)
+        except (TimeoutError, ClientDisconnect):
+            _log.info("The client of report %s has gone, or reads too slowly", self._report_id)
+        except (reports.Unfinished, *reports.FAILURES) as error:
+            _log.warning("The answer with report %s ends too early: %s", self._report_id, error)
+        finally:
+            self._end()
+            await self._contents.aclose()
+
+
+async def _contents(
+    backend: Backend, first: ReporteGenerado, rest: Iterator[ReporteGenerado]
+) -> AsyncGenerator[bytes, None]:
+    part: ReporteGenerado | None = first
+    read = reports.Sum()
+    while part is not None:
+        read.add(part)
+        yield part.content
+        part = await in_pool(backend.readers, next, rest, None)
 
 
 def _end(backend: Backend, stop: threading.Event) -> None:

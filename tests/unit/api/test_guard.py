@@ -91,6 +91,17 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     assert caught.value.status == 408
 
 
+def test_a_body_that_does_not_come_ends_an_answer_that_has_begun_without_an_error() -> None:
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def send(_message: Any) -> None:
+        pass
+
+    asked(app, never, send, body_s=0.05)
+
+
 def test_a_client_that_does_not_read_a_stream_is_given_up() -> None:
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": b"part", "more_body": True})

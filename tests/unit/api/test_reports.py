@@ -1,5 +1,6 @@
 """A report is read from one making of it, whatever else lies in the topic, and is given up only when it must be."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -201,3 +202,34 @@ def test_asking_for_the_head_of_a_report_leaves_no_reader_behind(
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-disposition"] == 'attachment; filename="reporte.csv"'
     assert all(stop.is_set() for stop in stops)
+
+
+def test_who_does_not_read_a_report_is_given_up_and_leaves_no_reader_behind(
+    open_api: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+
+    def endless(*_: Any) -> Iterator[ReporteGenerado]:
+        try:
+            for number in range(1_000):
+                yield ReporteGenerado(part=number, content=b"x", content_type="text/csv", format="csv")
+        finally:
+            closed.append(True)
+
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        if message.get("more_body"):
+            await never()
+
+    api = open_api(part_s=0.02)
+    app: Any = api.app
+    app.state.backend.deployed.set()
+    monkeypatch.setattr(reports, "parts", endless)
+    request = {"type": "http", "method": "GET", "path": f"/reports/{REPORT}", "query_string": b"", "client": None}
+    assert api.portal is not None
+    for _ in range(2 * MOST_STREAMS):
+        api.portal.call(app, {**request, "headers": [(b"host", b"localhost")]}, never, send)
+    assert len(closed) == 2 * MOST_STREAMS
+    assert not app.state.backend.streams.locked()
