@@ -58,6 +58,10 @@ class Backend:
         Asks the admin API about orders and totals: it takes only so many questions at once.
     readers : ThreadPoolExecutor
         Reads traces and reports.
+    examiner : ThreadPoolExecutor
+        Looks at Pulsar's health.
+    examination : asyncio.Task or None
+        The last look, which may still be under way.
     tracing, streams : asyncio.Semaphore
         Held while a trace is read, and while a report is streamed.
     extra_currencies : frozenset of str
@@ -74,6 +78,8 @@ class Backend:
     following: Following
     lookups: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(MOST_LOOKUPS, "lookup"))
     readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(MOST_TRACES + MOST_STREAMS, "read"))
+    examiner: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "examine"))
+    examination: asyncio.Task[dict[str, str]] | None = None
     tracing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_TRACES))
     streams: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_STREAMS))
     extra_currencies: frozenset[str] = frozenset()
@@ -106,7 +112,7 @@ async def opened(settings: Settings) -> AsyncIterator[Backend]:
                 outcomes.stop()
                 arriving.cancel()
                 await asyncio.wait([arriving])
-                for pool in (backend.lookups, backend.readers):
+                for pool in (backend.lookups, backend.readers, backend.examiner):
                     pool.shutdown(wait=False, cancel_futures=True)
     finally:
         client.shutdown()

@@ -12,6 +12,7 @@ import pulsar
 
 from alpes_wire import (
     EARLIEST,
+    Endpoint,
     Forbidden,
     MessageId,
     Reader,
@@ -137,6 +138,16 @@ def connected(service_url: str) -> Iterator[Client]:
         yield client
 
 
+def require_address(endpoint: Endpoint) -> list[tuple[str, int, bool]]:
+    """Return host, port and whether to use TLS for each broker of an endpoint. Raises `UnreachableError` if none."""
+    try:
+        return endpoint.addresses()
+    except WireError as error:
+        raise UnreachableError(
+            f"{endpoint.service_url!r} is no address of a Pulsar broker, such as pulsar://127.0.0.1:6650."
+        ) from error
+
+
 @contextmanager
 def _errors_translated(service_url: str, security: Security) -> Iterator[None]:
     try:
@@ -158,12 +169,7 @@ def _errors_translated(service_url: str, security: Security) -> Iterator[None]:
 def _require_pulsar(security: Security, service_url: str) -> None:
     """Shake hands once: the library would say neither which certificate nor which token it is about."""
     endpoint = security.endpoint(service_url)
-    try:
-        addresses = endpoint.addresses()
-    except WireError as error:
-        raise UnreachableError(
-            f"{service_url!r} is no address of a Pulsar broker, such as pulsar://127.0.0.1:6650."
-        ) from error
+    addresses = require_address(endpoint)
     try:
         connect(endpoint, answer_s=LOOKUP_TIMEOUT_S).close()
     except WireError as error:

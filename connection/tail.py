@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Generic, Self, TypeVar
+
+import pulsar
 
 from alpes_wire import EARLIEST, LATEST, Entry, Message, MessageId, Reader, WireError
 from connection.client import Client
@@ -19,6 +21,8 @@ Handler = Callable[[str, Taken, int], Any]
 WAIT_S = 0.2
 """How long a reader waits for a message before it checks whether to stop."""
 PAUSE_AFTER_ERROR_S = 0.5
+NEW_PARTITIONS_S = 30.0
+"""How often to look for partitions that were added; the functions look as often."""
 
 
 class _Tail(Generic[Taken]):
@@ -28,17 +32,9 @@ class _Tail(Generic[Taken]):
         self._client = client
         self._handle = handle
         self._stopping = threading.Event()
+        self._topics = list(topics)
         self._readers: dict[str, Reader | None] = {}
-        self._threads = [
-            threading.Thread(
-                target=self._read,
-                args=(topic, partition, *self._opened(partition, LATEST)),
-                name=f"tail-{partition}",
-                daemon=True,
-            )
-            for topic in topics
-            for partition in client.get_topic_partitions(full_name(topic))
-        ]
+        self._threads = [threading.Thread(target=self._look, name="tail-new", daemon=True), *self._new(LATEST)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -58,6 +54,28 @@ class _Tail(Generic[Taken]):
     @staticmethod
     def _take(reader: Reader, seconds: float) -> Taken | None:
         raise NotImplementedError
+
+    def _new(self, start: MessageId) -> list[threading.Thread]:
+        """Return threads that will read the partitions that none reads yet."""
+        return [
+            threading.Thread(
+                target=self._read,
+                args=(topic, partition, *self._opened(partition, start)),
+                name=f"tail-{partition}",
+                daemon=True,
+            )
+            for topic in self._topics
+            for partition in self._client.get_topic_partitions(full_name(topic))
+            if partition not in self._readers
+        ]
+
+    def _look(self) -> None:
+        """Read partitions that are added later, too, from their start."""
+        while not self._stopping.wait(NEW_PARTITIONS_S):
+            # The broker may be away; then the next look finds them.
+            with suppress(pulsar.PulsarException):
+                for thread in self._new(EARLIEST):
+                    thread.start()
 
     def _opened(self, partition: str, start: MessageId) -> tuple[Reader | None, MessageId]:
         """Open a reader, or return None; return, too, where the next attempt has to start."""

@@ -11,6 +11,9 @@ from api.app import create_app
 from api.server import listening, url_of
 from api.server import serve as run
 from api.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
+from connection.admin import Admin
+from connection.client import require_address
+from connection.security import from_environment
 from terminal.options import admin_url_option, service_url_option
 
 
@@ -46,6 +49,9 @@ def serve(host: str, port: int, token_file: Path | None, service_url: str, admin
     """  # noqa: D301 - \b is click's mark
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings(service_url=service_url, admin_url=admin_url, host=host, port=port, token_file=token_file)
+    # Whether something answers there is found out later, again and again.
+    require_address(from_environment().endpoint(service_url))
+    Admin(admin_url)
     app = create_app(settings)
     with listening(settings) as bound:
         click.echo(f"The HTTP API listens at {url_of(bound)}", err=True)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
-from api.backend import Backend
+from api.backend import Backend, in_pool
 from connection.admin import Admin
 from connection.errors import ForbiddenError, PulsarError
 from connection.functions import instances
@@ -40,7 +40,10 @@ async def health(request: Request) -> JSONResponse:
 
 async def _answer(request: Request, **parts: str) -> JSONResponse:
     backend: Backend = request.app.state.backend
-    parts |= await asyncio.to_thread(_look, backend.admin)
+    if backend.examination is None or backend.examination.done():
+        backend.examination = asyncio.create_task(in_pool(backend.examiner, _look, backend.admin))
+    # One at a time, for all who ask: whoever needs no token must not keep the threads of others busy.
+    parts |= await asyncio.shield(backend.examination)
     is_well = all(found in {RUNNING, UNTOLD} for found in parts.values())
     return JSONResponse(
         {"ready": is_well, "parts": parts}, HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE

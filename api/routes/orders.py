@@ -31,6 +31,8 @@ router = APIRouter(prefix="/orders", tags=["orders"])
 RECIBIDA = "recibida"
 """Status of an order that the broker has, and of which no function has said anything yet."""
 RETRY_AFTER_S = 1
+STORED_AGAIN_S = 1.0
+"""When the state store is asked again for whoever waits for an order's end; then each time after twice as long."""
 
 Judge = Callable[[Outcome], "dict[str, Any] | Problem | None"]
 Wait = Annotated[
@@ -116,18 +118,23 @@ async def show(request: Request, order_id: model.OrderId, wait: Wait = 0) -> JSO
 
 
 async def _told_or_stored(backend: Backend, order_id: str, wait_s: int) -> dict[str, Any]:
-    """Return what the topics say within `wait_s`, or the state store at once if the order has ended there."""
-    stored = asyncio.create_task(_stored_status(backend, order_id))
+    """Return what the topics say within `wait_s`, or the state store as soon as the order has ended there."""
     told = asyncio.create_task(_awaited(backend, order_id, verdict.of_order, wait_s))
+    pause_s = STORED_AGAIN_S
     try:
-        await asyncio.wait([stored, told], return_when=asyncio.FIRST_COMPLETED)
-        if told.done() and (found := told.result()) is not None:
-            return found
-        status = await stored
-        if status not in FINAL_STATUSES and (found := await told) is not None:
-            return found
+        while True:
+            stored = asyncio.create_task(_stored_status(backend, order_id))
+            await asyncio.wait([stored, told], return_when=asyncio.FIRST_COMPLETED)
+            if told.done() and (found := told.result()) is not None:
+                stored.cancel()
+                return found
+            status = await stored
+            if told.done() or status in FINAL_STATUSES:
+                break
+            # The event may have come before the topics were followed.
+            await asyncio.wait([told], timeout=pause_s)
+            pause_s *= 2
     finally:
-        stored.cancel()
         told.cancel()
     is_known = backend.commands.find(order_id) is not None
     if isinstance(status, Problem):

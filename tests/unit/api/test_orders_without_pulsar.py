@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from api.bodies import parsed
 from api.orders import model
 from api.problems import Problem
+from api.routes import orders
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests.unit.api.messages import message
 
@@ -172,3 +173,26 @@ def test_an_end_that_the_topics_tell_is_told_although_the_state_store_is_away(op
     soon.start()
     told = api.get("/orders/a", params={"wait": 60})
     assert (told.status_code, told.json()["status"]) == (200, "aprobada")
+
+
+def test_an_end_that_only_the_state_store_knows_is_told_while_the_caller_waits(
+    open_api: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter(["creada", "aprobada"])
+    monkeypatch.setattr(orders, "STORED_AGAIN_S", 0.05)
+    monkeypatch.setattr(orders, "order_status", lambda *_: next(found))
+    api = open_api()
+    known(api, "b")
+    told = api.get("/orders/a", params={"wait": 60})
+    assert (told.status_code, told.json()) == (200, {"id": "a", "status": "aprobada"})
+
+
+def test_what_the_state_store_knows_at_the_end_of_the_wait_is_told(
+    open_api: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter(["", "creada"])
+    monkeypatch.setattr(orders, "STORED_AGAIN_S", 60.0)
+    monkeypatch.setattr(orders, "order_status", lambda *_: next(found))
+    api = open_api()
+    known(api, "b")
+    assert api.get("/orders/a", params={"wait": 1}).json() == {"id": "a", "status": "creada"}

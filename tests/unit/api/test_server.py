@@ -115,6 +115,21 @@ def test_where_it_cannot_listen_is_said_in_one_line(server: tuple["subprocess.Po
     assert "can't listen" in told
 
 
+@pytest.mark.parametrize(
+    ("option", "address"),
+    [
+        ("--service-url", "pulsar://127.0.0.1:99999"),
+        ("--service-url", "pulsar://"),
+        ("--service-url", ""),
+        ("--admin-url", "x"),
+    ],
+)
+def test_an_address_that_is_none_is_said_in_one_line(option: str, address: str) -> None:
+    code, told = refused("--port", "0", option, address)
+    assert (code, told.count("\n")) == (2, 0)
+    assert repr(address) in told
+
+
 def test_it_refuses_to_be_open_to_other_machines() -> None:
     code, told = refused("--host", "0.0.0.0", "--port", "0")  # noqa: S104 - it is refused
     assert (code, told.count("\n")) == (2, 0)

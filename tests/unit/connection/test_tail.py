@@ -66,6 +66,27 @@ def test_only_a_topic_that_was_missing_is_read_from_its_start(
     assert handed == []
 
 
+def test_a_partition_that_is_added_is_read_from_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "NEW_PARTITIONS_S", 0.01)
+    monkeypatch.setattr(tail, "WAIT_S", 0.01)
+    found, opened = ["p-0"], list[tuple[str, MessageId]]()
+
+    class Growing:
+        def get_topic_partitions(self, _topic: str) -> list[str]:
+            return list(found)
+
+        def open_reader(self, partition: str, start: MessageId) -> _Reader:
+            opened.append((partition, start))
+            return _Reader()
+
+    with tail.Tail(cast("Client", Growing()), ["crear-orden"], lambda *_: None) as under_test:
+        found.append("p-1")
+        while len(opened) < 2:
+            threading.Event().wait(0.01)
+        assert under_test.connected
+    assert opened == [("p-0", LATEST), ("p-1", EARLIEST)]
+
+
 def test_an_entry_tail_hands_over_entries_and_says_whether_every_partition_is_read() -> None:
     handed: list[Any] = []
     some = threading.Event()
