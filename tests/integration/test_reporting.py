@@ -342,6 +342,14 @@ def test_a_broken_or_endless_format_is_given_up_with_the_reason(
     assert (answer.last, answer.content) == (True, b"")
 
 
+@pytest.mark.parametrize("letter", ["€", "\\ud800"], ids=["of three bytes", "that UTF-8 lacks"])
+def test_any_reason_is_told_up_to_a_length(dsn: str, add_format: Callable[[str, str], None], letter: str) -> None:
+    add_format("wordy", f"raise ValueError('{letter}' * 5_000)\n    yield b''")
+    (answer,) = made(dsn, "wordy")
+    assert answer.error.startswith("Reporting gave up this report: ValueError: ")
+    assert 1_000 < len(answer.error) < 3_000
+
+
 def test_what_was_sent_of_a_report_that_fails_is_followed_by_an_error(
     dsn: str, add_format: Callable[[str, str], None]
 ) -> None:

@@ -16,6 +16,8 @@ from functions.reporting.making.request import Request
 GATHERED_BYTES = 1 << 16
 """Content is sent in frames of about this size."""
 ALIVE_EVERY_S = 1.0
+MOST_CHARS = 2_000
+"""Of the reason why there is no report."""
 
 
 class Output:
@@ -46,6 +48,10 @@ class Output:
         while unsent:
             unsent = unsent[self._file.write(unsent) or 0 :]
 
+    def ended(self, kind: Kind, why: str) -> None:
+        """Say why there is no report."""
+        self.frame(kind, why[:MOST_CHARS].encode(errors="replace"))
+
     def alive(self) -> None:
         """Say that the report goes on, once a second at most."""
         if time.monotonic() - self._told >= ALIVE_EVERY_S:
@@ -65,16 +71,16 @@ def main() -> None:
         output.flush()
         output.frame(Kind.WHOLE)
     except ReportRefused as error:
-        output.frame(Kind.REFUSED, str(error).encode())
+        output.ended(Kind.REFUSED, str(error))
     except psycopg.OperationalError as error:
         traceback.print_exc()
         kind = Kind.UNAVAILABLE if _is_away(error) else Kind.FAILED
-        output.frame(kind, f"PostgreSQL: {str(error).strip().splitlines()[0]}".encode())
+        output.ended(kind, f"PostgreSQL: {str(error).strip().splitlines()[0]}")
     except MemoryError:
-        output.frame(Kind.FAILED, b"it needs more memory than report_memory_mb of Reporting's userConfig allows")
+        output.ended(Kind.FAILED, "it needs more memory than report_memory_mb of Reporting's userConfig allows")
     except Exception as error:  # noqa: BLE001 -- any error is the answer's reason
         traceback.print_exc()
-        output.frame(Kind.FAILED, f"{type(error).__name__}: {error}".encode()[:2000])
+        output.ended(Kind.FAILED, f"{type(error).__name__}: {error}")
 
 
 def _is_away(error: psycopg.OperationalError) -> bool:
