@@ -298,7 +298,7 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
       alpes dlq discard --topic crear-orden --error invalid --yes
     """  # noqa: D301 - \b is click's mark
     selection = _selected(ids, everything, errors, topics)
-    with interruptible() as stop, _session(service_url, admin_url) as session:
+    with _session(service_url, admin_url) as session:
         session.require_names(selection)
         _require_found(selection, session)
         if not yes:
@@ -308,7 +308,7 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
                 click.echo("No letters that wait are chosen.")
                 return
             click.confirm(f"Discard {number:,} dead letters?", abort=True, err=True)
-        with Counting(Console(stderr=True), "discarded") as counting:
+        with interruptible() as stop, Counting(Console(stderr=True), "discarded") as counting:
             outcome = discard_letters(session.log, session.waiting(selection), reason, stop, counting.show)
         if not outcome.stopped:
             session.tell_if_none_matched(selection)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
+
+from operations.scratch_file import ScratchFile
 
 CHUNK = 1_000
 
@@ -61,20 +61,11 @@ class OrderLetter(NamedTuple):
     bug: bool = False
 
 
-class Scratch:
-    """A temporary SQLite database, which goes when it is closed or this process ends."""
+class Scratch(ScratchFile):
+    """The orders that are still to be judged."""
 
     def __init__(self) -> None:
-        self._file = sqlite3.connect("")
-        self._file.executescript(_TABLES)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+        super().__init__(_TABLES)
 
     def doubt(self, orders: Iterable[Doubtful]) -> None:
         """Record doubtful orders, in place of what was recorded of them before."""

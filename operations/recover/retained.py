@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from alpes_wire import Message
 from connection.admin import Admin
@@ -15,6 +13,7 @@ from connection.client import Client
 from connection.reading import key, partitions, properties, read
 from operations.reconcile.merge import Rows
 from operations.recover.choice import decoded, order_id, places, rank
+from operations.scratch_file import ScratchFile
 
 CHUNK = 1_000
 
@@ -59,20 +58,11 @@ class Recoverable(NamedTuple):
     properties: dict[str, str]
 
 
-class Retained:
+class Retained(ScratchFile):
     """The lost orders and what was found for them, in a file that goes when it is closed or this process ends."""
 
     def __init__(self) -> None:
-        self._file = sqlite3.connect("")
-        self._file.executescript(_TABLES)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+        super().__init__(_TABLES)
 
     def want(self, orders: Iterable[tuple[str, str, Rows | None]]) -> None:
         """Add orders to look for: each one's id, what it waits for, and its rows."""
