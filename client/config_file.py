@@ -6,6 +6,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         If it isn't TOML, can't be read, or is missing though `ALPES_CONFIG` names it.
     """
     file = path(environ)
-    if file is None or not (environ.get(CONFIG_FILE.variable) or file.exists()):
+    if file is None or not (environ.get(CONFIG_FILE.variable) or _exists(file)):
         return {}
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -48,6 +49,13 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         raise ConfigFileError(f"{file} can't be read: {error.strerror}. Mend it, or unset ALPES_CONFIG.") from error
     except ValueError as error:
         raise ConfigFileError(f"{file} is not valid TOML: {' '.join(str(error).split())}.") from error
+
+
+def _exists(file: Path) -> bool:
+    # In a home that this user may not look into there is none.
+    with suppress(OSError):
+        return file.exists()
+    return False
 
 
 def system(content: Mapping[str, Any], file: Path | None) -> dict[str, str]:
@@ -100,7 +108,7 @@ def defaults(
         for name in commands if only is None else [only]:
             command = group.get_command(ctx, name)
             if command is not None:
-                found[name] = _with_zone(command, ctx, content[TZ]) | found.get(name, {})
+                found[name] = _merged(_with_zone(command, ctx, _text(content[TZ])), found.get(name, {}))
     return found
 
 
@@ -122,7 +130,7 @@ def _of_command(command: click.Command, ctx: click.Context, table: Any, name: st
             if subcommand is not None:
                 found[key] = _of_command(subcommand, ctx, value, f"{name}.{key}", file)
         elif key in options:
-            found[str(options[key])] = value
+            found[str(options[key])] = _text(value)
         else:
             raise ConfigFileError(
                 f"{file}: alpes {name.replace('.', ' ')} has no option {key!r}. {_nearest(key, [*options, *below])}"
@@ -141,6 +149,19 @@ def _with_zone(command: click.Command, ctx: click.Context, zone: Any) -> dict[st
             if subcommand is not None and (below := _with_zone(subcommand, ctx, zone)):
                 found[name] = below
     return found
+
+
+def _merged(general: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return both, subcommands merged likewise; what is a command's own goes before."""
+    below = {key: _merged(value, own.get(key, {})) for key, value in general.items() if isinstance(value, dict)}
+    return general | own | below
+
+
+def _text(value: Any) -> Any:
+    """Return a value as the command line would have it, where a flag has none and an option may come several times."""
+    if isinstance(value, list):
+        return [_text(each) for each in value]
+    return value if isinstance(value, bool | dict) else str(value)
 
 
 def _dsn_variable(key: str) -> str:

@@ -10,6 +10,7 @@ import click
 
 from client.mix import KINDS
 from client.pacing import Bursts, Constant, Pace, Ramp
+from terminal.options import MOST
 
 PACES = {"rate": "--rate", "ramp": "--ramp", "burst": "--burst"}
 
@@ -35,8 +36,8 @@ class RampType(click.ParamType[tuple[float, float]]):
             first, last = (float(rate) for rate in str(value).split(":"))
         except ValueError:
             first = last = math.nan
-        if not (0 <= first < math.inf and 0 <= last < math.inf and first + last > 0):
-            self.fail(f"{value!r} is no pair of rates, such as 10:200", param, ctx)
+        if not (0 <= first <= MOST and 0 <= last <= MOST and first + last > 0):
+            self.fail(f"{value!r} is no pair of rates up to {MOST:,}, such as 10:200", param, ctx)
         return first, last
 
 
@@ -65,15 +66,15 @@ class MixType(click.ParamType[dict[str, int]]):
         return found
 
 
-def require_sense(given: Collection[str], *, stdin: bool = False) -> None:
+def require_sense(given: Collection[str], *, read_once: bool = False) -> None:
     """Raise `click.UsageError` if options contradict each other.
 
     Parameters
     ----------
     given
         The names of the options that were given.
-    stdin
-        Whether the orders come from standard input.
+    read_once
+        Whether the orders come from standard input or a pipe.
     """
     paces = [option for name, option in PACES.items() if name in given]
     checks = {
@@ -84,7 +85,7 @@ def require_sense(given: Collection[str], *, stdin: bool = False) -> None:
         "--for needs a pace: --rate, --ramp or --burst": "length_s" in given and not paces,
         "--for and --orders both say how many: name one": {"length_s", "orders"} <= set(given),
         "--skip-bad-lines is about the lines of --from-file": "skip_bad_lines" in given and "from_file" not in given,
-        "--resume needs a file that can be read again, and standard input can't": stdin and "resume" in given,
+        "--resume needs a file that can be read again: standard input and pipes can't": read_once and "resume" in given,
         "--mix can't be continued with --resume: begin the drill again": {"mix", "resume"} <= set(given),
     }
     # A file says all this itself.

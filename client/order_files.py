@@ -93,33 +93,50 @@ MOST_SHOWN = 10
 
 @contextmanager
 def opened(name: str, most: int) -> Iterator[BinaryIO]:
-    """Open a file that can be read twice; `-` is standard input, which is copied to a temporary file for that.
+    """Open a file that can be read twice. Standard input (`-`) and pipes are copied to a temporary file for that.
 
     Parameters
     ----------
     name
         The file.
     most
-        How many lines standard input may have.
+        How many lines a file may have that is copied.
 
     Raises
     ------
     OrderFileError
-        If standard input is too long.
+        If standard input is closed, or what is copied is too long.
     """
-    if name != STANDARD_INPUT:
-        with Path(name).open("rb") as file:
-            yield file
+    if name == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise OrderFileError("Standard input is closed: name a file.")
+        with _copied(sys.stdin.buffer, "Standard input", most) as copy:
+            yield copy
         return
+    with Path(name).open("rb") as file:
+        if file.seekable():
+            yield file
+            return
+        with _copied(file, name, most) as copy:
+            yield copy
+
+
+def is_read_once(name: str) -> bool:
+    """Return whether a file can be read only once: standard input, or a pipe."""
+    return name == STANDARD_INPUT or Path(name).is_fifo()
+
+
+@contextmanager
+def _copied(file: BinaryIO, called: str, most: int) -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile() as copy:
         ends = 0
-        while block := sys.stdin.buffer.read(BLOCK_BYTES):
+        while block := file.read(BLOCK_BYTES):
             copy.write(block)
             ends += block.count(b"\n")
             # Something that never ends must not fill the disk.
             if ends > most or copy.tell() > MOST_COPIED_BYTES:
                 raise OrderFileError(
-                    f"Standard input is over {most:,} lines, or {MOST_COPIED_BYTES / 1e9:.0f} GB: send it in parts."
+                    f"{called} is over {most:,} lines, or {MOST_COPIED_BYTES / 1e9:.0f} GB: send it in parts."
                 )
         yield copy
 

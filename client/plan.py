@@ -73,6 +73,8 @@ def from_json(noted: dict[str, Any], path: object) -> Plan:
     """
     try:
         plan = Plan(**noted)
+        if any(type(value) is not type(Plan(0).as_json()[name]) for name, value in noted.items()):
+            raise TypeError
     except TypeError as error:
         raise JournalError(f"{path} was written by another release of alpes, which has to continue it.") from error
     if not plan.file and plan.faker != faker.VERSION:

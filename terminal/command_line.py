@@ -198,7 +198,9 @@ class Group(click.Group):
             return CommandError(" ".join(f"{what}{error.strerror or error}".split()).removesuffix(".") + ".")
         if isinstance(error, KeyboardInterrupt):
             return CommandError(self._interrupted, exit_code=INTERRUPTED)
-        return CommandError("Nothing was done.")
+        # click says the same of a "no" and of Ctrl-C at a question.
+        was_interrupted = isinstance(error.__context__, KeyboardInterrupt)
+        return CommandError("Nothing was done.", exit_code=INTERRUPTED if was_interrupted else CommandError.exit_code)
 
     def _usage(self, error: click.UsageError) -> str:
         command = error.ctx.command_path if error.ctx else str(self.name)

@@ -119,6 +119,8 @@ def _guard_standard_streams(*, outlives_reader: bool) -> None:
 
 
 def _text(raw: io.FileIO, like: TextIO) -> io.TextIOWrapper:
+    # Not every encoding has every character of ours.
+    errors = "backslashreplace" if like.errors == "strict" else like.errors
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=like.encoding, errors=like.errors, line_buffering=bool(like.line_buffering)
+        io.BufferedWriter(raw), encoding=like.encoding, errors=errors, line_buffering=bool(like.line_buffering)
     )

@@ -20,8 +20,12 @@ SECONDS_OF = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
 DURATION = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|)")
 
 
+MOST = 1_000_000_000
+"""The largest number that `Positive` takes."""
+
+
 class Positive(click.ParamType[float]):
-    """A finite number above 0, or from 0 on."""
+    """A number above 0, or from 0 on."""
 
     name = "number"
 
@@ -34,8 +38,9 @@ class Positive(click.ParamType[float]):
             number = float(value)
         except (TypeError, ValueError):
             number = math.nan
-        if not (0 < number < math.inf or (self._zero and number == 0)):
-            self.fail(f"{_shown(value)} is no number {'from 0 on' if self._zero else 'above 0'}", param, ctx)
+        if not (0 < number <= MOST or (self._zero and number == 0)):
+            least = "from 0" if self._zero else "above 0"
+            self.fail(f"{_shown(value)} is no number {least}, up to {MOST:,}", param, ctx)
         return number
 
 

@@ -98,6 +98,8 @@ def test_orders_that_another_faker_made_are_not_sent_again(tmp_path: Path) -> No
         from_json(PLAN.as_json() | {"faker": "1.0"}, tmp_path)
     with pytest.raises(JournalError, match="another release"):
         from_json(PLAN.as_json() | {"later": 1}, tmp_path)
+    with pytest.raises(JournalError, match="another release"):
+        from_json(PLAN.as_json() | {"orders": "x"}, tmp_path)
 
 
 def test_numbers_beyond_the_plan_cost_nothing(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
+import threading
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -182,6 +185,24 @@ def test_standard_input_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.stdin", endless)
     with pytest.raises(OrderFileError, match="is over 100 lines"), order_files.opened("-", 100):
         pass
+
+
+def test_standard_input_that_is_closed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(OrderFileError, match="is closed"), order_files.opened("-", 100):
+        pytest.fail("it was read")
+
+
+def test_a_pipe_is_read_twice_like_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert order_files.is_read_once(str(pipe))
+    writer = threading.Thread(target=pipe.write_text, args=(f"{GOOD}\n",))
+    writer.start()
+    with order_files.opened(str(pipe), 100) as file:
+        assert order_files.survey(file, 100).orders == 1
+        assert [order.id for order in order_files.orders(file)] == ["a"]
+    writer.join()
 
 
 def test_a_file_is_never_held_as_a_whole() -> None:

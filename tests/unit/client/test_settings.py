@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import click
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -131,6 +132,22 @@ def test_config_shows_each_setting_with_its_source_and_no_secret(home: Path, run
     assert "ordenes:***@" in table.out
 
 
+def test_the_zone_of_the_file_is_that_of_a_subcommand_with_options_of_its_own() -> None:
+    content = {"tz": "America/Bogota", "dlq": {"list": {"limit": 5}}}
+    with patch.dict(os.environ, {"TZ": ""}):
+        found = config_file.defaults(content, alpes, click.Context(alpes), None, only="dlq")["dlq"]
+    assert found["list"] == {"zone": "America/Bogota", "limit": "5"}
+    assert found["show"] == {"zone": "America/Bogota"}
+
+
+def test_a_home_that_this_user_may_not_look_into_has_no_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refused)
+    assert config_file.load({"XDG_CONFIG_HOME": str(home)}) == {}
+
+
 def test_a_variable_tz_that_names_no_zone_is_said_and_not_shown_as_in_force(run: Alpes) -> None:
     done = run("config", "--json", TZ="Mars")
     (shown,) = (each for each in json.loads(done.out)["settings"] if each["setting"] == "TZ")
@@ -162,8 +179,10 @@ def test_an_option_of_the_file_counts_unless_a_flag_says_otherwise(home: Path, r
         ("send = 1", "send is a command, so it must be a table of options: [send]."),
         ("service-url = 1", "service-url must be a text, not 1."),
         ("= 1", "is not valid TOML: "),
-        ("[send]\nrate = 'fast'", "Invalid value for '--rate': 'fast' is no number above 0."),
+        ("[send]\nrate = 'fast'", "Invalid value for '--rate': 'fast' is no number above 0, up to 1,000,000,000."),
         ("tz = 'Bogota'", "Invalid value for '--tz'"),
+        ("tz = 5", "Invalid value for '--tz'"),
+        ("[send]\nresume = 3\nrate = []", "Invalid value for '--rate': '[]' is no number"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_one_line_that_names_it(home: Path, run: Alpes, file: str, said: str) -> None:

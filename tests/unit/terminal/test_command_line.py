@@ -47,6 +47,23 @@ def test_an_error_is_one_line_and_an_exit_code(
     assert capsys.readouterr().err == f"prog: {said}\n"
 
 
+def test_ctrl_c_at_a_question_is_an_interruption(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ask() -> None:
+        click.confirm("Sure?", abort=True)
+
+    def pressed(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    asking = Group(name="prog", commands=[click.Command("work", callback=ask)])
+    monkeypatch.setattr("click.termui.visible_prompt_func", pressed)
+    assert asking.run(["work"]) == 130
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: "no")
+    assert asking.run(["work"]) == 1
+    assert capsys.readouterr().err.count("Nothing was done.\n") == 2
+
+
 def test_a_reader_that_has_seen_enough_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert program(BrokenPipeError()).run(["work", "0"]) == 0
     assert capsys.readouterr().err == ""

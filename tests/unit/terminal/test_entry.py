@@ -126,3 +126,8 @@ def test_a_request_to_end_reaches_what_a_shell_started_in_the_background(tmp_pat
 def test_what_nohup_has_ignored_stays_ignored(tmp_path: Path) -> None:
     module = "import os, signal\n\ndef main():\n    os.kill(os.getpid(), signal.SIGHUP)\n    return 0\n"
     assert _run(tmp_path, module, "nohup")[0] == 0
+
+
+def test_what_the_outputs_encoding_lacks_is_written_as_an_escape(tmp_path: Path) -> None:
+    module = "def main():\n    print('Working …')\n"
+    assert _run(tmp_path, module, "env PYTHONIOENCODING=latin-1") == (0, "Working \\u2026\n", "")
