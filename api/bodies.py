@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import ClientDisconnect, Request
 
 from api.problems import Problem, invalid
 
@@ -16,6 +17,24 @@ class Body(BaseModel):
     """What a body has: nothing else, and nothing of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+async def whole(request: Request) -> bytes:
+    """Return a request's body. Starlette's own way takes several times as long for one that has come at once.
+
+    Raises
+    ------
+    ClientDisconnect
+        If the client goes away before.
+    """
+    parts = []
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 def parsed(model: type[Model], body: bytes) -> Model:

@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import Problem
 from api.settings import Settings
 
+BODY_IS_HERE = "alpes.body_is_here"
+"""Extension of a request's scope: its body has come whole. A clock for it would take a tenth of the API's time."""
 MOST_CLIENTS = 10_000
 """Of how many clients the rate is kept in memory."""
 RETRY_AFTER_S = 1
@@ -90,7 +92,7 @@ class Guard:
             return
         self._in_hand += 1
         try:
-            exchange = _Exchange(self._settings, receive, send)
+            exchange = _Exchange(self._settings, scope, receive, send)
             await self._app(scope, exchange.receive, exchange.send)
         finally:
             self._in_hand -= 1
@@ -157,12 +159,13 @@ class _Exchange:
     ----------
     settings
         The limits.
-    receive, send
+    scope, receive, send
         The server's.
     """
 
-    def __init__(self, settings: Settings, receive: Receive, send: Send) -> None:
+    def __init__(self, settings: Settings, scope: Scope, receive: Receive, send: Send) -> None:
         self._settings = settings
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._left = settings.most_body_bytes
@@ -193,10 +196,20 @@ class _Exchange:
             return {"type": "http.disconnect"}
 
     async def _part(self) -> Message:
+        is_here = BODY_IS_HERE in self._scope.get("extensions", ())
+        message = await self._receive() if is_here else await self._in_time()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            self._is_whole = not message.get("more_body", False)
+            if self._left < 0:
+                raise _too_large(self._settings.most_body_bytes)
+        return message
+
+    async def _in_time(self) -> Message:
         self._ends_at = self._ends_at or time.monotonic() + self._settings.body_s
         try:
             async with asyncio.timeout(max(0.0, self._ends_at - time.monotonic())):
-                message = await self._receive()
+                return await self._receive()
         except TimeoutError:
             raise Problem(
                 HTTPStatus.REQUEST_TIMEOUT,
@@ -204,9 +217,3 @@ class _Exchange:
                 f"The body did not arrive within {self._settings.body_s:g} s, and nothing was done: send it again.",
                 headers={"Connection": "close"},
             ) from None
-        if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
-            self._is_whole = not message.get("more_body", False)
-            if self._left < 0:
-                raise _too_large(self._settings.most_body_bytes)
-        return message

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import Api
 from api.errors import AddressTakenError
+from api.guard import BODY_IS_HERE
 from api.problems import MEDIA_TYPE, Problem
 from api.settings import Settings
 
@@ -95,6 +96,11 @@ class Protocol(HttpToolsProtocol):
             raise ValueError("a request names one host")
         self._head_over()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Tell the guard that the body is there."""
+        self.scope["extensions"] = {BODY_IS_HERE: {}}
+        super().on_message_complete()
 
     def _count(self, length: int) -> None:
         self._head_bytes += length

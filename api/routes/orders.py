@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.auth import require_token
 from api.backend import Backend, in_pool
-from api.bodies import documented_body, parsed
+from api.bodies import documented_body, parsed, whole
 from api.orders import model, verdict
 from api.orders.outcomes import Outcome
 from api.problems import WITH_BODY, Problem, documented
@@ -69,7 +69,7 @@ async def create(request: Request) -> Response:
     A repeated request changes nothing and gets the same answer, if it has the same Idempotency-Key or id.
     """
     backend: Backend = request.app.state.backend
-    sent = parsed(model.OrdenEnviada, await request.body())
+    sent = parsed(model.OrdenEnviada, await whole(request))
     order_id = model.order_id(sent, request.headers.get("idempotency-key"))
     traceparent = request.headers.get("traceparent", "")
     now_ms = time.time_ns() // 1_000_000

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from api import reports
 from api.backend import Backend, in_pool
-from api.bodies import Body, documented_body, parsed
+from api.bodies import Body, documented_body, parsed, whole
 from api.problems import WITH_BODY, Problem, documented
 from api.waiting import MOST_WAIT_S
 from client.reports import Wish
@@ -74,7 +74,7 @@ class ReporteEnviado(Body):
 async def ask(request: Request) -> JSONResponse:
     """Ask for a report: 202 once the broker has the command. `Location` is where the report will be."""
     backend: Backend = request.app.state.backend
-    asked = parsed(ReporteEnviado, await request.body())
+    asked = parsed(ReporteEnviado, await whole(request))
     try:
         limits = periodo(asked.from_, asked.to, asked.tz, asked.by)
     except UnknownTime as error:
