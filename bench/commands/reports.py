@@ -67,7 +67,6 @@ def _beside_orders(work: session.Session, options: session.Options) -> None:
     work.warm_up()
 
     def measured(name: str, number: int) -> None:
-        work.system.write_out()
         orders = int(RATE * (seconds + WARM_UP_S))
         plan = Plan(
             f"{name} a report {number}", work.workload(orders), rate=float(RATE), live=True, warm_up_s=WARM_UP_S
