@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
@@ -195,4 +196,6 @@ def serve(app: Api, bound: socket.socket) -> None:
         app.state.live.hub.end_pages()
         app.state.backend.outcomes.stop()
 
+    # Whatever ends an answer too early has said why itself.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing" not in record.getMessage())
     _Server(config, end).run([bound])

@@ -98,7 +98,7 @@ def json_object(text: str | bytes, what: str) -> dict[str, str]:
         members = None
     if not isinstance(members, dict):
         raise SecurityError(f"{what} can't be read: it is no JSON object.")
-    return {str(name): str(value) for name, value in members.items()}
+    return {str(name): str(value) for name, value in members.items() if value is not None}
 
 
 def _read(url: str) -> bytes:

@@ -190,8 +190,12 @@ def _client_conf(file: Path) -> dict[str, str]:
     """Return the keys of a `client.conf`, as Java reads such files; a key without a value is left out."""
     try:
         return java_properties.read(file.read_bytes())
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise SecurityError(f"{file}, which {CLIENT_CONF} names, can't be read: {_cause(error)}.") from error
+    except ValueError:
+        # The error would quote what may be a secret.
+        why = "a \\u in it isn't followed by four hexadecimal digits"
+        raise SecurityError(f"{file}, which {CLIENT_CONF} names, can't be read: {why}.") from None
 
 
 def _authentication(plugin: str, parameters: str) -> dict[str, Any]:
@@ -247,5 +251,5 @@ def _printable(token: str, where: str) -> str:
     return token
 
 
-def _cause(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error)

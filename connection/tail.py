@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from typing import Any, Generic, Self, TypeVar
 
@@ -43,7 +43,7 @@ class _Tail(Generic[Taken]):
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.join(2 * WAIT_S)
 
     @property
@@ -55,19 +55,13 @@ class _Tail(Generic[Taken]):
     def _take(reader: Reader, seconds: float) -> Taken | None:
         raise NotImplementedError
 
-    def _new(self, start: MessageId) -> list[threading.Thread]:
-        """Return threads that will read the partitions that none reads yet."""
-        return [
-            threading.Thread(
-                target=self._read,
-                args=(topic, partition, *self._opened(partition, start)),
-                name=f"tail-{partition}",
-                daemon=True,
-            )
-            for topic in self._topics
-            for partition in self._client.get_topic_partitions(full_name(topic))
-            if partition not in self._readers
-        ]
+    def _new(self, start: MessageId) -> Iterator[threading.Thread]:
+        """Yield threads that will read the partitions that none reads yet."""
+        for topic in self._topics:
+            for partition in self._client.get_topic_partitions(full_name(topic)):
+                if partition not in self._readers:
+                    arguments = (topic, partition, *self._opened(partition, start))
+                    yield threading.Thread(target=self._read, args=arguments, name=f"tail-{partition}", daemon=True)
 
     def _look(self) -> None:
         """Read partitions that are added later, too, from their start."""
@@ -75,6 +69,7 @@ class _Tail(Generic[Taken]):
             # The broker may be away; then the next look finds them.
             with suppress(pulsar.PulsarException):
                 for thread in self._new(EARLIEST):
+                    self._threads.append(thread)
                     thread.start()
 
     def _opened(self, partition: str, start: MessageId) -> tuple[Reader | None, MessageId]:

@@ -23,7 +23,9 @@ from terminal import progress
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 DEPLOYING = 1634496357
-"""Key of the advisory lock that a deployment holds. Any number does, as long as every deployment takes the same."""
+"""First key of the advisory lock that a deployment holds, before the service's. Any number does, the same for all."""
+NOTICED = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+"""The server ends the session of a machine that died within half a minute, and so its lock."""
 LONGEST_WAIT_S = 900.0
 LOOK_S = 1.0
 
@@ -32,7 +34,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def alone(configs: Sequence[PulsarFunctionConfig], target: Target) -> Iterator[None]:
-    """Deploy to these services' databases alone for the length of a `with` block: other deployments wait for its end.
+    """Deploy these services alone for the length of a `with` block: other deployments of them wait for its end.
 
     Raises
     ------
@@ -49,10 +51,10 @@ def alone(configs: Sequence[PulsarFunctionConfig], target: Target) -> Iterator[N
 
 def _locked(service: str, dsn: str) -> psycopg.Connection:
     """Return a connection that holds the lock until it is closed."""
-    connection = psycopg.connect(conninfo(dsn, "alpes deployment", options=""), autocommit=True)
+    connection = psycopg.connect(conninfo(dsn, "alpes deployment", NOTICED), autocommit=True)
     try:
-        if not _try(connection):
-            waiting = f"Waiting for another deployment of {service}, {_holder(connection)}"
+        if not _try(connection, service):
+            waiting = f"Waiting for another deployment of {service}, {_holder(connection, service)}"
             with progress.step(waiting, "The other deployment ended"):
                 _wait(connection, service)
     except BaseException:
@@ -63,23 +65,23 @@ def _locked(service: str, dsn: str) -> psycopg.Connection:
 
 def _wait(connection: psycopg.Connection, service: str) -> None:
     ends_at = time.monotonic() + LONGEST_WAIT_S
-    while not _try(connection):
+    while not _try(connection, service):
         if time.monotonic() > ends_at:
             raise DeploymentError(
-                f"Nothing was done, since another deployment of {service} still goes on, {_holder(connection)}:"
-                " wait for it. If it hangs, end its session: pg_terminate_backend."
+                f"Nothing was done, since another deployment of {service} still goes on,"
+                f" {_holder(connection, service)}: wait for it. If it hangs, end its session: pg_terminate_backend."
             )
         time.sleep(LOOK_S)
 
 
-def _try(connection: psycopg.Connection) -> bool:
-    ((taken,),) = connection.execute(SQL["try_lock"].encode(), {"key": DEPLOYING})
+def _try(connection: psycopg.Connection, service: str) -> bool:
+    ((taken,),) = connection.execute(SQL["try_lock"].encode(), {"key": DEPLOYING, "service": service})
     return bool(taken)
 
 
-def _holder(connection: psycopg.Connection) -> str:
-    for pid, place, since in connection.execute(SQL["holder"].encode(), {"key": DEPLOYING}):
-        return f"which works from {place} since {since:%Y-%m-%d %H:%M:%S%z} (session {pid} of its database)"
+def _holder(connection: psycopg.Connection, service: str) -> str:
+    for pid, place in connection.execute(SQL["holder"].encode(), {"key": DEPLOYING, "service": service}):
+        return f"which works from {place} (session {pid} of its database)"
     return "which is about to end"
 
 

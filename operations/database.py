@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 import psycopg
 
-from alpes_runtime.errors import Misconfigured
-from alpes_runtime.postgres import conninfo
+from alpes_wire.dsn import conninfo
+from alpes_wire.errors import InvalidDsn
 from operations.errors import NoDatabaseError
 from terminal.errors import CommandError
 from terminal.settings import dsn as dsn_setting
+
+CONNECT_TIMEOUT_S = 5
 
 
 def dsn_variable(service: str) -> str:
@@ -55,8 +57,10 @@ def database(
     }
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     try:
-        connection = psycopg.connect(conninfo(dsn, "alpes operator", options), autocommit=True)
-    except Misconfigured as error:
+        connection = psycopg.connect(
+            conninfo(dsn, "alpes operator", options, connect_timeout=CONNECT_TIMEOUT_S), autocommit=True
+        )
+    except InvalidDsn as error:
         raise NoDatabaseError(f"{variable} can't be used: {error}.") from None
     except psycopg.Error as error:
         # The text of the error may repeat the host and user of a DSN that could be read, never its password.

@@ -34,7 +34,7 @@ class ScratchFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.OperationalError):
             raise CommandError(
                 f"The temporary folder can't hold what was read ({error}): make room, or name another folder with "
                 "SQLITE_TMPDIR."

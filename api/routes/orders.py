@@ -120,22 +120,25 @@ async def show(request: Request, order_id: model.OrderId, wait: Wait = 0) -> JSO
 async def _told_or_stored(backend: Backend, order_id: str, wait_s: int) -> dict[str, Any]:
     """Return what the topics say within `wait_s`, or the state store as soon as the order has ended there."""
     told = asyncio.create_task(_awaited(backend, order_id, verdict.of_order, wait_s))
+    stored = asyncio.create_task(_stored_status(backend, order_id))
     pause_s = STORED_AGAIN_S
     try:
         while True:
-            stored = asyncio.create_task(_stored_status(backend, order_id))
             await asyncio.wait([stored, told], return_when=asyncio.FIRST_COMPLETED)
             if told.done() and (found := told.result()) is not None:
-                stored.cancel()
                 return found
             status = await stored
             if told.done() or status in FINAL_STATUSES:
                 break
             # The event may have come before the topics were followed.
             await asyncio.wait([told], timeout=pause_s)
+            if told.done() and (found := told.result()) is not None:
+                return found
             pause_s *= 2
+            stored = asyncio.create_task(_stored_status(backend, order_id))
     finally:
         told.cancel()
+        stored.cancel()
     is_known = backend.commands.find(order_id) is not None
     if isinstance(status, Problem):
         if not is_known:

@@ -156,7 +156,7 @@ class _Streamed(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         except (TimeoutError, ClientDisconnect):
-            _log.info("The client of report %s has gone, or reads too slowly", self._report_id)
+            _log.warning("The client of report %s has gone, or reads too slowly", self._report_id)
         except (reports.Unfinished, *reports.FAILURES) as error:
             _log.warning("The answer with report %s ends too early: %s", self._report_id, error)
         finally:

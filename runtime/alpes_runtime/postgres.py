@@ -1,13 +1,14 @@
 """PostgreSQL behind the `Database` protocol: one connection, opened when needed, and the driver's errors translated."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.array import ListBinaryDumper
+
+from alpes_wire import dsn as dsns
+from alpes_wire.errors import InvalidDsn
 
 from ._compute_lock import ComputeLock
 from .database import Row
@@ -160,38 +161,17 @@ class PostgresTransaction:
 
 
 def conninfo(dsn: str, application: str, options: str = OPTIONS, **settings: Any) -> str:
-    """Return what to connect with: a DSN, and our settings where it has none of its own.
-
-    Parameters
-    ----------
-    dsn
-        Connection string.
-    application
-        Shown in ``pg_stat_activity``.
-    options
-        Settings of the server, which come after those that the DSN has.
-    settings
-        Further settings of the connection.
+    """Return what a function connects with; see `alpes_wire.dsn.conninfo`.
 
     Raises
     ------
     Misconfigured
-        The DSN can't be read. libpq's own error would quote it, with its password.
+        The DSN can't be read.
     """
     try:
-        own = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        own = {"port": "unreadable"}
-    # What follows a "/" or "@" of a password that isn't escaped is read as a host, a port or a database's name.
-    host, port, name = (str(own.get(part) or "") for part in ("host", "port", "dbname"))
-    if re.search("(^|,)[^,/@][^,]*@", host) or port.strip("0123456789,") or "@" in name:
-        raise Misconfigured(
-            "The DSN is no connection string of PostgreSQL, such as postgresql://user:password@host:5432/database. "
-            "In a password, % is written %25, / is %2F and @ is %40"
-        )
-    options = f"{own.get('options') or ''} {options}".strip()
-    ours = {"options": options, "application_name": application}
-    return make_conninfo("", **{**_CONNECTION, **settings, **own, **ours})
+        return dsns.conninfo(dsn, application, options, **{**_CONNECTION, **settings})
+    except InvalidDsn as error:
+        raise Misconfigured(str(error)) from None
 
 
 def send_lists_in_binary(connection: psycopg.Connection[Any]) -> None:

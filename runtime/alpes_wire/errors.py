@@ -17,5 +17,9 @@ class Forbidden(WireError):
     """The broker knows who we are, and doesn't allow this."""
 
 
+class InvalidDsn(AlpesError):
+    """The connection string of a database can't be read: correct it. The text says how, and shows nothing of it."""
+
+
 class Unreadable(AlpesError):
     """The bytes are malformed. The text says what is wrong with them."""
