@@ -21,6 +21,7 @@ from tests.lanes import PATIENCE
 from tests.stack import asked
 
 WAIT_MS = 30_000 * PATIENCE
+expect.set_options(timeout=WAIT_MS)
 AWAY = ("pulsar://127.0.0.1:1", "http://127.0.0.1:1")
 HIDDEN = "\u202eevil\u200b<img src=x onerror=alert(1)>"
 
@@ -66,8 +67,8 @@ class opened:  # noqa: N801 - a context manager
 
 
 def live(page: Page) -> None:
-    expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
-    expect(page.locator("#function-rows")).to_contain_text("of", timeout=WAIT_MS)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    expect(page.locator("#function-rows")).to_contain_text("of")
 
 
 def shown_ids(page: Page) -> list[str]:
@@ -92,13 +93,13 @@ def test_an_order_that_the_page_places_is_followed_to_its_end_and_traced(page: P
     page.get_by_label("Amount").fill("1234.5")
     page.get_by_role("button", name="Place the order").click()
     end = page.locator("#order-result [data-end]")
-    expect(end).to_have_text(re.compile("aprobada|rechazada"), timeout=WAIT_MS)
+    expect(end).to_have_text(re.compile("aprobada|rechazada"))
     order_id = page.locator("#order-result .id").inner_text()
     row = page.locator("#order-rows tr", has_text=order_id)
-    expect(row).to_contain_text("1,234.50 USD", timeout=WAIT_MS)
+    expect(row).to_contain_text("1,234.50 USD")
     expect(row).to_contain_text("4711")
     page.locator("#order-result .id").click()
-    expect(page.locator("#trace-rows")).to_contain_text("orden-actualizada", timeout=WAIT_MS)
+    expect(page.locator("#trace-rows")).to_contain_text("orden-actualizada")
     expect(page.locator("#trace-rows")).to_contain_text("crear-orden")
 
 
@@ -137,7 +138,7 @@ def test_the_last_orders_are_filtered_and_held_still(page: Page, stack: Tienda) 
     page.get_by_role("button", name="Pause").click()
     held = shown_ids(page)
     stack.publish("crear-orden", orders(new_prefix("later"), 5))
-    expect(page.locator("#orders-note")).to_contain_text(re.compile(r"Paused; [1-9]\d* came since"), timeout=WAIT_MS)
+    expect(page.locator("#orders-note")).to_contain_text(re.compile(r"Paused; [1-9]\d* came since"))
     assert shown_ids(page) == held
 
 
@@ -145,7 +146,7 @@ def test_a_dead_letter_is_shown_harmless_replayed_after_asking_and_gone(page: Pa
     key = f"{HIDDEN}{uuid.uuid4().hex}"
     plant(stack, key, b"\xffno order", f"ValueError: {HIDDEN}")
     row = page.locator("#letter-rows tr", has_text="planted").first
-    expect(row).to_contain_text(r"\u{202e}evil\u{200b}<img src=x onerror=alert(1)>", timeout=WAIT_MS)
+    expect(row).to_contain_text(r"\u{202e}evil\u{200b}<img src=x onerror=alert(1)>")
     assert page.locator("#letter-rows img").count() == 0
     letter = str(row.get_by_role("button").get_attribute("aria-label")).removeprefix("Replay ")
     row.get_by_role("button").click()
@@ -153,15 +154,15 @@ def test_a_dead_letter_is_shown_harmless_replayed_after_asking_and_gone(page: Pa
     expect(row).to_be_visible()
     row.get_by_role("button").click()
     page.get_by_role("button", name="Send it again").click()
-    expect(page.locator("#letters-result")).to_contain_text(f"Sent again: letter {letter}", timeout=WAIT_MS)
-    expect(page.get_by_role("button", name=f"Replay {letter}", exact=True)).to_have_count(0, timeout=WAIT_MS)
+    expect(page.locator("#letters-result")).to_contain_text(f"Sent again: letter {letter}")
+    expect(page.get_by_role("button", name=f"Replay {letter}", exact=True)).to_have_count(0)
     # The order that can't be read fails again, as a new letter.
-    expect(page.locator("#letter-rows tr", has_text="invalid").first).to_contain_text("evil", timeout=WAIT_MS)
+    expect(page.locator("#letter-rows tr", has_text="invalid").first).to_contain_text("evil")
 
 
 def test_the_keyboard_alone_is_enough(page: Page, stack: Tienda) -> None:
     plant(stack, f"keyboard-{uuid.uuid4().hex}", b"\xffno order", "ValueError: by keyboard")
-    expect(page.locator("#letter-rows")).to_contain_text("keyboard-", timeout=WAIT_MS)
+    expect(page.locator("#letter-rows")).to_contain_text("keyboard-")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the figures")).to_be_focused()
     page.keyboard.press("Enter")
@@ -196,10 +197,10 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     plant(stack, f"axe-{uuid.uuid4().hex}", b"\xffno order", "ValueError: seen by axe")
     with opened(browser, stack, viewport=viewport, color_scheme=scheme, reduced_motion="reduce") as page:
         stack.publish("crear-orden", orders(new_prefix("axe"), 30))
-        expect(page.locator("#letter-rows")).to_contain_text("axe-", timeout=WAIT_MS)
-        expect(page.locator("#order-rows")).to_contain_text("axe", timeout=WAIT_MS)
+        expect(page.locator("#letter-rows")).to_contain_text("axe-")
+        expect(page.locator("#order-rows")).to_contain_text("axe")
         page.locator("#order-rows button").first.click()
-        expect(page.locator("#trace-rows")).to_contain_text("crear-orden", timeout=WAIT_MS)
+        expect(page.locator("#trace-rows")).to_contain_text("crear-orden")
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         assert page.evaluate("document.getAnimations().length") == 0
@@ -215,7 +216,7 @@ def test_a_page_that_lost_the_connection_says_so_and_comes_back_by_itself(browse
     pid = http_api.pid_file(settings).running()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    expect(page.locator("#connection")).to_contain_text("Connection lost", timeout=WAIT_MS)
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
     started = asked(stack, "up")
     assert started.returncode == 0, started.stdout + started.stderr
     live(page)
