@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from api.problems import Problem, invalid
 
@@ -24,14 +24,14 @@ async def whole(request: Request) -> bytes:
 
     Raises
     ------
-    ClientDisconnect
-        If the client goes away before.
+    Problem
+        If the client goes away before; nobody reads the answer then.
     """
     parts = []
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnect
+            raise Problem(HTTPStatus.BAD_REQUEST, "http", "The request broke off within its body; nothing was done.")
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.problems import Problem, nobody, unexpected
+from api.problems import Problem, unexpected
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -43,8 +43,6 @@ class Direct:
             response = await endpoint(Request(scope, receive))
         except Problem as problem:
             response = problem.response()
-        except ClientDisconnect:
-            response = nobody()
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is answered
             response = unexpected(error)
         await response(scope, receive, send)

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,7 +67,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_framework)
     app.add_exception_handler(RequestValidationError, _answer_validation)
-    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _answer_unexpected)
 
 
@@ -150,15 +149,6 @@ def invalid(errors: Any) -> Problem:
     found = [{"where": ".".join(str(part) for part in each["loc"]), "what": each["msg"]} for each in errors][:20]
     detail = "; ".join(f"{each['where']}: {each['what']}" if each["where"] else each["what"] for each in found)
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", detail, errors=found)
-
-
-def _answer_nobody(_request: Request, _error: Exception) -> Response:
-    return nobody()
-
-
-def nobody() -> Response:
-    """Return the answer to a client that went away before its body was whole, which nobody reads."""
-    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 def _answer_unexpected(_request: Request, error: Exception) -> Response:

@@ -175,24 +175,18 @@ def test_an_end_that_the_topics_tell_is_told_although_the_state_store_is_away(op
     assert (told.status_code, told.json()["status"]) == (200, "aprobada")
 
 
-def test_an_end_that_only_the_state_store_knows_is_told_while_the_caller_waits(
-    open_api: Start, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stored", "again_s", "wait_s"),
+    [(["creada", "aprobada"], 0.05, 60), (["", "creada"], 60.0, 1)],
+    ids=["its end, meanwhile", "at the end of the wait"],
+)
+def test_what_only_the_state_store_knows_is_told_to_who_waits(
+    open_api: Start, monkeypatch: pytest.MonkeyPatch, stored: list[str], again_s: float, wait_s: int
 ) -> None:
-    found = iter(["creada", "aprobada"])
-    monkeypatch.setattr(orders, "STORED_AGAIN_S", 0.05)
+    found = iter(stored)
+    monkeypatch.setattr(orders, "STORED_AGAIN_S", again_s)
     monkeypatch.setattr(orders, "order_status", lambda *_: next(found))
     api = open_api()
     known(api, "b")
-    told = api.get("/orders/a", params={"wait": 60})
-    assert (told.status_code, told.json()) == (200, {"id": "a", "status": "aprobada"})
-
-
-def test_what_the_state_store_knows_at_the_end_of_the_wait_is_told(
-    open_api: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = iter(["", "creada"])
-    monkeypatch.setattr(orders, "STORED_AGAIN_S", 60.0)
-    monkeypatch.setattr(orders, "order_status", lambda *_: next(found))
-    api = open_api()
-    known(api, "b")
-    assert api.get("/orders/a", params={"wait": 1}).json() == {"id": "a", "status": "creada"}
+    told = api.get("/orders/a", params={"wait": wait_s})
+    assert (told.status_code, told.json()) == (200, {"id": "a", "status": stored[-1]})

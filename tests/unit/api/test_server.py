@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 COMMAND = (sys.executable, "-m", "client", "serve", "--service-url", "pulsar://127.0.0.1:1")
+IS_LIVE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 AWAY = ("--admin-url", "http://127.0.0.1:1")
 
 
@@ -99,9 +100,7 @@ def test_a_head_that_never_ends_is_not_kept(server: tuple["subprocess.Popen[str]
     assert answer(server[1], b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X-A: b\r\n" * 100_000).startswith(
         b"HTTP/1.1 431 "
     )
-    assert answer(server[1], b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").startswith(
-        b"HTTP/1.1 200 "
-    )
+    assert answer(server[1], IS_LIVE).startswith(b"HTTP/1.1 200 ")
 
 
 def refused(*options: str) -> tuple[int, str]:
@@ -140,9 +139,7 @@ def test_it_refuses_to_be_open_to_other_machines() -> None:
 def test_a_client_may_go_away_within_its_body(server: tuple["subprocess.Popen[str]", int], path: bytes) -> None:
     with socket.create_connection(("127.0.0.1", server[1]), timeout=30) as connection:
         connection.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
-    assert answer(server[1], b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").startswith(
-        b"HTTP/1.1 200 "
-    )
+    assert answer(server[1], IS_LIVE).startswith(b"HTTP/1.1 200 ")
 
 
 def test_it_ends_on_sigterm_and_has_logged_no_error_of_its_own(server: tuple["subprocess.Popen[str]", int]) -> None:
