@@ -1,5 +1,6 @@
 """Gives each test its layer and its place in the order, shares the stack, and shows what was measured."""
 
+import faulthandler
 import os
 from collections.abc import Generator
 from dataclasses import asdict
@@ -34,6 +35,11 @@ TIMEOUTS = {
 }
 COSTLY = {"bench", "cluster", "e2e", "faults", "fresh", "planted_bugs", "secure"}
 """Layers whose tests are extended, except those marked as core."""
+GRACE_S = 60
+"""A test that hasn't ended so long after its timeout takes its process along."""
+STDERR = pytest.StashKey[int]()
+SHOWN = 3_000
+"""How many characters of a failure, from the end, are shown when it happens."""
 FIGURE, FAULT = "figure", "fault"
 """Properties of a report that carry what a test measured, since the test may have run in another process."""
 
@@ -45,6 +51,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
     class Lanes(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return lane_of(nodeid)[1]
+
+        def remove_node(self, node: Any) -> str | None:
+            """Count the test that ended its process as run: the next process would end by it, too."""
+            lanes = self.assigned_work[node].values()
+            running = next(((lane, test) for lane in lanes for test, ended in lane.items() if not ended), None)
+            if running is None:
+                return super().remove_node(node)  # type: ignore[no-any-return]
+            lane, test = running
+            lane[test] = True
+            super().remove_node(node)
+            return test  # type: ignore[no-any-return]
 
     return Lanes(config, log)
 
@@ -62,6 +79,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         # Each process takes the next lane, so the lane that lasts longest begins first.
         items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """End the process of a test that its timeout can't end: a signal waits for code in C, which may never return."""
+    marker = item.get_closest_marker("timeout")
+    seconds = float(marker.args[0] if marker else item.config.getini("timeout"))
+    faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=item.config.stash[STDERR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A copy: what a running test writes there is captured.
+    config.stash[STDERR] = os.dup(2)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailuresAtOnce(config))
+
+
+class FailuresAtOnce:
+    """Shows each failure when it happens: a run that is ended from outside never comes to its summary."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            terminal.write_line("")
+            terminal.section(f"failed after {report.duration:.0f} s: {report.nodeid}", sep="-")
+            terminal.write_line(report.longreprtext[-SHOWN:])
 
 
 @pytest.hookimpl(wrapper=True)
