@@ -23,8 +23,11 @@ NOBODY = "nobody"
 
 
 def pythons() -> list[str]:
-    """Return one Python for each release from 3.11 on that this machine has, the oldest first."""
-    return [path for _, path in sorted(releases().items())]
+    """Return the oldest Python of each minor version from 3.11 on that this machine has, the oldest first."""
+    oldest: dict[tuple[int, ...], str] = {}
+    for version, path in sorted(releases().items()):
+        oldest.setdefault(version[:2], path)
+    return list(oldest.values())
 
 
 def releases() -> dict[tuple[int, ...], str]:

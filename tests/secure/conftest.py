@@ -15,9 +15,9 @@ from tests.secure.shop import Shop
 HOME = ROOT / ".alpes-pruebas-segura"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop() -> Iterator[Shop]:
-    """Bring the secured stack up in a folder and on ports of its own, and take it down at the end."""
+    """Bring the secured stack up in a folder and on ports of its own, and down before the tests of another layer."""
     try:
         server_programs.with_tls(os.environ.get("ALPES_POSTGRES_BIN", ""), Path("/nonexistent"))
     except StartError as error:

@@ -1,4 +1,4 @@
-"""Thousands of seeds hold, and a replay of a seed is identical."""
+"""Hundreds of seeds hold, and a replay of a seed is identical."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.simulation.scheduler import Met, Pair
 from tests.simulation.world import CALM, ORDERS, World
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 1_000
+SEEDS = 300
 COMMANDS_SEEDS = 10_000
 """How many the command runs by itself; that takes ten minutes on two cores."""
 FUNCTIONS_IN_TABLE = ("ordenes ", "pagos ", "reporting ")
@@ -33,13 +33,13 @@ def simulate(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize(("seeds", "drawn"), [(100, 50), pytest.param(SEEDS, 200, marks=pytest.mark.extended)])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("seeds", "drawn"), [(100, 50), pytest.param(SEEDS, 150, marks=pytest.mark.extended)])
 def test_every_seed_holds_those_drawn_anew_each_time_too_and_no_pair_of_steps_is_left_whole(
     seeds: int, drawn: int
 ) -> None:
     started = time.monotonic()
-    done = simulate("--seeds", str(seeds), "--fresh", str(drawn), timeout=1700)
+    done = simulate("--seeds", str(seeds), "--fresh", str(drawn), timeout=850)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
     assert f"{drawn} of them drawn with ALPES_SEED=" in done.stdout
     note(f"simulation, {time.monotonic() - started:.0f} s; how often each pair of steps was cut:\n{done.stdout}")
