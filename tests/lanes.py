@@ -1,8 +1,8 @@
 """Decides which tests run one after another, and which beside each other, in several processes.
 
-One process runs a lane, in order. Tests that share or would disturb a stack form one lane: the end-to-end tests, the
-faults on a stack of their own, and the tests of the secured stack. Any other file is a lane too. A process that has
-finished a lane takes the next one, and the longest lanes come first.
+One process runs a lane, in order. Tests that share or would disturb a stack form one lane: the end-to-end tests, those
+of the commands that repair something, the faults, and the tests of the secured stack. Any other file is a lane too. A
+process that has finished a lane takes the next one, and the longest lanes come first.
 """
 
 import os
@@ -11,7 +11,10 @@ BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
 PATIENCE = 3 if BESIDE_OTHERS else 1
 """How many times longer a test waits for something where several stacks share the machine."""
 
-ON_A_STACK = ("e2e", "faults", "secure")
+REPAIRS = "repairs"
+ON_A_STACK = ("faults", "e2e", REPAIRS, "secure")
+REPAIRING = ("test_rebuild.py", "test_reconcile.py", "test_recover.py", "test_replay.py", "test_runbooks.py")
+"""The end-to-end tests of what repairs something: all of them in one lane would outlast every other."""
 LONGEST_FIRST = ("fresh", "simulation", "planted_bugs", "integration", "deploy", "contract", "unit")
 """The other layers; files of any further layer come last."""
 
@@ -34,6 +37,8 @@ def lane_of(nodeid: str) -> tuple[int, str]:
     """
     file = nodeid.partition("::")[0]
     layer = file.split("/")[1]
+    if layer == "e2e" and file.endswith(REPAIRING):
+        layer = REPAIRS
     if layer in ON_A_STACK:
         return ON_A_STACK.index(layer), layer
     place = LONGEST_FIRST.index(layer) if layer in LONGEST_FIRST else len(LONGEST_FIRST)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import psutil
 
+from connection.errors import PulsarError
 from local_stack import broker, credentials, ports, postgres
 from local_stack import stack as local
 from local_stack.settings import Settings
@@ -62,7 +63,8 @@ def all_run(stack: Tienda) -> bool:
     """Whether the worker says that every instance runs."""
     try:
         found = [instance for function in FUNCTIONS for instance in stack.instances(function)]
-    except OSError:
+    except (OSError, PulsarError):
+        # The worker has no answer about an instance that is just ending.
         return False
     return len(found) >= len(FUNCTIONS) and all(instance["running"] for instance in found)
 
