@@ -19,8 +19,10 @@ LAST_ORDERS = 200
 """How many of the last orders are kept."""
 ORDERS_PER_S = 25
 """How many of them a second adds at most."""
-MOST_CURRENCIES = 50
-"""Amounts in more currencies than this are left out, and said to be."""
+MOST_STATUSES = 50
+"""Statuses that a second counts."""
+MOST_AMOUNTS = 1000
+"""Pairs of status and currency that are counted and told: more than there are, unless somebody sends nonsense."""
 
 
 class Ended(NamedTuple):
@@ -75,6 +77,8 @@ class Second:
         Decoded events by status; each stands for as many as were passed over.
     cents : Counter of (str, str)
         Their amounts by status and currency, in the minor unit.
+    is_cut : bool
+        Whether there were more pairs of status and currency than are counted.
     took : Counter of int
         Their durations by bucket.
     last : deque of Ended
@@ -88,6 +92,7 @@ class Second:
     sent_per_s: float | None = None
     decoded: Counter[str] = field(default_factory=Counter)
     cents: Counter[tuple[str, str]] = field(default_factory=Counter)
+    is_cut: bool = False
     took: Counter[int] = field(default_factory=Counter)
     last: deque[Ended] = field(default_factory=lambda: deque(maxlen=ORDERS_PER_S))
 
@@ -132,11 +137,14 @@ class Aggregate:
         second.events += events
         second.every = max(second.every, every)
         for ended in decoded:
-            if ended.status in second.decoded or len(second.decoded) < MOST_CURRENCIES:
+            if ended.status in second.decoded or len(second.decoded) < MOST_STATUSES:
                 second.decoded[ended.status] += every
             place = (ended.status, ended.currency)
-            if ended.total_cents is not None and (place in second.cents or len(second.cents) < MOST_CURRENCIES):
-                second.cents[place] += ended.total_cents * every
+            if ended.total_cents is not None:
+                if place in second.cents or len(second.cents) < MOST_AMOUNTS:
+                    second.cents[place] += ended.total_cents * every
+                else:
+                    second.is_cut = True
             if (took := ended.took_ms) is not None:
                 second.took[latency.bucket(took)] += every
             second.last.append(ended)
@@ -198,14 +206,14 @@ class Aggregate:
             "amounts": [
                 {"currency": currency, "status": status, "amount": money.amount(total, currency)}
                 for (status, currency), total in sorted(cents.items(), key=lambda each: (each[0][1], each[0][0]))
-            ][:MOST_CURRENCIES],
-            "unshown_amounts": max(0, len(cents) - MOST_CURRENCIES),
+            ][:MOST_AMOUNTS],
+            "amounts_cut": len(cents) > MOST_AMOUNTS or any(second.is_cut for second in self._seconds),
         }
 
 
 def _statuses(found: Counter[str]) -> list[str]:
     """Return the statuses to show: every one that an order can end in, and whatever else came."""
-    return [*FINAL_STATUSES, *sorted(set(found) - set(FINAL_STATUSES))][:MOST_CURRENCIES]
+    return [*FINAL_STATUSES, *sorted(set(found) - set(FINAL_STATUSES))][:MOST_STATUSES]
 
 
 def _rounded(milliseconds: float | None) -> float | None:

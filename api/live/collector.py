@@ -31,6 +31,8 @@ from terminal.errors import CommandError
 
 FIGURES_EVERY_S = 2.0
 """How often functions and totals are asked for; what was sent is asked for each second."""
+SENT_FOR_S = 3.0
+"""How long what was sent a second counts; a broker that answers slowly leaves a gap instead."""
 ADMIN_TIMEOUT_S = 5.0
 PAUSE_AFTER_ERROR_S = 2.0
 LETTERS_PER_S = 200
@@ -65,9 +67,9 @@ class Collector:
         self._letters = WaitingLetters()
         self._letters_in = (0, 0)
         self._tail: EntryTail | None = None
-        self._sent_per_s: float | None = None
+        self._sent_per_s: tuple[float | None, float] = (None, 0.0)
         self._known: dict[str, Any] = {}
-        self._problems = {"topics": "not connected yet", "figures": "not read yet"}
+        self._problems = {"topics": "not connected yet", "sent": "", "functions": ""}
         self._threads = [
             threading.Thread(target=target, name=f"live-{name}", daemon=True)
             for name, target in (("seconds", self._run_seconds), ("follow", self._run_following))
@@ -107,7 +109,9 @@ class Collector:
     def _end_second(self, now_s: int) -> dict[str, Any]:
         with self._lock:
             read = self._tail is not None and self._tail.connected
-            ended = self._aggregate.close(now_s, read=read, sent_per_s=self._sent_per_s)
+            sent_per_s, at_s = self._sent_per_s
+            is_fresh = time.monotonic() - at_s < SENT_FOR_S
+            ended = self._aggregate.close(now_s, read=read, sent_per_s=sent_per_s if is_fresh else None)
             new: dict[str, Any] = {
                 "at_ms": time.time_ns() // 1_000_000,
                 "point": ended.point(),
@@ -130,11 +134,9 @@ class Collector:
                     self._poll(admin)
             except (PulsarError, CommandError) as error:
                 self._note("topics", str(error))
-                self._note("figures", str(error))
             except Exception:  # noqa: BLE001 - whatever an answer looked like that nobody foresaw
                 _log.exception("The live page can't follow the system")
                 self._note("topics", UNEXPECTED)
-                self._note("figures", UNEXPECTED)
             finally:
                 self._tail = None
             self._stopping.wait(PAUSE_AFTER_ERROR_S)
@@ -168,28 +170,33 @@ class Collector:
         figures, functions_at = Figures(admin), 0.0
         while not self._stopping.is_set():
             began = time.monotonic()
-            try:
-                self._sent_per_s = figures.sent_per_s()
-                if began - functions_at >= FIGURES_EVERY_S:
-                    functions_at = began
-                    self._read_functions(figures)
-                self._note("figures", "")
-            except PulsarError as error:
-                self._sent_per_s = None
-                self._note("figures", str(error))
-                with self._lock:
-                    self._known = {}
+            self._read_sent(figures)
+            if began - functions_at >= FIGURES_EVERY_S:
+                functions_at = began
+                self._read_functions(figures)
             self._stopping.wait(max(0.1, 1.0 - (time.monotonic() - began)))
+
+    def _read_sent(self, figures: Figures) -> None:
+        problem = ""
+        try:
+            self._sent_per_s = (figures.sent_per_s(), time.monotonic())
+        except PulsarError as error:
+            self._sent_per_s, problem = (None, 0.0), str(error)
+        self._note("sent", problem)
 
     def _read_functions(self, figures: Figures) -> None:
         with self._lock:
             currencies = self._aggregate.currencies()
-        known = {
-            "functions": [each.as_json() for each in figures.functions()],
-            "totals": figures.totals(currencies),
-        }
+        known: dict[str, Any] = {}
+        problem = ""
+        try:
+            known["functions"] = [each.as_json() for each in figures.functions()]
+            known["totals"] = figures.totals(currencies)
+        except PulsarError as error:
+            problem = str(error)
         with self._lock:
             self._known = known
+        self._note("functions", problem)
 
     def _orders_came(self, _topic: str, entry: Entry, arrived_ns: int) -> None:
         events = messages_in(entry)

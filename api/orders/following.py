@@ -78,6 +78,7 @@ class Following:
         tail, self._tail = self._tail, None
         if tail is not None:
             await asyncio.to_thread(tail.__exit__)
+            self._outcomes.miss()
 
     async def _end_when_idle(self) -> None:
         while True:

@@ -75,8 +75,10 @@ def order_id(sent: OrdenEnviada, key: str | None) -> str:
     Raises
     ------
     Problem
-        If the key is none, or there are two ids to choose from.
+        If the key is none, there are two ids to choose from, or no URL could name the order.
     """
+    if sent.id in {".", ".."}:
+        raise _refused("id must not be . or .., which no URL can name")
     if key is None:
         return str(uuid.uuid4()) if sent.id is None else sent.id
     if sent.id is not None:

@@ -54,10 +54,13 @@ class Outcome(NamedTuple):
         Its newest event; None if none came.
     letters
         Its last dead letters, the latest at the end.
+    is_old
+        Whether the topics weren't followed for a while since: an operator may have replayed the letters.
     """
 
     event: OrdenActualizada | None = None
     letters: tuple[DeadLetter, ...] = ()
+    is_old: bool = False
 
 
 class Outcomes:
@@ -79,6 +82,7 @@ class Outcomes:
         self._loop = asyncio.get_running_loop()
         self._events: OrderedDict[str, bytes] = OrderedDict()
         self._letters: OrderedDict[str, deque[DeadLetter]] = OrderedDict()
+        self._old: set[str] = set()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._arrived: deque[tuple[str, Message]] = deque()
         self._awaited = False
@@ -97,7 +101,18 @@ class Outcomes:
         if payload is None and letters is None:
             return None
         event = None if payload is None else OrdenActualizada.FromString(payload)
-        return Outcome(event, tuple(letters or ()))
+        return Outcome(event, tuple(letters or ()), order_id in self._old)
+
+    def miss(self) -> None:
+        """Forget the events, since later ones will be missed, and take the dead letters for old."""
+        self._events.clear()
+        self._old.update(self._letters)
+
+    def forget(self, order_id: str) -> None:
+        """Forget what is known of an order."""
+        self._events.pop(order_id, None)
+        self._letters.pop(order_id, None)
+        self._old.discard(order_id)
 
     async def news(self, order_id: str, seconds: float) -> bool:
         """Wait for news of an order; return whether some came in time."""
@@ -160,8 +175,9 @@ class Outcomes:
         letters = self._letters.pop(order_id, None) or deque(maxlen=LETTERS_EACH)
         letters.append(letter)
         self._letters[order_id] = letters
+        self._old.discard(order_id)
         if len(self._letters) > self._most // 10:
-            self._letters.popitem(last=False)
+            self._old.discard(self._letters.popitem(last=False)[0])
         return order_id
 
 

@@ -111,6 +111,9 @@ async def show(request: Request, order_id: model.OrderId, wait: Wait = 0) -> JSO
     model.require_id(order_id)
     wait_s = wait or preferred_s(request)
     await _require_deployed(backend)
+    outcome = backend.outcomes.find(order_id)
+    if outcome is not None and outcome.is_old and await _stored_status(backend, order_id) in FINAL_STATUSES:
+        backend.outcomes.forget(order_id)
     found = await _awaited(backend, order_id, verdict.of_order, 0)
     if found is None:
         found = await _told_or_stored(backend, order_id, wait_s)
@@ -165,7 +168,11 @@ def _is_known(backend: Backend, order_id: str, content: int, judge: Judge) -> bo
     outcome = backend.outcomes.find(order_id)
     found = None if outcome is None else judge(outcome)
     if isinstance(found, Problem):
-        raise found
+        if outcome is None or not outcome.is_old or found.kind != "given-up":
+            raise found
+        # An operator may have replayed it: the functions tell again what became of it.
+        backend.outcomes.forget(order_id)
+        outcome = found = None
     seen = backend.commands.find(order_id)
     if outcome is not None and seen is not None and verdict.was_refused(outcome, seen.content):
         # That command came second, and says nothing of what the order is.

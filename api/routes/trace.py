@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from api.backend import Backend, in_pool
 from api.orders.following import FAILURES
@@ -14,6 +14,7 @@ from api.orders.model import OrderId, require_id
 from api.problems import Problem, documented
 from operations.trace.hops import TOPICS, in_order
 from operations.trace.messages import Found, Span, find
+from schemas.tienda.rules import LAST_TIME_MS
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 MOST_MESSAGES = 200_000
@@ -23,16 +24,24 @@ MARGIN_S = 120.0
 """How long before an order was made, and after it ended, its messages are looked for."""
 RETRY_AFTER_S = 5
 
+Moment = Annotated[
+    int | None,
+    Query(ge=0, le=LAST_TIME_MS, description="Unix milliseconds between which the order was made and ended."),
+]
+
 
 @router.get(
     "/{order_id}/trace",
     responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
 )
-async def trace(request: Request, order_id: OrderId) -> dict[str, Any]:
+async def trace(
+    request: Request, order_id: OrderId, since_ms: Moment = None, until_ms: Moment = None
+) -> dict[str, Any]:
     """Show what the topics say of an order, in the order in which it happened.
 
-    Of an order that ended lately, the topics are read around its time alone; otherwise from their start, up to a bound.
-    `looked_at.whole` says whether all of them were read: if not, `alpes trace` reads on.
+    Where the caller says when the order was made and ended, or the API saw it end lately, the topics are read around
+    that time alone; otherwise from their start, up to a bound. `looked_at.whole` says whether all of them were read: if
+    not, `alpes trace` reads on.
     """
     backend: Backend = request.app.state.backend
     require_id(order_id)
@@ -44,9 +53,11 @@ async def trace(request: Request, order_id: OrderId) -> dict[str, Any]:
             f"The trace can't be read now, since {why}: ask again later.",
             retry_after_s=RETRY_AFTER_S,
         )
+    times = [time_ms for time_ms in (since_ms, until_ms) if time_ms is not None]
     outcome = backend.outcomes.find(order_id)
-    event = None if outcome is None else outcome.event
-    span = Span(None, None) if event is None else Span.around((event.created_at_ms, event.updated_at_ms), MARGIN_S)
+    if not times and outcome is not None and outcome.event is not None:
+        times = [outcome.event.created_at_ms, outcome.event.updated_at_ms]
+    span = Span.around(times, MARGIN_S) if times else Span(None, None)
     try:
         async with backend.tracing:
             found = await in_pool(backend.readers, _find, backend, order_id, span)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, ViewportSize, expect
 
 from local_stack import api as http_api
 from local_stack.settings import from_environment
@@ -101,6 +101,29 @@ def test_an_order_that_the_page_places_is_followed_to_its_end_and_traced(page: P
     page.locator("#order-result .id").click()
     expect(page.locator("#trace-rows")).to_contain_text("orden-actualizada")
     expect(page.locator("#trace-rows")).to_contain_text("crear-orden")
+
+
+def test_an_order_without_a_clear_answer_is_sent_again_as_the_same_order(page: Page) -> None:
+    keys: list[str] = []
+
+    def answer(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 3:
+            route.continue_()
+        else:
+            problem = {"title": "in-flight", "detail": "still in hand"}
+            route.fulfill(status=409, headers={"Retry-After": "1"}, json=problem)
+
+    page.route("**/orders", answer)
+    place = page.get_by_role("button", name="Place the order")
+    place.click()
+    expect(page.locator("#order-result")).to_contain_text("still in hand")
+    place.click()
+    expect(page.locator("#order-result [data-end]")).to_be_visible()
+    assert keys == [keys[0]] * 4
+    place.click()
+    expect(page.locator("#order-result [data-end]")).to_be_visible()
+    assert len(set(keys)) == 2, "once it has its answer, the next order is another one"
 
 
 def test_what_the_form_refuses_is_said_and_nothing_is_sent(page: Page) -> None:
@@ -251,7 +274,11 @@ def test_a_token_is_asked_for_once_and_again_by_what_needs_it(browser: Browser, 
         page.keyboard.type("another-token-than-that")
         page.keyboard.press("Enter")
         expect(page.locator("#token-text")).to_contain_text("doesn't know this token")
-        page.keyboard.type("a-token-of-this-test")
+        field = dialog.get_by_label("Token")
+        field.fill("a-token-of-this-test\u200b")
+        page.keyboard.press("Enter")
+        expect(dialog).to_be_visible()
+        field.fill(" a-token-of-this-test ")
         page.keyboard.press("Enter")
         expect(state).to_have_attribute("data-state", "live")
         expect(page.get_by_role("button", name="Enter a token")).to_be_hidden()

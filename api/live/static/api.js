@@ -1,6 +1,7 @@
 // Speaks to the API: with the token where there is one, and with a problem's text as the error.
 
 const KEPT = "alpes-token";
+const ANSWER_MS = 60_000;
 let asking = null;
 let declined = false;
 
@@ -24,7 +25,8 @@ export async function call(path, { background = false, ...options } = {}) {
     if (token) headers.set("Authorization", `Bearer ${token}`);
     let answer;
     try {
-      answer = await fetch(path, { ...options, headers, cache: "no-store" });
+      const signal = options.signal ?? AbortSignal.timeout(ANSWER_MS);
+      answer = await fetch(path, { ...options, signal, headers, cache: "no-store" });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Problem(0, "The API doesn't answer.");
@@ -61,7 +63,7 @@ function ask(refused) {
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       declined = dialog.returnValue !== "yes";
-      if (!declined) sessionStorage.setItem(KEPT, field.value);
+      if (!declined) sessionStorage.setItem(KEPT, field.value.trim());
       field.value = "";
       resolve(!declined);
     }, { once: true });

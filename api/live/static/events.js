@@ -3,6 +3,7 @@
 import { call, Problem } from "./api.js";
 
 const SILENT_MS = 12_000; // Something new comes every second. Heartbeats don't count: they say nothing.
+const HIDDEN_MS = 30_000; // A browser opens some six connections to a host at once: a hidden page gives up its own.
 const PAUSES_MS = [500, 1_000, 2_000, 5_000];
 
 /** Call `handlers[name](values)` for each event, and `state("live" | "lost" | "token", reason)` when the connection changes. */
@@ -11,6 +12,7 @@ export async function follow(path, handlers, state) {
   for (;;) {
     let reason = "";
     let found = "lost";
+    await shown();
     try {
       await read(path, handlers, () => {
         failures = 0;
@@ -26,9 +28,26 @@ export async function follow(path, handlers, state) {
   }
 }
 
+function shown() {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+  });
+}
+
 async function read(path, handlers, connected) {
   const stop = new AbortController();
   let watchdog = setTimeout(() => stop.abort(), SILENT_MS);
+  let hidden;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(() => stop.abort(), HIDDEN_MS);
+  }, { signal: stop.signal });
   try {
     const answer = await call(path, { background: true, signal: stop.signal, headers: { Accept: "text/event-stream" } });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -48,6 +67,7 @@ async function read(path, handlers, connected) {
     }
   } finally {
     clearTimeout(watchdog);
+    clearTimeout(hidden);
     stop.abort();
   }
 }

@@ -47,9 +47,10 @@ export function showOutcomes(headline, totals) {
     ["th", visible(key.split(":")[0])], ["number", recent[key] ? about + visible(recent[key]) : "–"], ["number", visible(all[key] ?? "–")],
   ]) : [[["th", "none yet"], ["number", "–"], ["number", "–"]]]);
   const unread = totals?.unread?.length ? ` Amounts in ${visible(totals.unread.join(", "))} are not read: alpes report --report by-status has them.` : "";
-  setText("totals-note", totals?.problem
+  const cut = headline.amounts_cut ? " Of the amounts some are left out: they are in too many currencies." : "";
+  setText("totals-note", (totals?.problem
     ? `In all: not known. ${visible(totals.problem)}`
-    : `In all: from Reporting's view in Pulsar's state store, which follows some seconds behind.${unread}`);
+    : `In all: from Reporting's view in Pulsar's state store, which follows some seconds behind.${unread}`) + cut);
 }
 
 /** Show each function, and the messages that wait for any of them. */

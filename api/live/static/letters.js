@@ -32,7 +32,7 @@ export function showLetters(letters) {
 
 function noteOf(letters, more) {
   if (letters.problem) return `Those that lay there before this page was opened: ${visible(letters.problem)}`;
-  if (!letters.waiting) return "None waits.";
+  if (!letters.waiting) return more ? "None of those that were read waits. There are more: alpes dlq list has them all." : "None waits.";
   const reasons = letters.reasons.slice(0, 6).map(({ topic, error, function: name, letters: number }) =>
     `${count(number)} ${visible(error)} from ${visible(topic)}${name ? ` (${visible(name)})` : ""}`);
   const left = letters.waiting > letters.letters.length ? ` The newest ${count(letters.letters.length)} are listed.` : "";

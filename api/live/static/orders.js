@@ -5,7 +5,7 @@ import { count, duration, element, foreign, setText, time } from "./text.js";
 const KEPT = 200;
 const MOST_PER_S = 25;
 
-/** The list of the last orders; `trace(id)` is called when somebody asks for one's trace. */
+/** The list of the last orders; `trace(id, order)` is called when somebody asks for one's trace. */
 export class LastOrders {
   constructor(trace) {
     this.trace = trace;
@@ -43,9 +43,10 @@ export class LastOrders {
   /** Take the newest orders, the newest first. */
   add(orders, every, { afresh = false } = {}) {
     this.every = every;
-    const known = new Set(afresh ? [] : this.kept.map((order) => `${order.id} ${order.version}`));
-    const fresh = orders.filter((order) => !known.has(`${order.id} ${order.version}`) && known.add(`${order.id} ${order.version}`));
-    this.kept = [...fresh, ...(afresh ? [] : this.kept)].slice(0, KEPT);
+    const unique = [...new Map(orders.map((order) => [keyOf(order), order])).values()];
+    const known = new Set(this.kept.map(keyOf));
+    const fresh = unique.filter((order) => !known.has(keyOf(order)));
+    this.kept = (afresh ? unique : [...fresh, ...this.kept]).slice(0, KEPT);
     this.waiting = this.paused ? this.waiting + fresh.length : 0;
     if (!this.paused || afresh) this.show();
     else this.note();
@@ -56,7 +57,7 @@ export class LastOrders {
     if (!this.paused || !this.held) this.held = this.kept;
     const shown = this.found();
     const present = new Map([...this.body.rows].map((row) => [row.dataset.key, row]));
-    const wanted = shown.map((order) => `${order.id} ${order.version}`);
+    const wanted = shown.map(keyOf);
     const stays = new Set(wanted);
     for (const [key, row] of present) if (!stays.has(key)) row.remove();
     // Rows that stay are not touched: the focus stays where it is.
@@ -91,11 +92,15 @@ export class LastOrders {
     return element("tr", { "data-key": key },
       element("td", { class: "unbroken wide" }, time(order.updated_at_ms)),
       element("td", {}, element("button", {
-        type: "button", class: "link id", "aria-label": `Trace of order ${order.id}`, onclick: () => this.trace(order.id),
+        type: "button", class: "link id", "aria-label": `Trace of order ${order.id}`, onclick: () => this.trace(order.id, order),
       }, foreign(order.id))),
       element("td", {}, foreign(order.status)),
       element("td", { class: "number" }, foreign(order.amount ?? "–")),
       element("td", { class: "number wide" }, String(order.client_id)),
       element("td", { class: "number" }, `${took} ${unit}`));
   }
+}
+
+function keyOf(order) {
+  return `${order.id} ${order.version}`;
 }

@@ -7,6 +7,9 @@ const AGAIN = [0, 429, 502, 503, 504]; // Statuses after which the same request 
 const NOT_ENDED = ["recibida", "creada"];
 const WAIT_S = 20;
 const PATIENCE_MS = 120_000;
+const MOST_CLIENT = 2 ** 31 - 1;
+
+let unanswered = null; // What was sent without a clear answer: sent once more with its key, it is the same order.
 
 /** Let the form place orders; `trace(id)` shows one's trace. The answer names the currencies and their decimals. */
 export function placing(trace) {
@@ -56,7 +59,9 @@ function read(form, decimals) {
     throw Object.assign(new Error(text), { field });
   };
   const client = form.elements.client_id.value.trim();
-  if (!/^\d{1,9}$/.test(client)) refuse("client_id", "The client's number must be a whole number, such as 7.");
+  if (!/^\d{1,10}$/.test(client) || Number(client) > MOST_CLIENT) {
+    refuse("client_id", `The client's number must be a whole number up to ${MOST_CLIENT}, such as 7.`);
+  }
   const currency = form.elements.currency.value;
   const places = decimals[currency];
   const parts = /^(\d{1,13})(?:\.(\d*))?$/.exec(form.elements.amount.value.trim());
@@ -67,23 +72,32 @@ function read(form, decimals) {
   if (!Number.isSafeInteger(cents)) refuse("amount", "The amount is too large for this form.");
   const address = form.elements.address.value.trim();
   if (!address) refuse("address", "The address must not be empty.");
-  return { client_id: Number(client), address, total_cents: cents, currency, created_at_ms: Date.now() };
+  return { client_id: Number(client), address, total_cents: cents, currency };
 }
 
 async function send(order) {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const key = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const content = JSON.stringify(order);
+  if (unanswered?.content !== content) {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    const key = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    unanswered = { content, key, body: JSON.stringify({ ...order, created_at_ms: Date.now() }) };
+  }
   const options = {
     method: "POST",
-    headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-    body: JSON.stringify(order),
+    headers: { "Content-Type": "application/json", "Idempotency-Key": unanswered.key },
+    body: unanswered.body,
   };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return (await (await call("/orders", options)).json()).id;
+      const { id } = await (await call("/orders", options)).json();
+      unanswered = null;
+      return id;
     } catch (error) {
-      // With the same key, sending it again places no second order.
-      if (!(error instanceof Problem) || !AGAIN.includes(error.status) || attempt === 3) throw error;
+      // A 409 that says when to come again: the first attempt is still in hand.
+      const again = error instanceof Problem
+        && (AGAIN.includes(error.status) || (error.status === 409 && error.retryAfter > 0));
+      if (!again) unanswered = null;
+      if (!again || attempt === 3) throw error;
       await pause(error);
     }
   }

@@ -3,22 +3,26 @@
 import { call } from "./api.js";
 import { count, duration, element, foreign, time } from "./text.js";
 
-/** Let the form ask for a trace; the answer asks for one by an order's id. */
+let asked = 0;
+
+/** Let the form ask for a trace; the answer asks for one by an order's id, and by its times where they are known. */
 export function traces() {
   const form = document.getElementById("trace-form");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     show(form.elements.id.value.trim());
   });
-  return (id) => {
+  return (id, order) => {
     form.elements.id.value = id;
     document.getElementById("trace").scrollIntoView({ behavior: "auto" });
     form.elements.id.focus({ preventScroll: true });
-    show(id);
+    show(id, order);
   };
 }
 
-async function show(id) {
+async function show(id, order) {
+  asked += 1;
+  const own = asked;
   const result = document.getElementById("trace-result");
   const table = document.getElementById("trace-table");
   table.hidden = true;
@@ -28,7 +32,9 @@ async function show(id) {
   }
   result.replaceChildren(element("p", { class: "note" }, "Reading the topics …"));
   try {
-    const trace = await (await call(`/orders/${encodeURIComponent(id)}/trace`)).json();
+    const when = order ? `?since_ms=${order.created_at_ms}&until_ms=${order.updated_at_ms}` : "";
+    const trace = await (await call(`/orders/${encodeURIComponent(id)}/trace${when}`)).json();
+    if (own !== asked) return;
     let before = null;
     document.getElementById("trace-rows").replaceChildren(...trace.hops.map((hop) => {
       const after = before === null ? "" : duration(hop.at_ms - before).join(" ");
@@ -42,6 +48,7 @@ async function show(id) {
     table.hidden = trace.hops.length === 0;
     result.replaceChildren(element("p", { class: "note" }, "Order ", foreign(id, { class: "id" }), `: ${trace.hops.length} steps, in ${count(trace.looked_at.messages)} messages that were looked at.${trace.looked_at.whole ? "" : " There are more messages: alpes trace reads on."}`));
   } catch (error) {
+    if (own !== asked) return;
     result.replaceChildren(element("p", { class: "notice" }, foreign(error.message)));
   }
 }

@@ -14,6 +14,7 @@ from api.orders import model
 from api.problems import Problem
 from api.routes import orders
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
+from tests.e2e.tienda import wait_until
 from tests.unit.api.messages import message
 
 Start = Callable[..., TestClient]
@@ -25,6 +26,7 @@ ORDEN: dict[str, Any] = {"client_id": 7, "address": "Calle 1", "total_cents": 10
     [
         ({"id": "a b"}, "id is 'a b'"),
         ({"id": ""}, "id is ''"),
+        ({"id": ".."}, "no URL can name"),
         ({"client_id": 2**31}, "client_id"),
         ({"client_id": "7"}, "client_id"),
         ({"client_id": True}, "client_id"),
@@ -190,3 +192,37 @@ def test_what_only_the_state_store_knows_is_told_to_who_waits(
     known(api, "b")
     told = api.get("/orders/a", params={"wait": wait_s})
     assert (told.status_code, told.json()) == (200, {"id": "a", "status": stored[-1]})
+
+
+def given_up(backend: Any) -> None:
+    """Make the API remember that Pagos gave up order a, and then miss what came."""
+    backend.outcomes.take("orden-creada-DLQ", message(b"", error_type="bug", error_message="Pagos failed"), 0)
+    wait_until(lambda: backend.outcomes.find("a") is not None, 10, "the letter is remembered")
+    backend.outcomes.miss()
+
+
+@pytest.mark.parametrize(("stored", "status"), [("aprobada", 200), ("creada", 409)])
+def test_an_order_that_was_given_up_and_replayed_unseen_is_told_as_it_is(
+    open_api: Start, monkeypatch: pytest.MonkeyPatch, stored: str, status: int
+) -> None:
+    monkeypatch.setattr(orders, "order_status", lambda *_: stored)
+    api = open_api()
+    given_up(known(api, "b"))
+    told = api.get("/orders/a")
+    assert (told.status_code, told.json()["status"]) == (status, stored if status == 200 else 409)
+
+
+def test_a_command_is_sent_again_whose_order_may_have_been_replayed_unseen(
+    open_api: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+
+    async def publish(_backend: Any, command: Any, _content: int) -> None:
+        sent.append(command.id)
+
+    monkeypatch.setattr(orders, "_publish", publish)
+    api = open_api()
+    backend = known(api, "b")
+    given_up(backend)
+    assert api.post("/orders", json=ORDEN | {"id": "a"}).status_code == 202
+    assert sent == ["a"]

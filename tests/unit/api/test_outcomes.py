@@ -96,6 +96,25 @@ def test_what_cannot_be_read_is_passed_over() -> None:
     asyncio.run(run())
 
 
+def test_what_may_have_changed_while_nobody_followed_is_old_until_there_is_news() -> None:
+    async def run() -> None:
+        outcomes = Outcomes(10)
+        outcomes.take(ACTUALIZADA, event(status="expirada"), 0)
+        await asyncio.sleep(0)
+        outcomes.miss()
+        assert outcomes.find("a") is None, "a late payment may have been paid back"
+        outcomes.take(PAGADA_DLQ, letter("bug"), 0)
+        await asyncio.sleep(0)
+        assert [found.is_old for found in [outcomes.find("a")] if found] == [False]
+        outcomes.miss()
+        assert [found.is_old for found in [outcomes.find("a")] if found] == [True]
+        outcomes.take(PAGADA_DLQ, letter("bug"), 0)
+        await asyncio.sleep(0)
+        assert [found.is_old for found in [outcomes.find("a")] if found] == [False]
+
+    asyncio.run(run())
+
+
 def test_the_memory_is_bounded() -> None:
     async def run() -> None:
         outcomes = Outcomes(2)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.live import latency
-from api.live.aggregation import LAST_ORDERS, MOST_CURRENCIES, WINDOW_S, Aggregate, Ended
+from api.live.aggregation import LAST_ORDERS, MOST_AMOUNTS, MOST_STATUSES, WINDOW_S, Aggregate, Ended
 from api.live.sampler import DECODED_PER_S, Sampler
+from schemas.tienda import money
 
 
 def ended(number: int = 1, status: str = "aprobada", **changed: Any) -> Ended:
@@ -101,8 +102,18 @@ def test_memory_is_bounded_whatever_comes() -> None:
     assert len(aggregate.points()) == WINDOW_S
     assert len(aggregate.orders()) == LAST_ORDERS
     headline = aggregate.headline()
-    assert len(headline["amounts"]) == MOST_CURRENCIES
-    assert len(headline["outcomes"]) <= MOST_CURRENCIES
+    assert len(headline["amounts"]) == MOST_AMOUNTS
+    assert headline["amounts_cut"]
+    assert len(headline["outcomes"]) <= MOST_STATUSES
+
+
+def test_amounts_of_every_currency_that_there_is_are_told() -> None:
+    aggregate = Aggregate(0)
+    for status in ("aprobada", "rechazada", "reembolsada", "expirada"):
+        second(aggregate, [ended(n, currency=currency, status=status) for n, currency in enumerate(money.currencies())])
+    headline = aggregate.headline()
+    assert {each["currency"] for each in headline["amounts"]} == set(money.currencies())
+    assert not headline["amounts_cut"]
 
 
 @given(st.lists(st.integers(0, 3_600_000), min_size=1, max_size=200), st.sampled_from([50, 99]))

@@ -14,6 +14,7 @@ from api.live.collector import LETTERS_PER_S, Collector
 from api.live.letters import KEPT
 from connection.admin import Admin
 from connection.client import Client
+from connection.errors import ForbiddenError
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests.unit.connection.fake_pulsar import FakePulsar, sent
 from tests.unit.wire.entries import batch
@@ -116,3 +117,29 @@ def test_a_flood_of_letters_is_counted(collector: Collector) -> None:
         collector._letter_came("crear-orden-DLQ", cast("Any", message), NOW_NS)
     shown = collector.snapshot()["letters"]
     assert (shown["waiting"], shown["passed_over"]) == (LETTERS_PER_S, 50)
+
+
+class _Figures:
+    """Pulsar's figures for a role that may not list functions."""
+
+    def sent_per_s(self) -> float:
+        return 42.0
+
+    def functions(self) -> list[Any]:
+        raise ForbiddenError("this role may not list functions")
+
+
+def test_what_cannot_be_read_leaves_the_rest_known_and_is_told_without_a_break(collector: Collector) -> None:
+    figures = cast("Any", _Figures())
+    for _ in range(2):
+        collector._read_sent(figures)
+        collector._read_functions(figures)
+        collector._read_sent(figures)
+        new = collector._end_second(int(time.time()))
+        assert new["point"]["sent"] == 42.0
+        assert new["problems"]["functions"] == "this role may not list functions"
+
+
+def test_what_was_sent_long_ago_is_not_told_as_new(collector: Collector) -> None:
+    collector._sent_per_s = (42.0, time.monotonic() - 10)
+    assert collector._end_second(int(time.time()))["point"]["sent"] is None
