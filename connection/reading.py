@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId, WireError
+from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId, Reader, WireError
 from connection.admin import Admin
 from connection.client import Client
 from connection.errors import ForbiddenError, UnreachableError
@@ -93,11 +93,19 @@ def partitions(admin: Admin, topic: str) -> list[Partition]:
     for name in _stored(admin, topic):
         _, mark, number = name.rpartition("-partition-")
         partition = int(number) if mark and number.isdigit() else -1
-        stats = admin.find(f"/admin/v2/persistent/{NAMESPACE}/{name.rsplit('/', 1)[-1]}/internalStats")
+        stats = _internal_stats(admin, name)
         if stats is not None:
-            ledger, entry = stats["lastConfirmedEntry"].split(":")
-            found.append(Partition(topic, name, partition, Position(int(ledger), int(entry))))
+            found.append(Partition(topic, name, partition, _parsed(stats["lastConfirmedEntry"])))
     return found
+
+
+def _internal_stats(admin: Admin, name: str) -> Any | None:
+    return admin.find(f"/admin/v2/persistent/{NAMESPACE}/{name.rsplit('/', 1)[-1]}/internalStats")
+
+
+def _parsed(place: str) -> Position:
+    ledger, entry = place.split(":")
+    return Position(int(ledger), int(entry))
 
 
 def _stored(admin: Admin, topic: str) -> list[str]:
@@ -139,7 +147,9 @@ def start_of_newest(admin: Admin, partition: Partition, entries: int) -> Message
     return EARLIEST
 
 
-def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -> Iterator[Message]:
+def read(
+    client: Client, partition: Partition, *, start: MessageId = EARLIEST, admin: Admin | None = None
+) -> Iterator[Message]:
     """Yield a partition's messages up to its end; one that can't be read has a `problem`, and its bytes as stored.
 
     A partition that was deleted since it was listed has none.
@@ -152,30 +162,33 @@ def read(client: Client, partition: Partition, *, start: MessageId = EARLIEST) -
         What to read; what is published after its `end` is left out.
     start
         Where to begin.
+    admin
+        Pulsar's admin API, which is asked whether the broker itself has read what it doesn't send. Without it, what
+        the broker can't read is left out, as what it withholds from every reader is.
 
     Raises
     ------
     UnreachableError
-        If the connection is lost for longer than `PATIENCE_S`.
+        If the connection is lost for longer than `PATIENCE_S`, or the broker can't read on to the end.
     """
     if partition.end.entry < 0:
         return
     try:
-        yield from _read(client, partition, start)
+        yield from _read(client, partition, start, admin)
     except WireError as error:
         if not MISSING.search(str(error)):
             raise
 
 
-def _read(client: Client, partition: Partition, start: MessageId) -> Iterator[Message]:
-    silent, patience = False, PATIENCE_S
+def _read(client: Client, partition: Partition, start: MessageId, admin: Admin | None) -> Iterator[Message]:
+    silent, patience, withheld = False, PATIENCE_S, True
     last: MessageId | None = None
     while start == EARLIEST or start[:2] <= partition.end:
         with closing(client.open_reader(partition.name, start)) as reader:
             while reader.seen[:2] < partition.end and (message := reader.read(patience)) is not None:
                 if position(message) > partition.end:
                     return
-                silent, patience = False, PATIENCE_S
+                silent, patience, withheld = False, PATIENCE_S, True
                 yield message
             yield from reader.rest()
             if not reader.connected:
@@ -186,11 +199,27 @@ def _read(client: Client, partition: Partition, start: MessageId) -> Iterator[Me
             if reader.seen.ledger >= 0:
                 last = reader.seen
                 start = MessageId(last.ledger, last.entry + 1)
+            withheld = withheld and (admin is None or _read_by_broker(admin, partition, reader))
         if silent:
+            if not withheld:
+                raise UnreachableError(
+                    f"{partition.name} could not be read to its end at {partition.end.ledger}:{partition.end.entry}, "
+                    f"only to {f'{last.ledger}:{last.entry}' if last else 'its start'}: the broker itself reads no "
+                    "further. See that all bookies answer, and try again."
+                )
             if last is not None:
                 _demand_answer(client, partition, last)
             return
         silent, patience = True, SECOND_PATIENCE_S
+
+
+def _read_by_broker(admin: Admin, partition: Partition, reader: Reader) -> bool:
+    """Return whether the broker has read up to a partition's end for a reader, or the partition is gone."""
+    stats = _internal_stats(admin, partition.name)
+    if stats is None:
+        return True
+    cursor = stats["cursors"].get(reader.subscription)
+    return cursor is not None and _parsed(cursor["readPosition"]) > partition.end
 
 
 def _demand_answer(client: Client, partition: Partition, known: MessageId) -> None:

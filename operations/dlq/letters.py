@@ -112,6 +112,7 @@ class DeadLetters:
 
     def __init__(self, client: Client, admin: Admin) -> None:
         self._client = client
+        self._admin = admin
         self._partitions = [
             partition
             for topic in admin.topics()
@@ -126,7 +127,7 @@ class DeadLetters:
 
     def __iter__(self) -> Iterator[Letter]:
         for partition in self._partitions:
-            for message in read(self._client, partition):
+            for message in read(self._client, partition, admin=self._admin):
                 yield letter_of(_source(partition), partition.number, message)
 
     def find(self, letter_id: LetterId) -> Letter:
@@ -141,7 +142,7 @@ class DeadLetters:
             if (_source(partition), partition.number) == (letter_id.topic, letter_id.partition):
                 start = MessageId(letter_id.ledger, letter_id.entry)
                 # If there is no such message, reading starts with the one after it.
-                for message in read(self._client, partition, start=start):
+                for message in read(self._client, partition, start=start, admin=self._admin):
                     letter = letter_of(_source(partition), partition.number, message)
                     if letter.id == letter_id:
                         return letter

@@ -25,7 +25,7 @@ CONFLICT = "conflict"
 def command_ids(client: Client, admin: Admin) -> Iterator[str]:
     """Yield the id of every command whose id is valid, as often as it is in the topic."""
     for partition in partitions(admin, CREAR_ORDEN):
-        for message in read(client, partition):
+        for message in read(client, partition, admin=admin):
             try:
                 order_id: str = CrearOrden.FromString(message.data()).id
             except DecodeError:

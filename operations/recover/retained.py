@@ -86,7 +86,7 @@ class Retained(ScratchFile):
         while topic := self._next_topic(already):
             already.append(topic)
             for partition in partitions(admin, topic):
-                messages = read(client, partition)
+                messages = read(client, partition, admin=admin)
                 while chunk := list(islice(messages, CHUNK)):
                     self._take(topic, chunk)
                     number += len(chunk)

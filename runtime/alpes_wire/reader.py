@@ -50,6 +50,8 @@ class Reader:
     def __init__(self, endpoint: Endpoint, topic: str, start: MessageId = EARLIEST) -> None:
         self._endpoint = endpoint
         self._topic = topic
+        self.subscription = ""
+        """The name of its subscription at the broker; each connection has another one."""
         self._start = start
         self._seen = NOTHING
         self._ready: deque[Message] = deque()
@@ -188,7 +190,7 @@ class Reader:
         command = BaseCommand(type=BaseCommand.SUBSCRIBE)
         subscribe = command.subscribe
         subscribe.topic = self._topic
-        subscribe.subscription = f"reader-{uuid.uuid4().hex[:10]}"
+        subscribe.subscription = self.subscription = f"reader-{uuid.uuid4().hex[:10]}"
         subscribe.subType = CommandSubscribe.Exclusive
         subscribe.consumer_id = READER
         subscribe.request_id = 1

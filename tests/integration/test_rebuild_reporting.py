@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from connection.errors import UnreachableError
 from operations.rebuild.reporting import Rebuilt, ReportingRebuild
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from tests.integration.server import Rows
@@ -67,6 +68,19 @@ def test_of_a_whole_topic_the_table_is_what_it_tells(connection: psycopg.Connect
     done = rebuild(connection, *TOPIC, whole=True)
     assert rows(TABLE) == sorted([*RIGHT, ("newer", 2, 100)])
     assert (done.removed, done.corrected, done.added, done.left, done.newer) == (1, 3, 1, 0, 0)
+
+
+@pytest.mark.parametrize("reads", [[1, 1], [0, 1, 1]])
+def test_a_topic_that_can_not_be_read_to_its_end_changes_nothing(
+    connection: psycopg.Connection, rows: Rows, reads: list[int]
+) -> None:
+    fill(connection, *DAMAGED)
+    broker: Any = FakePulsar({"orden-actualizada": TOPIC})
+    broker.short_of = reads
+    work = ReportingRebuild(broker, broker, connection, threading.Event(), lambda _number: None)
+    with pytest.raises(UnreachableError, match="orden-actualizada-partition-0 could not be read to its end"):
+        work.run(whole=True, dry_run=False)
+    assert rows(TABLE) == sorted(DAMAGED)
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -291,6 +291,7 @@ class Reader:
     """Reads what lies in a topic; see `alpes_wire.Reader`."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
+        self.subscription = "reader"
         self.connected = True
         self.seen = NOTHING
         self.left = deque(messages)

@@ -1,5 +1,7 @@
-"""Where to start reading so that only the newest entries of a topic are read, and what a deleted partition has."""
+"""Where to start reading so that only the newest entries of a topic are read, and when all of a partition is read."""
 
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -7,7 +9,10 @@ import pytest
 from alpes_wire import EARLIEST, MessageId, WireError
 from connection.admin import Admin
 from connection.client import Client
+from connection.errors import UnreachableError
 from connection.reading import Partition, Position, read, start_of_newest
+from tests.simulation.broker import Message
+from tests.unit.connection.fake_pulsar import sent
 
 LEDGERS = [{"ledgerId": 3, "entries": 10}, {"ledgerId": 5, "entries": 4}, {"ledgerId": 9, "entries": 0}]
 
@@ -51,3 +56,64 @@ def test_a_partition_that_was_deleted_since_it_was_listed_has_no_messages(said: 
     assert list(read(cast("Client", _Client(said)), partition)) == []
     with pytest.raises(WireError, match="connection refused"):
         list(read(cast("Client", _Client("connection refused")), partition))
+
+
+class _Reader:
+    subscription = "reader-1"
+    connected = True
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.left = deque(messages)
+        self.seen = MessageId(-1, -1)
+
+    def read(self, _seconds: float) -> Message | None:
+        if not self.left:
+            return None
+        message = self.left.popleft()
+        self.seen = message.place
+        return message
+
+    def rest(self) -> Iterator[Message]:
+        return iter(())
+
+    def close(self) -> None:
+        pass
+
+
+class _Silent:
+    """A broker that sends some messages and then nothing, and says up to where it has read for each reader in turn."""
+
+    def __init__(self, messages: Sequence[Message], *read_to: str) -> None:
+        self.messages = messages
+        self.read_to = list(read_to)
+
+    def open_reader(self, _partition: str, start: MessageId) -> _Reader:
+        return _Reader([each for each in self.messages if start == EARLIEST or each.place[:2] >= start[:2]])
+
+    def find(self, _path: str) -> Any:
+        return {"cursors": {"reader-1": {"readPosition": self.read_to.pop(0)}} if self.read_to else {}}
+
+
+PARTITION = Partition("t", "persistent://alpes/tienda/t-partition-0", 0, Position(7, 9))
+
+
+@pytest.mark.parametrize("messages", [[], [sent(0, ledger=5), sent(1, ledger=5)]])
+def test_what_the_broker_has_read_and_withholds_is_not_missing(messages: list[Any]) -> None:
+    broker: Any = _Silent(messages, "7:10", "9:0")
+    assert list(read(broker, PARTITION, admin=broker)) == messages
+
+
+@pytest.mark.parametrize(
+    ("messages", "read_to", "where"),
+    [
+        ([], ["7:0", "7:0"], "its start"),
+        ([sent(0, ledger=5), sent(1, ledger=5)], ["7:9", "7:9"], "5:1"),
+        ([sent(0, ledger=5)], ["7:10", "7:0"], "5:0"),
+        ([sent(0, ledger=5)], [], "5:0"),
+    ],
+)
+def test_what_the_broker_cannot_read_is_missing(messages: list[Any], read_to: list[str], where: str) -> None:
+    broker: Any = _Silent(messages, *read_to)
+    with pytest.raises(UnreachableError, match=f"t-partition-0 could not be read to its end at 7:9, only to {where}:"):
+        list(read(broker, PARTITION, admin=broker))
+    assert list(read(broker, PARTITION)) == messages
