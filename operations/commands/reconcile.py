@@ -126,7 +126,7 @@ def reconcile(
         with Counting(Console(stderr=True), "orders read") as counting:
             check = Check(tables, scratch, stop, counting.show)
             if topics:
-                check.read_commands(messages.command_ids(client, admin))
+                check.read_commands(messages.commands(client, admin))
             check.read_tables()
             check.take_letters(messages.letters(client, admin))
             check.look_again(grace)

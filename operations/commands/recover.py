@@ -181,7 +181,7 @@ def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Col
     if ids:
         check.read_some(ids)
     else:
-        check.read_commands(messages.command_ids(client, admin))
+        check.read_commands(messages.commands(client, admin))
         check.read_tables()
     check.take_letters(letters())
     check.look_again(grace)

@@ -117,9 +117,15 @@ class Check:
         self._expiring = expiring
         self.account = Account()
 
-    def read_commands(self, ids: Iterable[str]) -> None:
-        """Record the orders in the topic of commands. Call this before `read_tables`, or newer ones would seem lost."""
-        for chunk in _chunks(ids):
+    def read_commands(self, commands: Iterable[tuple[str, bool]]) -> None:
+        """Record the orders in the topic of commands. Call this before `read_tables`, or newer ones would seem lost.
+
+        Parameters
+        ----------
+        commands
+            Each command's order, and whether the rules take the command.
+        """
+        for chunk in _chunks(commands):
             self._scratch.commands(chunk)
             self._tick(self._scratch.command_count())
         self.account.commands = self._scratch.command_count()
@@ -173,7 +179,10 @@ class Check:
             self._scratch.doubt(_not_recorded(order_id) for order_id in ids if order_id not in recorded)
 
     def _note_letters(self, letters: Iterable[OrderLetter]) -> None:
-        self._scratch.letters(letter for letter in letters if letter.order_id)
+        """Record letters, but none of a command that its client corrected and sent again: that one was accepted."""
+        known = [letter for letter in letters if letter.order_id]
+        taken = self._scratch.taken([letter.order_id for letter in known if letter.refused])
+        self._scratch.letters(letter for letter in known if not (letter.refused and letter.order_id in taken))
 
     def look_again(self, grace_s: float) -> None:
         """Read the doubtful orders again, until none differs any more or the grace period is over."""

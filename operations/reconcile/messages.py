@@ -13,7 +13,7 @@ from operations.dlq import decoding
 from operations.dlq.letters import DeadLetters, Letter
 from operations.dlq.log import REPLAYED, Log
 from operations.reconcile.scratch import OrderLetter
-from schemas.tienda import rules
+from schemas.tienda import rules, upcasters
 from schemas.tienda.topics import CREAR_ORDEN
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
 
@@ -22,16 +22,20 @@ CONFLICT = "conflict"
 """`error.type` of a message that contradicts what is recorded, such as another order with the same id."""
 
 
-def command_ids(client: Client, admin: Admin) -> Iterator[str]:
-    """Yield the id of every command whose id is valid, as often as it is in the topic."""
+def commands(client: Client, admin: Admin) -> Iterator[tuple[str, bool]]:
+    """Yield the id of every command whose id is valid, and whether the rules take the command."""
     for partition in partitions(admin, CREAR_ORDEN):
         for message in read(client, partition, admin=admin):
             try:
-                order_id: str = CrearOrden.FromString(message.data()).id
+                command = CrearOrden.FromString(message.data())
             except DecodeError:
                 continue
-            if not rules.id_problem("id", order_id):
-                yield order_id
+            if not rules.id_problem("id", command.id):
+                yield command.id, not _problem(command, message.publish_timestamp())
+
+
+def _problem(command: CrearOrden, published_ms: int) -> str:
+    return rules.new_order_problem(upcasters.newest(command, lambda: published_ms))
 
 
 def letters(client: Client, admin: Admin) -> Iterator[OrderLetter]:
@@ -42,7 +46,16 @@ def letters(client: Client, admin: Admin) -> Iterator[OrderLetter]:
         action = done.get(str(letter.id))
         if action != REPLAYED and letter.error_type != CONFLICT:
             bug = letter.error_type == BUG
-            yield OrderLetter(_order_id(letter), letter.id.topic, action is not None, bug)
+            yield OrderLetter(_order_id(letter), letter.id.topic, action is not None, bug, _refused(letter))
+
+
+def _refused(letter: Letter) -> bool:
+    if letter.id.topic != CREAR_ORDEN or letter.payload_omitted:
+        return False
+    try:
+        return bool(_problem(CrearOrden.FromString(letter.payload), letter.published_ms))
+    except DecodeError:
+        return True
 
 
 def _order_id(letter: Letter) -> str:

@@ -19,7 +19,7 @@ CREATE TABLE letter (
     id TEXT NOT NULL, topic TEXT NOT NULL, discarded INTEGER NOT NULL, bug INTEGER NOT NULL,
     PRIMARY KEY (id, topic, bug)
 ) WITHOUT ROWID;
-CREATE TABLE command (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE command (id TEXT PRIMARY KEY, taken INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -53,12 +53,15 @@ class OrderLetter(NamedTuple):
         Whether an operator discarded it.
     bug
         Whether our code failed on the message, which may itself be right.
+    refused
+        Whether the message is a command that the rules don't take.
     """
 
     order_id: str
     topic: str
     discarded: bool
     bug: bool = False
+    refused: bool = False
 
 
 class Scratch(ScratchFile):
@@ -132,7 +135,7 @@ class Scratch(ScratchFile):
             "INSERT INTO letter VALUES (?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET discarded = discarded AND excluded.discarded"
         )
-        self._file.executemany(text, letters)
+        self._file.executemany(text, (letter[:4] for letter in letters))
 
     def lettered(self, ids: Sequence[str]) -> dict[str, list[OrderLetter]]:
         """Return the dead letters of some orders, by order."""
@@ -147,9 +150,16 @@ class Scratch(ScratchFile):
         """Yield the orders with a dead letter of a topic, in chunks."""
         return self._ids("SELECT id FROM letter WHERE id > ? AND topic = ? ORDER BY id LIMIT ?", topic)
 
-    def commands(self, ids: Iterable[str]) -> None:
-        """Record orders whose command is in the topic."""
-        self._file.executemany("INSERT OR IGNORE INTO command VALUES (?)", ((order_id,) for order_id in ids))
+    def commands(self, commands: Iterable[tuple[str, bool]]) -> None:
+        """Record the commands in the topic: each one's order, and whether the rules take it."""
+        text = "INSERT INTO command VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = taken OR excluded.taken"
+        self._file.executemany(text, commands)
+
+    def taken(self, ids: Sequence[str]) -> set[str]:
+        """Return those of some orders that have a command which the rules take."""
+        places = ", ".join("?" * len(ids))
+        text = f"SELECT id FROM command WHERE taken AND id IN ({places})"  # noqa: S608 - places
+        return {row[0] for row in self._file.execute(text, ids)}
 
     def command_ids(self) -> Iterator[list[str]]:
         """Yield the orders with a command by id, in chunks."""

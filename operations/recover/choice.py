@@ -70,13 +70,18 @@ def rank(topic: str, message: Any, rows: Rows | None) -> int:
 
 
 def _command(message: Any, orden: OrdenRow | None, pago: PagoRow | None) -> int:
-    order = upcasters.newest(message, lambda: 0)  # its time doesn't matter here
-    if orden is not None:
-        return BEST * ((order.total_cents, order.currency, order.client_id) == orden[3:6])
-    if pago is not None and (order.total_cents, order.currency) != pago[2:4]:
+    order = upcasters.newest(message, lambda: rules.LAST_TIME_MS)
+    # Ordenes may take currencies besides ISO 4217's.
+    if rules.new_order_problem(order, {order.currency}):
         return 0
-    wrong = rules.total_problem(order.total_cents) or rules.currency_problem(order.currency)
-    return 0 if wrong or len(message.address) > rules.MAX_TEXT_CHARS else BEST
+    if orden is not None:
+        return _created(order, orden, pago)
+    return BEST * (pago is None or (order.total_cents, order.currency) == pago[2:4])
+
+
+def _created(message: Any, orden: OrdenRow | None, _pago: PagoRow | None) -> int:
+    order = upcasters.newest(message, lambda: rules.LAST_TIME_MS)
+    return BEST * (orden is not None and (order.total_cents, order.currency, order.client_id) == orden[3:6])
 
 
 def _transaction(message: Any, _orden: OrdenRow | None, pago: PagoRow | None) -> int:
@@ -104,7 +109,7 @@ def _amount_fits(message: Any, pago: PagoRow) -> bool:
 
 _RANKS: dict[str, Callable[[Any, OrdenRow | None, PagoRow | None], int]] = {
     COMMANDS.topic: _command,
-    CREATED.topic: _command,
+    CREATED.topic: _created,
     TRANSACTIONS.topic: _transaction,
     REFUNDS.topic: _refund,
     UPDATES.topic: _update,

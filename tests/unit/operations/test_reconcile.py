@@ -233,7 +233,9 @@ def run(
     tables: FakeTables,
     *,
     commands: Sequence[str] = (),
+    mistaken: Sequence[str] = (),
     letters: Sequence[tuple[str, str]] = (),
+    refused: Sequence[tuple[str, str]] = (),
     discarded: Sequence[tuple[str, str]] = (),
     bugs: Sequence[tuple[str, str]] = (),
     later_letters: Sequence[tuple[str, str]] = (),
@@ -246,6 +248,7 @@ def run(
     """Check these tables.
 
     `waits` is what the first look at the inputs finds, the second and so on; the last one counts for further ones.
+    `commands` are those that the rules take, `mistaken` the others; `refused` are the letters of such.
     `meanwhile` is called at each: what changes in the meantime. `later_letters` are there when letters are read again.
     `only` names the orders that are looked at, all without.
     """
@@ -267,9 +270,10 @@ def run(
         if only:
             check.read_some(only)
         else:
-            check.read_commands(commands)
+            check.read_commands([*((name, True) for name in commands), *((name, False) for name in mistaken)])
             check.read_tables()
         check.take_letters(OrderLetter(*letter, discarded=False) for letter in letters)
+        check.take_letters(OrderLetter(*letter, discarded=False, refused=True) for letter in refused)
         check.take_letters(OrderLetter(*letter, discarded=True) for letter in discarded)
         check.take_letters(OrderLetter(*letter, discarded=False, bug=True) for letter in bugs)
         check.look_again(0)
@@ -450,6 +454,12 @@ def test_commands_without_a_row_are_found_wherever_they_sort() -> None:
     account = run(tables, commands=["e", "a", "c", "b", "d", "c"], letters=[("c", "crear-orden")])
     assert account.ended == {"aprobada": 2}
     assert account.others == {("lost", NOT_RECORDED.why): 2, ("dead-lettered", NOT_RECORDED.why): 1}
+
+
+def test_a_refused_command_accounts_for_no_order_whose_corrected_command_is_there() -> None:
+    letters = [("a", "crear-orden"), ("b", "crear-orden")]
+    account = run(FakeTables([], []), commands=["a"], mistaken=["a", "b"], refused=letters)
+    assert account.others == {("lost", NOT_RECORDED.why): 1, ("dead-lettered", NOT_RECORDED.why): 1}
 
 
 def test_a_command_that_still_waits_is_not_lost() -> None:

@@ -141,6 +141,19 @@ def test_what_a_set_back_database_lacks_differs_and_what_only_a_bug_makes_is_lef
             ("crear-orden", command()),
         ),
         (NOT_RECORDED.why, None, {"crear-orden": [b"\xff", command(total_cents=-1)]}, (None, b"")),
+        # Its time is in seconds; the client corrected it. A currency may be one that Ordenes takes beside ISO 4217's.
+        (
+            NOT_RECORDED.why,
+            None,
+            {"crear-orden": [command(created_at_ms=1_764_000_000), command(currency="ABC")]},
+            ("crear-orden", command(currency="ABC")),
+        ),
+        (
+            PAYMENT,
+            rows(orden()),
+            {"crear-orden": [command(created_at_ms=1_764_000_000), command()]},
+            ("crear-orden", command()),
+        ),
         (PAYMENT, rows(orden()), {"orden-creada": [created()]}, ("orden-creada", created())),
         (PAYMENT, rows(orden()), {"orden-creada": [created(total_cents=1)]}, (None, b"")),
         (PAYMENT, rows(orden()), {"crear-orden": [command(client_id=8), command()]}, ("crear-orden", command())),
