@@ -90,7 +90,7 @@ def set_aside(
     partition = _partition(admin, topic, entry)
     function = _subscription(admin, partition, subscription)
     why = {ERROR_TYPE: SET_ASIDE, ERROR_FUNCTION: function, ERROR_MESSAGE: f"set aside by {operator()}: {reason}"}
-    letters = _letters(client, partition, entry)
+    letters = _letters(client, admin, partition, entry)
     refused: list[str] = []
     for home in {letter.topic for letter in letters}:
         publisher: ConfirmedPublisher[None] = ConfirmedPublisher(
@@ -139,15 +139,24 @@ class _Letter(NamedTuple):
     properties: dict[str, str]
 
 
-def _letters(client: Client, partition: Partition, entry: MessageId) -> list[_Letter]:
+def _letters(client: Client, admin: Admin, partition: Partition, entry: MessageId) -> list[_Letter]:
     at = MessageId(entry.ledger, entry.entry, partition.number)
     with closing(client.open_reader(partition.name, at)) as reader:
         found = []
         while (message := reader.read(PATIENCE_S)) is not None and message.message_id()[:2] == at[:2]:
             found.append(message)
         found += [message for message in reader.rest() if message.message_id()[:2] == at[:2]]
+    if not found and not _exists(admin, partition, entry):
+        raise MistypedError(f"{partition.topic} has no entry {entry.ledger}:{entry.entry}.")
     # Of an entry that the broker withholds, only the place is known.
     return [_letter(partition, message) for message in found] or [_letter_of(full_name(partition.topic), str(at))]
+
+
+def _exists(admin: Admin, partition: Partition, entry: MessageId) -> bool:
+    """Return whether a place before a partition's end has an entry; of the last ledger, Pulsar counts none."""
+    stats = admin.get(f"/admin/v2/persistent/{NAMESPACE}/{partition.name.rsplit('/', 1)[-1]}/internalStats")
+    entries = {each["ledgerId"]: each["entries"] for each in stats["ledgers"]}
+    return entry.ledger in entries and (entry.ledger == partition.end.ledger or entry.entry < entries[entry.ledger])
 
 
 def _letter(partition: Partition, message: Message) -> _Letter:

@@ -65,7 +65,8 @@ class Stall(NamedTuple):
     Attributes
     ----------
     place : str
-        Ledger, entry and partition of the first of them; empty if the broker withholds it.
+        Ledger, entry and partition of the first of them, without a partition in a topic that has none; empty if the
+        broker withholds it.
     subscription : Subscription
         What the broker says.
     """
@@ -120,7 +121,7 @@ def subscription(admin: Admin, source: Input) -> Subscription:
 
 def _place(message: Message) -> str:
     at = message.message_id()
-    return f"{at.ledger}:{at.entry}:{max(at.number, 0)}"
+    return f"{at.ledger}:{at.entry}" if at.number < 0 else f"{at.ledger}:{at.entry}:{at.number}"
 
 
 def _silent(admin: Admin, function: str) -> set[str]:

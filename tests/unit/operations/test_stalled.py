@@ -46,6 +46,12 @@ def test_what_waits_in_a_silent_input_stalls() -> None:
     assert found(broker(waits, silent=0.0)) == []
 
 
+def test_the_place_in_a_topic_without_partitions_has_no_number() -> None:
+    message = sent(3, "a")
+    message.place = message.place._replace(number=-1)
+    assert found(broker([message])) == [Waits("crear-orden", "a", "1:3")]
+
+
 def test_what_its_sender_delayed_and_what_was_due_only_now_does_not_stall() -> None:
     later, just_now = sent(0, "a", due_ms=now_ms() + AN_HOUR_MS), sent(1, "b", due_ms=now_ms() - 1_000)
     overdue = sent(2, "c", due_ms=now_ms() - AN_HOUR_MS)
