@@ -11,6 +11,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import pulsar
 
 from connection.client import Client
+from connection.errors import PulsarError
+from schemas.tienda.topics import full_name
 
 T = TypeVar("T")
 
@@ -126,3 +128,44 @@ class ConfirmedPublisher(Generic[T]):
         # A message that is too big fails alone; any other failure would meet the next message too.
         self.failed = self.failed or result != pulsar.Result.MessageTooBig
         self._refused(item, str(getattr(result, "name", None) or result))
+
+
+class Publishers(Generic[T]):
+    """A `ConfirmedPublisher` for each topic, opened for the first item that is published there.
+
+    If one can't be opened, the items of its topic are refused, and those of others go on.
+
+    Parameters
+    ----------
+    client, confirmed, refused
+        See `ConfirmedPublisher`.
+    """
+
+    def __init__(self, client: Client, confirmed: Callable[[T], None], refused: Callable[[T, str], None]) -> None:
+        self._client = client
+        self._confirmed = confirmed
+        self._refused = refused
+        self._opened: dict[str, ConfirmedPublisher[T]] = {}
+        self._closed: dict[str, str] = {}
+
+    def publish(self, topic: str, item: T, payload: bytes, key: str, properties: Mapping[str, str]) -> None:
+        """Publish a message to a topic, given by its short name."""
+        if topic not in self._opened and topic not in self._closed:
+            try:
+                self._opened[topic] = ConfirmedPublisher(self._client, full_name(topic), self._confirmed, self._refused)
+            except (pulsar.PulsarException, PulsarError) as error:
+                self._closed[topic] = f"nothing can be sent to {topic} ({str(error).rstrip('.')})"
+        if topic in self._closed:
+            self._refused(item, self._closed[topic])
+        else:
+            self._opened[topic].publish(item, payload, key, properties)
+
+    def finish(self) -> None:
+        """Wait until each message is confirmed or refused."""
+        for publisher in self._opened.values():
+            publisher.finish()
+
+    def close(self) -> None:
+        """Close the producers; what is not confirmed by then may have arrived or not."""
+        for publisher in self._opened.values():
+            publisher.close()

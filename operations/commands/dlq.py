@@ -362,7 +362,7 @@ def _named(session: _Session, selection: Selection) -> Iterator[Letter]:
 def _finish(outcome: ActionResult, what: str, *, as_json: bool) -> None:
     if as_json:
         values = {"done": outcome.done, "unnoted": outcome.unnoted, "failures": dict(outcome.failures)}
-        click.echo(json.dumps(values | {"interrupted": outcome.stopped}))
+        click.echo(json.dumps(values | {"unread": outcome.unread, "interrupted": outcome.stopped}))
     else:
         rendering.show_outcome(table_console(), outcome, what)
     if outcome.stopped:

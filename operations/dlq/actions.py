@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -18,7 +18,8 @@ import pulsar
 from alpes_wire import Message, MessageId, WireError
 from alpes_wire.names import SOURCE_MESSAGE_ID, SOURCE_TOPIC
 from connection.client import Client
-from connection.publishing import ConfirmedPublisher
+from connection.errors import PulsarError
+from connection.publishing import Publishers
 from connection.reading import PATIENCE_S, key
 from operations.dlq import history
 from operations.dlq.letters import Letter
@@ -49,6 +50,8 @@ class ActionResult:
         Letters that were neither sent nor discarded, by reason.
     examples : dict of str to str
         The id of one letter for each reason.
+    unread : str
+        Why further letters could not be read, which are unchanged; empty if all were read.
     stopped : bool
         Whether it was interrupted; the other letters are unchanged.
     """
@@ -57,12 +60,13 @@ class ActionResult:
     unnoted: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    unread: str = ""
     stopped: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether every chosen letter was sent or discarded, and logged."""
-        return not (self.unnoted or self.failures or self.stopped)
+        return not (self.unnoted or self.failures or self.unread or self.stopped)
 
     def failed(self, letter: Letter, reason: str) -> None:
         """Count a letter that was neither sent nor discarded."""
@@ -101,19 +105,18 @@ def replay(
         outcome.unnoted += 1
 
     writer = log.writer(logged, not_logged)
-    publishers = _Publishers(lambda topic: ConfirmedPublisher(client, topic, writer.replayed, outcome.failed))
+    publishers = Publishers(client, writer.replayed, outcome.failed)
     try:
-        for letter in letters:
+        for letter in _readable(letters, outcome):
             if stop.is_set():
                 outcome.stopped = True
                 break
             try:
-                publisher = publishers.of(letter)
                 payload, message_key = _original(client, letter)
             except NotReplayableError as error:
                 outcome.failed(letter, str(error))
                 continue
-            publisher.publish(letter, payload, message_key, _properties(letter, payload, writer.by))
+            publishers.publish(letter.id.topic, letter, payload, message_key, _properties(letter, payload, writer.by))
             tick(outcome.done)
         publishers.finish()
         writer.finish()
@@ -122,35 +125,6 @@ def replay(
         publishers.close()
         writer.close()
     return outcome
-
-
-class _Publishers:
-    """A publisher for each topic, opened for the first letter that is sent there."""
-
-    def __init__(self, open_to: Callable[[str], ConfirmedPublisher[Letter]]) -> None:
-        self._open_to = open_to
-        self._opened: dict[str, ConfirmedPublisher[Letter]] = {}
-        self._refused: dict[str, str] = {}
-
-    def of(self, letter: Letter) -> ConfirmedPublisher[Letter]:
-        """Return the publisher for a letter; raise `NotReplayableError` if its topic can't be written to."""
-        topic = letter.id.topic
-        if topic not in self._opened and topic not in self._refused:
-            try:
-                self._opened[topic] = self._open_to(full_name(topic))
-            except pulsar.PulsarException as error:
-                self._refused[topic] = f"nothing can be sent to {topic} ({error}): is the topic there?"
-        if topic in self._refused:
-            raise NotReplayableError(self._refused[topic])
-        return self._opened[topic]
-
-    def finish(self) -> None:
-        for publisher in self._opened.values():
-            publisher.finish()
-
-    def close(self) -> None:
-        for publisher in self._opened.values():
-            publisher.close()
 
 
 def discard(
@@ -170,7 +144,7 @@ def discard(
 
     writer: Writer = log.writer(logged, outcome.failed)
     try:
-        for letter in letters:
+        for letter in _readable(letters, outcome):
             if stop.is_set():
                 outcome.stopped = True
                 break
@@ -181,6 +155,19 @@ def discard(
     finally:
         writer.close()
     return outcome
+
+
+def _readable(letters: Iterable[Letter], outcome: ActionResult) -> Iterator[Letter]:
+    """Yield letters as far as they can be read. If not even the first one can, nothing was done yet: raise why."""
+    begun = False
+    try:
+        for letter in letters:
+            begun = True
+            yield letter
+    except (pulsar.PulsarException, PulsarError, WireError) as error:
+        if not begun:
+            raise
+        outcome.unread = str(error)
 
 
 def _properties(letter: Letter, payload: bytes, by: str) -> dict[str, str]:

@@ -103,6 +103,11 @@ def show_outcome(console: Console, outcome: ActionResult, what: str) -> None:
         console.print(
             f"[bold red]{count:,} not {what}:[/] {escape(one_line(reason))}, such as {example}", soft_wrap=True
         )
+    if outcome.unread:
+        console.print(
+            f"[bold red]The rest could not be read:[/] {escape(one_line(outcome.unread))} Run the command again.",
+            soft_wrap=True,
+        )
 
 
 def as_json(letter: Letter, entries: list[Entry] | None = None) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from connection.client import Client
-from connection.publishing import ConfirmedPublisher
+from connection.publishing import Publishers
 from operations.recover.retained import Recoverable
-from schemas.tienda.topics import full_name
 
 
 @dataclass
@@ -57,20 +56,15 @@ def send(
     def refused(_order: Recoverable, reason: str) -> None:
         outcome.failures[reason] += 1
 
-    publishers: dict[str, ConfirmedPublisher[Recoverable]] = {}
-    with ExitStack() as opened:
+    with closing(Publishers(client, confirmed, refused)) as publishers:
         for order in orders:
             if stop.is_set():
                 outcome.stopped = True
                 break
             if order.topic is None:
                 continue
-            if order.topic not in publishers:
-                publisher = ConfirmedPublisher(client, full_name(order.topic), confirmed, refused)
-                publishers[order.topic] = opened.enter_context(closing(publisher))
-            publishers[order.topic].publish(order, order.payload, order.key, order.properties)
+            publishers.publish(order.topic, order, order.payload, order.key, order.properties)
             tick(outcome.sent.total())
-        for publisher in publishers.values():
-            publisher.finish()
+        publishers.finish()
         tick(outcome.sent.total())
     return outcome

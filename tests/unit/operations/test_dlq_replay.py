@@ -1,13 +1,16 @@
 """A letter that can't be sent again harms no other: it is named with the reason, and the exit code shows it."""
 
 import threading
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from connection.errors import UnreachableError
 from operations.commands.dlq import _finish
-from operations.dlq.actions import ActionResult, replay
-from operations.dlq.letters import DeadLetters, LetterId
+from operations.dlq.actions import ActionResult, discard, replay
+from operations.dlq.letters import DeadLetters, Letter, LetterId
 from operations.dlq.log import Log
 from schemas.tienda.topics import full_name
 from tests.simulation.broker import Message
@@ -78,7 +81,35 @@ def test_letters_of_a_topic_that_is_gone_keep_no_other_from_being_sent() -> None
     assert broker.published["crear-orden"] == [(b"z", "k")]
     assert (outcome.done, outcome.complete) == (1, False)
     ((reason, count),) = outcome.failures.items()
-    assert (count, reason) == (2, "nothing can be sent to away (no such topic): is the topic there?")
+    assert (count, reason) == (2, "nothing can be sent to away (no such topic)")
+
+
+def _breaking_off(letters: Iterable[Letter], after: int) -> Iterator[Letter]:
+    yield from islice(letters, after)
+    raise UnreachableError("crear-orden-DLQ could not be read for 5 s.")
+
+
+@pytest.mark.parametrize("do", ["replay", "discard"])
+def test_what_was_done_before_the_broker_went_away_is_told(do: str, capsys: pytest.CaptureFixture[str]) -> None:
+    letters = [sent(0, "k", b"x"), sent(1, "k", b"y")]
+    client: Any = FakePulsar({"crear-orden": [], "dlq-bitacora": [], "crear-orden-DLQ": letters})
+    log, stop = Log(client, client), threading.Event()
+
+    def done(after: int) -> ActionResult:
+        found = _breaking_off(DeadLetters(client, client), after)
+        if do == "replay":
+            return replay(client, log, found, stop, lambda _number: None)
+        return discard(log, found, "a test", stop, lambda _number: None)
+
+    with pytest.raises(UnreachableError):
+        done(0)
+    outcome = done(1)
+    assert (outcome.done, outcome.unread) == (1, "crear-orden-DLQ could not be read for 5 s.")
+    assert [key for _, key in client.published["dlq-bitacora"]] == ["crear-orden:0:1:0"]
+    with pytest.raises(SystemExit) as ended:
+        _finish(outcome, "sent again", as_json=False)
+    assert ended.value.code == 1
+    assert "The rest could not be read: crear-orden-DLQ could not be read for 5 s." in capsys.readouterr().out
 
 
 def test_a_letter_in_a_topic_that_came_back_without_partitions_is_found_and_sent() -> None:

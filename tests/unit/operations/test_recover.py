@@ -273,6 +273,16 @@ def test_a_message_is_sent_again_as_it_was_to_where_it_lies() -> None:
     assert (outcome.sent, outcome.failures, outcome.stopped) == ({"crear-orden": 2, "orden-creada": 1}, {}, False)
 
 
+def test_a_topic_that_takes_nothing_hides_nothing_that_was_sent() -> None:
+    broker: Any = FakePulsar({"orden-creada": []})
+    orders = [_found("a", "orden-creada"), _found("b", "crear-orden"), _found("c", "orden-creada")]
+    outcome = sending.send(broker, orders, threading.Event(), lambda _number: None)
+    assert (outcome.sent, outcome.failures) == (
+        {"orden-creada": 2},
+        {"nothing can be sent to crear-orden (no such topic)": 1},
+    )
+
+
 def test_an_interruption_leaves_the_rest_as_it_was() -> None:
     broker: Any = FakePulsar({topic: [] for topic in TOPICS})
     stop = threading.Event()
