@@ -87,10 +87,13 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
     again. The command knows the databases of the local stack; those of a cluster are named by ALPES_ORDENES_DSN,
     ALPES_PAGOS_DSN and ALPES_REPORTING_DSN. It only reads there.
 
+    With --all-lost, an order that orden-actualizada knows as expired is not sent if Pagos would charge it for the first
+    time, as after Ordenes was set back. It is named.
+
     Exits with 0 when a message of every lost order was sent, also when there was none. Exits with 1 when no topic
-    retains a message of one, or an order named by its ID is unknown or differs between the services. With --all-lost,
-    an order that differs, and of which no message is retained, is left to alpes reconcile. With --dry-run,
-    exits as it would without.
+    retains a message of one, one had expired, or an order named by its ID is unknown or differs between the services.
+    With --all-lost, an order that differs, and of which no message is retained, is left to alpes reconcile. With
+    --dry-run, exits as it would without.
 
     \b
     Examples:
@@ -121,6 +124,8 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
                     orders = [order for order in chunk if _may_be_mended(order)]
                     rows = {found.id: found for found in tables.some([order.id for order in orders])}
                     retained.want((order.id, order.why, rows.get(order.id)) for order in orders)
+            if all_lost:
+                plan.ended = retained.leave_ended(client, admin, tick)
             retained.find(client, admin, tick)
         for order in retained.orders():
             plan.take(order, all_lost=all_lost)
@@ -145,6 +150,8 @@ class Plan:
         Lost orders by what they wait for, and the topic that retains a message for that.
     gone : list of str
         Lost orders of which no topic retains a message.
+    ended : dict of str to str
+        Orders that are not sent, because they would be charged though they had expired, with their last status.
     others : dict of str to str
         Orders that were named but are not lost, with what they are.
     wrong : set of str
@@ -155,6 +162,7 @@ class Plan:
 
     found: Counter[tuple[str, str]] = field(default_factory=Counter)
     gone: list[str] = field(default_factory=list)
+    ended: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
     wrong: set[str] = field(default_factory=set)
     not_judged: int = 0
@@ -169,7 +177,7 @@ class Plan:
     @property
     def complete(self) -> bool:
         """Whether every order in question can be recovered, or needn't be."""
-        return not (self.gone or self.wrong or self.not_judged)
+        return not (self.gone or self.ended or self.wrong or self.not_judged)
 
 
 def _look(check: Check, scratch: Scratch, client: Client, admin: Admin, ids: Collection[str], grace: float) -> Plan:
@@ -219,10 +227,15 @@ def _show(plan: Plan, limit: int) -> None:
     for order_id, what in plan.others.items():
         console.print(f"{escape(order_id)}  {escape(what)}", soft_wrap=True)
     if plan.gone:
-        more = f" and {len(plan.gone) - limit:,} more" if len(plan.gone) > limit else ""
         console.print(
             f"[bold red]{len(plan.gone):,} can't be recovered:[/] no topic retains a message of "
-            f"{escape(', '.join(plan.gone[:limit]) or 'them')}{more}",
+            f"{_named(plan.gone, limit)}",
+            soft_wrap=True,
+        )
+    if plan.ended:
+        console.print(
+            f"[bold red]{len(plan.ended):,} had expired and would be charged now:[/] "
+            f"{_named(list(plan.ended), limit)}. To have one charged all the same, name it: alpes recover ID",
             soft_wrap=True,
         )
     if plan.not_judged:
@@ -233,6 +246,11 @@ def _show(plan: Plan, limit: int) -> None:
         )
     if not plan.found and not plan.gone:
         console.print("Nothing is lost that could be recovered.")
+
+
+def _named(ids: list[str], limit: int) -> str:
+    more = f" and {len(ids) - limit:,} more" if len(ids) > limit else ""
+    return f"{escape(', '.join(ids[:limit]) or 'them')}{more}"
 
 
 def _finish(plan: Plan, outcome: sending.SendResult, *, dry_run: bool, as_json: bool) -> None:
@@ -258,6 +276,7 @@ def _as_json(plan: Plan, outcome: sending.SendResult, *, dry_run: bool) -> dict[
         "sent": dict(outcome.sent),
         "failures": dict(outcome.failures),
         "gone": plan.gone,
+        "ended": plan.ended,
         "others": plan.others,
         "not_judged": plan.not_judged,
         "interrupted": outcome.stopped,

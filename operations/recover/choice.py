@@ -23,7 +23,7 @@ from operations.reconcile.rules import (
 )
 from schemas.tienda import rules, upcasters
 from schemas.tienda.contracts import CONTRACTS
-from schemas.tienda.orden import APROBADA, EXPIRADA, REEMBOLSADA
+from schemas.tienda.orden import APROBADA, CREADA, EXPIRADA, REEMBOLSADA
 
 BEST = 2
 
@@ -45,6 +45,11 @@ def places(why: str, rows: Rows | None) -> tuple[str, ...]:
     unpaid = orden is not None and orden[1] == EXPIRADA and pago is None
     upstream = [] if orden is None or unpaid else [CREATED.topic, COMMANDS.topic]
     return tuple(dict.fromkeys(carriers + upstream))
+
+
+def would_be_charged(rows: Rows | None) -> bool:
+    """Return whether an order, taken further, comes to Pagos for the first time."""
+    return rows is None or (rows.pago is None and (rows.orden is None or rows.orden[1] == CREADA))
 
 
 def order_id(topic: str, message: Any) -> str:

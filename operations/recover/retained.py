@@ -12,13 +12,17 @@ from connection.admin import Admin
 from connection.client import Client
 from connection.reading import key, partitions, properties, read
 from operations.reconcile.merge import Rows
-from operations.recover.choice import decoded, order_id, places, rank
+from operations.reconcile.rules import UPDATES
+from operations.recover.choice import decoded, order_id, places, rank, would_be_charged
 from operations.scratch_file import ScratchFile
+from schemas.tienda.orden import EXPIRADA, REEMBOLSADA
 
 CHUNK = 1_000
 
 _TABLES = """
-CREATE TABLE wanted (id TEXT PRIMARY KEY, why TEXT NOT NULL, rows TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE wanted (
+    id TEXT PRIMARY KEY, why TEXT NOT NULL, rows TEXT NOT NULL, charged_by_it INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE place (
     id TEXT NOT NULL, topic TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (topic, id)
 ) WITHOUT ROWID;
@@ -63,13 +67,40 @@ class Retained(ScratchFile):
 
     def __init__(self) -> None:
         super().__init__(_TABLES)
+        self._number = 0
 
     def want(self, orders: Iterable[tuple[str, str, Rows | None]]) -> None:
         """Add orders to look for: each one's id, what it waits for, and its rows."""
         for name, why, rows in orders:
-            self._file.execute("INSERT INTO wanted VALUES (?, ?, ?)", (name, why, json.dumps(rows)))
+            values = (name, why, json.dumps(rows), would_be_charged(rows))
+            self._file.execute("INSERT INTO wanted VALUES (?, ?, ?, ?)", values)
             topics = ((name, topic, place) for place, topic in enumerate(places(why, rows)))
             self._file.executemany("INSERT INTO place VALUES (?, ?, ?)", topics)
+
+    def leave_ended(self, client: Client, admin: Admin, tick: Callable[[int], None]) -> dict[str, str]:
+        """Leave out the orders that would be charged, though they had expired before a database was set back.
+
+        Parameters
+        ----------
+        client, admin, tick
+            See `find`.
+
+        Returns
+        -------
+        dict of str to str
+            Their last status in `orden-actualizada`, by id.
+        """
+        ended: dict[str, str] = {}
+        if self._file.execute("SELECT 1 FROM wanted WHERE charged_by_it LIMIT 1").fetchone():
+            for chunk in self._chunks(client, admin, UPDATES.topic, tick):
+                events = [decoded(UPDATES.topic, message.data()) for message in chunk]
+                said = {event.id: event.status for event in events if event and event.status in {EXPIRADA, REEMBOLSADA}}
+                marks = ", ".join("?" * len(said))
+                text = f"SELECT id FROM wanted WHERE charged_by_it AND id IN ({marks})"  # noqa: S608 - places
+                ended |= {name: said[name] for (name,) in self._file.execute(text, list(said))}
+        for table in ("wanted", "place"):
+            self._file.executemany(f"DELETE FROM {table} WHERE id = ?", ((name,) for name in ended))  # noqa: S608
+        return ended
 
     def find(self, client: Client, admin: Admin, tick: Callable[[int], None]) -> None:
         """Read the topics that may help, the best first, until each order has a message or no topic is left.
@@ -81,16 +112,19 @@ class Retained(ScratchFile):
         tick
             Called with the number of messages read, every thousand.
         """
-        number = 0
         already: list[str] = []
         while topic := self._next_topic(already):
             already.append(topic)
-            for partition in partitions(admin, topic):
-                messages = read(client, partition, admin=admin)
-                while chunk := list(islice(messages, CHUNK)):
-                    self._take(topic, chunk)
-                    number += len(chunk)
-                    tick(number)
+            for chunk in self._chunks(client, admin, topic, tick):
+                self._take(topic, chunk)
+
+    def _chunks(self, client: Client, admin: Admin, topic: str, tick: Callable[[int], None]) -> Iterator[list[Message]]:
+        for partition in partitions(admin, topic):
+            messages = read(client, partition, admin=admin)
+            while chunk := list(islice(messages, CHUNK)):
+                yield chunk
+                self._number += len(chunk)
+                tick(self._number)
 
     def _next_topic(self, already: Sequence[str]) -> str | None:
         places_left = ", ".join("?" * len(already))

@@ -225,6 +225,31 @@ def test_the_message_that_takes_an_order_further_is_found(
     assert recover(topics, why, of)[:2] == expected
 
 
+@pytest.mark.parametrize(
+    ("of", "events", "ended"),
+    [
+        (rows(orden()), [update("expirada", 2)], {"a": "expirada"}),
+        (None, [update("expirada", 2), update("reembolsada", 3)], {"a": "reembolsada"}),
+        (rows(None), [update("expirada", 2)], {"a": "expirada"}),
+        (rows(orden()), [update("aprobada", 2)], {}),
+        # Pagos has charged these, and doesn't do so again.
+        (rows(orden(), pago()), [update("expirada", 2)], {}),
+        (rows(None, pago("reembolsada")), [update("expirada", 2)], {}),
+        (rows(orden("expirada", 2), pago()), [update("expirada", 2)], {}),
+    ],
+)
+def test_an_order_that_had_expired_and_would_be_charged_is_left_out(
+    of: Rows | None, events: list[bytes], ended: dict[str, str]
+) -> None:
+    lie = {"orden-actualizada": events, "orden-creada": [created()], "crear-orden": [command()]}
+    broker: Any = FakePulsar({topic: [sent(n, "", p) for n, p in enumerate(each)] for topic, each in lie.items()})
+    with Retained() as retained:
+        retained.want([("a", PAYMENT, of)])
+        assert retained.leave_ended(broker, broker, lambda _number: None) == ended
+        retained.find(broker, broker, lambda _number: None)
+        assert [order.id for order in retained.orders()] == ([] if ended else ["a"])
+
+
 def test_topics_further_up_are_not_read_where_the_message_is_found() -> None:
     broker = recover({"orden-creada": [created()], "crear-orden": [command()]}, PAYMENT, rows(orden()))[2]
     assert [name.rsplit("/", 1)[-1] for name in broker.opened] == ["orden-creada-partition-0"]
@@ -301,3 +326,4 @@ def test_an_order_that_differs_and_has_no_message_is_gone_only_where_it_is_named
     plan.take(Recoverable("differs", next(iter(SET_BACK)), None, b"", "", {}), all_lost=all_lost)
     assert plan.gone == gone
     assert not plan.complete
+    assert not Plan(ended={"a": "expirada"}).complete
