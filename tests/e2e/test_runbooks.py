@@ -109,7 +109,7 @@ def test_databases_are_set_back_and_nobody_is_charged_twice(
     stack.wait_idle()
     shell["BACKUP"] = str(tmp_path)
     (backup,) = documented_commands("backup")
-    stop, restore, restart, look, refunds = documented_commands("set back")
+    stop, restore, restart, timers, look, refunds = documented_commands("set back")
     (recover,) = documented_commands("set back, until nothing is lost")
     with flowing(stack, start, LOT) as lots:
         wait_until(lambda: len(lots) > 3, 30, "orders flow")
@@ -139,6 +139,8 @@ def test_databases_are_set_back_and_nobody_is_charged_twice(
     stack.wait_idle()
     seconds = time.monotonic() - started
     assert unwell(stack, start) == []
+    follow(shell, timers)
+    assert stack.rows("ordenes", "SELECT count(*) FROM vencimientos WHERE armed") == [(0,)]
     follow(shell, look)
     assert stack.statuses("ordenes", start) == stack.statuses("pagos", start) == before
     stack.wait_ended(start, len(before), 60)

@@ -1,7 +1,10 @@
 """Orders without a payment in time: one timer for each window, only forward, and a late payment is paid back."""
 
 import itertools
+import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from functions.ordenes import store
 from functions.ordenes.domain import REACTIONS, Reaction, Vencimiento, Ventana
 from functions.ordenes.handlers import UNFINISHED_WAIT_MS, OrdenesHandlers, Plazo
 from schemas.tienda.v1.pagos_pb2 import ReembolsarTransaccion
+from tests.documented import documented_commands
 from tests.integration.conftest import MIGRATIONS
 from tests.integration.ordenes import AT_ONCE, HOUR_MS, events, handlers, liquidar, orden, pago, timers, told
 from tests.integration.server import Connect, Rows, blocked, wait_until
@@ -119,6 +123,21 @@ def test_a_window_whose_timer_never_came_is_found_by_the_next_one(database: Post
     assert start == pytest.approx(time.time() * 1000 - HOUR_MS, abs=60_000)
     assert forgotten[1] == 0
     assert rows("SELECT count(*) FROM vencimientos WHERE NOT armed") == [(1,)]
+
+
+def test_a_window_whose_timer_a_restored_backup_lacks_is_found_after_the_runbooks_step(
+    database: Postgres, dsn: str, rows: Rows
+) -> None:
+    with database.transaction() as transaction:
+        transaction.execute(
+            "INSERT INTO vencimientos VALUES (now() - interval '1 hour', now() - interval '30 minutes', true)"
+        )
+    step = documented_commands("set back")[3]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["bash", "-euc", step], env={**os.environ, "PATH": path, "ALPES_ORDENES_DSN": dsn}, check=True)
+    assert rows("SELECT count(*) FROM vencimientos WHERE armed") == [(0,)]
+    ((timer, _),) = timers(crear(database, handlers(), "a"))
+    assert [delay for _, delay in timers(vencer(database, handlers(), timer))][1:] == [0]
 
 
 def test_orders_from_before_the_first_timers_have_windows_after_the_migration(
