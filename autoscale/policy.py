@@ -98,8 +98,6 @@ def decide(load: Load, limits: Limits, history: History, *, at_once: bool = Fals
     Decision, History
         What to do, and what to hand over at the next look.
     """
-    if load.stopped:
-        return Decision(load.wanted, "somebody stopped it, and a change would start it", "stopped"), History()
     first = history.wanted is None
     if history.wanted != load.wanted or load.running < load.wanted or load.restarted:
         # A change by whomever, or instances that start: what was seen before and is seen meanwhile says nothing.
@@ -119,6 +117,8 @@ def decide(load: Load, limits: Limits, history: History, *, at_once: bool = Fals
 def _unfit(load: Load, limits: Limits, history: History, *, first: bool) -> Iterator[Decision]:
     """Yield why a look says nothing about how many instances the load needs."""
     now = load.wanted
+    if load.stopped:
+        yield Decision(now, "somebody stopped it, and a change would start it", "stopped")
     allowed = limits.bounds.nearest(now)
     if allowed != now:
         yield Decision(allowed, f"{now} instances are outside the bounds {limits.bounds}", "bounds")

@@ -121,6 +121,15 @@ def test_a_stopped_function_is_left_alone() -> None:
     assert (decision.wanted, decision.kind) == (9, "stopped")
 
 
+def test_a_look_that_finds_a_starting_function_stopped_keeps_what_is_known_and_the_rest_after_a_change() -> None:
+    known = History(settled_s=15.0, wanted=2, capacity_per_s=640.0, proved_per_s=600.0)
+    starting = replace(WELL, wanted=2, running=1)
+    _, history = decide(replace(starting, stopped=True), LIMITS, known)
+    assert (history.capacity_per_s, history.proved_per_s) == (640.0, 600.0)
+    decision, _ = decide(replace(starting, at_s=20.0, running=2), LIMITS, history)
+    assert (decision.wanted, decision.kind) == (2, "settles")
+
+
 def test_what_is_outside_the_bounds_is_brought_back_at_once() -> None:
     assert last(0, replace(WELL, wanted=9, running=9)).reason == "9 instances are outside the bounds 1 to 8"
     assert last(0, replace(WELL, wanted=9, running=9)).wanted == 8
