@@ -119,17 +119,20 @@ def _unfit(load: Load, limits: Limits, history: History, *, first: bool) -> Iter
     now = load.wanted
     if load.stopped:
         yield Decision(now, "somebody stopped it, and a change would start it", "stopped")
-    allowed = limits.bounds.nearest(now)
-    if allowed != now:
-        yield Decision(allowed, f"{now} instances are outside the bounds {limits.bounds}", "bounds")
     if load.running < now:
         yield Decision(now, f"{load.running} of {now} run", "starts")
     if load.at_s < history.settled_s:
         yield Decision(now, f"changed lately; looks count in {history.settled_s - load.at_s:.0f} s", "settles")
+    if first:
+        yield Decision(now, "the next look is compared with this one", "first")
+    allowed = limits.bounds.nearest(now)
+    if allowed != now:
+        # Not earlier: `./deploy.sh` may still wait until the number that it has set runs.
+        yield Decision(allowed, f"{now} instances are outside the bounds {limits.bounds}", "bounds")
     if load.troubles:
         # More instances would fail alike.
         yield Decision(now, f"it reports {', '.join(load.troubles)}: more instances would not help", "trouble")
-    if first or load.waiting is None or load.done_per_s is None or load.arrived_per_s is None:
+    if load.waiting is None or load.done_per_s is None or load.arrived_per_s is None:
         yield Decision(now, "not enough is known of its load yet", "unknown")
 
 

@@ -170,6 +170,15 @@ def test_once_decides_after_two_looks_and_acts(pulsar: Stub, capsys: pytest.Capt
     assert pulsar.parallelism == {"ordenes": 1, "pagos": 2, "reporting": 1}
 
 
+def test_once_says_that_it_brought_a_number_back_into_its_bounds(
+    pulsar: Stub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pulsar.parallelism["pagos"] = 6
+    assert command(pulsar, "--once", "pagos") == 0
+    assert "pagos      6 → 4: 6 instances are outside the bounds 1 to 4" in capsys.readouterr().out
+    assert pulsar.parallelism["pagos"] == 4
+
+
 def test_json_has_an_object_a_line(pulsar: Stub, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(pulsar, "--once", "--dry-run", "--json") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
