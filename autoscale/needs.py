@@ -19,8 +19,9 @@ CPU_LESS = 0.8
 """Fewer instances must stay below this share of the target, so that the same load never asks for more again."""
 MEMORY_MOST, MEMORY_LESS = 0.85, 0.7
 """Shares of an instance's memory: above the first it needs help, above the second none is taken from it."""
-DISK_MOST = 0.9
-"""The used share of a disk above which its instances need help from another machine."""
+DISK_MOST, DISK_LESS = 0.9, 0.85
+"""Used shares of a disk: above the first its instances need help from another machine, above the second none is taken
+from them."""
 ROOM = 1.25
 """A machine has room for an instance if it has this many times the memory of the largest one left."""
 WAIT_S = 5.0
@@ -148,11 +149,17 @@ def _by_memory(load: Load, limits: Limits) -> Iterable[Need]:
 
 
 def _by_disk(load: Load) -> Iterable[Need]:
-    """Yield what the disks ask for: another instance helps only if it can be on another machine."""
-    full = [share for share in load.disk_share.values() if share > DISK_MOST]
-    if full and load.has_another_worker:
-        why = f"a worker's disk is {max(full):.0%} full"
-        yield Need(load.wanted + 1, load.wanted + 1, why)
+    """Yield what the disks ask for: another instance helps only if it can be on another machine.
+
+    Where instances share a worker already, Pulsar's scheduler would put one more there as well.
+    """
+    full = max(load.disk_share.values(), default=0.0)
+    if load.workers is None or load.workers < 2 or full <= DISK_LESS:
+        return
+    if full > DISK_MOST and len(set(load.on)) == load.wanted < load.workers:
+        yield Need(load.wanted + 1, load.wanted + 1, f"a worker's disk is {full:.0%} full")
+    else:
+        yield Need(1, load.wanted, "")
 
 
 def no_room(load: Load) -> str:

@@ -166,7 +166,6 @@ def _same(load: Load, limits: Limits, history: History) -> Decision:
     if now == limits.bounds.most and load.wait_s > WAIT_S:
         return Decision(now, f"{last.why}; {now} is the most that its bounds allow", "at most")
     full = max(load.disk_share.values(), default=0.0)
-    if full > DISK_MOST and not load.has_another_worker:
-        why = f"a worker's disk is {full:.0%} full, and there is no other worker: make room there"
-        return Decision(now, why, "disk")
+    if full > DISK_MOST:
+        return Decision(now, f"a worker's disk is {full:.0%} full: make room there", "disk")
     return Decision(now, f"{now} suit: {last.why}", "suits")

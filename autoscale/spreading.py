@@ -46,7 +46,7 @@ class Spreading:
             return ""
         del self._changed[function]
         if load.workers is None or load.workers < 2:
-            return ""
+            return "" if load.workers else "how instances are spread can't be seen: this role may not list workers"
         try:
             held: Mapping[str, list[str]] = self._admin.get(ASSIGNMENTS)
             if uneven(map(len, held.values()), load.workers):

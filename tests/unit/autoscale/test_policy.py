@@ -163,12 +163,24 @@ def test_a_machine_without_memory_gets_no_more_instances() -> None:
     assert last(60, replace(short, workers=2), limits).wanted == 2
 
 
-def test_a_full_disk_asks_for_an_instance_where_there_is_another_worker() -> None:
-    full = replace(WELL, disk_share={"w": 0.95})
-    assert last(60, replace(full, workers=2)).wanted == 2
-    alone = last(60, replace(full, workers=1))
-    assert (alone.wanted, alone.kind) == (1, "disk")
-    assert "make room" in alone.reason
+@pytest.mark.parametrize(
+    ("workers", "on", "expected"),
+    [(2, "ab", 2), (2, "aa", 2), (3, "ab", 3), (3, "aab", 2), (1, "aa", 1), (None, "ab", 1)],
+    ids=["one on each", "put on the same", "a third worker", "two of three there", "one worker", "workers unknown"],
+)
+def test_a_full_disk_gets_one_instance_on_each_worker_and_then_rests(
+    workers: int | None, on: str, expected: int
+) -> None:
+    wanted, history, decisions = 1, History(), []
+    for look in range(200):
+        here = tuple(on[:wanted].ljust(wanted, "a"))
+        load = replace(WELL, at_s=LOOK_S * look, wanted=wanted, running=wanted, workers=workers, on=here)
+        load = replace(load, disk_share={worker: 0.95 if worker == "a" else 0.3 for worker in here})
+        decision, history = decide(load, LIMITS, history)
+        decisions.append(decision)
+        wanted = decision.wanted
+    assert [each.wanted for each in decisions if each.kind in {"more", "fewer"}] == [*range(2, expected + 1)]
+    assert decisions[-1].reason == "a worker's disk is 95% full: make room there"
 
 
 def test_at_its_bound_it_says_that_the_bound_holds_it_back() -> None:
