@@ -50,22 +50,23 @@ class Need:
 
 
 def capacity(load: Load, known_per_s: float | None) -> float | None:
-    """Return the most messages a second that an instance has processed.
+    """Return the most messages a second that an instance can process.
 
     Parameters
     ----------
     load
-        What was seen.
+        What was seen. While there is a backlog, what an instance does is all that it can.
     known_per_s
-        What was known before. None until a backlog shows that what an instance does is all that it can.
+        What was known before; None until there was a backlog.
     """
-    if known_per_s is None and load.wait_s <= WAIT_S:
-        return None
-    return max(known_per_s or 0.0, (load.done_per_s or 0.0) / load.wanted)
+    done_per_s = (load.done_per_s or 0.0) / load.wanted
+    if load.wait_s > WAIT_S:
+        return done_per_s
+    return None if known_per_s is None else max(known_per_s, done_per_s)
 
 
 def proved(load: Load, limits: Limits, known_per_s: float) -> float:
-    """Return the most messages a second that an instance has processed without being busy or behind.
+    """Return the most messages a second that an instance processes without being busy or behind.
 
     An instance takes what waits in groups, so a message costs far less CPU when many come. At a low rate its CPU
     therefore says little, and the same messages cost several instances more than one.
@@ -73,14 +74,16 @@ def proved(load: Load, limits: Limits, known_per_s: float) -> float:
     Parameters
     ----------
     load, limits
-        What was seen, and what the function may have.
+        What was seen, and what the function may have. While there is a backlog, an instance can't do more than it does.
     known_per_s
         What was known before.
     """
-    busy = sum(load.cpu_cores) / load.wanted
-    if not load.cpu_cores or busy > CPU_TARGET * limits.cores or load.wait_s > WAIT_S:
+    done_per_s = (load.done_per_s or 0.0) / load.wanted
+    if load.wait_s > WAIT_S:
+        return min(known_per_s, done_per_s)
+    if not load.cpu_cores or sum(load.cpu_cores) / load.wanted > CPU_TARGET * limits.cores:
         return known_per_s
-    return max(known_per_s, (load.done_per_s or 0.0) / load.wanted)
+    return max(known_per_s, done_per_s)
 
 
 def need(load: Load, limits: Limits, capacity_per_s: float | None, proved_per_s: float) -> Need:

@@ -29,10 +29,10 @@ class History:
     wanted : int or None
         How many instances the last look found wanted; None before the first.
     capacity_per_s : float or None
-        The most messages a second that an instance has processed, known once a backlog has shown that this was all it
-        could. It keeps instances that wait, whose CPU would not, from being taken away and given back in turn.
+        The most messages a second that an instance can process, known once there was a backlog; see `needs.capacity`.
+        It keeps instances that wait, whose CPU would not, from being taken away and given back in turn.
     proved_per_s : float
-        The most messages a second that an instance has processed without being busy or behind; see `needs.proved`.
+        The most messages a second that an instance processes without being busy or behind; see `needs.proved`.
     """
 
     needs: tuple[tuple[float, Need], ...] = ()

@@ -94,6 +94,16 @@ def test_instances_that_wait_for_a_gateway_get_help_by_their_backlog() -> None:
     assert changes(function, LONG_S, constant(2500)) == []
 
 
+def test_a_gateway_that_becomes_slower_gets_as_many_instances_as_it_needs_now() -> None:
+    function = Simulated(LIMITS, each_per_s=640, cpu_s=0.0001)
+    changes(function, 900, constant(2500))
+    changes(function, 900, constant(300))
+    assert function.instances == 1
+    function.each_per_s = 160
+    assert [wanted for _, wanted, _ in changes(function, 3600, constant(300))] == [2, 3]
+    assert function.waiting == 0
+
+
 def test_delayed_messages_are_no_load_so_a_function_full_of_timers_stays_small() -> None:
     # What waits and what arrived leave out what isn't due: see autoscale.looking.
     assert last(600, replace(WELL, waiting=0, arrived_per_s=0.0, done_per_s=0.0, cpu_cores=(0.0,))).wanted == 1
