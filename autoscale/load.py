@@ -29,7 +29,7 @@ class Load:
     waiting : int or None
         Messages that wait for it and are due: those that their sender delayed, such as timers, don't count.
     arrived_per_s, done_per_s : float or None
-        Messages that became due, and that it processed, a second since the look before.
+        Messages that became due, and that it processed, a second lately.
     cpu_cores : tuple of float
         The cores that each instance keeps busy; empty if that isn't known.
     memory_bytes : tuple of int

@@ -18,6 +18,8 @@ from deployment.function_configs import PulsarFunctionConfig
 WORKERS = "/admin/v2/worker/cluster"
 PARTS = {"database", "broker"}
 """What a function is stuck without. Where only a topic refuses an event for its size, all else goes on."""
+RATES_S = 15.0
+"""Rates are of so long, and at least since the look before: a message's work may take longer than a look."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Looking:
     def __init__(self, admin: Admin, clock: Callable[[], float] = time.monotonic) -> None:
         self._admin = admin
         self._clock = clock
-        self._before: dict[str, Counters] = {}
+        self._before: dict[str, list[Counters]] = {}
 
     def workers(self) -> int | None:
         """Return how many function workers there are; None for those who may not ask."""
@@ -65,7 +67,7 @@ class Looking:
         return len(workers)
 
     def look(self, config: PulsarFunctionConfig, workers: int | None) -> Load | None:
-        """Return a function's load, since the look before; None if the function isn't deployed.
+        """Return a function's load, its rates over `RATES_S`; None if the function isn't deployed.
 
         Raises
         ------
@@ -82,14 +84,17 @@ class Looking:
         now = Counters(
             self._clock(), arrived(stats.values(), inputs), {number: each.processed for number, each in uses.items()}
         )
-        before, self._before[config.name] = self._before.get(config.name), now
+        earlier = self._before.get(config.name, [])
+        lately = [each for each in earlier if each.at_s >= now.at_s - RATES_S] or earlier[-1:]
+        self._before[config.name] = [*lately, now]
+        before = lately[0] if lately else None
         cpu_cores = tuple(each.cpu_cores for each in uses.values() if each.cpu_cores is not None)
         return Load(
             at_s=now.at_s,
             wanted=found.wanted,
             running=found.running,
             stopped=bool(found.stopped),
-            restarted=before is not None and restarted(before, now),
+            restarted=any(restarted(each, now) for each in earlier[-1:]),
             troubles=tuple(
                 f"{metric} {what}"
                 for metric, what in functions.troubles(self._admin, config.rest_path, inputs)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoscale.load import Limits, Load
+from autoscale.load import LEAST_WAITING, Limits, Load
 
 CPU_TARGET = 0.7
 """The share of its cores that an instance shall keep busy: the rest is for peaks, and for what the mean hides."""
@@ -127,7 +127,10 @@ def _by_cpu(load: Load, limits: Limits, proved_per_s: float) -> Iterable[Need]:
 def _by_backlog(load: Load, capacity_per_s: float | None) -> Iterable[Need]:
     """Yield what the messages that wait ask for."""
     arrived, done = load.arrived_per_s or 0.0, load.done_per_s or 0.0
-    if load.wait_s > WAIT_S and done > 0:
+    if (load.waiting or 0) >= LEAST_WAITING and not done:
+        # Work may take longer than what was looked at.
+        yield Need(1, load.wanted, "")
+    elif load.wait_s > WAIT_S:
         asked = load.wanted * (arrived + (load.waiting or 0) / DRAIN_S) / done
         # Twice as many at most: what the others would do is a guess.
         more = min(2 * load.wanted, math.ceil(asked - 0.1))

@@ -60,7 +60,7 @@ def test_timers_neither_wait_nor_arrive_until_they_are_due(pulsar: Stub) -> None
     pulsar.delayed = 0
     load = world.look(arrive=0, process=0)[0].load
     assert load is not None
-    assert (load.waiting, load.arrived_per_s) == (50_000, 200.0)
+    assert (load.waiting, load.arrived_per_s) == (50_000, 100.0)
 
 
 def test_a_busy_function_gets_more_instances_and_then_is_left_in_peace(pulsar: Stub) -> None:
@@ -71,6 +71,15 @@ def test_a_busy_function_gets_more_instances_and_then_is_left_in_peace(pulsar: S
     assert pulsar.asked == [CHANGE]
     assert pulsar.parallelism["pagos"] == 2
     assert [line.text for line in changed] == ["1 → 2: 0.90 of 1 cores busy in each of 1"]
+
+
+def test_work_that_takes_longer_than_a_look_gets_more_instances(pulsar: Stub) -> None:
+    pulsar.backlog = 10
+    world = World(pulsar)
+    said = [world.look(arrive=0, process=0 if number % 3 else 6)[0] for number in range(12)]
+    assert [line.text for line in said if line.changed] == [
+        "1 → 2: 500 messages wait, 1250 s of work at 0 a second",
+    ]
 
 
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(pulsar: Stub) -> None:

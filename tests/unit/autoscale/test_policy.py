@@ -126,6 +126,11 @@ def test_nothing_is_decided_when_nothing_gets_done() -> None:
     assert last(600, replace(WELL, waiting=1_000_000, done_per_s=0.0, cpu_cores=(0.0,))).wanted == 1
 
 
+def test_none_is_taken_away_while_messages_wait_and_none_is_done_yet() -> None:
+    slow = replace(WELL, wanted=3, running=3, waiting=500, arrived_per_s=0.0, done_per_s=0.0, cpu_cores=(0.02,) * 3)
+    assert last(600, slow).wanted == 3
+
+
 def test_a_stopped_function_is_left_alone() -> None:
     decision = last(600, replace(WELL, stopped=True, running=0, wanted=9))
     assert (decision.wanted, decision.kind) == (9, "stopped")
