@@ -162,7 +162,7 @@ def state(admin: Admin, path: str, key: str) -> str:
 
 
 def topic_stats(admin: Admin, topic: str) -> dict[str, Any]:
-    """Return the figures of a topic, all its partitions together; empty if it doesn't exist.
+    """Return the figures of a topic, all its partitions together if it has any; empty if it doesn't exist.
 
     Parameters
     ----------
@@ -171,7 +171,8 @@ def topic_stats(admin: Admin, topic: str) -> dict[str, Any]:
     topic
         Its full name, such as ``persistent://alpes/tienda/crear-orden``.
     """
-    return admin.find(f"/admin/v2/{topic.replace('://', '/')}/partitioned-stats?perPartition=false") or {}
+    path = f"/admin/v2/{topic.replace('://', '/')}"
+    return admin.find(f"{path}/partitioned-stats?perPartition=false") or admin.find(f"{path}/stats") or {}
 
 
 def waiting(stats: dict[str, Any], topic: str, subscription: str) -> Waiting:

@@ -57,6 +57,12 @@ def test_what_waits_leaves_out_what_is_not_due() -> None:
     assert functions.waiting(functions.topic_stats(admin(), TOPIC), TOPIC, "ordenes").messages is None
 
 
+def test_a_topic_without_partitions_has_figures_too() -> None:
+    whole, parts = {"msgInCounter": 5}, {"msgInCounter": 7}
+    assert functions.topic_stats(admin(stats=whole), TOPIC) == whole
+    assert functions.topic_stats(admin(stats=whole, partitioned_stats=parts), TOPIC) == parts
+
+
 def test_deaths_are_added_up_over_the_instances() -> None:
     each = [{"metrics": {"userMetrics": {"user_metric_deaths_sum": deaths}}} for deaths in (2.0, 1.0)]
     answer = {"instances": [*each, {"metrics": {"userMetrics": {}}}, {}]}
