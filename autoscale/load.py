@@ -82,7 +82,7 @@ class Limits:
     bounds : Bounds
         How many instances.
     cores : float
-        The cores that each may keep busy.
+        The cores that each may keep busy; one at most.
     ram_bytes : int or None
         The memory that each may use; None if only the machine limits it.
     """

@@ -143,7 +143,8 @@ def limits(config: PulsarFunctionConfig) -> Limits:
     """
     if config.bounds is None:
         raise ValueError(f"{config.name} has no bounds")
-    return Limits(config.bounds, config.cores, config.ram_bytes)
+    # One thread of an instance computes at a time, whatever it may use.
+    return Limits(config.bounds, min(1.0, config.cores), config.ram_bytes)
 
 
 def told(load: Load, decision: Decision, *, dry_run: bool) -> str:

@@ -151,7 +151,7 @@ def load(folder: Path = FOLDER) -> dict[str, PulsarFunctionConfig]:
     Raises
     ------
     DeploymentError
-        There is no file, one lacks a key that every function needs, or its bounds are wrong.
+        There is no file, one lacks a key that every function needs, or its bounds or resources are wrong.
     LocalStackError
         A file isn't valid YAML.
     """
@@ -160,6 +160,7 @@ def load(folder: Path = FOLDER) -> dict[str, PulsarFunctionConfig]:
         if missing := [key for key in REQUIRED if not values.get(key)]:
             raise DeploymentError(f"{path.name} lacks {', '.join(missing)}.")
         _require_bounds(path.name, values)
+        _require_resources(path.name, values)
         config = PulsarFunctionConfig(path, values)
         configs[config.name] = config
     if not configs:
@@ -182,6 +183,16 @@ def _require_bounds(name: str, values: dict[str, Any]) -> None:
     bounds, asked = Bounds(given[LEAST], given[MOST]), values.get("parallelism", 1)
     if bounds.nearest(asked) != asked:
         raise DeploymentError(f"{name}: parallelism is {asked}, outside the bounds {bounds} of {AUTOSCALE}.")
+
+
+def _require_resources(name: str, values: dict[str, Any]) -> None:
+    """Refuse resources by which no load can be measured."""
+    given = values.get("resources") or {}
+    if not isinstance(given, dict):
+        raise DeploymentError(f"{name}: resources is {given!r}. It must be like {{cpu: 1.0, ram: 536870912}}.")
+    for key, kinds, what in (("cpu", (int, float), "number of cores"), ("ram", (int,), "whole number of bytes")):
+        if key in given and not (type(given[key]) in kinds and given[key] > 0):
+            raise DeploymentError(f"{name}: resources.{key} is {given[key]!r}. It must be a {what} above 0.")
 
 
 def select(configs: dict[str, PulsarFunctionConfig], names: Sequence[str]) -> list[PulsarFunctionConfig]:

@@ -296,6 +296,25 @@ def test_bounds_that_can_not_be_kept_are_refused_by_the_name_of_their_file(
     assert told.startswith("pagos.yaml: ")
 
 
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"cpu": 0}, "resources.cpu is 0. It must be a number of cores above 0."),
+        ({"cpu": None}, "resources.cpu is None. It must be a number of cores above 0."),
+        ({"cpu": 1, "ram": 0}, "resources.ram is 0. It must be a whole number of bytes above 0."),
+        ({"cpu": 1, "ram": "512MB"}, "resources.ram is '512MB'. It must be a whole number of bytes above 0."),
+        ("large", "resources is 'large'. It must be like {cpu: 1.0, ram: 536870912}."),
+    ],
+)
+def test_resources_by_which_no_load_can_be_measured_are_refused_by_their_file_and_key(
+    checkout: Checkout, deployment_command: Deployment, resources: object, said: str
+) -> None:
+    checkout.change_config("pagos", resources=resources)
+    code, told = deployment_command("deploy")
+    assert code == 1
+    assert told.startswith(f"pagos.yaml: {said}")
+
+
 def test_a_config_file_that_catches_up_with_a_scaled_parallelism_restarts_nothing_and_rules_again(
     checkout: Checkout, cluster: Cluster, deployment_command: Deployment
 ) -> None:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from autoscale.looking import Counters, Looking, arrived_per_s, done_per_s, restarted
-from autoscale.loop import Autoscaler, Line
+from autoscale.loop import Autoscaler, Line, limits
 from autoscale.spreading import uneven
 from client.cli import alpes
 from connection.admin import Admin
@@ -170,6 +171,11 @@ def test_rates_of_instances_that_were_restarted_count_what_they_have_done_since(
     assert arrived_per_s(before, Counters(10.0, None, {})) is None
     # The broker was restarted.
     assert arrived_per_s(before, Counters(10.0, 10, {})) == 0.0
+
+
+def test_an_instance_that_may_use_two_cores_is_busy_with_one() -> None:
+    (config,) = PAGOS
+    assert limits(replace(config, values={**config.values, "resources": {"cpu": 2.0}})).cores == 1.0
 
 
 def command(pulsar: Stub, *arguments: str) -> int:
