@@ -21,7 +21,7 @@ the lowest priority."""
 MEMORY_BYTES = "use.memory_bytes"
 """User metric: its sum is the resident memory of the instance and of the processes that it started."""
 FREE_MEMORY_BYTES = "use.free_memory_bytes"
-"""User metric: its sum is what its machine has left, or its container where that is less."""
+"""User metric: its sum is what its machine has left, or where that is less the container that it shares with others."""
 DISK_SHARE = "use.disk_share"
 """User metric: its sum is the used share, 0 to 1, of the fuller one of its two file systems: that of its code and that
 of temporary files."""
@@ -93,9 +93,15 @@ def _children(proc: Path) -> list[str]:
 
 
 def free_memory_bytes(proc: Path = PROC, cgroup: Path = CGROUP) -> int:
-    """Return the memory that is left to the machine, or to the container (cgroup 2) where that is less."""
+    """Return the memory that is left to the machine, or to the container (cgroup 2) where that is less.
+
+    An instance that is its container's first process, as in a pod, has the container for itself. Another instance gets
+    one of its own, so only the machine's memory counts.
+    """
     lines = (line.split() for line in (proc / "meminfo").read_text().splitlines())
     free = {words[0]: int(words[1]) * 1024 for words in lines}["MemAvailable:"]
+    if os.getpid() == 1:
+        return free
     try:
         most, used = ((cgroup / name).read_text().strip() for name in ("memory.max", "memory.current"))
     except OSError:

@@ -72,15 +72,19 @@ def test_the_memory_of_a_report_in_the_making_counts_as_the_instances(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("limits", "free"),
+    ("pid", "limits", "free"),
     [
-        ({}, 8_000 * 1024),
-        ({"memory.max": "max\n", "memory.current": "1\n"}, 8_000 * 1024),
-        ({"memory.max": "2000000\n", "memory.current": "1500000\n"}, 500_000),
-        ({"memory.max": "2000000\n", "memory.current": "2500000\n"}, 0),
+        (42, {}, 8_000 * 1024),
+        (42, {"memory.max": "max\n", "memory.current": "1\n"}, 8_000 * 1024),
+        (42, {"memory.max": "2000000\n", "memory.current": "1500000\n"}, 500_000),
+        (42, {"memory.max": "2000000\n", "memory.current": "2500000\n"}, 0),
+        (1, {"memory.max": "2000000\n", "memory.current": "1500000\n"}, 8_000 * 1024),
     ],
 )
-def test_a_container_has_what_its_limit_leaves(tmp_path: Path, limits: dict[str, str], free: int) -> None:
+def test_a_container_has_what_its_limit_leaves_unless_it_holds_this_instance_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pid: int, limits: dict[str, str], free: int
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: pid)
     (tmp_path / "meminfo").write_text("MemTotal:  16000 kB\nMemFree:  10 kB\nMemAvailable:  8000 kB\n")
     for name, text in limits.items():
         (tmp_path / name).write_text(text)
