@@ -61,7 +61,7 @@ class Size:
     recovery_s: float = RECOVERY_S
 
 
-SIZE = Size(20_000, 700) if LONG else Size(2_000, 250)
+SIZE = Size(20_000, 700) if LONG else Size(1_000, 100)
 SLOWER = Size(20_000, 500) if LONG else SIZE
 """For a fault after which a freshly started broker has much to catch up with."""
 

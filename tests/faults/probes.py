@@ -9,11 +9,12 @@ from typing import NamedTuple
 import psycopg
 
 from tests.faults.load import Load
+from tests.lanes import PATIENCE
 
 EVERY_S = 0.2
 STEP = 2_000
 """Ids that are counted at a time; those before have all ended and are not counted again."""
-NORMAL_S = 1.0
+NORMAL_S = 1.0 * PATIENCE
 """A flow is normal when no more orders are under way than come in within this time, or twice what was usual before."""
 HOLDS_S = 2.0
 """The flow must stay normal for this long, since the backlog may show only some time after the fault."""

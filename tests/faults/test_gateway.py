@@ -17,7 +17,7 @@ from tests.faults.history import Charge, History
 from tests.faults.ordeal import LONG, SEED, Ordeal, Size, often
 from tests.faults.recorder import Recorder
 
-SIZE = Size(20_000, 500) if LONG else Size(1_500, 120)
+SIZE = Size(20_000, 500) if LONG else Size(1_000, 100)
 """Slower than the other faults: an instance asks some hundred times a second, and the gateway is Python, too.
 Half of it where each order is asked for twice."""
 HALF = Size(SIZE.orders, SIZE.rate / 2) if LONG else Size(SIZE.orders // 2, SIZE.rate / 2)

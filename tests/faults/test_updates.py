@@ -10,7 +10,7 @@ from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada, OrdenCreada
 from tests.e2e.tienda import FUNCTIONS, ROOT, Tienda, alpes, configure, wait_replaced, wait_until
 from tests.faults import breaking
-from tests.faults.ordeal import SEED, Ordeal, Size, often, settings_of
+from tests.faults.ordeal import LONG, SEED, SIZE, Ordeal, Size, often, settings_of
 from tests.faults.packages import changed
 from tests.stack import asked
 
@@ -60,6 +60,7 @@ def test_orders_survive_a_switch_of_intake(stack: Tienda, function: str) -> None
 
 @pytest.mark.parametrize("run", range(often(2, 1)))
 def test_orders_survive_an_update_from_the_first_release(stack: Tienda, run: int) -> None:
+    size = Size(10_000, 350) if LONG else SIZE
     first = random.Random(SEED).sample(WRITER_OR_READERS, 2)[run]
     for function in FUNCTIONS:
         config, package = RELEASE / f"{function}.yaml", RELEASE / f"alpes-{function}.zip"
@@ -71,7 +72,7 @@ def test_orders_survive_an_update_from_the_first_release(stack: Tienda, run: int
     assert "is of a version that makes no reports of a period" in of_a_period.stderr
     assert alpes("report", tienda=stack).returncode == 0
     old = {function: stack.processes(function) for function in FUNCTIONS}
-    with Ordeal(stack, f"update from 0.1.0, {' and '.join(first)} first", size=Size(10_000, 350)) as ordeal:
+    with Ordeal(stack, f"update from 0.1.0, {' and '.join(first)} first", size=size) as ordeal:
         for functions in (first, [function for function in FUNCTIONS if function not in first]):
             with ordeal.fault():
                 done = asked(stack, "deploy", *functions, seconds=300)
