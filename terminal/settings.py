@@ -6,7 +6,6 @@ library alone.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 SYSTEM, CONNECTIONS, STACK, COMMAND_LINES = "the system", "connections", "the local stack", "command lines"
@@ -78,31 +77,3 @@ SETTINGS = (
     Setting("NO_COLOR", COMMAND_LINES, "If it isn't empty, output has no colour.", "colour on a terminal"),
 )
 """All of them, in the order in which they are shown."""
-
-_IN_ADDRESS = re.compile(r"(?<=://)[^/?#\s]*(?=@)")
-_NAMED = re.compile(
-    r"((?:password|passwd|pwd|secret|token|passfile)\s*=\s*)('(?:\\.|[^'\\])*'?|[^\s&;,]+)", re.IGNORECASE
-)
-_SECRET_NAME = re.compile(r"(PASSWORD|SECRET|TOKEN)(?!_FILE)", re.IGNORECASE)
-MASK = "***"
-
-
-def masked(variable: str, value: str) -> str:
-    """Return a setting's value with its secrets replaced: passwords in addresses and DSNs, and tokens.
-
-    Examples
-    --------
-    >>> masked("ALPES_PAGOS_DSN", "postgresql://pagos:abc@db/pagos?sslpassword=def")
-    'postgresql://pagos:***@db/pagos?sslpassword=***'
-    >>> masked("ALPES_PAGOS_DSN", "host=db password='a b' user=pagos")
-    'host=db password=*** user=pagos'
-    """
-    if _SECRET_NAME.search(variable) and value:
-        return MASK
-    value = _IN_ADDRESS.sub(lambda found: _user(found[0]), value)
-    return _NAMED.sub(rf"\1{MASK}", value)
-
-
-def _user(user_and_password: str) -> str:
-    user, colon, _ = user_and_password.partition(":")
-    return f"{user}:{MASK}" if colon else user

@@ -18,8 +18,9 @@ from client.sources import ENVIRONMENT, FILE, LOCAL_STACK, Sources
 from local_stack.settings import from_environment
 from schemas.tienda.times import UnknownTime
 from terminal.console import table_console
+from terminal.masking import masked
 from terminal.options import admin_url_option, json_option, service_url_option, tz_option, zone_of_environment
-from terminal.settings import ADMIN_URL, CONFIG_FILE, SERVICE_URL, SETTINGS, masked
+from terminal.settings import ADMIN_URL, CONFIG_FILE, SERVICE_URL, SETTINGS
 from terminal.text import one_line
 
 FLAG, DEFAULT = "flag", "default"

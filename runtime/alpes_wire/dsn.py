@@ -26,6 +26,19 @@ def conninfo(dsn: str, application: str, options: str, **settings: Any) -> str:
     Raises
     ------
     InvalidDsn
+        The DSN can't be read.
+    """
+    own = parameters(dsn)
+    ours = {"options": f"{own.get('options') or ''} {options}".strip(), "application_name": application}
+    return make_conninfo("", **{**settings, **own, **ours})
+
+
+def parameters(dsn: str) -> dict[str, Any]:
+    """Return what a DSN says, by libpq's names.
+
+    Raises
+    ------
+    InvalidDsn
         The DSN can't be read. libpq's own error would quote it.
     """
     try:
@@ -39,5 +52,4 @@ def conninfo(dsn: str, application: str, options: str, **settings: Any) -> str:
             "The DSN is no connection string of PostgreSQL, such as postgresql://user:password@host:5432/database. "
             "In a password, % is written %25, / is %2F and @ is %40"
         )
-    ours = {"options": f"{own.get('options') or ''} {options}".strip(), "application_name": application}
-    return make_conninfo("", **{**settings, **own, **ours})
+    return own
