@@ -136,10 +136,11 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Security:
     SecurityError
         A file can't be read, or `client.conf` names an authentication that isn't supported.
     """
+    environ = dict(environ)
     conf = _conf(environ)
     ca = conf.get("tlsTrustCertsFilePath", "")
     return Security(
-        **_authentication(conf.get("authPlugin", ""), conf.get("authParams", "")),
+        **_authentication(conf.get("authPlugin", ""), lambda: _conf(environ).get("authParams", "")),
         ca=Path(ca) if ca else None,
         insecure=conf.get("tlsAllowInsecureConnection") == "true",
     )
@@ -198,24 +199,40 @@ def _client_conf(file: Path) -> dict[str, str]:
         raise SecurityError(f"{file}, which {CLIENT_CONF} names, can't be read: {why}.") from None
 
 
-def _authentication(plugin: str, parameters: str) -> dict[str, Any]:
-    """Return the attributes of `Security` that a plugin of Pulsar's and its parameters mean."""
+def _authentication(plugin: str, parameters: Callable[[], str]) -> dict[str, Any]:
+    """Return the attributes of `Security` that a plugin of Pulsar's and its parameters mean.
+
+    Parameters are read again for each token.
+    """
     kind = authentication_of(plugin)
     if not kind:
         return {}
     if kind == "token":
-        return {"token": _token(parameters)}
+        return {"token": lambda: _token(parameters())}
     if kind == "tls":
-        files = _parameters(parameters)
+        files = _parameters(parameters())
         try:
             return {"certificate": Path(files["tlsCertFile"]), "key": Path(files["tlsKeyFile"])}
         except KeyError as error:
             raise SecurityError(f"authParams of client.conf lack {error.args[0]}.") from None
     if kind == "oauth2":
-        return {"token": ClientCredentials.read(parameters).token}
+        return {"token": _oauth2(parameters)}
     raise SecurityError(
         f"client.conf has the authPlugin {plugin}, which isn't supported: use a token, a certificate (TLS) or OAuth2."
     )
+
+
+def _oauth2(parameters: Callable[[], str]) -> Token:
+    client = ClientCredentials.read(parameters())
+
+    def token() -> str:
+        nonlocal client
+        found = ClientCredentials.read(parameters())
+        if found != client:
+            client = found
+        return client.token()
+
+    return token
 
 
 def _parameters(text: str) -> dict[str, str]:
@@ -225,23 +242,18 @@ def _parameters(text: str) -> dict[str, str]:
     return dict(part.partition(":")[::2] for part in text.split(","))
 
 
-def _token(parameters: str) -> Token:
+def _token(parameters: str) -> str:
     if parameters.startswith("{"):
         parameters = _parameters(parameters).get("token", "")
     if parameters.startswith("file:"):
         file = Path(unquote(urlsplit(parameters).path))
-
-        def read() -> str:
-            try:
-                return _printable(file.read_text(encoding="ascii").strip(), str(file))
-            except OSError as error:
-                raise SecurityError(f"The token file {file} can't be read: {_cause(error)}.") from error
-            except ValueError:
-                raise SecurityError(_NO_TOKEN.format(file)) from None
-
-        return read
-    token = parameters.removeprefix("token:")
-    return lambda: _printable(token, "authParams of client.conf")
+        try:
+            return _printable(file.read_text(encoding="ascii").strip(), str(file))
+        except OSError as error:
+            raise SecurityError(f"The token file {file} can't be read: {_cause(error)}.") from error
+        except ValueError:
+            raise SecurityError(_NO_TOKEN.format(file)) from None
+    return _printable(parameters.removeprefix("token:"), "authParams of client.conf")
 
 
 def _printable(token: str, where: str) -> str:

@@ -209,6 +209,15 @@ def test_variables_go_before_client_conf(tmp_path: Path) -> None:
     assert not any("old" in line or "new\n" in line for line in lines)
 
 
+def test_a_token_in_client_conf_is_read_for_each_connection(tmp_path: Path) -> None:
+    conf = tmp_path / "client.conf"
+    conf.write_text(f"authPlugin={TOKEN_PLUGIN}\nauthParams=token:old\n")
+    security = from_environment({CLIENT_CONF: str(conf)})
+    assert security.headers() == {"Authorization": "Bearer old"}
+    conf.write_text(f"authPlugin={TOKEN_PLUGIN}\nauthParams=token:new\n")
+    assert security.headers() == {"Authorization": "Bearer new"}
+
+
 def test_without_any_of_them_nothing_is_sent() -> None:
     security = from_environment({})
     assert security == Security()
@@ -241,7 +250,7 @@ def test_what_cannot_be_used_is_told_in_a_line(conf: str, said: str, tmp_path: P
     file = tmp_path / "client.conf"
     file.write_text(conf)
     with pytest.raises(SecurityError, match=said):
-        from_environment({CLIENT_CONF: str(file)})
+        from_environment({CLIENT_CONF: str(file)}).headers()
     with pytest.raises(SecurityError, match=r"/none, which PULSAR_CLIENT_CONF names, can't be read"):
         from_environment({CLIENT_CONF: "/none"})
 
@@ -292,7 +301,9 @@ def test_what_is_no_token_is_told_without_it(content: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("issuer", "private_key"), [("issuer_url", "private_key"), ("issuerUrl", "privateKey")])
 @pytest.mark.parametrize("form", ["file", "data"])
-def test_oauth2_gets_a_token_and_keeps_it(issuer: str, private_key: str, form: str, tmp_path: Path) -> None:
+def test_oauth2_gets_a_token_and_keeps_it_until_its_key_is_another(
+    issuer: str, private_key: str, form: str, tmp_path: Path
+) -> None:
     asked: list[tuple[str, str]] = []
 
     class Server(BaseHTTPRequestHandler):
@@ -329,9 +340,11 @@ def test_oauth2_gets_a_token_and_keeps_it(issuer: str, private_key: str, form: s
         security = from_environment({CLIENT_CONF: str(file)})
         assert security.token is not None
         assert security.token() == security.token() == "t1"
+        key.write_text(key.read_text().replace("alpes", "tienda"))
+        assert security.token() == ("t3" if form == "file" else "t1")
         server.shutdown()
         thread.join()
-    assert [path for path, _ in asked] == ["/.well-known/openid-configuration", "/token"]
+    assert [path for path, _ in asked[:2]] == ["/.well-known/openid-configuration", "/token"]
     assert asked[1][1] == f"grant_type=client_credentials&client_id=alpes&client_secret={CANARY}&audience=pulsar"
 
 
