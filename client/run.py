@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 
-from rich.console import Console
-
 from client.follower import Follower
 from client.journal import CONFIRMED, ENDED, Journal
 from client.ledger import Ledger, Ran
@@ -17,6 +15,7 @@ from client.rendering import RunProgress
 from client.sender import Sender, open_producer
 from connection.client import connected
 from schemas.tienda.topics import CREAR_ORDEN, full_name
+from terminal.console import make_console
 from terminal.interrupt import interruptible
 
 
@@ -55,7 +54,7 @@ def run(
         else:
             sender = Sender(producer, ledger)
         follower = following.enter_context(Follower(client, ledger)) if follow else None
-        with RunProgress(Console(stderr=True), total, follow=follow) as progress:
+        with RunProgress(make_console(stderr=True), total, follow=follow) as progress:
 
             def tick() -> None:
                 progress.show(sender.confirmed, ledger.finished)

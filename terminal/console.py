@@ -1,8 +1,9 @@
-"""Tables and counters on a terminal; elsewhere, whole rows and no counter."""
+"""Tables and counters on a terminal; elsewhere, whole rows, no counter and no colour."""
 
 from __future__ import annotations
 
-from typing import Self
+import sys
+from typing import Any, Self
 
 from rich.console import Console
 
@@ -10,11 +11,24 @@ PIPE_WIDTH = 100_000
 """Width of a table that goes to a file or a program: wider than any row, so that none is cut or wrapped."""
 
 
+def make_console(*, stderr: bool = False, **options: Any) -> Console:
+    """Return a console, which is a terminal's if the stream is one, whatever FORCE_COLOR says.
+
+    Parameters
+    ----------
+    stderr
+        Whether it writes to standard error, in place of standard output.
+    options
+        See `rich.console.Console`.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, force_terminal=stream.isatty(), **options)
+
+
 def table_console() -> Console:
     """Return a console for tables on standard output: as wide as the terminal, or `PIPE_WIDTH` elsewhere."""
     # Without emoji: rich would show one for a key such as ":key:".
-    console = Console(highlight=False, emoji=False)
-    return console if console.is_terminal else Console(highlight=False, emoji=False, width=PIPE_WIDTH)
+    return make_console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 class Counting:

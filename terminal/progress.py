@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from terminal.console import make_console
 
 # How often a plain log shows that the work still goes on.
 HEARTBEAT_S = 15.0
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = make_console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from terminal import progress
+from terminal.console import make_console, table_console
+
 CHECKOUT = Path(__file__).parents[3]
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7])m")
 COMMAND = [sys.executable, "-P", "-m", "client", "doctor", "--timeout", "10"]
@@ -44,6 +47,18 @@ def test_a_terminal_has_colour_unless_no_color_is_set(tmp_path: Path, more: dict
     said = _on_a_terminal(_environment(tmp_path, **more))
     assert "problem" in said
     assert bool(COLOUR.search(said)) is coloured
+
+
+def test_a_pipe_has_no_colour_and_no_progress_though_force_color_is_set(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table_console().print("[red]red[/red]")
+    make_console(stderr=True).print("[red]red[/red]")
+    with progress.step("Looking", "Looked"):
+        pass
+    written = capsys.readouterr()
+    assert (written.out, written.err) == ("red\n", "red\nLooking …\nLooked in 0.0 s.\n")
 
 
 def test_a_pipe_has_neither_colour_nor_other_controls(tmp_path: Path) -> None:
