@@ -105,10 +105,11 @@ def defaults(
         elif key not in known and not key.endswith(DSN_END):
             raise ConfigFileError(f"{file}: there is no setting {key!r}. {_nearest(key, known)}")
     if TZ in content and not os.environ.get("TZ"):
+        zone = _value(content[TZ], f"{file}: {TZ}")
         for name in commands if only is None else [only]:
             command = group.get_command(ctx, name)
             if command is not None:
-                found[name] = _merged(_with_zone(command, ctx, _text(content[TZ])), found.get(name, {}))
+                found[name] = _merged(_with_zone(command, ctx, zone), found.get(name, {}))
     return found
 
 
@@ -116,7 +117,7 @@ def _of_command(command: click.Command, ctx: click.Context, table: Any, name: st
     if not isinstance(table, dict):
         raise ConfigFileError(f"{file}: {name} is a command, so it must be a table of options: [{name}].")
     options = {
-        option.removeprefix("--"): param.name
+        option.removeprefix("--"): param
         for param in command.get_params(ctx)
         if isinstance(param, click.Option) and param.expose_value
         for option in param.opts
@@ -130,7 +131,7 @@ def _of_command(command: click.Command, ctx: click.Context, table: Any, name: st
             if subcommand is not None:
                 found[key] = _of_command(subcommand, ctx, value, f"{name}.{key}", file)
         elif key in options:
-            found[str(options[key])] = _text(value)
+            found[str(options[key].name)] = _value(value, f"{file}: {name}.{key}", options[key])
         else:
             raise ConfigFileError(
                 f"{file}: alpes {name.replace('.', ' ')} has no option {key!r}. {_nearest(key, [*options, *below])}"
@@ -157,11 +158,17 @@ def _merged(general: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return general | own | below
 
 
-def _text(value: Any) -> Any:
+def _value(value: Any, where: str, option: click.Option | None = None) -> Any:
     """Return a value as the command line would have it, where a flag has none and an option may come several times."""
-    if isinstance(value, list):
-        return [_text(each) for each in value]
-    return value if isinstance(value, bool | dict) else str(value)
+    if option is not None and option.multiple:
+        return [_value(each, where) for each in (value if isinstance(value, list) else [value])]
+    if option is not None and option.is_flag:
+        if not isinstance(value, bool):
+            raise ConfigFileError(f"{where} must be true or false.")
+        return value
+    if isinstance(value, bool | list | dict):
+        raise ConfigFileError(f"{where} must be a text or a number.")
+    return str(value)
 
 
 def _dsn_variable(key: str) -> str:

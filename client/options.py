@@ -30,8 +30,6 @@ class RampType(click.ParamType[tuple[float, float]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
         """Return both rates."""
-        if isinstance(value, tuple):
-            return value
         try:
             first, last = (float(rate) for rate in str(value).split(":"))
         except ValueError:
@@ -48,8 +46,6 @@ class MixType(click.ParamType[dict[str, int]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, int]:
         """Return the weights by kind."""
-        if isinstance(value, dict):
-            return value
         found: dict[str, int] = {}
         for part in str(value).split(","):
             kind, _, weight = part.strip().partition("=")
@@ -66,31 +62,39 @@ class MixType(click.ParamType[dict[str, int]]):
         return found
 
 
-def require_sense(given: Collection[str], *, read_once: bool = False) -> None:
+def require_sense(given: Collection[str], of_file: Collection[str] = (), *, read_once: bool = False) -> None:
     """Raise `click.UsageError` if options contradict each other.
 
     Parameters
     ----------
     given
-        The names of the options that were given.
+        The names of the options that the command line has.
+    of_file
+        Those that the file of settings has. A pace of the command line replaces the file's, and --from-file what the
+        file says of made-up orders. What is about an option that isn't there has no effect.
     read_once
         Whether the orders come from standard input or a pipe.
     """
-    paces = [option for name, option in PACES.items() if name in given]
+    replaced = set(PACES) if PACES.keys() & set(given) else set()
+    if "from_file" in given:
+        # A drill can't be left out without a word.
+        replaced |= OF_MADE_UP.keys() - {"mix"}
+    named = {*given, *(set(of_file) - replaced)}
+    paces = [option for name, option in PACES.items() if name in named]
     checks = {
         f"{' and '.join(paces)} are different paces: name one": len(paces) > 1,
-        "--burst needs --every, the time from one burst to the next": "burst" in given and "every" not in given,
-        "--every is about bursts: name their size with --burst": "every" in given and "burst" not in given,
-        "--ramp needs --for, the time it takes": "ramp" in given and "length_s" not in given,
+        "--burst needs --every, the time from one burst to the next": "burst" in named and "every" not in named,
+        "--every is about bursts: name their size with --burst": "every" in given and "burst" not in named,
+        "--ramp needs --for, the time it takes": "ramp" in named and "length_s" not in named,
         "--for needs a pace: --rate, --ramp or --burst": "length_s" in given and not paces,
         "--for and --orders both say how many: name one": {"length_s", "orders"} <= set(given),
-        "--skip-bad-lines is about the lines of --from-file": "skip_bad_lines" in given and "from_file" not in given,
-        "--resume needs a file that can be read again: standard input and pipes can't": read_once and "resume" in given,
-        "--mix can't be continued with --resume: begin the drill again": {"mix", "resume"} <= set(given),
+        "--skip-bad-lines is about the lines of --from-file": "skip_bad_lines" in given and "from_file" not in named,
+        "--resume needs a file that can be read again: standard input and pipes can't": read_once and "resume" in named,
+        "--mix can't be continued with --resume: begin the drill again": {"mix", "resume"} <= named,
     }
     # A file says all this itself.
     checks |= {
-        f"--from-file and {option} exclude each other": {"from_file", name} <= set(given)
+        f"--from-file and {option} exclude each other": {"from_file", name} <= named
         for name, option in OF_MADE_UP.items()
     }
     for problem, found in checks.items():

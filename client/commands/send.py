@@ -157,9 +157,9 @@ def send(  # noqa: PLR0913, PLR0917 - click passes options by name
       alpes send --mix valid=90,duplicate=5,bad=5
     """  # noqa: D301 - \b is click's mark
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    # A mix of the file of settings excludes --resume just as one of the command line does.
+    of_file = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP}
     read_once = from_file is not None and order_files.is_read_once(from_file)
-    require_sense(given | ({"mix"} if mix else set()), read_once=read_once)
+    require_sense(given, of_file, read_once=read_once)
     pace = pace_of(ctx.params, given)
     if pace is not None and length_s is not None and "orders" not in given:
         orders = _bounded(pace.within(length_s))

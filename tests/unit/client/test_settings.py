@@ -150,6 +150,14 @@ def test_a_home_that_this_user_may_not_look_into_has_no_file(home: Path, monkeyp
     assert config_file.load({"XDG_CONFIG_HOME": str(home)}) == {}
 
 
+def test_an_option_that_can_come_several_times_is_one_value_or_a_list() -> None:
+    for errors in ("invalid", ["invalid"]):
+        found = config_file.defaults(
+            {"dlq": {"list": {"error": errors}}}, alpes, click.Context(alpes), None, only="dlq"
+        )
+        assert found["dlq"]["list"] == {"errors": ["invalid"]}
+
+
 def test_a_variable_tz_that_names_no_zone_is_said_and_not_shown_as_in_force(run: Alpes) -> None:
     done = run("config", "--json", TZ="Mars")
     (shown,) = (each for each in json.loads(done.out)["settings"] if each["setting"] == "TZ")
@@ -184,7 +192,12 @@ def test_an_option_of_the_file_counts_unless_a_flag_says_otherwise(home: Path, r
         ("[send]\nrate = 'fast'", "Invalid value for '--rate': 'fast' is no number above 0, up to 1,000,000,000."),
         ("tz = 'Bogota'", "Invalid value for '--tz'"),
         ("tz = 5", "Invalid value for '--tz'"),
-        ("[send]\nresume = 3\nrate = []", "Invalid value for '--rate': '[]' is no number"),
+        ("tz = ['UTC']", "tz must be a text or a number."),
+        ("tz = true", "tz must be a text or a number."),
+        ("[send]\nrate = []", "send.rate must be a text or a number."),
+        ("[send]\nresume = true", "send.resume must be a text or a number."),
+        ("[send]\nmix = {vaild = 90}", "send.mix must be a text or a number."),
+        ("[send]\nfollow = 'no'", "send.follow must be true or false."),
     ],
 )
 def test_what_is_wrong_in_the_file_is_one_line_that_names_it(home: Path, run: Alpes, file: str, said: str) -> None:
@@ -193,6 +206,27 @@ def test_what_is_wrong_in_the_file_is_one_line_that_names_it(home: Path, run: Al
     assert len(done.err.splitlines()) == 1
     assert said in done.err
     assert str(home / "alpes" / "config.toml") in done.err
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "said"),
+    [
+        ("ramp = '10:200'", (), "--ramp needs --for"),
+        ("burst = 500", (), "--burst needs --every"),
+        ("burst = 500", ("--every", "1s"), "No Pulsar"),
+        ("rate = 5\nburst = 500", (), "--rate and --burst are different paces"),
+        ("rate = 50", ("--for", "10s"), "No Pulsar"),
+        ("ramp = '10:200'", ("--rate", "5"), "No Pulsar"),
+        ("every = '1s'\nfor = '1s'\nskip-bad-lines = true", (), "No Pulsar"),
+        ("seed = 7", ("--from-file", "orders.csv"), "No such file"),
+        ("mix = 'valid=1'", ("--from-file", "orders.csv"), "--from-file and --mix exclude each other"),
+        ("mix = 'valid=1'", ("--resume", "run"), "--mix can't be continued"),
+    ],
+)
+def test_options_of_the_file_are_checked_beside_those_of_the_command_line(
+    run: Alpes, file: str, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in run("send", "--service-url", "pulsar://127.0.0.1:1", *arguments, file=f"[send]\n{file}").err
 
 
 def test_help_version_and_completion_work_though_the_file_is_broken(run: Alpes) -> None:
