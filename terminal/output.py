@@ -115,9 +115,20 @@ def _replaced(target: Path, found: os.stat_result | None) -> Iterator[BinaryIO]:
             os.fchmod(handle, 0o666 & ~_umask() if found is None else stat.S_IMODE(found.st_mode))
             os.fsync(handle)
         temporary.replace(target)
+        _sync_folder(target.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a folder's names on the disk, if the folder may be read and its file system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

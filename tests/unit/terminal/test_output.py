@@ -41,6 +41,14 @@ def test_a_file_is_replaced_whole_and_keeps_its_mode(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_file_and_its_name_outlive_a_power_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "run"
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append((os.fstat(handle).st_ino, target.exists())))
+    _write(target, b"new")
+    assert synced == [(target.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
 def test_a_new_file_gets_the_mode_of_any_other_new_file(tmp_path: Path) -> None:
     _write(tmp_path / "ours", b"x")
     (tmp_path / "theirs").write_bytes(b"x")
