@@ -33,7 +33,7 @@ class Journal:
     path
         The file. It is made if it isn't there.
     plan
-        What the run is to send, as JSON, if the file is new; None to take the file's.
+        What the run is to send, as JSON; None to take the file's.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Journal:
     Raises
     ------
     JournalError
-        If the file is no journal, or another process holds it.
+        If the file is no journal or of another plan, or another process holds it.
     OutputError
         If the file can't be written.
     """
@@ -67,6 +67,8 @@ class Journal:
         try:
             self._hold()
             self.plan = self._read()
+            if plan not in (None, self.plan):
+                raise JournalError(f"Another run has begun {path}: continue that one, or name another file.")
         except BaseException:
             self._file.close()
             raise
@@ -133,7 +135,7 @@ class Journal:
                     for what, pairs in noted.items():
                         for first, last in pairs:
                             self.done[what].update(range(first, min(last, int(plan["orders"])) + 1))
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 where = "" if plan is None else " from here on"
                 raise JournalError(
                     f"{self._path} is no file that --resume wrote{where}: {line[:40]!r}. Nothing was changed; name"

@@ -53,13 +53,34 @@ def test_a_file_that_is_cut_anywhere_loses_notes_and_nothing_else(tmp_path: Path
             assert again.done_for(follow=True) == done | {999}
 
 
+def test_a_plan_is_not_sent_by_the_notes_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with begun(path):
+        pass
+    begun(path).__exit__()
+    with pytest.raises(JournalError, match="Another run has begun"):
+        Journal(path, Plan(1_000, seed=8).as_json())
+
+
 def test_a_second_process_can_not_use_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with begun(path), pytest.raises(JournalError, match="Another run is using"):
         Journal(path)
 
 
-@pytest.mark.parametrize("content", ["id,address\na,b\n", "{}\n", "no line", '{"alpes_send":2,"plan":{}}\n', "[]\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,address\na,b\n",
+        "{}\n",
+        "no line",
+        '{"alpes_send":2,"plan":{}}\n',
+        "[]\n",
+        "[" * 200_000 + "\n",
+        '{"alpes_send":1,"plan":{"orders":Infinity}}\n{"ended":[[0,1]]}\n',
+    ],
+    ids=["CSV", "an empty object", "half a line", "another version", "a list", "nested", "no number"],
+)
 def test_another_file_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
     path = tmp_path / "orders.csv"
     path.write_text(content)
