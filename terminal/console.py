@@ -32,17 +32,16 @@ def table_console() -> Console:
 
 
 class Counting:
-    """Shows a running count of work whose total is unknown; on a terminal only.
+    """Shows on standard error a running count of work whose total is unknown; on a terminal only.
 
     Parameters
     ----------
-    console
-        Where to draw.
     what
         What is counted.
     """
 
-    def __init__(self, console: Console, what: str) -> None:
+    def __init__(self, what: str) -> None:
+        console = make_console(stderr=True)
         self._status = console.status("") if console.is_terminal else None
         self._what = what
 

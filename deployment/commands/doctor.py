@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from deployment import function_configs
@@ -18,7 +17,7 @@ from deployment.doctor.place import find
 from deployment.errors import TargetError
 from deployment.target import take_role
 from local_stack.secured import secrets
-from terminal.console import table_console
+from terminal.console import make_console, table_console
 from terminal.errors import FAILED
 from terminal.options import Positive, admin_url_option, json_option, service_url_option
 from terminal.settings import ADMIN_URL, SERVICE_URL
@@ -63,7 +62,7 @@ def doctor(ctx: click.Context, /, *, timeout: float, as_json: bool, service_url:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             environ[setting.variable] = url
     place = find(configs, environ, timeout)
-    err = Console(stderr=True)
+    err = make_console(stderr=True)
     if err.is_terminal:
         with err.status("Looking …"):
             findings = examine(place, timeout)

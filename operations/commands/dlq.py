@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
 
 from connection.admin import Admin
 from connection.client import Client, connected
@@ -264,7 +263,7 @@ def replay(
         session.require_names(selection)
         _require_found(selection, session)
         letters = _named(session, selection) if ids else session.waiting(selection)
-        with Counting(Console(stderr=True), "sent again") as counting:
+        with Counting("sent again") as counting:
             outcome = replay_letters(session.client, session.log, letters, stop, counting.show)
         if not outcome.stopped:
             session.tell_if_none_matched(selection)
@@ -308,7 +307,7 @@ def discard(  # noqa: PLR0913, PLR0917 - a command's options
                 click.echo("No letters that wait are chosen.")
                 return
             click.confirm(f"Discard {number:,} dead letters?", abort=True, err=True)
-        with interruptible() as stop, Counting(Console(stderr=True), "discarded") as counting:
+        with interruptible() as stop, Counting("discarded") as counting:
             outcome = discard_letters(session.log, session.waiting(selection), reason, stop, counting.show)
         if not outcome.stopped:
             session.tell_if_none_matched(selection)

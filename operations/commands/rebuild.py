@@ -7,7 +7,6 @@ import sys
 import time
 
 import click
-from rich.console import Console
 
 from connection.admin import Admin
 from connection.client import connected
@@ -78,7 +77,7 @@ def reporting(
         interruptible() as stop,
         connected(service_url) as client,
         database("reporting", dsn, statement_timeout_s=STATEMENT_TIMEOUT_S) as connection,
-        Counting(Console(stderr=True), "events read") as counting,
+        Counting("events read") as counting,
     ):
         work = ReportingRebuild(client, admin, connection, stop, counting.show)
         rebuilt = work.run(whole=remove_unknown, dry_run=dry_run)
@@ -145,7 +144,7 @@ def state(after: str, timeout: float, as_json: bool, dsn: str | None, admin_url:
     with (
         interruptible() as stop,
         database("ordenes", dsn, statement_timeout_s=STATEMENT_TIMEOUT_S) as connection,
-        Counting(Console(stderr=True), "orders written") as counting,
+        Counting("orders written") as counting,
     ):
         before = estado.totals_version(admin)
         done = estado.rewrite_orders(

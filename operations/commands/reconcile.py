@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from connection.admin import Admin
 from connection.client import connected
@@ -123,7 +122,7 @@ def reconcile(
         connected(service_url) as client,
         Scratch() as scratch,
     ):
-        with Counting(Console(stderr=True), "orders read") as counting:
+        with Counting("orders read") as counting:
             check = Check(tables, scratch, stop, counting.show)
             if topics:
                 check.read_commands(messages.commands(client, admin))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -110,7 +109,7 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
         connected(service_url) as client,
         Retained() as retained,
     ):
-        with interruptible() as stop, Counting(Console(stderr=True), "orders and messages read") as counting:
+        with interruptible() as stop, Counting("orders and messages read") as counting:
 
             def tick(number: int) -> None:
                 counting.show(number)
@@ -135,7 +134,7 @@ def recover(  # noqa: PLR0913, PLR0917 - a command's options
         if plan.found and not dry_run:
             if not yes:
                 click.confirm(f"Send {plan.found.total():,} messages again?", abort=True, err=True)
-            with interruptible() as stop, Counting(Console(stderr=True), "sent again") as counting:
+            with interruptible() as stop, Counting("sent again") as counting:
                 outcome = sending.send(client, retained.orders(), stop, counting.show)
     _finish(plan, outcome, dry_run=dry_run, as_json=as_json)
 

@@ -86,7 +86,7 @@ def trace(  # noqa: PLR0913, PLR0917 - click passes options by name
     wanted = COMMAND_TOPICS if ordenes_dsn and not times and not everything else TOPICS
     with interruptible() as stop, connected(service_url) as client:
         there = set(admin.topics())
-        with Counting(Console(stderr=True), "messages read") as counting:
+        with Counting("messages read") as counting:
 
             def goes_on(messages: int) -> bool:
                 counting.show(messages)

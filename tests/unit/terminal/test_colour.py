@@ -62,6 +62,7 @@ def test_a_pipe_has_no_colour_and_no_progress_though_force_color_is_set(
 
 
 def test_a_pipe_has_neither_colour_nor_other_controls(tmp_path: Path) -> None:
-    done = subprocess.run(COMMAND, env=_environment(tmp_path), capture_output=True, text=True, timeout=50, check=False)
+    environment = _environment(tmp_path, FORCE_COLOR="1")
+    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 1, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
