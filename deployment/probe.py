@@ -139,7 +139,8 @@ def check(
     Parameters
     ----------
     brings_packages
-        Whether the functions bring their packages, so that a worker needs only those of any Python function.
+        Whether the functions bring their packages, so that a worker needs only those of any Python function. Their
+        databases aren't tried then.
 
     Raises
     ------
@@ -156,12 +157,19 @@ def check(
                 " docs/operations.md, Your own cluster."
             )
             return
-        question = {
-            "modules": modules(among=INSTANCES if brings_packages else None),
-            "optional": [] if brings_packages else modules(REPORTS),
-            "variables": [config.dsn_variable for config in configs if config.dsn_variable],
-        }
-        _probe(question, target, api, cli, workers)
+        _probe(asked(configs, brings_packages=brings_packages), target, api, cli, workers)
+
+
+def asked(configs: Sequence[PulsarFunctionConfig], *, brings_packages: bool = False) -> dict[str, list[str]]:
+    """Return what the probe is to check, for `alpes_probe`; see `check` for the parameters. Pure."""
+    variables = [config.dsn_variable for config in configs if config.dsn_variable]
+    return {
+        "modules": modules(among=INSTANCES if brings_packages else None),
+        "optional": [] if brings_packages else modules(REPORTS),
+        "variables": variables,
+        # The driver is among the packages that functions bring.
+        "databases": [] if brings_packages else variables,
+    }
 
 
 def _probe(question: dict[str, list[str]], target: Target, api: Admin, cli: PulsarAdmin, workers: int) -> None:

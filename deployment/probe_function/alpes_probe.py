@@ -20,10 +20,12 @@ def _import_problem(name: str) -> str | None:
     return None
 
 
-def _variable_problem(name: str) -> str | None:
+def _variable_problem(name: str, *, tried: bool = True) -> str | None:
     dsn = os.environ.get(name)
     if not dsn:
         return "is not set"
+    if not tried:
+        return None
     try:
         psycopg = importlib.import_module("psycopg")
         parts = importlib.import_module("psycopg.conninfo").conninfo_to_dict(dsn)
@@ -54,6 +56,7 @@ class Probe(pulsar.Function):  # type: ignore[misc]
     def process(self, item: str, context: Any) -> str:
         """Check what a question lists (`modules`, `variables`), and answer with `instance` and `problems`.
 
+        Variables must be set, and those that `databases` lists must lead to a database.
         `optional` modules that it lacks are no problem: the answer lists them as `missing`.
         """
         question = json.loads(item)
@@ -63,7 +66,7 @@ class Probe(pulsar.Function):  # type: ignore[misc]
             if problem:
                 problems.append(f"its Python lacks {name} ({problem})")
         for name in question["variables"]:
-            problem = _variable_problem(name)
+            problem = _variable_problem(name, tried=name in question["databases"])
             if problem:
                 problems.append(f"its environment variable {name} {problem}")
         problem = _state_problem(context)
