@@ -12,6 +12,8 @@ from deployment.function_configs import PulsarFunctionConfig
 from schemas.tienda.topics import RETRY_SUFFIX
 
 FUNCTION_MESH, KEDA = "compute.functionmesh.io/v1alpha1", "keda.sh/v1alpha1"
+CHART = "pulsar"
+"""The name of Pulsar's Helm chart."""
 ADDRESSES = "alpes-pulsar"
 """The ConfigMap with Pulsar's addresses."""
 CREDENTIALS = "alpes-pulsar-keda"
@@ -44,7 +46,7 @@ class Cluster:
     image : str
         The runner image, with its tag.
     release : str
-        The Helm release of Pulsar's chart, whose services the addresses name.
+        The Helm release of Pulsar's chart.
     service_url, admin_url, state_url : str
         Pulsar's addresses, if they aren't those of the release.
     auth_secret : str
@@ -63,17 +65,22 @@ class Cluster:
     tls_secret: str = ""
 
     @property
+    def full_name(self) -> str:
+        """What the names of the chart's services begin with, and its cluster's name: the chart's `pulsar.fullname`."""
+        return self.release if CHART in self.release else f"{self.release}-{CHART}"
+
+    @property
     def addresses(self) -> dict[str, str]:
         """Pulsar's addresses, as Function Mesh names them."""
         return {
-            "webServiceURL": self.admin_url or f"http://{self.release}-broker:{ADMIN_PORT}",
-            "brokerServiceURL": self.service_url or f"pulsar://{self.release}-broker:{BROKER_PORT}",
+            "webServiceURL": self.admin_url or f"http://{self.full_name}-broker:{ADMIN_PORT}",
+            "brokerServiceURL": self.service_url or f"pulsar://{self.full_name}-broker:{BROKER_PORT}",
         }
 
     @property
     def state(self) -> str:
         """The state store's address: a service's name stands for all bookies."""
-        return self.state_url or f"bk://{self.release}-bookie:{STATE_PORT}"
+        return self.state_url or f"bk://{self.full_name}-bookie:{STATE_PORT}"
 
 
 def manifests(configs: Sequence[PulsarFunctionConfig], cluster: Cluster) -> list[dict[str, Any]]:
@@ -103,7 +110,7 @@ def function(config: PulsarFunctionConfig, cluster: Cluster) -> dict[str, Any]:
         "name": config.name,
         "tenant": config.tenant,
         "namespace": config.namespace.split("/")[1],
-        "clusterName": cluster.release,
+        "clusterName": cluster.full_name,
         "image": cluster.image,
         "className": config.class_name,
         **({"minReplicas": config.bounds.least} if config.bounds else {"replicas": config.parallelism}),
@@ -232,9 +239,11 @@ def chart_values(
         "broker": {"configData": {**server_settings["broker.conf"]}},
         "bookkeeper": {"configData": {**server_settings["bookkeeper.conf"]}},
         "function_worker": {
+            # The chart would wait with nslookup, which our image lacks. A worker that finds no broker starts again.
+            "waitBrokerTimeout": 0,
             "configData": {
                 "PF_stateStorageServiceUrl": cluster.state,
                 "PF_secretsProviderConfiguratorClassName": SECRETS_PROVIDER,
-            }
+            },
         },
     }

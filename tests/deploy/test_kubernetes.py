@@ -83,6 +83,20 @@ def test_dsns_come_from_secrets_and_no_manifest_has_a_value(monkeypatch: pytest.
     assert "canary" not in json.dumps(kubernetes.manifests(CONFIGS, SECURE))
 
 
+@pytest.mark.parametrize(
+    ("release", "begin"),
+    [("pulsar", "pulsar"), ("my-pulsar-1", "my-pulsar-1"), ("prod", "prod-pulsar")],
+)
+def test_addresses_are_the_services_that_the_chart_makes_of_a_release(release: str, begin: str) -> None:
+    cluster = Cluster("alpes-runner:1", release)
+    assert cluster.addresses == {
+        "webServiceURL": f"http://{begin}-broker:8080",
+        "brokerServiceURL": f"pulsar://{begin}-broker:6650",
+    }
+    assert cluster.state == f"bk://{begin}-bookie:4181"
+    assert of_kind("Function", cluster)["pagos"]["clusterName"] == begin
+
+
 def test_a_function_without_state_does_not_wait_for_the_state_store() -> None:
     stateful = {name: "statefulConfig" in spec for name, spec in of_kind("Function").items()}
     assert stateful == {"ordenes": True, "pagos": False, "reporting": True}
@@ -121,6 +135,8 @@ def test_the_command_writes_manifests_values_and_configurations(
     ours = yaml.safe_load((ROOT / "deployment" / "broker.yaml").read_text())
     assert values["broker"]["configData"] == ours["broker.conf"]
     assert values["images"]["functions"] == {"repository": "alpes-worker", "tag": "latest"}
+    # The image has no nslookup, with which the chart would wait.
+    assert values["function_worker"]["waitBrokerTimeout"] == 0
     assert {path.name for path in (tmp_path / "worker").iterdir()} == {config.path.name for config in CONFIGS}
     assert "functions.yaml" in capsys.readouterr().out
 
