@@ -212,8 +212,14 @@ def _object(version: str, kind: str, name: str, spec: Mapping[str, Any]) -> dict
 
 
 def worker_config(config: PulsarFunctionConfig) -> dict[str, Any]:
-    """Return a function's configuration for a function worker that runs instances as pods: with its secrets."""
-    return {**config.pulsar_values, "secrets": secrets(config)}
+    """Return a function's configuration for a function worker that runs instances as pods: with its secrets.
+
+    With bounds, it has no `parallelism`: Pulsar creates one instance then, and an update keeps how many there are.
+    """
+    values = {**config.pulsar_values, "secrets": secrets(config)}
+    if config.bounds:
+        values.pop("parallelism", None)
+    return values
 
 
 def chart_values(

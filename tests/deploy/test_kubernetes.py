@@ -1,5 +1,6 @@
 """The manifests for Kubernetes: valid by the schemas of those who read them, and all from function-configs/."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,13 @@ def test_keda_scales_within_the_bounds_and_leaves_the_topics_of_timers_out() -> 
         topics = [each["metadata"]["topic"] for each in spec["triggers"] if each["type"] == "pulsar"]
         assert topics == [topic for topic in config.inputs if not topic.endswith("-reintento")]
         assert "replicas" not in of_kind("Function")[config.name]
+
+
+def test_an_update_on_pulsars_own_worker_keeps_the_instances_that_autoscale_has_set() -> None:
+    bounded = CONFIGS[0]
+    fixed = dataclasses.replace(bounded, values={**bounded.pulsar_values, "parallelism": 3})
+    assert "parallelism" not in kubernetes.worker_config(bounded)
+    assert kubernetes.worker_config(fixed)["parallelism"] == 3
 
 
 def test_keda_and_alpes_autoscale_have_the_same_measures() -> None:
