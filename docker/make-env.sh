@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes .env for docker compose with new passwords and a token; adds to an existing one what it lacks: docker/make-env.sh
+# Writes .env for docker compose with new passwords and a token; an existing one gets what it lacks: docker/make-env.sh
 # With --secure, docker compose reads docker-compose.secure.yml besides: TLS, tokens and roles.
 set -euo pipefail
 
@@ -8,19 +8,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Hexadecimal, since a password is part of a URL.
 password() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
-# Prints the example with its gaps filled; with an older .env, only the lines of variables that it lacks.
+# Prints the lines that it reads, with a new password where one is empty.
 filled() {
     local line
-    while IFS= read -r line; do
-        if [ -e .env ] && { [ "${line#*=}" = "$line" ] || grep -q "^${line%%=*}=" .env; }; then
-            continue
-        fi
+    while IFS= read -r line || [ -n "$line" ]; do
         case $line in
             *_PASSWORD= | *_TOKEN=) printf '%s%s\n' "$line" "$(password)" ;;
             *) printf '%s\n' "$line" ;;
         esac
-    done <.env.example
+    done
 }
+
+# Prints the example's lines of variables that .env doesn't have.
+lacking() { grep -E '^\w+=' .env.example | grep -vf <(sed -nE 's/^(\w+=).*/^\1/p' .env) || true; }
 
 # Has compose read the second file, too.
 secured() {
@@ -44,13 +44,12 @@ case "$*" in
         ;;
 esac
 umask 077
-if [ ! -e .env ]; then
-    content=$(filled)
+[ -e .env ] || cp .env.example .env
+content=$(filled <.env && lacking | filled)
+if new=$(grep -vxFf .env <<<"$content"); then
+    chmod go= .env
     printf '%s\n' "$content" >.env
-    echo "Wrote .env with new passwords and a token." >&2
-elif lacking=$(filled) && [ -n "$lacking" ]; then
-    printf '\n%s\n' "$lacking" >>.env
-    echo "Added to .env what it lacked: $(cut -d = -f 1 <<<"$lacking" | paste -sd ' ')." >&2
+    echo "Gave .env what it lacked: $(cut -d = -f 1 <<<"$new" | paste -sd ' ')." >&2
 else
     echo ".env already has every password: nothing changed." >&2
 fi

@@ -331,7 +331,7 @@ main() {
     esac
     if [ "${1:-}" != --within-limit ]; then
         # When the time runs out, the trap takes everything away.
-        exec timeout --foreground --kill-after 120 "$LIMIT_S" "$0" --within-limit "$@"
+        exec timeout --foreground --kill-after 120 "$LIMIT_S" "$PWD/docker/try.sh" --within-limit "$@"
     fi
     if [ "$(id -u)" -ne 0 ]; then
         say "Only root can start a container engine: sudo docker/try.sh"

@@ -167,6 +167,25 @@ def test_an_older_file_gets_what_it_lacks_and_keeps_the_rest(checkout: Path) -> 
     assert "nothing changed" in make_env(checkout).stderr
 
 
+def test_a_copy_of_the_example_gets_its_passwords_in_place_and_is_for_its_owner_alone(checkout: Path) -> None:
+    example, made = (checkout / ".env.example").read_text(), checkout / ".env"
+    made.write_text(example.replace("\nPAGOS_PASSWORD=\n", "\nPAGOS_PASSWORD=mine\n").rstrip("\n"))
+    made.chmod(0o644)
+    make_env(checkout)
+    filled = re.sub(r"=[0-9a-f]{32}$", "=", made.read_text(), flags=re.MULTILINE)
+    assert filled == example.replace("\nPAGOS_PASSWORD=\n", "\nPAGOS_PASSWORD=mine\n")
+    assert re.findall(r"^\w+_(?:PASSWORD|TOKEN)=$", made.read_text(), re.MULTILINE) == []
+    assert made.stat().st_mode & 0o077 == 0
+
+
+def test_the_try_begins_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The folder of its engine is there already, so it goes no further.
+    monkeypatch.setenv("ALPES_TRY_DIR", str(tmp_path))
+    (tmp_path / "checkout").symlink_to(ROOT)
+    result = run("checkout/docker/try.sh", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+
+
 def test_the_api_asks_for_a_token_and_is_published_to_this_machine_alone(services: dict[str, Any]) -> None:
     api = services["api"]
     assert "--token-file" in api["command"][-1]
