@@ -178,10 +178,12 @@ def _scale(function: str, wanted: int) -> None:
     if found.wanted == wanted:
         progress.say(f"{config.name} already has {found.wanted} instances.")
         return
-    with progress.step(f"Scaling {config.name} to {wanted}", f"{config.name}: {wanted} running"):
+    with progress.step(f"Scaling {config.name} to {wanted}", f"Scaled {config.name}"):
         releases.scale(config, wanted, cli)
         with function_logs.explaining(target.local):
-            instances.wait_running(config, api, wanted, replaced=True)
+            found = instances.wait_running(config, api, wanted, replaced=True)
+    said = instances.remark(found, wanted)
+    progress.say(f"{config.name}: {found.running} running{f' ({said})' if said else ''}")
 
 
 def _local_only(command: str, where: Callable[[], str] = str) -> Settings:

@@ -102,8 +102,10 @@ def _deploy(
     for release in plan.releases:
         name = release.function.config.name
         word = {"create": "created", "update": "updated", "unchanged": "unchanged"}[release.action]
-        remark = f" ({release.remark})" if release.remark else ""
-        progress.say(f"  {name:<10} {word}, {found[name].running} of {release.parallelism} running{remark}")
+        known = found[name]
+        said = "; ".join(filter(None, (release.remark, instances.remark(known, release.parallelism))))
+        remark = f" ({said})" if said else ""
+        progress.say(f"  {name:<10} {word}, {known.running} of {known.wanted} running{remark}")
     return Summary([release.function.config.name for release in changing], started_at_ms, not plan.changes)
 
 

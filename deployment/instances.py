@@ -64,10 +64,12 @@ def wait_running(
     *,
     replaced: bool = False,
 ) -> Instances:
-    """Wait until `parallelism` instances run.
+    """Wait until all instances run.
 
     Parameters
     ----------
+    parallelism : int
+        How many were asked for. If somebody sets another number meanwhile, such as `alpes autoscale`, that one counts.
     seconds : float
         The longest wait.
     replaced : bool
@@ -82,16 +84,20 @@ def wait_running(
     fewest_restarts: int | None = None
     found: Instances | None = None
     unanswered = ""
+    wanted = parallelism
     while True:
         try:
             found, unanswered = find(config, api), ""
+            wanted = int((api.find(config.rest_path) or {}).get("parallelism", parallelism))
         except (AdminUnreachableError, RefusedError) as error:
             # While a node is away, the worker waits for it in vain. What was known before may be right no more.
             found, unanswered = None, str(error)
         waited = time.monotonic() - started
-        all_run = found is not None and found.wanted == found.running == parallelism
-        replaced = replaced and all_run and waited < REPLACED_S
-        if found is not None and all_run and not replaced:
+        all_run = found is not None and found.wanted == found.running == wanted
+        replaced = replaced and all_run
+        # Another worker may answer, which hasn't heard of the number that was asked for.
+        may_be_old = (replaced or wanted != parallelism) and waited < REPLACED_S
+        if found is not None and all_run and not may_be_old:
             return found
         restarts = found.restarts if found else fewest_restarts or 0
         fewest_restarts = restarts if fewest_restarts is None else min(fewest_restarts, restarts)
@@ -101,6 +107,11 @@ def wait_running(
             reason = f" The worker says: {said.rstrip('.')}." if said else ""
             raise FunctionFailedError(
                 config.full_name,
-                f"{running} of {parallelism} instances run after {waited:.0f} s and {restarts} restarts.{reason}",
+                f"{running} of {wanted} instances run after {waited:.0f} s and {restarts} restarts.{reason}",
             )
         time.sleep(POLL_S)
+
+
+def remark(found: Instances, asked: int) -> str:
+    """Say that another number of instances is wanted than was asked for; empty if it is the same."""
+    return "" if found.wanted == asked else f"somebody set {found.wanted} instances meanwhile, not {asked}"

@@ -4,11 +4,11 @@ Properties of the namespace note what is deployed: `<function>.deployed` is the 
 `<function>.config` that of its configuration, `<function>.parallelism` the YAML's parallelism at that time. So any
 checkout on any machine knows what an update would change and what somebody changed by hand, and a parallelism that
 `scale` or `alpes autoscale` set stays until the YAML's changes, as long as it is within the YAML's bounds.
+An update that doesn't change the parallelism leaves it out, and Pulsar keeps what it is by then.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from connection.admin import Admin
@@ -32,7 +32,7 @@ class Release:
     action : str
         ``create``, ``update`` or ``unchanged``.
     parallelism : int
-        How many instances it will have.
+        How many instances it will have, if nobody sets another number meanwhile.
     noted : bool
         Whether the namespace's properties already say what will be deployed.
     changes : tuple of Change
@@ -47,6 +47,11 @@ class Release:
     noted: bool = False
     changes: tuple[Change, ...] = ()
     remark: str = ""
+
+    @property
+    def sets_parallelism(self) -> bool:
+        """Whether it decides how many instances there are."""
+        return self.action == "create" or any(change.field == "parallelism" for change in self.changes)
 
 
 def decide(
@@ -120,15 +125,14 @@ def plan(functions: Sequence[Packaged], api: Admin) -> list[Release]:
     return found
 
 
-def _config_arguments(config: PulsarFunctionConfig, package: Path, parallelism: int) -> list[str]:
-    return [
-        "--function-config-file",
-        str(packages.write_config(config, package).resolve()),
-        "--py",
-        str(package.resolve()),
-        "--parallelism",
-        str(parallelism),
-    ]
+def _config_arguments(release: Release, parallelism: int) -> list[str]:
+    config, package = release.function.config, release.function.package
+    number = ["--parallelism", str(parallelism)]
+    if not release.sets_parallelism:
+        values = {key: value for key, value in config.values.items() if key != "parallelism"}
+        config, number = replace(config, values=values), []
+    file = packages.write_config(config, package)
+    return ["--function-config-file", str(file.resolve()), "--py", str(package.resolve()), *number]
 
 
 def carry_out(release: Release, api: Admin, cli: PulsarAdmin, *, has_state_table: bool) -> None:
@@ -140,10 +144,10 @@ def carry_out(release: Release, api: Admin, cli: PulsarAdmin, *, has_state_table
         Whether the function's state table exists already. If not, the first instance starts alone and creates it.
         Several would race to create it, and the losers would die.
     """
-    config, package = release.function.config, release.function.package
+    config = release.function.config
     first = release.parallelism if has_state_table or release.action != "create" else 1
     if release.action != "unchanged":
-        cli.functions(release.action, *_config_arguments(config, package, first))
+        cli.functions(release.action, *_config_arguments(release, first))
     if first != release.parallelism:
         instances.wait_running(config, api, first)
         scale(config, release.parallelism, cli)

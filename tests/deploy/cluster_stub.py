@@ -229,7 +229,10 @@ class Cluster:
         return 200, function.status() if rest == ["status"] else function.config
 
     def _cli(self, arguments: list[str]) -> Answer:
-        """Create and update as the function worker does: a file replaces the config, an option only its own value."""
+        """Create and update as the function worker does: a file replaces the config, an option only its own value.
+
+        An update that says nothing of the parallelism keeps it.
+        """
         self.commands.append(arguments)
         found = options(arguments)
         config = (
@@ -241,7 +244,8 @@ class Cluster:
         if (known is None) != (found["command"] == "create"):
             return 400, {"reason": f"Function {name} {'already exists' if known else 'does not exist'}"}
         config = config or dict(known.config if known else {})
-        config["parallelism"] = int(found.get("parallelism", config.get("parallelism", 1)))
+        there = known.parallelism if known else 1
+        config["parallelism"] = int(found.get("parallelism", config.get("parallelism", there)))
         package = Path(found["py"]).read_bytes() if "py" in found else known.package if known else b""
         if known and (known.config, "py" in found) == (config, False):
             return 400, {"reason": "Update contains no change"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployment import function_configs, instances, topology, wheels
+from deployment import deploy, function_configs, instances, releases, topology, wheels
 from local_stack import credentials, stack
 from local_stack.settings import from_environment
 from schemas.tienda.topics import NAMESPACE, full_name
@@ -215,8 +215,39 @@ def test_a_scaled_parallelism_survives_a_deployment(
     code, told = deployment_command("deploy")
     assert code == 0, told
     assert commands(cluster) == [("update", "ordenes")]
-    assert cluster.command("ordenes")["parallelism"] == "3"
     assert cluster.functions[f"{NAMESPACE}/ordenes"].parallelism == 3
+
+
+def test_a_number_that_is_set_during_a_deployment_stays_and_is_told(
+    checkout: Checkout, cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment_command("deploy")
+    checkout.change_code("ordenes")
+
+    def autoscale(*_arguments: object, **_options: object) -> None:
+        for function in cluster.functions.values():
+            function.config["parallelism"] = 2
+
+    # After the plan, while the workers are being checked.
+    monkeypatch.setattr(deploy, "_check", autoscale)
+    code, told = deployment_command("deploy")
+    assert code == 0, told
+    meanwhile = "2 of 2 running (somebody set 2 instances meanwhile, not 1)"
+    assert f"ordenes    updated, {meanwhile}" in told
+    assert f"pagos      unchanged, {meanwhile}" in told
+    assert {function.parallelism for function in cluster.functions.values()} == {2}
+
+
+def test_a_number_that_is_taken_back_while_scale_waits_is_told(
+    cluster: Cluster, deployment_command: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment_command("deploy")
+    # The bound that `alpes autoscale` brings it back to.
+    monkeypatch.setattr(
+        releases, "scale", lambda *_: cluster.functions[f"{NAMESPACE}/pagos"].config.update(parallelism=4)
+    )
+    code, told = deployment_command("scale", "pagos", "6")
+    assert (code, "pagos: 4 running (somebody set 4 instances meanwhile, not 6)" in told) == (0, True), told
 
 
 def test_a_changed_parallelism_of_the_config_file_wins_over_a_scaled_one(

@@ -12,9 +12,9 @@ from deployment.errors import FunctionFailedError
 PAGOS = function_configs.load()["pagos"]
 
 
-def status(running: int, worker: str = "w1") -> dict[str, Any]:
+def status(running: int, worker: str = "w1", wanted: int = 1) -> dict[str, Any]:
     each = {"instanceId": 0, "status": {"running": bool(running), "workerId": worker, "numRestarts": 0}}
-    return {"numInstances": 1, "numRunning": running, "instances": [each]}
+    return {"numInstances": wanted, "numRunning": running, "instances": [each]}
 
 
 class Answers:
@@ -22,11 +22,15 @@ class Answers:
 
     def __init__(self, *answers: dict[str, Any] | None) -> None:
         self._answers = list(answers)
+        self._wanted = 1
 
     def find(self, path: str) -> Any:
+        if path == PAGOS.rest_path:
+            return {"parallelism": self._wanted}
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if answer is None:
             raise AdminUnreachableError("No Pulsar admin API at http://w2:6750 (timed out).")
+        self._wanted = answer["numInstances"]
         return answer
 
     def get(self, path: str) -> Any:
@@ -41,6 +45,18 @@ def test_an_answer_that_fails_to_come_does_not_end_the_wait() -> None:
 def test_a_wait_in_vain_says_why_nothing_is_known() -> None:
     with pytest.raises(FunctionFailedError, match=r"0 of 1 instances run.*No Pulsar admin API at http://w2:6750"):
         instances.wait_running(PAGOS, cast("Admin", Answers(None)), 1, 0.5)
+
+
+def test_a_wait_ends_with_the_number_that_somebody_set_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instances, "REPLACED_S", 0.5)
+    api = cast("Admin", Answers(status(1, wanted=2), status(2, wanted=2)))
+    found = instances.wait_running(PAGOS, api, 1, 30)
+    assert (found.running, instances.remark(found, 1)) == (2, "somebody set 2 instances meanwhile, not 1")
+
+
+def test_an_answer_from_before_the_number_was_set_does_not_end_the_wait() -> None:
+    api = cast("Admin", Answers(status(1), status(1), status(2, wanted=2)))
+    assert instances.wait_running(PAGOS, api, 2, 30).running == 2
 
 
 def test_the_log_of_an_instance_is_on_its_worker() -> None:
