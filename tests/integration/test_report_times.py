@@ -4,14 +4,16 @@ import json
 from bisect import bisect
 from collections import Counter
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
 from alpes_runtime.postgres import Postgres
+from functions.reporting.making.kinds import kinds, parameters
 from functions.reporting.making.making import pieces
 from schemas.tienda.periodo import periodo
 from tests.integration.reporting import actualizar, cambio, request
+from tests.integration.server import Rows
 
 SERVICE = "reporting"
 QUARTER_MS = 900_000
@@ -34,6 +36,7 @@ CHANGES = [
     ("America/Caracas", "2016-05-01"),
     ("Asia/Kathmandu", "2026-01-01"),
     ("Pacific/Apia", "2011-12-31"),  # the day before is skipped
+    ("CET", "2026-07-01"),  # to PostgreSQL also an abbreviation, without summer
 ]
 
 
@@ -59,6 +62,20 @@ def test_each_order_is_in_the_day_and_in_the_hour_that_the_clocks_showed(
 
     following = (date.fromisoformat(day) + timedelta(1)).isoformat()
     assert rows_of(dsn, "by-day", zone, start=day, end=following) == {start: days[start]}
+
+
+def test_no_zone_is_an_abbreviation_of_another_offset_to_postgresql(rows: Rows) -> None:
+    fixed = dict(rows("SELECT abbrev, utc_offset FROM pg_timezone_abbrevs"))
+    kind = kinds()["by-day"]
+    for name in available_timezones():
+        tz = str(parameters(kind, periodo(tz=name), {})["tz"])
+        offsets = offsets_of(tz)
+        assert tz not in fixed or set(offsets) == {fixed[tz]}, name
+        assert offsets == offsets_of(name), name
+
+
+def offsets_of(zone: str) -> list[timedelta | None]:
+    return [datetime(2026, month, 1, tzinfo=ZoneInfo(zone)).utcoffset() for month in range(1, 13)]
 
 
 def rows_of(dsn: str, report: str, zone: str, **period: str) -> dict[int, int]:

@@ -16,6 +16,8 @@ SQL = Path(__file__).parents[1] / "sql"
 _ABOUT = re.compile(r"(?:^-- (?!name:).*\n)+", re.MULTILINE)
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _LIMITS = tuple(f"{by}_{end}_ms" for by in BY for end in ("from", "to"))
+_IN_SQL = {"CET": "Europe/Brussels", "EET": "Europe/Athens", "MET": "Europe/Brussels", "WET": "Europe/Lisbon"}
+"""Zones whose names PostgreSQL takes for abbreviations of a fixed offset, with those that tzdata links them to."""
 
 
 class Kind(NamedTuple):
@@ -69,4 +71,5 @@ def parameters(kind: Kind, periodo: Periodo, filters: Mapping[str, str]) -> dict
         raise ReportRefused(f"the filter's {problem}")
     values: dict[str, str | int | None] = dict.fromkeys((*kind.filters, *_LIMITS))
     values |= {f"{periodo.by}_from_ms": periodo.from_ms, f"{periodo.by}_to_ms": periodo.to_ms}
-    return values | {"tz": periodo.zone.key, "by": periodo.by} | dict(filters)
+    tz = _IN_SQL.get(periodo.zone.key, periodo.zone.key)
+    return values | {"tz": tz, "by": periodo.by} | dict(filters)
