@@ -3,6 +3,7 @@
 import os
 import resource
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ PROGRAM = "functions.reporting.making"
 SILENT_S = 300.0
 """A process that says nothing for this long is given up: what it computes before the first row is faster."""
 LOOK_S = 0.5
+ENDS_S = 5.0
+"""A process that closed its output ends within this time, or is given up."""
 READ_BYTES = 1 << 18
 LOWEST = 19
 TOLD_BYTES = 4_000
@@ -66,8 +69,9 @@ class Limits:
 
 
 def frames(request: Request, limits: Limits, stopping: Callable[[], bool], program: str = PROGRAM) -> Iterator[Frame]:
-    """Yield what the process says, up to the frame that ends the report. The process ends with the iteration.
+    """Yield what the process says, up to the frame that ends the report.
 
+    The process ends with the iteration, and so does all that it started in its process group.
     While it may still be silent, `Kind.ALIVE` comes in its place. Its temporary files go with it.
 
     Parameters
@@ -116,7 +120,8 @@ def _said(
         _bound(process.pid, limits)
         yield from _Conversation(process, request, limits, stopping).frames()
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -213,7 +218,10 @@ class _Conversation:
         return bool(data)
 
     def _how_it_ended(self) -> str:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(ENDS_S)
+        except subprocess.TimeoutExpired:
+            return "its process closed its output before the report was whole, and went on"
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return f"its process {how} before the report was whole"
 
