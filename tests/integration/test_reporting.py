@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from alpes_runtime.postgres import Postgres
 from functions.reporting import folders, store
 from functions.reporting.child import Limits
 from functions.reporting.domain import Pedido
+from functions.reporting.making import making
 from functions.reporting.making.kinds import kinds, parameters
 from functions.reporting.making.making import pieces
 from schemas.tienda import money, rules
@@ -156,6 +158,28 @@ def test_a_filter_is_a_value_whatever_it_holds(database: Postgres, dsn: str) -> 
     assert rows_of(dsn, filters=(("status", "expirada"),)) == []
     (total,) = rows_of(dsn, report="by-status", filters=(("status", "rechazada"),))
     assert (total["orders"], total["total"]) == (1, "12.50")
+
+
+@pytest.mark.parametrize("name", ["html", "json", "markdown", "xlsx"])
+def test_a_filter_of_one_kind_alone_leaves_out_the_totals(
+    name: str, database: Postgres, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    big = "SELECT id, currency, total_cents FROM pedidas WHERE total_cents >= coalesce(%(least)s::text::bigint, 0)"
+    (tmp_path / "big.sql").write_text(f"-- Big orders.\n-- name: big\n{big}\n")
+    monkeypatch.setattr(making, "kinds", lambda: kinds() | kinds(tmp_path))
+    actualizar(database, cambio("a", total_cents=4), cambio("b", total_cents=5))
+    assert b"aprobada" in text_of(content_of(dsn, name, report="big"))
+    content = text_of(content_of(dsn, name, report="big", filters=(("least", "5"),)))
+    assert b"0.05" in content
+    assert b"aprobada" not in content
+
+
+def text_of(content: bytes) -> bytes:
+    """Return a report's bytes; those of a spreadsheet as they were before they were compressed."""
+    if not content.startswith(b"PK"):
+        return content
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        return b"".join(map(book.read, book.namelist()))
 
 
 def test_a_currency_that_only_orders_have_is_a_filter(database: Postgres, dsn: str) -> None:

@@ -77,7 +77,8 @@ class Report(NamedTuple):
     table
         What it lists.
     related
-        Returns the table of another kind of report about the same orders.
+        Returns the table of another kind of report about the same orders; one without columns where that kind lacks a
+        filter of this one, since it would be about others.
     alive
         Says that the report goes on, during work that yields nothing for long.
     """

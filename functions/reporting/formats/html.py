@@ -56,7 +56,7 @@ def render(report: Report) -> Iterator[bytes]:
         told={key: harmless(str(value)) for key, value in report.described().items() if value is not None},
         filters={harmless(name): harmless(value) for name, value in report.filters.items()},
         totals=_shown(totals, summed),
-        orders=f"{sum(_values(totals, 'orders', summed)):,}",
+        orders=f"{sum(_values(totals, 'orders', summed)):,}" if totals.columns else "",
         plots=_plots(report, totals, summed),
         table_shown=_shown(report.table, rows),
         left_out=f"{left_out:,}" if left_out else "",
@@ -74,7 +74,7 @@ def _shown(table: Table, rows: Sequence[Sequence[Any]]) -> Shown:
 
 
 def _values(table: Table, name: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
-    place = [column.name for column in table.columns].index(name) if table.columns else 0
+    place = [column.name for column in table.columns].index(name)
     return [row[place] for row in rows]
 
 

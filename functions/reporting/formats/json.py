@@ -10,7 +10,7 @@ CONTENT_TYPE = "application/json"
 
 
 def render(report: Report) -> Iterator[bytes]:
-    """Yield the object, a row at a time. The rows stand under the report's name; the totals come last."""
+    """Yield the object, a row at a time. The rows stand under the report's name; the totals, or null, come last."""
     names = [column.name for column in report.table.columns]
     encode = json.JSONEncoder().encode
     yield f"{encode(report.described())[:-1]},\n{encode(report.name)}: [".encode()
@@ -18,7 +18,8 @@ def render(report: Report) -> Iterator[bytes]:
     for row in report.table.rows:
         yield (separator + encode(dict(zip(names, row, strict=True)))).encode()
         separator = ",\n"
-    totals = json.dumps(_totals(report.related("by-status")), sort_keys=True)
+    summed = report.related("by-status")
+    totals = json.dumps(_totals(summed) if summed.columns else None, sort_keys=True)
     yield f'\n],\n"totals": {totals}}}\n'.encode()
 
 

@@ -27,7 +27,8 @@ def render(report: Report) -> Iterator[bytes]:
             for number, rows in enumerate(_sheets(report.table.rows), 1):
                 _fill(book, f"{report.name} {number}"[:31], report.table, rows)
             totals = report.related("by-status")
-            _fill(book, "totals", totals, totals.rows)
+            if totals.columns:
+                _fill(book, "totals", totals, totals.rows)
             _about(book, report)
         file.seek(0)
         while piece := file.read(PIECE_BYTES):

@@ -42,9 +42,14 @@ def pieces(request: Request, alive: Callable[[], None], begin: Callable[[str], N
             f"there is no report {request.report!r}; there are: {', '.join([*of_kinds, catalogue.NAME])}"
         )
     with rows.opened(request, alive) as tables:
+
+        def related(name: str) -> Table:
+            other = of_kinds[name]
+            return tables.table(other) if set(request.filters) <= set(other.filters) else _no_table(name)
+
         table = tables.table(kind)
         begin(chosen.content_type)
-        yield from chosen.render(_report(request, kind.about, table, lambda name: tables.table(of_kinds[name]), alive))
+        yield from chosen.render(_report(request, kind.about, table, related, alive))
 
 
 def _chosen(every: Mapping[str, Callable[[], Format]], name: str) -> Format:

@@ -1,6 +1,7 @@
 """What people open: spreadsheets and pages."""
 
 import io
+import json
 import re
 import tracemalloc
 from collections.abc import Mapping, Sequence
@@ -74,6 +75,18 @@ def test_a_page_escapes_what_it_shows() -> None:
     text = page(ORDEN._replace(id="<script>alert(1)</script>\u202e\x1b", currency="<b>"))
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\u202e\\x1b" in text
     assert "<b>" not in text
+
+
+@pytest.mark.parametrize("name", ["html", "json", "markdown", "xlsx"])
+def test_a_report_that_no_totals_belong_to_has_none(name: str) -> None:
+    alone = report_of(ORDEN)._replace(related=lambda _name: Table((), iter(())))
+    content = b"".join(formats()[name].render(alone))
+    if name == "xlsx":
+        assert load_workbook(io.BytesIO(content)).sheetnames == ["orders 1", "about"]
+    elif name == "json":
+        assert json.loads(content)["totals"] is None
+    else:
+        assert not re.search(r"Totals|Orders</dt>", content.decode())
 
 
 def test_a_page_without_orders_has_no_plot() -> None:
