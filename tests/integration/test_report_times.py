@@ -65,7 +65,7 @@ def test_each_order_is_in_the_day_and_in_the_hour_that_the_clocks_showed(
 
 
 def test_no_zone_is_an_abbreviation_of_another_offset_to_postgresql(rows: Rows) -> None:
-    fixed = dict(rows("SELECT abbrev, utc_offset FROM pg_timezone_abbrevs"))
+    fixed: dict[str, timedelta] = dict(rows("SELECT abbrev, utc_offset FROM pg_timezone_abbrevs"))
     kind = kinds()["by-day"]
     for name in available_timezones():
         tz = str(parameters(kind, periodo(tz=name), {})["tz"])
