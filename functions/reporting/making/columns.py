@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,9 +17,9 @@ from schemas.tienda.times import iso
 AT_MS, CENTS = "_at_ms", "_cents"
 INTERNAL = frozenset({"version"})
 """Columns for programs, which tables for people leave out."""
-_TYPES = {16: TEXT, 20: INTEGER, 21: INTEGER, 23: INTEGER, 1700: BIG, 700: NUMBER, 701: NUMBER}
-"""Types of PostgreSQL by number; any other is text. A numeric is a sum of whole numbers."""
 _NUMERIC = 1700
+_TYPES = {20: INTEGER, 21: INTEGER, 23: INTEGER, _NUMERIC: BIG, 700: NUMBER, 701: NUMBER, 25: TEXT}
+"""Types of PostgreSQL by number; any other is text. A numeric is a whole number, such as a sum."""
 
 Value = Callable[[Sequence[Any]], Any]
 
@@ -35,9 +36,16 @@ def columns(described: Sequence[tuple[str, int]]) -> list[Column]:
 def values(
     described: Sequence[tuple[str, int]], rows: Iterable[Sequence[Any]], zone: ZoneInfo
 ) -> Iterator[Sequence[Any]]:
-    """Yield each row with the values of `columns`."""
+    """Yield each row with the values of `columns`.
+
+    Raises
+    ------
+    ValueError
+        A numeric is no whole number; the text says what to do.
+    """
     names = [name for name, _ in described]
     whole = [place for place, (_, kind) in enumerate(described) if kind == _NUMERIC]
+    texts = [place for place, (_, kind) in enumerate(described) if kind not in _TYPES]
     more: list[Value] = [partial(_time, place, zone) for place, name in enumerate(names) if name.endswith(AT_MS)]
     if "currency" in names:
         currency = names.index("currency")
@@ -45,9 +53,19 @@ def values(
     for row in rows:
         stored = list(row)
         for place in whole:
-            stored[place] = None if stored[place] is None else int(stored[place])
-        stored += [value(row) for value in more]
+            stored[place] = None if row[place] is None else _whole(row[place], names[place])
+        for place in texts:
+            stored[place] = None if row[place] is None else str(row[place])
+        stored += [value(stored) for value in more]
         yield stored
+
+
+def _whole(value: Decimal, name: str) -> int:
+    if (number := int(value)) != value:
+        raise ValueError(
+            f"the column {name} has {value}, no whole number: round it in the query, or cast it to double precision"
+        )
+    return number
 
 
 def _is_amount(name: str, names: Sequence[str]) -> bool:
@@ -59,4 +77,4 @@ def _time(place: int, zone: ZoneInfo, row: Sequence[Any]) -> str | None:
 
 
 def _amount(place: int, currency: int, row: Sequence[Any]) -> str | None:
-    return None if row[place] is None else money.total(int(row[place]), row[currency])
+    return None if row[place] is None else money.total(round(row[place]), row[currency])

@@ -6,10 +6,12 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -21,6 +23,7 @@ from functions.reporting import messages
 from functions.reporting.domain import Pedido
 from functions.reporting.formats import formats
 from functions.reporting.handlers import ReportingHandlers
+from functions.reporting.making import columns
 from functions.reporting.making.errors import ReportRefused
 from functions.reporting.making.frames import Frame, Frames, Unframed
 from functions.reporting.making.frames import Kind as FrameKind
@@ -34,7 +37,7 @@ from schemas.tienda.v1.ordenes_pb2 import OrdenActualizada
 from schemas.tienda.v1.reporting_pb2 import GenerarReporte, ReporteGenerado
 from tests.fakes import FakeDatabase
 from tests.fields import text, whole
-from tests.unit.services.sample_reports import orders_table, report_of
+from tests.unit.services.sample_reports import NUMERIC, TEXT, orders_table, report_of
 from tests.unit.services.wire import PUBLISHED_MS, arrived, seed_order
 
 KINDS = SQL / "reports"
@@ -107,6 +110,28 @@ def test_every_kind_says_what_it_lists() -> None:
     assert list(kinds()) == ["by-day", "by-hour", "by-status", "orders", "payments", "service-levels"]
     assert all(kind.about.endswith(".") for kind in kinds().values())
     assert {kind.filters for kind in kinds().values()} == {("client_id", "currency", "status")}
+
+
+def values_of(described: Mapping[str, int], *row: object) -> Sequence[Any]:
+    """Return a row that a query gives, with its columns' names and types by their number in PostgreSQL."""
+    (values,) = columns.values(list(described.items()), [row], ZoneInfo("UTC"))
+    return values
+
+
+def test_a_number_that_a_query_gives_is_whole_or_refused() -> None:
+    cents = {"mean_cents": NUMERIC, "currency": TEXT}
+    assert values_of(cents, Decimal("12.00"), "USD") == [12, "USD", "0.12"]
+    assert values_of(cents | {"mean_cents": 701}, 12.6, "USD") == [12.6, "USD", "0.13"]
+    assert values_of({"ended_at_ms": NUMERIC}, Decimal(5)) == [5, "1970-01-01T00:00:00.005+00:00"]
+    with pytest.raises(
+        ValueError, match=r"^the column mean_cents has 12\.5, no whole number: round it in the query"
+    ):
+        values_of(cents, Decimal("12.5"), "USD")
+
+
+def test_what_is_neither_a_number_nor_a_text_is_a_text_in_every_format() -> None:
+    described = {"day": 1082, "late": 16, "none": 1082}
+    assert values_of(described, date(2026, 11, 1), True, None) == ["2026-11-01", "True", None]
 
 
 def test_a_filter_is_a_parameter_and_never_part_of_the_query() -> None:
