@@ -10,10 +10,19 @@ CONTENT_TYPE = "application/json"
 
 
 def render(report: Report) -> Iterator[bytes]:
-    """Yield the object, a row at a time. The rows stand under the report's name; the totals, or null, come last."""
+    """Yield the object, a row at a time. The rows stand under the report's name; the totals, or null, come last.
+
+    Raises
+    ------
+    ValueError
+        The report's name is that of another member.
+    """
     names = [column.name for column in report.table.columns]
     encode = json.JSONEncoder().encode
-    yield f"{encode(report.described())[:-1]},\n{encode(report.name)}: [".encode()
+    described = report.described()
+    if report.name in {*described, "totals"}:
+        raise ValueError(f"JSON has something else under {report.name}: give the kind another name")
+    yield f"{encode(described)[:-1]},\n{encode(report.name)}: [".encode()
     separator = "\n"
     for row in report.table.rows:
         yield (separator + encode(dict(zip(names, row, strict=True)))).encode()

@@ -123,9 +123,7 @@ def test_a_number_that_a_query_gives_is_whole_or_refused() -> None:
     assert values_of(cents, Decimal("12.00"), "USD") == [12, "USD", "0.12"]
     assert values_of(cents | {"mean_cents": 701}, 12.6, "USD") == [12.6, "USD", "0.13"]
     assert values_of({"ended_at_ms": NUMERIC}, Decimal(5)) == [5, "1970-01-01T00:00:00.005+00:00"]
-    with pytest.raises(
-        ValueError, match=r"^the column mean_cents has 12\.5, no whole number: round it in the query"
-    ):
+    with pytest.raises(ValueError, match=r"^the column mean_cents has 12\.5, no whole number: round it in the query"):
         values_of(cents, Decimal("12.5"), "USD")
 
 
@@ -198,6 +196,12 @@ def test_a_report_without_orders_is_a_whole_report(name: str) -> None:
             "orders": [],
             "totals": {},
         }
+
+
+@pytest.mark.parametrize("kind", ["totals", "filters"])
+def test_json_refuses_rows_under_a_name_that_it_uses_itself(kind: str) -> None:
+    with pytest.raises(ValueError, match=rf"^JSON has something else under {kind}: give the kind another name"):
+        rendered("json", ORDEN, kind=kind)
 
 
 def test_a_report_shows_times_in_its_zone_and_says_what_it_covers() -> None:
