@@ -25,7 +25,7 @@ def render(report: Report) -> Iterator[bytes]:
         with closing(Workbook(file, {"constant_memory": True, "in_memory": False})) as book:
             book.use_zip64()
             for number, rows in enumerate(_sheets(report.table.rows), 1):
-                _fill(book, f"{report.name} {number}"[:31], report.table, rows)
+                _fill(book, f"{report.name[:24]} {number}", report.table, rows)
             totals = report.related("by-status")
             if totals.columns:
                 _fill(book, "totals", totals, totals.rows)
@@ -91,8 +91,11 @@ def _write(sheet: Worksheet, line: int, position: int, value: Any, column: Colum
         return
     if column.type in NUMBERS and len(str(value)) <= EXACT_DIGITS:
         sheet.write_number(line, position, float(value))
-    else:
-        sheet.write_string(line, position, str(value))
+    elif sheet.write_string(line, position, str(value)):
+        raise ValueError(
+            f"the column {column.name} has a text of {len(str(value)):,} characters, and a spreadsheet's cell holds "
+            "32,767: ask for another format"
+        )
 
 
 def _about(book: Workbook, report: Report) -> None:

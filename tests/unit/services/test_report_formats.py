@@ -57,6 +57,18 @@ def test_a_spreadsheet_goes_on_on_another_sheet_at_excels_limit(monkeypatch: pyt
     assert list(sheets()) == ["orders 1", "totals", "about"]
 
 
+def test_the_sheets_of_a_kind_with_a_long_name_are_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsx, "SHEET_ROWS", 2)
+    content = b"".join(formats()["xlsx"].render(report_of(ORDEN, ORDEN, kind="k" * 40)))
+    assert load_workbook(io.BytesIO(content)).sheetnames[:2] == [f"{'k' * 24} 1", f"{'k' * 24} 2"]
+
+
+def test_a_text_that_a_cell_cannot_hold_is_refused_and_not_cut() -> None:
+    assert sheets(ORDEN._replace(id="x" * 32_767))["orders 1"][1][0] == "x" * 32_767
+    with pytest.raises(ValueError, match=r"^the column id has a text of 32,768 characters"):
+        sheets(ORDEN._replace(id="x" * 32_768))
+
+
 def page(*ordenes: Cambio) -> str:
     return b"".join(formats()["html"].render(report_of(*ordenes))).decode()
 
