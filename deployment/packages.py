@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from deployment.function_configs import CHECKOUT, PulsarFunctionConfig
+from terminal.output import writing
 
 BUILD = CHECKOUT / "build"
 SHIPPED = {".py", ".sql", ".jinja"}
@@ -48,7 +49,8 @@ def build(
 ) -> Path:
     """Write a function's zip.
 
-    Pulsar's Python instance unpacks it, and puts `<the zip's base name>/src` on its path.
+    Pulsar's Python instance unpacks it, and puts `<the zip's base name>/src` on its path. Whoever reads it meanwhile,
+    such as a deployment to another cluster, finds it whole.
 
     Parameters
     ----------
@@ -68,23 +70,22 @@ def build(
     """
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / f"alpes-{config.service}.zip"
-    temporary = package.with_suffix(".new")
     # Stored, not compressed: two versions of a compressor may make different bytes of the same file.
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with writing(package) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         files = [(source, f"src/{name}") for source, name in sources(config.service, root)]
         for source, name in [*files, *((wheel, f"deps/{wheel.name}") for wheel in wheels)]:
             entry = zipfile.ZipInfo(f"{package.stem}/{name}", EARLIEST)
             entry.external_attr = READABLE
             entry.create_system = 3
             archive.writestr(entry, source.read_bytes())
-    temporary.replace(package)
     return package
 
 
 def write_config(config: PulsarFunctionConfig, package: Path) -> Path:
     """Write a function's configuration beside its zip, as Pulsar takes it; return the file."""
     path = package.with_name(config.path.name)
-    path.write_text(yaml.safe_dump(config.pulsar_values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    with writing(path) as file:
+        file.write(yaml.safe_dump(config.pulsar_values, sort_keys=False, allow_unicode=True).encode())
     return path
 
 

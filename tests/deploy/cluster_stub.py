@@ -112,7 +112,7 @@ class Cluster:
 
     def command(self, name: str) -> dict[str, str]:
         """The options of the last pulsar-admin command on function `name`, and `command` itself."""
-        return next(found for found in map(options, reversed(self.commands)) if _name_of(found) == name)
+        return next(found for found in map(options, reversed(self.commands)) if name_of(found) == name)
 
     def register(self, topic: str, kind: str, data: str) -> None:
         """Register a schema, as whoever sends with one does."""
@@ -262,8 +262,9 @@ def options(arguments: list[str]) -> dict[str, str]:
     return {"command": arguments[arguments.index("functions") + 1], **named}
 
 
-def _name_of(found: dict[str, str]) -> str:
-    return found.get("name") or Path(found["function-config-file"]).stem
+def name_of(found: dict[str, str]) -> str:
+    """The function that a command is about."""
+    return found.get("name") or str(yaml.safe_load(Path(found["function-config-file"]).read_text())["name"])
 
 
 def _create(known: dict[str, Any], name: str, value: Any) -> Answer:

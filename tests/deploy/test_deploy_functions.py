@@ -12,7 +12,7 @@ from deployment import deploy, function_configs, instances, releases, topology, 
 from local_stack import credentials, stack
 from local_stack.settings import from_environment
 from schemas.tienda.topics import NAMESPACE, full_name
-from tests.deploy.cluster_stub import Cluster, options
+from tests.deploy.cluster_stub import Cluster, name_of, options
 from tests.deploy.conftest import Checkout, Deployment, summary
 
 SERVICES = tuple(function_configs.load())
@@ -34,7 +34,7 @@ EVENTS = ("orden-creada", "transaccion-creada", "orden-actualizada", "reporte-ge
 def commands(cluster: Cluster) -> list[tuple[str, str]]:
     """Each pulsar-admin command as (command, function), in the order of their names: two run at once."""
     found = [options(arguments) for arguments in cluster.commands]
-    return sorted((each["command"], each.get("name") or Path(each["function-config-file"]).stem) for each in found)
+    return sorted((each["command"], name_of(each)) for each in found)
 
 
 def test_brokers_read_the_bundles_again_until_the_first_deployment_has_got_through(

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deployment import function_configs, packages, preflight
 from deployment.errors import WorkerNotReadyError
@@ -29,6 +31,16 @@ def test_a_zip_is_the_same_whenever_it_is_built(checkout: Checkout, service: str
     (checkout.root / "functions" / service / "__pycache__").mkdir()
     (checkout.root / "functions" / service / "__pycache__" / "domain.cpython-311.pyc").write_bytes(b"anything")
     assert build(checkout, service).read_bytes() == first
+
+
+def test_deployments_at_once_each_find_whole_files(checkout: Checkout) -> None:
+    config = function_configs.load()["ordenes"]
+    package = build(checkout, "ordenes")
+    with ThreadPoolExecutor(4) as pool:
+        for file in pool.map(lambda _: packages.write_config(config, build(checkout, "ordenes")), range(12)):
+            assert zipfile.ZipFile(package).testzip() is None
+            assert yaml.safe_load(file.read_text()) == config.pulsar_values
+    assert {path.name for path in package.parent.iterdir()} == {package.name, "ordenes.yaml"}
 
 
 @pytest.mark.parametrize("service", SERVICES)

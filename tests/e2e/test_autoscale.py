@@ -1,8 +1,7 @@
 """Autoscaling on the real Pulsar: what instances tell of themselves, and the change of their number."""
 
 import dataclasses
-
-import pytest
+import re
 
 from autoscale.load import Load
 from autoscale.looking import Looking
@@ -10,7 +9,9 @@ from autoscale.loop import Autoscaler
 from connection import functions
 from connection.admin import Admin
 from deployment import function_configs
+from schemas.tienda.topics import NAMESPACE
 from tests.e2e.tienda import Tienda, new_prefix, orders, wait_until
+from tests.stack import asked
 
 LOOK_S = 3.0
 PAGOS = function_configs.load()["pagos"]
@@ -20,7 +21,6 @@ TINY = dataclasses.replace(
 """Any work is too much for one instance of it."""
 
 
-@pytest.mark.timeout(300)
 def test_a_busy_function_gets_another_instance_which_shares_the_work_and_keeps_its_configuration(stack: Tienda) -> None:
     admin, prefix = Admin(stack.admin_url), new_prefix("auto")
     before = admin.get(PAGOS.rest_path)
@@ -49,6 +49,12 @@ def test_a_busy_function_gets_another_instance_which_shares_the_work_and_keeps_i
         assert after == {**before, "parallelism": 2}
         stack.publish("crear-orden", orders(f"{prefix}b", 500))
         stack.wait_ended(f"{prefix}b", 500, 60)
+        # As after a release of other code: the deployment updates the function, and leaves the number alone.
+        stack.admin("PUT", f"/admin/v2/namespaces/{NAMESPACE}/properties", {"pagos.deployed": "another"})
+        deployed = asked(stack, "deploy", "pagos", seconds=300)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        assert re.search(r"pagos +updated, 2 of 2 running", deployed.stdout + deployed.stderr), deployed.stdout
+        assert admin.get(PAGOS.rest_path) == after
     finally:
         functions.set_parallelism(admin, PAGOS.rest_path, 1)
         wait_until(lambda: running(admin) == 1, 60, "one instance runs again")
