@@ -137,11 +137,13 @@ def stack() -> Iterator[Tienda]:
         tienda.client.close()
         return
     environment = own_environment()
-    tienda = connect(bring_up(environment), environment)
-    yield tienda
-    tienda.client.close()
-    if os.environ.get("ALPES_KEEP_STACK") != "1":
-        deploy("destroy", "--yes", environment=environment)
+    try:
+        tienda = connect(bring_up(environment), environment)
+        yield tienda
+        tienda.client.close()
+    finally:
+        if os.environ.get("ALPES_KEEP_STACK") != "1":
+            deploy("destroy", "--yes", environment=environment)
 
 
 @pytest.fixture
