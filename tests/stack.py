@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,16 @@ def bring_up(environment: dict[str, str]) -> dict[str, str]:
     return found
 
 
+@contextmanager
+def taken_down(environment: dict[str, str]) -> Iterator[None]:
+    """Take the tests' own stack down at the end, whatever came of it, unless ``ALPES_KEEP_STACK=1`` keeps it."""
+    try:
+        yield
+    finally:
+        if os.environ.get("ALPES_KEEP_STACK") != "1":
+            deploy("destroy", "--yes", environment=environment)
+
+
 def connect(found: dict[str, str], environment: dict[str, str]) -> Tienda:
     """Return the system that the variables of ``found`` lead to; ``environment`` is that of deploy.sh."""
     return Tienda(
@@ -137,13 +148,10 @@ def stack() -> Iterator[Tienda]:
         tienda.client.close()
         return
     environment = own_environment()
-    try:
+    with taken_down(environment):
         tienda = connect(bring_up(environment), environment)
         yield tienda
         tienda.client.close()
-    finally:
-        if os.environ.get("ALPES_KEEP_STACK") != "1":
-            deploy("destroy", "--yes", environment=environment)
 
 
 @pytest.fixture

@@ -23,12 +23,9 @@ def shop() -> Iterator[Shop]:
     except StartError as error:
         pytest.skip(str(error))
     environment = stack.own_environment(HOME)
-    try:
+    with stack.taken_down(environment):
         stack.deploy("up", "--secure", environment=environment)
         stack.deploy("deploy", environment=environment)
         made = Shop(environment)
         yield made
         made.close()
-    finally:
-        if os.environ.get("ALPES_KEEP_STACK") != "1":
-            stack.deploy("destroy", "--yes", environment=environment)

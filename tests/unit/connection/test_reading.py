@@ -1,7 +1,6 @@
 """Where to start reading so that only the newest entries of a topic are read, and when all of a partition is read."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -11,7 +10,7 @@ from connection.admin import Admin
 from connection.client import Client
 from connection.errors import UnreachableError
 from connection.reading import Partition, Position, read, start_of_newest
-from tests.simulation.broker import Message
+from tests.simulation.broker import Message, Reader
 from tests.unit.connection.fake_pulsar import sent
 
 LEDGERS = [{"ledgerId": 3, "entries": 10}, {"ledgerId": 5, "entries": 4}, {"ledgerId": 9, "entries": 0}]
@@ -58,28 +57,6 @@ def test_a_partition_that_was_deleted_since_it_was_listed_has_no_messages(said: 
         list(read(cast("Client", _Client("connection refused")), partition))
 
 
-class _Reader:
-    subscription = "reader-1"
-    connected = True
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.left = deque(messages)
-        self.seen = MessageId(-1, -1)
-
-    def read(self, _seconds: float) -> Message | None:
-        if not self.left:
-            return None
-        message = self.left.popleft()
-        self.seen = message.place
-        return message
-
-    def rest(self) -> Iterator[Message]:
-        return iter(())
-
-    def close(self) -> None:
-        pass
-
-
 class _Silent:
     """A broker that sends some messages and then nothing, and says up to where it has read for each reader in turn."""
 
@@ -87,11 +64,11 @@ class _Silent:
         self.messages = messages
         self.read_to = list(read_to)
 
-    def open_reader(self, _partition: str, start: MessageId) -> _Reader:
-        return _Reader([each for each in self.messages if start == EARLIEST or each.place[:2] >= start[:2]])
+    def open_reader(self, _partition: str, start: MessageId) -> Reader:
+        return Reader([each for each in self.messages if start == EARLIEST or each.place[:2] >= start[:2]])
 
     def find(self, _path: str) -> Any:
-        return {"cursors": {"reader-1": {"readPosition": self.read_to.pop(0)}} if self.read_to else {}}
+        return {"cursors": {"reader": {"readPosition": self.read_to.pop(0)}} if self.read_to else {}}
 
 
 PARTITION = Partition("t", "persistent://alpes/tienda/t-partition-0", 0, Position(7, 9))
