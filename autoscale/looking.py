@@ -94,7 +94,7 @@ class Looking:
             wanted=found.wanted,
             running=found.running,
             stopped=bool(found.stopped),
-            restarted=any(restarted(each, now) for each in earlier[-1:]),
+            restarted=bool(earlier) and restarted(earlier[-1], now),
             troubles=tuple(
                 f"{metric} {what}"
                 for metric, what in functions.troubles(self._admin, config.rest_path, inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId, Reader, WireError
 from connection.admin import Admin
@@ -93,14 +93,15 @@ def partitions(admin: Admin, topic: str) -> list[Partition]:
     for name in _stored(admin, topic):
         _, mark, number = name.rpartition("-partition-")
         partition = int(number) if mark and number.isdigit() else -1
-        stats = _internal_stats(admin, name)
+        stats = admin.find(internal_stats(name))
         if stats is not None:
             found.append(Partition(topic, name, partition, _parsed(stats["lastConfirmedEntry"])))
     return found
 
 
-def _internal_stats(admin: Admin, name: str) -> Any | None:
-    return admin.find(f"/admin/v2/persistent/{NAMESPACE}/{name.rsplit('/', 1)[-1]}/internalStats")
+def internal_stats(name: str) -> str:
+    """Return the path at which the admin API tells a partition's ledgers and cursors; the name may be a full one."""
+    return f"/admin/v2/persistent/{NAMESPACE}/{name.rsplit('/', 1)[-1]}/internalStats"
 
 
 def _parsed(place: str) -> Position:
@@ -136,8 +137,7 @@ def start_of_newest(admin: Admin, partition: Partition, entries: int) -> Message
     left = entries - (partition.end.entry + 1)
     if left <= 0:
         return MessageId(partition.end.ledger, -left)
-    name = partition.name.rsplit("/", 1)[-1]
-    ledgers = admin.get(f"/admin/v2/persistent/{NAMESPACE}/{name}/internalStats")["ledgers"]
+    ledgers = admin.get(internal_stats(partition.name))["ledgers"]
     before = [each for each in ledgers if each["ledgerId"] < partition.end.ledger]
     if sum(each["entries"] for each in before) > left:
         for ledger in reversed(before):
@@ -215,7 +215,7 @@ def _read(client: Client, partition: Partition, start: MessageId, admin: Admin |
 
 def _read_by_broker(admin: Admin, partition: Partition, reader: Reader) -> bool:
     """Return whether the broker has read up to a partition's end for a reader, or the partition is gone."""
-    stats = _internal_stats(admin, partition.name)
+    stats = admin.find(internal_stats(partition.name))
     if stats is None:
         return True
     cursor = stats["cursors"].get(reader.subscription)

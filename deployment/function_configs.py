@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,11 @@ class PulsarFunctionConfig:
     def pulsar_values(self) -> dict[str, Any]:
         """The file's content without what only we read."""
         return {key: value for key, value in self.values.items() if key != AUTOSCALE}
+
+    @property
+    def without_parallelism(self) -> "PulsarFunctionConfig":
+        """The configuration that leaves open how many instances there are."""
+        return replace(self, values={key: value for key, value in self.values.items() if key != "parallelism"})
 
     @property
     def bounds(self) -> Bounds | None:

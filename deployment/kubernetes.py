@@ -216,10 +216,7 @@ def worker_config(config: PulsarFunctionConfig) -> dict[str, Any]:
 
     With bounds, it has no `parallelism`: Pulsar creates one instance then, and an update keeps how many there are.
     """
-    values = {**config.pulsar_values, "secrets": secrets(config)}
-    if config.bounds:
-        values.pop("parallelism", None)
-    return values
+    return {**(config.without_parallelism if config.bounds else config).pulsar_values, "secrets": secrets(config)}
 
 
 def chart_values(

@@ -107,5 +107,5 @@ def config_fingerprint(config: PulsarFunctionConfig) -> str:
 
     Comments don't count. Neither does the parallelism, since `deployment.releases` compares it on its own.
     """
-    values = {key: value for key, value in config.pulsar_values.items() if key != "parallelism"}
+    values = config.without_parallelism.pulsar_values
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

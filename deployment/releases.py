@@ -129,9 +129,8 @@ def _config_arguments(release: Release, parallelism: int) -> list[str]:
     config, package = release.function.config, release.function.package
     number = ["--parallelism", str(parallelism)]
     if not release.sets_parallelism:
-        values = {key: value for key, value in config.values.items() if key != "parallelism"}
         # A name of its own: a deployment of this checkout to another cluster may create the function meanwhile.
-        config, number = replace(config, path=config.path.with_suffix(".update.yaml"), values=values), []
+        config, number = replace(config.without_parallelism, path=config.path.with_suffix(".update.yaml")), []
     file = packages.write_config(config, package)
     return ["--function-config-file", str(file.resolve()), "--py", str(package.resolve()), *number]
 

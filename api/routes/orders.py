@@ -112,8 +112,10 @@ async def show(request: Request, order_id: model.OrderId, wait: Wait = 0) -> JSO
     wait_s = wait or preferred_s(request)
     await _require_deployed(backend)
     outcome = backend.outcomes.find(order_id)
-    if outcome is not None and outcome.is_old and await _stored_status(backend, order_id) in FINAL_STATUSES:
-        backend.outcomes.forget(order_id)
+    if outcome is not None and outcome.is_old:
+        status = await _stored_status(backend, order_id)
+        if status in FINAL_STATUSES:
+            return JSONResponse({"id": order_id, "status": status})
     found = await _awaited(backend, order_id, verdict.of_order, 0)
     if found is None:
         found = await _told_or_stored(backend, order_id, wait_s)

@@ -24,7 +24,7 @@ from alpes_wire.names import (
 from connection.admin import Admin
 from connection.client import Client
 from connection.publishing import ConfirmedPublisher
-from connection.reading import PATIENCE_S, Partition, Position, key, partitions, properties
+from connection.reading import PATIENCE_S, Partition, Position, internal_stats, key, partitions, properties
 from operations.dlq.actions import MAX_MESSAGE_BYTES
 from operations.dlq.history import SET_ASIDE
 from operations.errors import MistypedError
@@ -154,8 +154,7 @@ def _letters(client: Client, admin: Admin, partition: Partition, entry: MessageI
 
 def _exists(admin: Admin, partition: Partition, entry: MessageId) -> bool:
     """Return whether a place before a partition's end has an entry; of the last ledger, Pulsar counts none."""
-    stats = admin.get(f"/admin/v2/persistent/{NAMESPACE}/{partition.name.rsplit('/', 1)[-1]}/internalStats")
-    entries = {each["ledgerId"]: each["entries"] for each in stats["ledgers"]}
+    entries = {each["ledgerId"]: each["entries"] for each in admin.get(internal_stats(partition.name))["ledgers"]}
     return entry.ledger in entries and (entry.ledger == partition.end.ledger or entry.entry < entries[entry.ledger])
 
 

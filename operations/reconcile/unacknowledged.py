@@ -10,9 +10,9 @@ from typing import NamedTuple
 from alpes_wire import EARLIEST, Message, MessageId
 from connection.admin import Admin
 from connection.client import Client
-from connection.reading import Position, last_position, partitions, position, read
+from connection.reading import Position, internal_stats, last_position, partitions, position, read
 from operations.reconcile.rules import Input
-from schemas.tienda.topics import NAMESPACE, full_name
+from schemas.tienda.topics import full_name
 
 MOST_READ = 300_000
 """The most messages of an input that are read; orders that wait for 30 days have 259,200 timers."""
@@ -116,8 +116,7 @@ def _start(cursor: Cursor) -> MessageId:
 
 
 def _cursor(admin: Admin, partition: str, function: str) -> Cursor:
-    name = partition.rsplit("/", 1)[-1]
     # A partition that was deleted has nothing that could wait.
-    stats = admin.find(f"/admin/v2/persistent/{NAMESPACE}/{name}/internalStats") or {"cursors": {}}
+    stats = admin.find(internal_stats(partition)) or {"cursors": {}}
     found = stats["cursors"].get(function)
     return Cursor.parse(found["markDeletePosition"], found["individuallyDeletedMessages"]) if found else NEVER_READ
