@@ -23,6 +23,7 @@ from functions.reporting import folders, store
 from functions.reporting.child import Limits
 from functions.reporting.domain import Pedido
 from functions.reporting.making import making
+from functions.reporting.making.errors import ReportRefused
 from functions.reporting.making.kinds import kinds, parameters
 from functions.reporting.making.making import pieces
 from schemas.tienda import money, rules
@@ -172,6 +173,17 @@ def test_a_filter_of_one_kind_alone_leaves_out_the_totals(
     content = text_of(content_of(dsn, name, report="big", filters=(("least", "5"),)))
     assert b"0.05" in content
     assert b"aprobada" not in content
+
+
+def test_a_kind_that_is_broken_is_refused_and_the_others_are_made(
+    database: Postgres, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.sql").write_text("SELECT id FROM pedidas\n")
+    monkeypatch.setattr(making, "kinds", lambda: kinds(tmp_path) | kinds())
+    actualizar(database, cambio("a"))
+    assert [row["id"] for row in rows_of(dsn)] == ["a"]
+    with pytest.raises(ReportRefused, match=r"^the report broken can't be used: broken\.sql: no line '-- name: …'"):
+        content_of(dsn, "csv", report="broken")
 
 
 def text_of(content: bytes) -> bytes:

@@ -18,6 +18,6 @@ def table(kinds: Mapping[str, Kind], formats: Mapping[str, Format]) -> Table:
 
 def _rows(kinds: Mapping[str, Kind], formats: Mapping[str, Format]) -> Iterator[Sequence[str]]:
     for kind in kinds.values():
-        yield "report", kind.name, kind.about, " ".join(kind.filters), ""
+        yield "report", kind.name, kind.about, " ".join(kind.filters), kind.problem
     for name, each in formats.items():
         yield "format", name, each.content_type, "", each.problem

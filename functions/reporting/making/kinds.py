@@ -31,26 +31,40 @@ class Kind(NamedTuple):
         Its statement, with the orders of the period and the filters before it.
     filters
         The filters' names.
+    problem
+        Why it can't be used; empty if it can.
     """
 
     name: str
-    about: str
-    query: str
-    filters: tuple[str, ...]
+    about: str = ""
+    query: str = ""
+    filters: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def kinds(folder: Path = SQL / "reports") -> dict[str, Kind]:
-    """Return every kind of report by name."""
+    """Return every kind of report by name; a file that can't be read as one says so in its `Kind.problem`."""
     return {kind.name: kind for kind in map(_kind, sorted(folder.glob("*.sql")))}
 
 
 def _kind(path: Path) -> Kind:
-    ((_, query),) = load_queries(path).items()
+    name = path.stem.replace("_", "-")
+    try:
+        queries = load_queries(path)
+    except OSError as error:
+        return Kind(name, problem=f"{path.name} can't be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        return Kind(name, problem=f"{path.name}: it isn't UTF-8: {error}")
+    except ValueError as error:
+        return Kind(name, problem=str(error))
+    if len(queries) > 1:
+        return Kind(name, problem=f"{path.name}: it has {len(queries)} queries; a report is one")
+    (query,) = queries.values()
     about = _ABOUT.match(path.read_text(encoding="utf-8"))
     text = f"{load_queries(SQL / 'pedidas.sql')['pedidas']}\n{query}"
     filters = sorted(set(_PARAMETER.findall(text)) - {"tz", "by", *_LIMITS})
     told = " ".join(line.removeprefix("-- ") for line in about.group().splitlines()) if about else ""
-    return Kind(path.stem.replace("_", "-"), told, text, tuple(filters))
+    return Kind(name, told, text, tuple(filters))
 
 
 def parameters(kind: Kind, periodo: Periodo, filters: Mapping[str, str]) -> dict[str, str | int | None]:

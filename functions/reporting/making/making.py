@@ -41,11 +41,14 @@ def pieces(request: Request, alive: Callable[[], None], begin: Callable[[str], N
         raise ReportRefused(
             f"there is no report {request.report!r}; there are: {', '.join([*of_kinds, catalogue.NAME])}"
         )
+    if kind.problem:
+        raise ReportRefused(f"the report {kind.name} can't be used: {kind.problem}")
     with rows.opened(request, alive) as tables:
 
         def related(name: str) -> Table:
             other = of_kinds[name]
-            return tables.table(other) if set(request.filters) <= set(other.filters) else _no_table(name)
+            fits = not other.problem and set(request.filters) <= set(other.filters)
+            return tables.table(other) if fits else _no_table(name)
 
         table = tables.table(kind)
         begin(chosen.content_type)

@@ -23,7 +23,7 @@ from functions.reporting import messages
 from functions.reporting.domain import Pedido
 from functions.reporting.formats import formats
 from functions.reporting.handlers import ReportingHandlers
-from functions.reporting.making import columns
+from functions.reporting.making import catalogue, columns
 from functions.reporting.making.errors import ReportRefused
 from functions.reporting.making.frames import Frame, Frames, Unframed
 from functions.reporting.making.frames import Kind as FrameKind
@@ -104,6 +104,22 @@ def test_a_new_kind_is_a_new_file(tmp_path: Path) -> None:
     )
     added = kinds(tmp_path / "reports")["top-clients"]
     assert (added.about, added.filters) == ("Clients.", ("client_id", "currency", "least", "status"))
+
+
+def test_a_file_that_is_no_kind_says_why_and_harms_no_other(tmp_path: Path) -> None:
+    (tmp_path / "fine.sql").write_text("-- name: fine\nSELECT id FROM pedidas\n")
+    (tmp_path / "nameless.sql").write_text("SELECT id FROM pedidas\n")
+    (tmp_path / "two_of_them.sql").write_text("-- name: one\nSELECT 1\n-- name: two\nSELECT 2\n")
+    (tmp_path / "latin.sql").write_bytes("-- Año.\n-- name: latin\nSELECT 1\n".encode("latin-1"))
+    (tmp_path / "dangling.sql").symlink_to(tmp_path / "none.sql")
+    found = kinds(tmp_path)
+    assert not found["fine"].problem
+    assert found["nameless"].problem == "nameless.sql: no line '-- name: …' in it"
+    assert found["two-of-them"].problem == "two_of_them.sql: it has 2 queries; a report is one"
+    assert found["latin"].problem.startswith("latin.sql: it isn't UTF-8: ")
+    assert found["dangling"].problem.startswith("dangling.sql can't be read: ")
+    listed = {row[1]: row[4] for row in catalogue.table(found, {}).rows}
+    assert listed == {name: kind.problem for name, kind in found.items()}
 
 
 def test_every_kind_says_what_it_lists() -> None:
