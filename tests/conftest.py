@@ -116,10 +116,11 @@ class FailuresAtOnce:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """If a test on the running system fails, show the ends of the functions' logs; add the figures to the report."""
+    """If a test on the running system fails, show what waits and the ends of the logs; add figures to the report."""
     report = yield
     tienda = getattr(item, "funcargs", {}).get("stack")
     if report.when == "call" and report.failed and isinstance(tienda, Tienda):
+        report.sections[:0] = [tienda.still_waiting()]
         report.sections += tienda.ends_of_logs()
     if report.skipped and os.environ.get("ALPES_REQUIRE_ALL") == "1" and item.get_closest_marker("extended"):
         report.outcome = "failed"

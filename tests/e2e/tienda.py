@@ -122,6 +122,12 @@ class Tienda:
         """Wait until no message waits for a function, and return how many seconds that took."""
         return wait_until(lambda: self.backlog() == 0, seconds, "the system is idle")
 
+    def still_waiting(self) -> tuple[str, str]:
+        """Return a section for the report of a failed test: which messages wait, or why that can't be told."""
+        with suppress(PulsarError):
+            return "still waiting: due messages, and those handed out", str(self.waiting())
+        return "still waiting", "Pulsar doesn't answer"
+
     def ends_of_logs(self, lines: int = 25) -> list[tuple[str, str]]:
         """Return the name of each function instance's log, and its last lines."""
         logs = sorted(from_environment(self.environment).function_logs.rglob("*.log"))
