@@ -40,6 +40,7 @@ GRACE_S = 60
 STDERR = pytest.StashKey[int]()
 SHOWN = 3_000
 """How many characters of a failure, from the end, are shown when it happens."""
+STILL_WAITING = "due messages that still wait, and those handed out"
 FIGURE, FAULT = "figure", "fault"
 """Properties of a report that carry what a test measured, since the test may have run in another process."""
 
@@ -112,6 +113,9 @@ class FailuresAtOnce:
             terminal.write_line("")
             terminal.section(f"failed after {report.duration:.0f} s: {report.nodeid}", sep="-")
             terminal.write_line(report.longreprtext[-SHOWN:])
+            for title, content in report.sections:
+                if title == STILL_WAITING:
+                    terminal.write_line(f"{title}: {content}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -120,7 +124,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     tienda = getattr(item, "funcargs", {}).get("stack")
     if report.when == "call" and report.failed and isinstance(tienda, Tienda):
-        report.sections[:0] = [tienda.still_waiting()]
+        report.sections[:0] = [(STILL_WAITING, tienda.still_waiting())]
         report.sections += tienda.ends_of_logs()
     if report.skipped and os.environ.get("ALPES_REQUIRE_ALL") == "1" and item.get_closest_marker("extended"):
         report.outcome = "failed"

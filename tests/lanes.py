@@ -10,6 +10,8 @@ import os
 BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
 PATIENCE = 3 if BESIDE_OTHERS else 1
 """How many times longer a test waits for something where several stacks share the machine."""
+LONGEST_WAIT_S = 400
+"""A wait made longer ends after this at the latest: the test's timeout would tell less of what didn't come."""
 
 REPAIRS = "repairs"
 ON_A_STACK = ("faults", "e2e", REPAIRS, "secure")
@@ -20,6 +22,11 @@ LONGEST_FIRST = ("fresh", "simulation", "planted_bugs", "integration", "deploy",
 
 LEAVE_MUCH = ("test_guarantees.py", "test_limits.py")
 """Test files that leave so many messages that later tests would take longer to read the topics."""
+
+
+def patient(seconds: float) -> float:
+    """Return how many seconds to wait for what takes at most so many on a quiet machine."""
+    return max(seconds, min(seconds * PATIENCE, LONGEST_WAIT_S))
 
 
 def place_of(nodeid: str) -> tuple[int, bool]:

@@ -29,7 +29,7 @@ from local_stack.settings import from_environment
 from schemas.tienda.orden import FINAL_STATUSES
 from schemas.tienda.topics import NAMESPACE
 from schemas.tienda.v1.ordenes_pb2 import CrearOrden
-from tests.lanes import PATIENCE
+from tests.lanes import patient
 
 ROOT = Path(__file__).parents[2]
 INPUTS = {
@@ -110,7 +110,7 @@ class Tienda:
 
     def wait_ended(self, prefix: str, number: int, seconds: float) -> None:
         """Wait until so many orders of this prefix have ended; if they don't, fail and show which messages wait."""
-        seconds *= PATIENCE
+        seconds = patient(seconds)
         started = time.monotonic()
         while (ended := self.ended(prefix)) != number:
             assert time.monotonic() - started < seconds, (
@@ -122,11 +122,12 @@ class Tienda:
         """Wait until no message waits for a function, and return how many seconds that took."""
         return wait_until(lambda: self.backlog() == 0, seconds, "the system is idle")
 
-    def still_waiting(self) -> tuple[str, str]:
-        """Return a section for the report of a failed test: which messages wait, or why that can't be told."""
-        with suppress(PulsarError):
-            return "still waiting: due messages, and those handed out", str(self.waiting())
-        return "still waiting", "Pulsar doesn't answer"
+    def still_waiting(self) -> str:
+        """Return which messages wait, or that Pulsar doesn't say."""
+        try:
+            return str(self.waiting())
+        except PulsarError as error:
+            return str(error)
 
     def ends_of_logs(self, lines: int = 25) -> list[tuple[str, str]]:
         """Return the name of each function instance's log, and its last lines."""
@@ -378,7 +379,7 @@ def alpes(*arguments: str, tienda: Tienda, timeout: float = 300, answer: str = "
 
 def wait_until(holds: Callable[[], object], seconds: float, what: str, every: float = 0.2) -> float:
     """Wait until a condition holds, and return how many seconds that took; if it never does, fail with ``what``."""
-    seconds *= PATIENCE
+    seconds = patient(seconds)
     started = time.monotonic()
     while not holds():
         assert time.monotonic() - started < seconds, f"after {seconds:.0f} s, still not: {what}"
