@@ -66,6 +66,7 @@ class StallDetector:
         """The backlog that the broker doesn't deliver; None while there is none."""
         self._heard_at = self._asked_at = self._asked_where_at = self._mark_at = monotonic()
         self._mark = (-1, -1)
+        self._has_backlog = False
         self._look_due: tuple[tuple[int, int] | None] | None = None
 
     def connected(self, link: Link, *, anew: bool) -> None:
@@ -73,6 +74,7 @@ class StallDetector:
         if anew:
             self._undelivered.begin_anew()
         self._heard_at = self._monotonic()
+        self._has_backlog = False
         self._look_due = None
         self._ask_where(link)
 
@@ -110,7 +112,9 @@ class StallDetector:
             self._undelivered.read_to(mark)
             self._schedule_look((last.ledgerId, last.entryId))
         elif command.type == BaseCommand.ERROR and command.error.request_id == WHERE:
-            # The broker doesn't know a topic's end where the last entry is malformed.
+            # Where the last entry is malformed, the broker tells neither the topic's end nor what is acknowledged.
+            if self._has_backlog:
+                self._undelivered.read_to_unknown()
             self._schedule_look(None)
 
     def look(self) -> Sequence[Message]:
@@ -132,12 +136,15 @@ class StallDetector:
 
     def _check_stats(self, link: Link, stats: CommandConsumerStatsResponse) -> None:
         seconds = self._monotonic() - self._heard_at
+        self._has_backlog = stats.msgBacklog > 0
         if not stats.msgBacklog or seconds < SUSPICIOUS_AFTER_S or self._asked_at < self._heard_at:
             self.silence = None
             return
         if not 0 < stats.availablePermits <= self._permits:
             raise WireError("the broker's count of permits differs from what was given")
-        waits = stats.msgBacklog - stats.unackedMessages
+        # An entry with an impossible number of messages can make this count negative, which is written unsigned.
+        handed_out = stats.unackedMessages if stats.unackedMessages < 2**63 else 0
+        waits = stats.msgBacklog - handed_out
         self.silence = Silent(self._topic, waits, seconds) if seconds >= SILENT_AFTER_S and waits > 0 else None
         self._ask_where(link)
 

@@ -19,16 +19,16 @@ from .endpoint import Endpoint
 from .errors import WireError
 from .message import Entry, Message, MessageId
 from .pieces import FAR, Pieces, is_piece
-from .reader import READ_TOGETHER, Reader
+from .reader import EARLIEST, READ_TOGETHER, Reader
 from .unpacking import NO_METADATA, unpacked, unreadable
 
 Position = tuple[int, int]
 """Ledger and entry."""
 NOWHERE: Position = (-1, -1)
-MOST_ENTRIES, MOST_BYTES, MOST_S = 5_000, 64_000_000, 5.0
+MOST_ENTRIES, MOST_BYTES, MOST_S = 20_000, 64_000_000, 5.0
 """Limits of one look. The next one goes on where it ended."""
 PAUSE_S = 15.0
-"""Pause between two looks where the topic's end is unknown."""
+"""Pause before the next look where the topic's end is unknown, and may have been reached."""
 GAP_PAUSE_S = 6.0
 """Pause between two looks for a missing entry."""
 PATIENCE_S = 1.0
@@ -89,18 +89,22 @@ class Undelivered:
         """Note up to where all is acknowledged. An entry before the first has the number -1, written unsigned."""
         self._read_to = position[0], _signed(position[1])
 
+    def read_to_unknown(self) -> None:
+        """Note that something is unacknowledged and nobody knows where: unless it was known once, look everywhere."""
+        if self._read_to is None:
+            self._read_to = NOWHERE
+
     def look(self, last: Position | None) -> Sequence[Message]:
         """Return the withheld messages after the acknowledged position, none where that isn't known.
 
         Parameters
         ----------
         last
-            The topic's last entry. None where it isn't known: looks are then `PAUSE_S` apart.
+            The topic's last entry; None where it isn't known.
         """
         found: list[Message] = []
         if self._read_to is None or (last is None and self._monotonic() < self._again_at):
             return found
-        self._again_at = self._monotonic() + PAUSE_S
         after = max(self._read_to, self._looked_to)
         end = None if last is None else (last[0], _signed(last[1]))
         # Where reading fails, the next look tries again.
@@ -116,7 +120,7 @@ class Undelivered:
         before: deque[Entry] = deque(maxlen=READ_TOGETHER)
         beside = 0
         # A reader doesn't receive entries without a message either, unless one with a message comes before them.
-        reader = Reader(self._endpoint, self._topic, MessageId(after[0], max(0, after[1])))
+        reader = Reader(self._endpoint, self._topic, _start(after))
         with contextlib.closing(reader):
             deadline = self._monotonic() + MOST_S
             size = count = 0
@@ -125,6 +129,7 @@ class Undelivered:
                     break
                 entry = reader.entry(min(PATIENCE_S, max(0.0, deadline - self._monotonic())))
                 if entry is None:
+                    self._again_at = self._monotonic() + PAUSE_S
                     if end is not None and reader.connected and self._monotonic() < deadline:
                         self._note_gap(max(after, self._looked_to), (end[0], end[1] + 1), MOST_AT_END)
                     break
@@ -188,7 +193,7 @@ class Undelivered:
         found: list[Message] = []
         size = 0
         silent = False
-        start = MessageId(gap.before[0], max(0, gap.before[1] - LOOK_BACK))
+        start = _start(gap.before, LOOK_BACK)
         with contextlib.closing(Reader(self._endpoint, self._topic, start)) as reader:
             deadline = self._monotonic() + MOST_S
             while gap.missing and reader.seen[:2] < max(gap.missing) and size < MOST_BYTES:
@@ -254,6 +259,11 @@ class Undelivered:
                 return found, reader.seen[:2]
         except WireError:
             return found, NOWHERE
+
+
+def _start(position: Position, back: int = 0) -> MessageId:
+    """Return where a reader begins for a position, so many entries before it, in its ledger."""
+    return EARLIEST if position == NOWHERE else MessageId(position[0], max(0, position[1] - back))
 
 
 def _signed(entry: int) -> int:

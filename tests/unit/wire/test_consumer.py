@@ -189,7 +189,7 @@ def test_an_answer_that_is_older_than_the_last_message_says_nothing() -> None:
     assert connection(consumer) is link
 
 
-@pytest.mark.parametrize(("unacknowledged", "silent"), [(0, True), (5, False)])
+@pytest.mark.parametrize(("unacknowledged", "silent"), [(0, True), (5, False), (2**64 - 7, True)])
 def test_what_is_in_hand_does_not_make_an_input_silent(unacknowledged: int, silent: bool) -> None:
     clock = Clock()
     link = HeldLink()

@@ -7,7 +7,7 @@ import pytest
 
 from alpes_wire import Endpoint, MessageId, undelivered
 from alpes_wire.message import Entry
-from alpes_wire.reader import NOTHING
+from alpes_wire.reader import EARLIEST, NOTHING
 from alpes_wire.undelivered import PAUSE_S, Undelivered
 from tests.unit.wire.entries import metadata
 from tests.unit.wire.held_link import Clock
@@ -23,7 +23,7 @@ class Reader:
     connected = True
 
     def __init__(self, _endpoint: Any, _topic: str, start: MessageId) -> None:
-        self._left = [place for place in self.given if place >= start[:2]]
+        self._left = [place for place in self.given if start == EARLIEST or place >= start[:2]]
         self.seen = NOTHING
 
     def entry(self, _seconds: float) -> Entry | None:
@@ -101,6 +101,21 @@ def test_but_for_what_its_sender_delayed(clock: Clock, monkeypatch: pytest.Monke
     looking.read_to((1, 9))
     assert _looked(looking, clock, [(1, 9), (1, 11)], (1, 11), 1) == []
     assert _looked(looking, clock, [(1, 9), (1, 10), (1, 11)], (1, 11), 5) == []
+
+
+def test_where_nobody_knows_what_is_acknowledged_it_looks_from_the_start(clock: Clock) -> None:
+    looking = Undelivered(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", clock)
+    given = [(1, 0), (1, 2)]
+    assert _looked(looking, clock, given, (1, 2), 5) == []
+    looking.read_to_unknown()
+    assert _looked(looking, clock, given, (1, 2), 3) == ["(1,1,0,-1)"]
+
+
+def test_what_is_known_already_is_not_forgotten_for_it(clock: Clock) -> None:
+    looking = Undelivered(Endpoint("pulsar://nowhere"), "persistent://a/b/c-partition-0", clock)
+    looking.read_to((1, 9))
+    looking.read_to_unknown()
+    assert _looked(looking, clock, [(1, 1), (1, 8), (1, 9), (1, 11)], (1, 11), 3) == ["(1,10,0,-1)"]
 
 
 def test_of_a_reader_that_does_not_come_so_far_nothing_is_given_up(clock: Clock) -> None:
