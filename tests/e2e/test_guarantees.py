@@ -195,7 +195,8 @@ def test_subscriptions_reset_to_the_start_change_no_row(stack: Tienda) -> None:
     stack.wait_idle()
     before = everything()
     for function in FUNCTIONS:
-        stack.rewind(function)
+        # The reports that earlier tests asked for would be made again: at the lowest priority, over all these orders.
+        stack.rewind(function, without=["generar-reporte"])
     wait_until(lambda: stack.backlog() > 0, 30, "the topics are read again", every=0.05)
     took = stack.wait_idle(300)
     # Only the first rows that differ: to compare all in an assertion would take longer than the test.

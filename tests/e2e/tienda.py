@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -223,9 +223,9 @@ class Tienda:
             found[topic] = (cursor["markDeletePosition"], cursor["individuallyDeletedMessages"])
         return found
 
-    def rewind(self, function: str, to: float = 0) -> None:
+    def rewind(self, function: str, to: float = 0, *, without: Collection[str] = ()) -> None:
         """Reset the function's subscriptions to a time in Unix seconds, or to the start of their topics."""
-        for topic in INPUTS[function]:
+        for topic in set(INPUTS[function]) - set(without):
             path = f"/admin/v2/persistent/{NAMESPACE}/{topic}/subscription/{function}/resetcursor"
             self.admin("POST", f"{path}/{int(to * 1000)}")
 
