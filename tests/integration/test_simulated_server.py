@@ -1,13 +1,13 @@
 """The simulated PostgreSQL does what PostgreSQL does: the same handlers run on both, step by step."""
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from alpes_runtime import Done, Transaction, load_queries
+from functions.ordenes import store as ordenes
 from functions.ordenes.domain import Vencimiento, Ventana
 from functions.ordenes.estado import EstadoMarks
 from functions.ordenes.handlers import OrdenesHandlers, Plazo
@@ -40,6 +40,23 @@ def test_every_query_is_simulated(service: str) -> None:
     assert set(BY_NAME[service]) == set(load_queries(FILES[service]))
 
 
+@pytest.fixture
+def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell a timer the real database's time on both: that clock goes on within a transaction."""
+    told: list[int] = []
+    due = ordenes.due
+
+    def due_on_both(transaction: Transaction, window: Ventana, peers: str) -> ordenes.Due:
+        found = due(transaction, window, peers)
+        if told:
+            return found._replace(now_ms=told.pop())
+        told.append(found.now_ms)
+        return found
+
+    monkeypatch.setattr(ordenes, "due", due_on_both)
+
+
+@pytest.mark.usefixtures("one_clock")
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("both", ["ordenes"], indirect=True)
 def test_ordenes_does_the_same_on_both(both: Both, seed: int) -> None:
@@ -64,7 +81,6 @@ def test_ordenes_does_the_same_on_both(both: Both, seed: int) -> None:
                 if event.topic == TOPICS.reintento:
                     timer = VencerOrdenes.FromString(event.payload)
                     windows.append(Ventana(timer.accepted_from_ms, timer.accepted_until_ms))
-        time.sleep(0.005)  # so that a due timer is due on both, though the real clock goes on within a transaction
 
 
 def _ordenes_step(
