@@ -18,6 +18,7 @@ from operations.reconcile.stalled import SILENT_AFTER_S, Stall, Subscription
 from operations.reconcile.tables import Tables, WrongTotal
 from operations.reconcile.unacknowledged import MOST_READ
 from schemas.tienda.money import amount, total
+from schemas.tienda.topics import NAMESPACE
 from terminal.text import one_line
 
 STYLES = {
@@ -99,7 +100,7 @@ def _stalled(topic: str, stall: Stall) -> str:
     advice = (
         f" To make a dead letter of what holds the input up: alpes dlq set-aside {topic} {stall.place}"
         if stall.place
-        else ""
+        else f" To have it begin anew: pulsar-admin topics unload persistent://{NAMESPACE}/{topic}"
     )
     return (
         f"Messages wait in {topic}{start}, and none has come for {SILENT_AFTER_S} s, though an instance takes more. "

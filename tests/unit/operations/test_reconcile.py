@@ -557,7 +557,8 @@ def test_an_input_stalls_also_where_nobody_knows_with_what() -> None:
             (
                 "Messages wait in crear-orden, which the broker withholds, and none has come for 30 s, though an"
                 " instance takes more. The broker says: 1 not acknowledged, 0 of them delayed by their senders; no"
-                " consumer holds any.\n"
+                " consumer holds any. To have it begin anew: pulsar-admin topics unload"
+                " persistent://alpes/tienda/crear-orden\n"
             ),
             {"message": None, "waiting": 1, "delayed": 0, "blocked": False, "consumers": []},
         ),
