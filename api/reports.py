@@ -159,7 +159,7 @@ def _chosen(client: Client, admin: Admin, report_id: str, wait_s: float, stop: t
     since_ms = asked_at_ms(report_id) - CLOCK_TOLERANCE_MS
     found, places = Makings(), partitions(admin, REPORTE_GENERADO)
     for place in places:
-        for message in read(client, place, start=start_at(admin, place, since_ms)):
+        for message in read(client, admin, place, start=start_at(admin, place, since_ms)):
             if (part := _part(message, report_id)) is not None:
                 found.take(part, place, message.message_id())
     if found.chosen() is not None or not places:

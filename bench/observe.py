@@ -97,7 +97,7 @@ def _publications(system: System, name: str, workload: Workload, since_us: int) 
     try:
         for partition in reading.partitions(admin, name):
             start = reading.start_at(admin, partition, since_us // 1_000 - 1_000)
-            for message in reading.read(client, partition, start=start):
+            for message in reading.read(client, admin, partition, start=start):
                 number = workload.number_of(reading.key(message))
                 if number is not None:
                     yield number, 1_000 * message.publish_timestamp()

@@ -9,6 +9,10 @@ class UnreachableError(PulsarError):
     """Nothing answers as Pulsar does."""
 
 
+class PartlyReadError(UnreachableError):
+    """The broker itself can't read on to a partition's end."""
+
+
 class BrokerUnreachableError(UnreachableError):
     """No broker answers at an address, or it has stopped answering."""
 

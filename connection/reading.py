@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from alpes_wire import EARLIEST, READ_TOGETHER, Message, MessageId, Reader, WireError
+from alpes_wire import EARLIEST, Message, MessageId, Reader, WireError
 from connection.admin import Admin
 from connection.client import Client
-from connection.errors import ForbiddenError, UnreachableError
+from connection.errors import ForbiddenError, PartlyReadError, UnreachableError
 from schemas.tienda.topics import NAMESPACE, full_name
 
 PATIENCE_S = 5.0
@@ -147,9 +147,7 @@ def start_of_newest(admin: Admin, partition: Partition, entries: int) -> Message
     return EARLIEST
 
 
-def read(
-    client: Client, partition: Partition, *, start: MessageId = EARLIEST, admin: Admin | None = None
-) -> Iterator[Message]:
+def read(client: Client, admin: Admin, partition: Partition, *, start: MessageId = EARLIEST) -> Iterator[Message]:
     """Yield a partition's messages up to its end; one that can't be read has a `problem`, and its bytes as stored.
 
     A partition that was deleted since it was listed has none.
@@ -158,29 +156,30 @@ def read(
     ----------
     client
         A connected client.
+    admin
+        Pulsar's admin API, which is asked whether the broker itself has read what it doesn't send.
     partition
-        What to read; what is published after its `end` is left out.
+        What to read. What is published after its `end` is left out, and what the broker withholds from every reader.
     start
         Where to begin.
-    admin
-        Pulsar's admin API, which is asked whether the broker itself has read what it doesn't send. Without it, what
-        the broker can't read is left out, as what it withholds from every reader is.
 
     Raises
     ------
     UnreachableError
-        If the connection is lost for longer than `PATIENCE_S`, or the broker can't read on to the end.
+        If the connection is lost for longer than `PATIENCE_S`.
+    PartlyReadError
+        If the broker itself can't read on to the end.
     """
     if partition.end.entry < 0:
         return
     try:
-        yield from _read(client, partition, start, admin)
+        yield from _read(client, admin, partition, start)
     except WireError as error:
         if not MISSING.search(str(error)):
             raise
 
 
-def _read(client: Client, partition: Partition, start: MessageId, admin: Admin | None) -> Iterator[Message]:
+def _read(client: Client, admin: Admin, partition: Partition, start: MessageId) -> Iterator[Message]:
     silent, patience, withheld = False, PATIENCE_S, True
     last: MessageId | None = None
     while start == EARLIEST or start[:2] <= partition.end:
@@ -199,16 +198,14 @@ def _read(client: Client, partition: Partition, start: MessageId, admin: Admin |
             if reader.seen.ledger >= 0:
                 last = reader.seen
                 start = MessageId(last.ledger, last.entry + 1)
-            withheld = withheld and (admin is None or _read_by_broker(admin, partition, reader))
+            withheld = withheld and _read_by_broker(admin, partition, reader)
         if silent:
             if not withheld:
-                raise UnreachableError(
+                raise PartlyReadError(
                     f"{partition.name} could not be read to its end at {partition.end.ledger}:{partition.end.entry}, "
                     f"only to {f'{last.ledger}:{last.entry}' if last else 'its start'}: the broker itself reads no "
                     "further. See that all bookies answer, and try again."
                 )
-            if last is not None:
-                _demand_answer(client, partition, last)
             return
         silent, patience = True, SECOND_PATIENCE_S
 
@@ -220,12 +217,3 @@ def _read_by_broker(admin: Admin, partition: Partition, reader: Reader) -> bool:
         return True
     cursor = stats["cursors"].get(reader.subscription)
     return cursor is not None and _parsed(cursor["readPosition"]) > partition.end
-
-
-def _demand_answer(client: Client, partition: Partition, known: MessageId) -> None:
-    """Raise `UnreachableError` if a partition sends nothing now, not even what it has sent before."""
-    start = MessageId(known.ledger, max(0, known.entry - READ_TOGETHER))
-    with closing(client.open_reader(partition.name, start)) as reader:
-        reader.read(PATIENCE_S)
-        if reader.seen.ledger < 0:
-            raise UnreachableError(f"{partition.name} sent nothing for {PATIENCE_S:.0f} s, but has more messages.")

@@ -53,7 +53,7 @@ def waiting_letters(client: Client, admin: Admin, stop: threading.Event) -> Scan
             found.older = found.older or start != EARLIEST
             source = topic.removesuffix(DEAD_LETTER_SUFFIX)
             newest: deque[WaitingLetter] = deque(maxlen=KEPT)
-            for message in _until(read(client, partition, start=start), stop):
+            for message in _until(read(client, admin, partition, start=start), stop):
                 found.older = found.older or len(newest) == KEPT
                 newest.append(WaitingLetter.of(letter_of(source, partition.number, message)))
             found.letters += newest
@@ -72,7 +72,7 @@ def _dealt_with(client: Client, admin: Admin, letters: list[WaitingLetter], stop
         key(message)
         for partition in log
         if partition.end.entry >= 0
-        for message in _until(read(client, partition, start=start_at(admin, partition, since_ms)), stop)
+        for message in _until(read(client, admin, partition, start=start_at(admin, partition, since_ms)), stop)
     }
 
 

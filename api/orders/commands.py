@@ -96,7 +96,7 @@ def look_back(client: Client, admin: Admin) -> list[tuple[str, int]]:
 
 def _newest(client: Client, admin: Admin, entries: int) -> Iterator[tuple[str, int]]:
     for partition in partitions(admin, CREAR_ORDEN):
-        for message in read(client, partition, start=start_of_newest(admin, partition, entries)):
+        for message in read(client, admin, partition, start=start_of_newest(admin, partition, entries)):
             if message.problem:
                 continue
             found = content_of_command(message.data(), message.publish_timestamp())

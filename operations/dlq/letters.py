@@ -127,7 +127,7 @@ class DeadLetters:
 
     def __iter__(self) -> Iterator[Letter]:
         for partition in self._partitions:
-            for message in read(self._client, partition, admin=self._admin):
+            for message in read(self._client, self._admin, partition):
                 yield letter_of(_source(partition), partition.number, message)
 
     def find(self, letter_id: LetterId) -> Letter:
@@ -142,7 +142,7 @@ class DeadLetters:
             if (_source(partition), partition.number) == (letter_id.topic, letter_id.partition):
                 start = MessageId(letter_id.ledger, letter_id.entry)
                 # If there is no such message, reading starts with the one after it.
-                for message in read(self._client, partition, start=start, admin=self._admin):
+                for message in read(self._client, self._admin, partition, start=start):
                     letter = letter_of(_source(partition), partition.number, message)
                     if letter.id == letter_id:
                         return letter

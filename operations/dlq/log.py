@@ -93,7 +93,7 @@ class Log:
 
     def _messages(self) -> Iterator[Message]:
         for partition in partitions(self._admin, DLQ_BITACORA):
-            yield from read(self._client, partition, admin=self._admin)
+            yield from read(self._client, self._admin, partition)
 
     def writer(self, confirmed: Callable[[Letter], None], refused: Callable[[Letter, str], None]) -> Writer:
         """Open the log for writing; see `ConfirmedPublisher` for the parameters."""

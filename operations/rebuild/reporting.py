@@ -155,7 +155,7 @@ class ReportingRebuild:
         """Read what has come since the last time, up to where the topic ends now."""
         for partition in partitions(self._admin, ORDEN_ACTUALIZADA):
             last = self._last.get(partition.name)
-            for message in read(self._client, partition, start=last or EARLIEST, admin=self._admin):
+            for message in read(self._client, self._admin, partition, start=last or EARLIEST):
                 if last is not None and message.message_id() <= last:
                     continue
                 self._take(message)

@@ -25,7 +25,7 @@ CONFLICT = "conflict"
 def commands(client: Client, admin: Admin) -> Iterator[tuple[str, bool]]:
     """Yield the id of every command whose id is valid, and whether the rules take the command."""
     for partition in partitions(admin, CREAR_ORDEN):
-        for message in read(client, partition, admin=admin):
+        for message in read(client, admin, partition):
             try:
                 command = CrearOrden.FromString(message.data())
             except DecodeError:

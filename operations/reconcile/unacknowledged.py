@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from alpes_wire import EARLIEST, Message, MessageId
 from connection.admin import Admin
 from connection.client import Client
+from connection.errors import PartlyReadError
 from connection.reading import Position, internal_stats, last_position, partitions, position, read
 from operations.reconcile.rules import Input
 from schemas.tienda.topics import full_name
@@ -96,13 +98,15 @@ def unacknowledged(client: Client, admin: Admin, source: Input) -> Iterator[Mess
         if partition.end.entry < 0 or cursor.mark >= partition.end:
             continue
         read_to = cursor.mark
-        for message in read(client, partition, start=_start(cursor)):
-            number += 1
-            if number > MOST_READ:
-                raise IncompleteError
-            read_to = max(read_to, last_position(message))
-            if not cursor.acknowledged(position(message)):
-                yield message
+        # What was read is enough where all behind it is acknowledged.
+        with suppress(PartlyReadError):
+            for message in read(client, admin, partition, start=_start(cursor)):
+                number += 1
+                if number > MOST_READ:
+                    raise IncompleteError
+                read_to = max(read_to, last_position(message))
+                if not cursor.acknowledged(position(message)):
+                    yield message
         # The broker withholds some entries, and acknowledges them itself.
         if not cursor.acknowledged_behind(read_to, partition.end):
             raise IncompleteError

@@ -120,7 +120,7 @@ class Retained(ScratchFile):
 
     def _chunks(self, client: Client, admin: Admin, topic: str, tick: Callable[[int], None]) -> Iterator[list[Message]]:
         for partition in partitions(admin, topic):
-            messages = read(client, partition, admin=admin)
+            messages = read(client, admin, partition)
             while chunk := list(islice(messages, CHUNK)):
                 yield chunk
                 self._number += len(chunk)

@@ -70,7 +70,7 @@ def find(
     for topic in topics:
         found.topics.append(topic)
         for partition in partitions(admin, topic):
-            for message in read(client, partition, start=start_at(admin, partition, span.since_ms)):
+            for message in read(client, admin, partition, start=start_at(admin, partition, span.since_ms)):
                 published_ms = message.publish_timestamp()
                 if span.until_ms is not None and published_ms > span.until_ms + CLOCK_TOLERANCE_MS:
                     break

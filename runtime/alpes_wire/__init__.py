@@ -12,14 +12,13 @@ from .errors import Forbidden, Unauthenticated, WireError
 from .link import connect
 from .message import Entry, Message, MessageId
 from .quarantine import Guard
-from .reader import EARLIEST, LATEST, READ_TOGETHER, Reader
+from .reader import EARLIEST, LATEST, Reader
 from .sampling import messages_in, sample
 from .stall_detector import Silent
 
 __all__ = [
     "EARLIEST",
     "LATEST",
-    "READ_TOGETHER",
     "Consumer",
     "Endpoint",
     "Entry",

@@ -88,7 +88,9 @@ class Tienda:
         return [
             message
             for partition in reading.partitions(admin, topic)
-            for message in reading.read(self.client, partition, start=reading.start_at(admin, partition, since_ms))
+            for message in reading.read(
+                self.client, admin, partition, start=reading.start_at(admin, partition, since_ms)
+            )
             if is_text(message)
         ]
 

@@ -87,7 +87,7 @@ def test_no_secret_is_in_a_message(shop: Shop) -> None:
     read_messages = 0
     for topic in admin.topics():
         for partition in partitions(admin, topic):
-            for message in read(client, partition):
+            for message in read(client, admin, partition):
                 read_messages += 1
                 assert leaks(message.data() + repr(message.properties()).encode(), known) == []
     assert read_messages > 100

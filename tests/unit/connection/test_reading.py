@@ -8,7 +8,7 @@ import pytest
 from alpes_wire import EARLIEST, MessageId, WireError
 from connection.admin import Admin
 from connection.client import Client
-from connection.errors import UnreachableError
+from connection.errors import PartlyReadError
 from connection.reading import Partition, Position, read, start_of_newest
 from tests.simulation.broker import Message, Reader
 from tests.unit.connection.fake_pulsar import sent
@@ -52,9 +52,9 @@ class _Client:
 )
 def test_a_partition_that_was_deleted_since_it_was_listed_has_no_messages(said: str) -> None:
     partition = Partition("t", "persistent://alpes/tienda/t-partition-0", 0, Position(9, 1))
-    assert list(read(cast("Client", _Client(said)), partition)) == []
+    assert list(read(cast("Client", _Client(said)), cast("Admin", _Admin()), partition)) == []
     with pytest.raises(WireError, match="connection refused"):
-        list(read(cast("Client", _Client("connection refused")), partition))
+        list(read(cast("Client", _Client("connection refused")), cast("Admin", _Admin()), partition))
 
 
 class _Silent:
@@ -77,7 +77,7 @@ PARTITION = Partition("t", "persistent://alpes/tienda/t-partition-0", 0, Positio
 @pytest.mark.parametrize("messages", [[], [sent(0, ledger=5), sent(1, ledger=5)]])
 def test_what_the_broker_has_read_and_withholds_is_not_missing(messages: list[Any]) -> None:
     broker: Any = _Silent(messages, "7:10", "9:0")
-    assert list(read(broker, PARTITION, admin=broker)) == messages
+    assert list(read(broker, broker, PARTITION)) == messages
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,5 @@ def test_what_the_broker_has_read_and_withholds_is_not_missing(messages: list[An
 )
 def test_what_the_broker_cannot_read_is_missing(messages: list[Any], read_to: list[str], where: str) -> None:
     broker: Any = _Silent(messages, *read_to)
-    with pytest.raises(UnreachableError, match=f"t-partition-0 could not be read to its end at 7:9, only to {where}:"):
-        list(read(broker, PARTITION, admin=broker))
-    assert list(read(broker, PARTITION)) == messages
+    with pytest.raises(PartlyReadError, match=f"t-partition-0 could not be read to its end at 7:9, only to {where}:"):
+        list(read(broker, broker, PARTITION))
