@@ -29,6 +29,12 @@ def is_piece(entry: Entry) -> bool:
     return metadata.HasField("num_chunks_from_msg") and (metadata.num_chunks_from_msg, metadata.chunk_id) != (1, 0)
 
 
+def _whole(piece: Entry) -> tuple[bytes, int, int, bytes]:
+    """Return what a piece says of its message."""
+    metadata = piece.metadata
+    return metadata.uuid, metadata.num_chunks_from_msg, metadata.total_chunk_msg_size, metadata.producer_name
+
+
 class _Incomplete:
     __slots__ = ("again", "arrived", "bytes", "looks", "pieces")
 
@@ -61,12 +67,11 @@ class _Incomplete:
 
     def takes(self, entry: Entry) -> bool:
         """Return whether a piece belongs here: all pieces agree on the whole, and a repeated piece is identical."""
-        metadata, other = entry.metadata, next(iter(self.pieces.values()), entry).metadata
-        known = self.pieces.get(metadata.chunk_id)
-        return (
-            (metadata.num_chunks_from_msg, metadata.total_chunk_msg_size, metadata.producer_name)
-            == (other.num_chunks_from_msg, other.total_chunk_msg_size, other.producer_name)
-        ) and (known is None or known.id == entry.id or known.payload == entry.payload)
+        other = next(iter(self.pieces.values()), entry)
+        known = self.pieces.get(entry.metadata.chunk_id)
+        return _whole(entry) == _whole(other) and (
+            known is None or known.id == entry.id or known.payload == entry.payload
+        )
 
     def add(self, entry: Entry) -> None:
         number = entry.metadata.chunk_id

@@ -144,6 +144,15 @@ def test_two_messages_of_one_name_are_never_put_together() -> None:
     assert "another message came under the same name" in found[0].problem
 
 
+def test_nor_are_two_messages_of_one_sender_that_each_lack_what_the_other_has() -> None:
+    first, last = piece(b"u", 0, 2, b"OLD", at=1), piece(b"v", 1, 2, b"NEW", at=2)
+    pieces = Pieces(lambda _: ([first, last], FAR))
+    assert added(pieces, first, last) == []
+    found = list(pieces.overdue(PATIENCE_S))
+    assert [(message.data(), message.entries) for message in found] == [(b"OLD", (first,)), (b"NEW", (last,))]
+    assert all("the others did not come" in message.problem for message in found)
+
+
 def test_metadata_count_as_bytes() -> None:
     pieces = Pieces()
     large = [KeyValue(key=b"k", value=b"v" * 4_000_000)]
